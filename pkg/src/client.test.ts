@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import test, { afterEach } from "node:test";
+
+import { Engine } from "./client.js";
+import { createHost, watchForTraps, type EngineProtocol, type Wasm } from "./host.js";
+import { serve } from "./rpc.js";
+import type { ExplainOptions, TensorData } from "./wasm/adversight.js";
+
+let open: MessagePort[] = [];
+afterEach(() => {
+  for (const port of open) port.close();
+  open = [];
+});
+
+/** A WebAssembly module of JavaScript, which notes what it is asked. Its "explanation" of a tensor is the tensor doubled. */
+function fakeWasm() {
+  const log: string[] = [];
+  const model = (name: string) => ({
+    info: { name, classes: 2 },
+    classify: (input: TensorData, top: number) => {
+      log.push(`classify ${name} top ${top}`);
+      return Promise.resolve({ top: [], region: null, milliseconds: input.data.length });
+    },
+    async explain(
+      input: TensorData,
+      options: ExplainOptions,
+      hooks: { onProgress: (progress: object) => void; isCancelled: () => boolean },
+    ) {
+      log.push(`explain ${name} ${JSON.stringify(options)}`);
+      for (let done = 1; done <= 50; done++) {
+        await sleep(1);
+        if (hooks.isCancelled()) {
+          log.push("cancelled");
+          throw Object.assign(new Error("Cancelled."), { name: "AdversightError", code: "cancelled" });
+        }
+        hooks.onProgress({ done, total: 50, stage: options.method });
+      }
+      const data = input.data.map((value) => 2 * value);
+      return { attribution: { data, shape: input.shape }, heatmap: { data, shape: [1, 2] }, words: [] };
+    },
+    logits: (input: TensorData) => Promise.resolve(input),
+    inputGradient: () => Promise.reject(new WebAssembly.RuntimeError("unreachable")),
+    free: () => log.push(`free ${name}`),
+  });
+  const wasm = {
+    default: () => Promise.resolve({}),
+    createEngine: ({ device }: { device: string }) =>
+      device === "webgpu"
+        ? Promise.reject(Object.assign(new Error("No WebGPU."), { code: "device_unavailable" }))
+        : Promise.resolve({
+            device: { kind: "cpu", reason: "This is a test." },
+            loadModel: (onnx: Uint8Array, { name = "model" }) => {
+              log.push(`load ${onnx.byteLength} bytes`);
+              return onnx.byteLength === 0
+                ? Promise.reject(Object.assign(new Error("Not ONNX."), { code: "model_malformed" }))
+                : Promise.resolve(model(name));
+            },
+            free: () => log.push("free engine"),
+          }),
+    methods: () => [{ name: "agi", params: [] }],
+    colourMap: (name: string) => new Uint8Array(768).fill(name.length),
+  };
+  return { wasm: wasm as unknown as Wasm, log };
+}
+
+async function openEngine(device: "auto" | "webgpu" = "auto") {
+  const { wasm, log } = fakeWasm();
+  const { port1, port2 } = new MessageChannel();
+  open.push(port1, port2);
+  serve<EngineProtocol>(port2, createHost(wasm, new URL("file:///none.wasm")));
+  const engine = await Engine.open(() => ({ endpoint: port1 }), { device, wasm: null });
+  return { engine, log };
+}
+
+const tensor = { data: new Float32Array([1, 2]), shape: [1, 2] };
+const onnx = new Uint8Array([1, 2, 3]);
+
+test("an engine tells its device, its methods and its colour maps", async () => {
+  const { engine } = await openEngine();
+  assert.equal(engine.device.reason, "This is a test.");
+  assert.deepEqual(engine.methods(), [{ name: "agi", params: [] }]);
+  assert.equal(engine.colourMap("magma")[0], 5);
+});
+
+test("a device that is not there rejects with its code", async () => {
+  await assert.rejects(openEngine("webgpu"), { code: "device_unavailable", message: "No WebGPU." });
+});
+
+test("a model is loaded, asked, and freed", async () => {
+  const { engine, log } = await openEngine();
+  const model = await engine.loadModel({ onnx, name: "tiny" });
+  assert.equal(model.info.name, "tiny");
+  assert.equal(onnx.byteLength, 3, "the caller keeps the bytes");
+  await model.classify(tensor);
+  await model.classify(tensor, { top: 2 });
+  assert.deepEqual(await model.logits(tensor), tensor);
+  model.close();
+  await assert.rejects(model.classify(tensor), { code: "engine_closed" });
+  assert.deepEqual(log, ["load 3 bytes", "classify tiny top 5", "classify tiny top 2", "free tiny"]);
+});
+
+test("a model that cannot be read leaves the engine usable", async () => {
+  const { engine } = await openEngine();
+  await assert.rejects(engine.loadModel({ onnx: new Uint8Array(0) }), { code: "model_malformed" });
+  await engine.loadModel({ onnx: new Blob([onnx]) });
+});
+
+test("an explanation arrives whole, and only the method's own options reach the engine", async () => {
+  const { engine, log } = await openEngine();
+  const model = await engine.loadModel({ onnx });
+  const stages: string[] = [];
+  const explanation = await model.explain(tensor, {
+    method: "agi",
+    params: { steps: 3 },
+    signal: new AbortController().signal,
+    onProgress: ({ stage }) => stages.push(stage),
+  });
+  assert.deepEqual(explanation.attribution, { data: new Float32Array([2, 4]), shape: [1, 2] });
+  assert.equal(stages.length, 50);
+  assert.equal(log.at(-1), 'explain model {"method":"agi","params":{"steps":3}}');
+  assert.deepEqual(tensor.data, new Float32Array([1, 2]));
+});
+
+test("cancelling an explanation stops it in the engine, which then answers the next call", async () => {
+  const { engine, log } = await openEngine();
+  const model = await engine.loadModel({ onnx });
+  const controller = new AbortController();
+  const running = model.explain(tensor, {
+    method: "agi",
+    signal: controller.signal,
+    onProgress: ({ done }) => {
+      if (done === 2) controller.abort();
+    },
+  });
+  await assert.rejects(running, { name: "AbortError" });
+  await model.classify(tensor);
+  assert.deepEqual(log.slice(-2), ["cancelled", "classify model top 5"]);
+});
+
+test("closing an engine cancels what runs, frees everything, and refuses later calls", async () => {
+  const { engine, log } = await openEngine();
+  const model = await engine.loadModel({ onnx, name: "tiny" });
+  const running = model.explain(tensor, { method: "agi" });
+  await sleep(5);
+  engine.close();
+  await assert.rejects(running, { code: "engine_closed" });
+  await assert.rejects(model.classify(tensor), { code: "engine_closed" });
+  assert.ok(engine.closed);
+  await sleep(20);
+  assert.deepEqual(log.slice(-3), ["cancelled", "free tiny", "free engine"]);
+});
+
+test("after a trap the engine is dead, and a new one works", async () => {
+  const { engine } = await openEngine();
+  const model = await engine.loadModel({ onnx });
+  await assert.rejects(model.inputGradient(tensor, 0), { code: "engine_failed" });
+  assert.ok(engine.closed);
+  await assert.rejects(model.classify(tensor), { code: "engine_failed" });
+  const second = await openEngine();
+  await second.engine.loadModel({ onnx });
+});
+
+test("a crash of the thread itself ends the engine and terminates the thread", async () => {
+  const { wasm } = fakeWasm();
+  const { port1, port2 } = new MessageChannel();
+  open.push(port1, port2);
+  serve<EngineProtocol>(port2, createHost(wasm, new URL("file:///none.wasm")));
+  let crash: (error: unknown) => void = () => undefined;
+  let terminated = 0;
+  const engine = await Engine.open(
+    (onCrash) => {
+      crash = onCrash;
+      return { endpoint: port1, terminate: () => (terminated += 1) };
+    },
+    { device: "auto", wasm: null },
+  );
+  const model = await engine.loadModel({ onnx });
+  const running = model.explain(tensor, { method: "agi" });
+  crash("Uncaught RuntimeError: unreachable");
+  await assert.rejects(running, { code: "engine_failed", message: /unreachable/ });
+  assert.equal(terminated, 1);
+});
+
+test("traps that no call sees are watched for, other uncaught errors are not ours", () => {
+  const scope = new EventTarget();
+  const traps: unknown[] = [];
+  watchForTraps(scope, (trap) => traps.push(trap));
+  const trap = new WebAssembly.RuntimeError("unreachable");
+  scope.dispatchEvent(Object.assign(new Event("error"), { error: new Error("a bug of the page") }));
+  scope.dispatchEvent(Object.assign(new Event("error"), { error: trap }));
+  scope.dispatchEvent(Object.assign(new Event("unhandledrejection"), { reason: trap }));
+  assert.deepEqual(traps, [trap, trap]);
+});

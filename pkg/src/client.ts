@@ -1,0 +1,233 @@
+// The engine and its models as the user of the package sees them.
+
+import { download, downloadJson } from "./download.js";
+import { AdversightError, engineFailure } from "./errors.js";
+import type { ColourMaps, EngineProtocol } from "./host.js";
+import { checkTensor, foreignPixels, prepareInput, type ModelInput, type SentInput } from "./input.js";
+import { Caller, type CallOptions, type Endpoint } from "./rpc.js";
+import type {
+  Classification,
+  ColourMap,
+  DeviceChoice,
+  DeviceReport,
+  ExplainOptions as MethodOptions,
+  Explanation,
+  MethodDescription,
+  ModelInfo,
+  ModelOptions,
+  Progress,
+  TensorData,
+} from "./wasm/adversight.js";
+
+/** The contents of a Hugging Face `preprocessor_config.json`, optionally with `channel_order: "BGR"`. */
+export type Preprocessing = NonNullable<ModelOptions["preprocessing"]>;
+
+export interface ModelSource {
+  /** The model: its address, its file, or its bytes. */
+  onnx: URL | string | Blob | Uint8Array | ArrayBuffer;
+  /** The names of the classes in order, or the address of a JSON list of them. */
+  labels?: string[] | URL | string | undefined;
+  /** A `preprocessor_config.json` (Hugging Face), or its address. Images can be given only where it is known. */
+  preprocessing?: Preprocessing | URL | string | undefined;
+  /** A `config.json` (Hugging Face), of which `id2label` is read, or its address. */
+  config?: Record<string, unknown> | URL | string | undefined;
+  /** What to call the model. */
+  name?: string | undefined;
+  signal?: AbortSignal | undefined;
+  /** Called with bytes while the model is downloaded (stage "download"), and while it is read. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface ClassifyOptions {
+  /** How many of the best classes to give (5). */
+  top?: number;
+  signal?: AbortSignal | undefined;
+}
+
+export interface ExplainOptions extends MethodOptions {
+  /** Aborting it stops the method at its next step; the promise is rejected with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** A place where the engine runs: a port to it, and how to end it. */
+export interface Thread {
+  endpoint: Endpoint;
+  terminate?: () => void;
+}
+
+export class Engine {
+  /** The device in use, with the reason in words. */
+  readonly device: DeviceReport;
+  readonly #caller: Caller<EngineProtocol>;
+  readonly #thread: Thread;
+  readonly #methods: MethodDescription[];
+  readonly #colourMaps: ColourMaps;
+
+  private constructor(
+    thread: Thread,
+    caller: Caller<EngineProtocol>,
+    opened: EngineProtocol["open"]["reply"],
+  ) {
+    this.#thread = thread;
+    this.#caller = caller;
+    this.device = opened.device;
+    this.#methods = opened.methods;
+    this.#colourMaps = opened.colourMaps;
+  }
+
+  /** Opens the engine that waits at the other end of `thread`. */
+  static async open(
+    start: (onCrash: (error: unknown) => void) => Thread,
+    options: { device: DeviceChoice; wasm: string | null },
+  ): Promise<Engine> {
+    let caller: Caller<EngineProtocol> | null = null;
+    const thread = start((error) => {
+      caller?.die(engineFailure(error));
+    });
+    caller = new Caller<EngineProtocol>(thread.endpoint, () => thread.terminate?.());
+    try {
+      return new Engine(thread, caller, await caller.call("open", options));
+    } catch (error) {
+      thread.terminate?.();
+      throw error;
+    }
+  }
+
+  /** The methods that can be asked for, each with its parameters. */
+  methods(): MethodDescription[] {
+    return structuredClone(this.#methods);
+  }
+
+  /** 256 colours as RGB bytes, from the lowest value to the highest. */
+  colourMap(name: ColourMap): Uint8Array {
+    return this.#colourMaps[name].slice();
+  }
+
+  /** Whether the engine is of no more use: closed, or ended by a failure. */
+  get closed(): boolean {
+    return this.#caller.ended;
+  }
+
+  async loadModel(source: ModelSource): Promise<Model> {
+    const { signal, onProgress } = source;
+    const [onnx, labels, preprocessing, config] = await Promise.all([
+      readModel(source),
+      readJson(source.labels, signal),
+      readJson(source.preprocessing, signal),
+      readJson(source.config, signal),
+    ]);
+    const options: ModelOptions = {
+      labels: labels as string[] | null,
+      preprocessing: preprocessing as Preprocessing | null,
+      config: config as (ModelOptions["config"] & object) | null,
+      ...(source.name === undefined ? {} : { name: source.name }),
+    };
+    onProgress?.({ done: 0, total: 0, stage: "read" });
+    const { model, info } = await this.#caller.call(
+      "loadModel",
+      { onnx: onnx.bytes, options },
+      { transfer: onnx.ours ? [onnx.bytes.buffer] : [], signal },
+    );
+    return new Model(this.#caller, model, info);
+  }
+
+  /** Ends the engine and frees its memory; what still runs is rejected with the code "engine_closed". */
+  close(): void {
+    if (this.#caller.ended) return;
+    const { terminate } = this.#thread;
+    this.#caller.end(
+      new AdversightError("engine_closed", "The engine was closed."),
+      terminate ? undefined : "close",
+    );
+    terminate?.();
+  }
+}
+
+export class Model {
+  readonly info: ModelInfo;
+  readonly #caller: Caller<EngineProtocol>;
+  readonly #model: number;
+
+  /** @internal */
+  constructor(caller: Caller<EngineProtocol>, model: number, info: ModelInfo) {
+    this.#caller = caller;
+    this.#model = model;
+    this.info = info;
+  }
+
+  /** The best classes for an image or a tensor. */
+  async classify(source: ModelInput, { top = 5, signal }: ClassifyOptions = {}): Promise<Classification> {
+    return this.#withInput(source, signal, (input, transfer) =>
+      this.#caller.call("classify", { model: this.#model, input, top }, { transfer, signal }),
+    );
+  }
+
+  /** Why the model gave what it gave: by the named method, for `target` or else for the best class. */
+  async explain(source: ModelInput, options: ExplainOptions): Promise<Explanation> {
+    const { signal, onProgress, ...rest } = options;
+    // What is undefined is left out: the engine has its defaults.
+    const method = Object.fromEntries(
+      (Object.entries(rest) as [string, unknown][]).filter(([, value]) => value !== undefined),
+    ) as unknown as MethodOptions;
+    return this.#withInput(source, signal, (input, transfer) =>
+      this.#caller.call(
+        "explain",
+        { model: this.#model, input, options: method },
+        { transfer, signal, onProgress },
+      ),
+    );
+  }
+
+  /** The network's raw output for a tensor. */
+  async logits(input: TensorData, options: Pick<CallOptions, "signal"> = {}): Promise<TensorData> {
+    checkTensor(input);
+    return this.#caller.call("logits", { model: this.#model, input }, options);
+  }
+
+  /** The gradient of the logit of class `target` with respect to the tensor. */
+  async inputGradient(
+    input: TensorData,
+    target: number,
+    options: Pick<CallOptions, "signal"> = {},
+  ): Promise<TensorData> {
+    checkTensor(input);
+    return this.#caller.call("inputGradient", { model: this.#model, input, target }, options);
+  }
+
+  /** Frees the model's memory, after the calls that still run on it. */
+  close(): void {
+    this.#caller.call("closeModel", { model: this.#model }).catch(() => undefined); // the engine has ended: nothing left to free
+  }
+
+  async #withInput<T>(
+    source: ModelInput,
+    signal: AbortSignal | undefined,
+    call: (input: SentInput, transfer: Transferable[]) => Promise<T>,
+  ): Promise<T> {
+    signal?.throwIfAborted();
+    const { input, transfer } = await prepareInput(source);
+    try {
+      return await call(input, transfer);
+    } catch (error) {
+      // A bitmap whose pixels are another site's cannot leave its thread.
+      if (error instanceof DOMException && error.name === "DataCloneError") {
+        throw new AdversightError("input_invalid", foreignPixels, { cause: error });
+      }
+      throw error;
+    }
+  }
+}
+
+async function readModel(source: ModelSource): Promise<{ bytes: Uint8Array<ArrayBuffer>; ours: boolean }> {
+  const { onnx } = source;
+  if (onnx instanceof Uint8Array) return { bytes: onnx as Uint8Array<ArrayBuffer>, ours: false };
+  if (onnx instanceof ArrayBuffer) return { bytes: new Uint8Array(onnx), ours: false };
+  if (onnx instanceof Blob) return { bytes: new Uint8Array(await onnx.arrayBuffer()), ours: true };
+  return { bytes: await download(onnx, source), ours: true };
+}
+
+function readJson(value: object | URL | string | undefined, signal: AbortSignal | undefined): unknown {
+  if (value === undefined) return null;
+  return value instanceof URL || typeof value === "string" ? downloadJson(value, signal) : value;
+}

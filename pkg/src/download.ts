@@ -1,0 +1,77 @@
+// Fetching a model and what belongs to it, on the page's side: relative addresses and the page's content security policy
+// then mean what its author expects.
+
+import { AdversightError } from "./errors.js";
+import type { Progress } from "./wasm/adversight.js";
+
+export interface DownloadOptions {
+  signal?: AbortSignal | undefined;
+  /** `done` and `total` are bytes; `total` is 0 where the server does not tell. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export async function download(
+  url: URL | string,
+  { signal, onProgress }: DownloadOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await request(url, signal);
+  // The length that the server tells is that of the compressed body, where there is one.
+  const compressed = response.headers.has("content-encoding");
+  const total = compressed ? 0 : Number(response.headers.get("content-length") ?? 0);
+
+  if (!response.body) return new Uint8Array(await response.arrayBuffer());
+  const chunks: Uint8Array[] = [];
+  let done = 0;
+  const reader = response.body.getReader();
+  try {
+    for (;;) {
+      const chunk = await reader.read();
+      if (chunk.done) break;
+      chunks.push(chunk.value);
+      done += chunk.value.byteLength;
+      onProgress?.({ done, total, stage: "download" });
+    }
+  } catch (cause) {
+    throw signal?.aborted ? (signal.reason as Error) : failed(url, "the connection broke off", cause);
+  }
+
+  const bytes = new Uint8Array(done);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}
+
+export async function downloadJson(url: URL | string, signal?: AbortSignal): Promise<unknown> {
+  const response = await request(url, signal);
+  const text = await response.text();
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw failed(url, "what came back is not JSON", cause);
+  }
+}
+
+async function request(url: URL | string, signal: AbortSignal | undefined): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, { signal: signal ?? null });
+  } catch (cause) {
+    throw signal?.aborted ? (signal.reason as Error) : failed(url, "there was no answer", cause);
+  }
+  if (!response.ok)
+    throw failed(url, `the server answered ${response.status} ${response.statusText}`.trimEnd());
+  // Servers of single-page sites answer an unknown address with their page.
+  if (response.headers.get("content-type")?.startsWith("text/html")) {
+    throw failed(url, "the server answered with a web page: nothing lies at this address");
+  }
+  return response;
+}
+
+function failed(url: URL | string, reason: string, cause?: unknown): AdversightError {
+  return new AdversightError("download_failed", `${String(url)} could not be downloaded: ${reason}.`, {
+    cause,
+  });
+}

@@ -1,0 +1,237 @@
+/**
+ * `<adversight-explainer model="model.onnx" preprocessing="preprocessor_config.json" labels="labels.json" src="photo.jpg" method="agi">`:
+ * a photograph with the explanation over it and the words under it.
+ *
+ * Further attributes: `config`, `device` (auto, webgpu, cpu), `target` (a class's number), `params` (JSON), `opacity` (0 to 1),
+ * `colour-map` (magma, viridis, turbo), `view` (overlay, heatmap, photograph). Events, which bubble: `adversight-progress`, `adversight-explanation`
+ * and `adversight-error`, with the Progress, Explanation or AdversightError as their detail. Parts for styling: `picture`,
+ * `caption`, `status`.
+ *
+ * Importing this module does nothing; `define()` registers the element.
+ */
+
+import type { Engine, Model } from "./client.js";
+import { asAdversightError } from "./errors.js";
+import { createEngine } from "./index.js";
+import { decodeImage } from "./input.js";
+import { colourMapNames, drawExplanation } from "./picture.js";
+import type { DeviceChoice, Explanation } from "./wasm/adversight.js";
+
+export interface AdversightExplainer extends HTMLElement {
+  /** The explanation that is shown, or null. */
+  readonly explanation: Explanation | null;
+}
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "adversight-explainer": AdversightExplainer;
+  }
+}
+
+const style = `
+  :host { display: inline-block; max-width: 100%; }
+  figure { margin: 0; }
+  canvas { display: block; max-width: 100%; height: auto; border-radius: inherit; }
+  figcaption { margin-top: 0.5em; }
+  [part="status"] { opacity: 0.75; }
+  [part="status"]:empty { display: none; }
+`;
+
+/** Changing one of these computes anew; the others only draw anew. */
+const computing = [
+  "model",
+  "preprocessing",
+  "labels",
+  "config",
+  "src",
+  "method",
+  "target",
+  "params",
+  "device",
+];
+const drawing = ["opacity", "colour-map", "view"];
+
+/** One engine for each kind of device and one model for each address, shared by the elements of a page. */
+const engines = new Map<DeviceChoice, Promise<Engine>>();
+const models = new Map<string, Promise<{ engine: Engine; model: Model }>>();
+
+async function sharedEngine(device: DeviceChoice): Promise<Engine> {
+  const present = engines.get(device);
+  if (present && !(await present.catch(() => null))?.closed) return present;
+  const engine = createEngine({ device });
+  engines.set(device, engine);
+  engine.catch(() => engines.delete(device));
+  return engine;
+}
+
+async function sharedModel(device: DeviceChoice, attribute: (name: string) => string | undefined) {
+  const onnx = attribute("model");
+  if (onnx === undefined)
+    throw new TypeError("The attribute model, the address of an ONNX file, is missing.");
+  const files = {
+    preprocessing: attribute("preprocessing"),
+    labels: attribute("labels"),
+    config: attribute("config"),
+  };
+  const key = JSON.stringify([device, onnx, files]);
+  const present = models.get(key);
+  if (present && !(await present.catch(() => null))?.engine.closed) return present;
+  const loading = sharedEngine(device).then(async (engine) => ({
+    engine,
+    model: await engine.loadModel({ onnx, ...files }),
+  }));
+  models.set(key, loading);
+  loading.catch(() => models.delete(key));
+  return loading;
+}
+
+function oneOf<Name extends string>(names: readonly Name[], value: string | undefined): Name | undefined {
+  return names.find((name) => name === value);
+}
+
+/** Registers the element, once; does nothing on a server. */
+export function define(tag = "adversight-explainer"): void {
+  if (typeof customElements === "undefined" || customElements.get(tag)) return;
+
+  class Explainer extends HTMLElement implements AdversightExplainer {
+    static readonly observedAttributes = [...computing, ...drawing];
+
+    explanation: Explanation | null = null;
+    readonly #canvas = document.createElement("canvas");
+    readonly #words = document.createElement("span");
+    readonly #status = document.createElement("span");
+    #photograph: ImageBitmap | null = null;
+    #engine: Engine | null = null;
+    #running: AbortController | null = null;
+    #scheduled = false;
+
+    constructor() {
+      super();
+      const root = this.attachShadow({ mode: "open" });
+      const sheet = new CSSStyleSheet(); // unlike a style element, it passes a strict content security policy
+      sheet.replaceSync(style);
+      root.adoptedStyleSheets = [sheet];
+      const figure = document.createElement("figure");
+      const caption = document.createElement("figcaption");
+      this.#canvas.part.add("picture");
+      this.#canvas.setAttribute("role", "img");
+      caption.part.add("caption");
+      caption.setAttribute("aria-live", "polite");
+      this.#status.part.add("status");
+      caption.append(this.#words, this.#status);
+      figure.append(this.#canvas, caption);
+      root.append(figure);
+    }
+
+    connectedCallback(): void {
+      this.#schedule();
+    }
+
+    disconnectedCallback(): void {
+      this.#running?.abort();
+    }
+
+    attributeChangedCallback(name: string): void {
+      if (drawing.includes(name)) this.#draw();
+      else this.#schedule();
+    }
+
+    /** Several attributes that change together start one computation. */
+    #schedule(): void {
+      if (this.#scheduled || !this.isConnected) return;
+      this.#scheduled = true;
+      queueMicrotask(() => {
+        this.#scheduled = false;
+        if (this.isConnected) void this.#run();
+      });
+    }
+
+    async #run(): Promise<void> {
+      this.#running?.abort();
+      const { signal } = (this.#running = new AbortController());
+      const attribute = (name: string) => this.getAttribute(name) ?? undefined;
+      const src = attribute("src");
+      if (src === undefined || attribute("model") === undefined) return;
+
+      this.setAttribute("aria-busy", "true");
+      this.#status.textContent = "Loading…";
+      try {
+        const device = oneOf(["auto", "webgpu", "cpu"] as const, attribute("device")) ?? "auto";
+        const loading = sharedModel(device, attribute);
+        const photograph = await decodeImage(await loadImage(src));
+        if (signal.aborted) {
+          photograph.close();
+          return;
+        }
+        this.#photograph?.close();
+        this.#photograph = photograph;
+        this.explanation = null;
+        this.#words.textContent = "";
+        this.#draw();
+
+        const { engine, model } = await loading;
+        this.#engine = engine;
+        const target = attribute("target");
+        const params = attribute("params");
+        this.#status.textContent = "Computing…";
+        this.explanation = await model.explain(photograph, {
+          method: attribute("method") ?? "agi",
+          target: target === undefined ? null : Number(target),
+          ...(params === undefined ? {} : { params: JSON.parse(params) as Record<string, unknown> }),
+          signal,
+          onProgress: (progress) => {
+            this.#tell("adversight-progress", progress);
+          },
+        });
+        this.#words.textContent = this.explanation.words.join(" ");
+        this.#status.textContent = "";
+        this.#draw();
+        this.#tell("adversight-explanation", this.explanation);
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const error = asAdversightError(thrown);
+        this.#status.textContent = error.message;
+        this.#tell("adversight-error", error);
+      } finally {
+        if (!signal.aborted) this.removeAttribute("aria-busy");
+      }
+    }
+
+    #draw(): void {
+      if (!this.#photograph) return;
+      const map = oneOf(colourMapNames, this.getAttribute("colour-map") ?? undefined) ?? "magma";
+      const view = oneOf(
+        ["overlay", "heatmap", "photograph"] as const,
+        this.getAttribute("view") ?? undefined,
+      );
+      drawExplanation(this.#canvas, this.#photograph, this.explanation, {
+        colours: this.#engine?.colourMap(map) ?? new Uint8Array(768),
+        opacity: Number(this.getAttribute("opacity") ?? 0.8),
+        view: view ?? "overlay",
+      });
+      const words = this.explanation?.words.join(" ");
+      this.#canvas.setAttribute("aria-label", words ?? this.getAttribute("aria-label") ?? "Photograph");
+    }
+
+    #tell(type: string, detail: unknown): void {
+      this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
+    }
+  }
+
+  customElements.define(tag, Explainer);
+}
+
+async function loadImage(src: string): Promise<HTMLImageElement> {
+  const image = new Image();
+  image.crossOrigin = "anonymous";
+  await new Promise<void>((resolve) => {
+    image.addEventListener("load", () => {
+      resolve();
+    });
+    image.addEventListener("error", () => {
+      resolve(); // decodeImage says what is wrong
+    });
+    image.src = src;
+  });
+  return image;
+}

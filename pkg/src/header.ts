@@ -1,0 +1,85 @@
+// The size of an image as its file's first bytes declare it, so that a picture too large for memory is refused before
+// a single pixel of it is decoded. Formats that are not read here are measured after decoding.
+
+export interface ImageHeader {
+  format: "png" | "jpeg" | "gif" | "webp" | "bmp";
+  width: number;
+  height: number;
+}
+
+/** How much of a file is looked at: a JPEG may carry a colour profile and a thumbnail before its size. */
+export const headerBytes = 512 * 1024;
+
+export function readHeader(bytes: Uint8Array): ImageHeader | null {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  try {
+    return png(view) ?? jpeg(view) ?? gif(view) ?? webp(view) ?? bmp(view);
+  } catch (error) {
+    if (error instanceof RangeError) return null; // the file ends before its size is told
+    throw error;
+  }
+}
+
+function startsWith(view: DataView, text: string, offset = 0): boolean {
+  if (view.byteLength < offset + text.length) return false;
+  for (let i = 0; i < text.length; i++) {
+    if (view.getUint8(offset + i) !== text.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+function png(view: DataView): ImageHeader | null {
+  if (!startsWith(view, "\x89PNG\r\n\x1a\n")) return null;
+  return { format: "png", width: view.getUint32(16), height: view.getUint32(20) };
+}
+
+function jpeg(view: DataView): ImageHeader | null {
+  if (!startsWith(view, "\xff\xd8\xff")) return null;
+  let offset = 2;
+  for (;;) {
+    const marker = view.getUint16(offset);
+    if (marker === 0xffff) {
+      offset += 1; // a fill byte
+      continue;
+    }
+    // Start of frame: C0 to CF, but for the tables C4 and CC and the reserved C8.
+    const low = marker & 0xff;
+    if (low >= 0xc0 && low <= 0xcf && low !== 0xc4 && low !== 0xc8 && low !== 0xcc) {
+      return { format: "jpeg", width: view.getUint16(offset + 7), height: view.getUint16(offset + 5) };
+    }
+    if (marker < 0xff01 || low === 0xd9 || low === 0xda) return null; // the picture starts and no size was told
+    offset += 2 + view.getUint16(offset + 2);
+  }
+}
+
+function gif(view: DataView): ImageHeader | null {
+  if (!startsWith(view, "GIF8")) return null;
+  return { format: "gif", width: view.getUint16(6, true), height: view.getUint16(8, true) };
+}
+
+function webp(view: DataView): ImageHeader | null {
+  if (!startsWith(view, "RIFF") || !startsWith(view, "WEBP", 8)) return null;
+  if (startsWith(view, "VP8X", 12)) {
+    const uint24 = (offset: number) => view.getUint16(offset, true) | (view.getUint8(offset + 2) << 16);
+    return { format: "webp", width: uint24(24) + 1, height: uint24(27) + 1 };
+  }
+  if (startsWith(view, "VP8L", 12)) {
+    const bits = view.getUint32(21, true);
+    return { format: "webp", width: (bits & 0x3fff) + 1, height: ((bits >>> 14) & 0x3fff) + 1 };
+  }
+  if (startsWith(view, "VP8 ", 12)) {
+    const side = (offset: number) => view.getUint16(offset, true) & 0x3fff;
+    return { format: "webp", width: side(26), height: side(28) };
+  }
+  return null;
+}
+
+function bmp(view: DataView): ImageHeader | null {
+  if (!startsWith(view, "BM")) return null;
+  // The height is negative where the rows run from the top.
+  return {
+    format: "bmp",
+    width: Math.abs(view.getInt32(18, true)),
+    height: Math.abs(view.getInt32(22, true)),
+  };
+}

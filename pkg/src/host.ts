@@ -1,0 +1,148 @@
+// What stands beside the WebAssembly module and answers calls: in the worker, or on the page's own thread.
+
+import { AdversightError, asAdversightError, isFatal } from "./errors.js";
+import { toWasmInput, type SentInput } from "./input.js";
+import { colourMapNames } from "./picture.js";
+import type { Handlers } from "./rpc.js";
+import type {
+  Classification,
+  ColourMap,
+  DeviceChoice,
+  DeviceReport,
+  ExplainOptions,
+  Explanation,
+  MethodDescription,
+  Engine as WasmEngine,
+  Model as WasmModel,
+  ModelInfo,
+  ModelOptions,
+  TensorData,
+} from "./wasm/adversight.js";
+
+/** The generated module (wasm-bindgen, target web). */
+export type Wasm = Pick<
+  typeof import("./wasm/adversight.js"),
+  "default" | "createEngine" | "methods" | "colourMap"
+>;
+
+/** 256 colours as RGB bytes, for each name. */
+export type ColourMaps = Record<ColourMap, Uint8Array>;
+
+/** Every call that the engine's side answers. A model is named by the number that `loadModel` gave. */
+export interface EngineProtocol {
+  open: {
+    send: { device: DeviceChoice; wasm: string | null };
+    reply: { device: DeviceReport; methods: MethodDescription[]; colourMaps: ColourMaps };
+  };
+  loadModel: { send: { onnx: Uint8Array; options: ModelOptions }; reply: { model: number; info: ModelInfo } };
+  classify: { send: { model: number; input: SentInput; top: number }; reply: Classification };
+  explain: { send: { model: number; input: SentInput; options: ExplainOptions }; reply: Explanation };
+  logits: { send: { model: number; input: TensorData }; reply: TensorData };
+  inputGradient: { send: { model: number; input: TensorData; target: number }; reply: TensorData };
+  closeModel: { send: { model: number }; reply: undefined };
+  close: { send: undefined; reply: undefined };
+}
+
+export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
+  let engine: WasmEngine | null = null;
+  const models = new Map<number, WasmModel>();
+  let next = 0;
+
+  const modelOf = (id: number): WasmModel => {
+    const model = models.get(id);
+    if (!model) throw new AdversightError("engine_closed", "This model was closed. Load it again.");
+    return model;
+  };
+
+  return {
+    async open({ device, wasm: url }) {
+      await instantiate(wasm, url === null ? wasmUrl : new URL(url));
+      engine = await wasm.createEngine({ device });
+      const colourMaps = Object.fromEntries(
+        colourMapNames.map((name) => [name, wasm.colourMap(name)]),
+      ) as ColourMaps;
+      return { value: { device: engine.device, methods: wasm.methods(), colourMaps } };
+    },
+
+    async loadModel({ onnx, options }) {
+      if (!engine) throw new AdversightError("engine_closed", "The engine was closed.");
+      const model = await engine.loadModel(onnx, options);
+      const id = next++;
+      models.set(id, model);
+      return { value: { model: id, info: model.info } };
+    },
+
+    async classify({ model, input, top }) {
+      return { value: await modelOf(model).classify(toWasmInput(input), top) };
+    },
+
+    async explain({ model, input, options }, { onProgress, isCancelled }) {
+      const value = await modelOf(model).explain(toWasmInput(input), options, { onProgress, isCancelled });
+      return { value, transfer: whole(value.attribution.data, value.heatmap.data) };
+    },
+
+    async logits({ model, input }) {
+      const value = await modelOf(model).logits(input);
+      return { value, transfer: whole(value.data) };
+    },
+
+    async inputGradient({ model, input, target }) {
+      const value = await modelOf(model).inputGradient(input, target);
+      return { value, transfer: whole(value.data) };
+    },
+
+    closeModel({ model }) {
+      models.get(model)?.free();
+      models.delete(model);
+      return Promise.resolve({ value: undefined });
+    },
+
+    close() {
+      for (const model of models.values()) model.free();
+      models.clear();
+      engine?.free();
+      engine = null;
+      return Promise.resolve({ value: undefined });
+    },
+  };
+}
+
+async function instantiate(wasm: Wasm, url: URL): Promise<void> {
+  try {
+    await wasm.default({ module_or_path: url });
+  } catch (cause) {
+    if (isFatal(cause)) throw cause;
+    throw new AdversightError(
+      "engine_failed",
+      `The engine could not be loaded from ${url.href} (${asAdversightError(cause).message}).`,
+      { cause },
+    );
+  }
+}
+
+/** The buffers that hold one array and nothing else. (A view into the engine's own memory must never be handed over.) */
+function whole(...arrays: Float32Array[]): ArrayBuffer[] {
+  const buffers = arrays
+    .filter((array) => array.byteLength === array.buffer.byteLength)
+    .map((array) => array.buffer)
+    .filter((buffer) => buffer instanceof ArrayBuffer);
+  return [...new Set(buffers)];
+}
+
+/**
+ * Tells `onTrap` of a trap that no call sees: wasm-bindgen runs Rust's futures in microtasks of its own, so that a panic in one
+ * surfaces as an uncaught error of the thread while the promise of the call stays pending for ever.
+ */
+export function watchForTraps(
+  scope: Pick<EventTarget, "addEventListener">,
+  onTrap: (trap: unknown) => void,
+): void {
+  scope.addEventListener("error", (event) => {
+    const error: unknown = (event as ErrorEvent).error;
+    if (isFatal(error)) onTrap(error);
+  });
+  scope.addEventListener("unhandledrejection", (event) => {
+    const reason: unknown = (event as PromiseRejectionEvent).reason;
+    if (isFatal(reason)) onTrap(reason);
+  });
+}

@@ -1,0 +1,99 @@
+/**
+ * Adversight in a page: ONNX image classifiers and attribution methods on the user's own device.
+ *
+ * ```ts
+ * const engine = await createEngine();
+ * const model = await engine.loadModel({ onnx: "model.onnx", preprocessing: "preprocessor_config.json" });
+ * const explanation = await model.explain(photograph, { method: "agi" });
+ * ```
+ *
+ * Importing this module does nothing by itself and is safe on a server.
+ */
+
+import { Engine, type Thread } from "./client.js";
+import { AdversightError } from "./errors.js";
+import type { DeviceChoice } from "./wasm/adversight.js";
+
+export { Model } from "./client.js";
+export type { ClassifyOptions, ExplainOptions, ModelSource, Preprocessing } from "./client.js";
+export { AdversightError, errorCodes } from "./errors.js";
+export type { ErrorCode } from "./errors.js";
+export { decodeImage, maxPixels } from "./input.js";
+export type { ImageInput, ModelInput } from "./input.js";
+export { colourMapNames, drawExplanation, heatmapPixels } from "./picture.js";
+export type { DrawOptions, PaintOptions, View } from "./picture.js";
+export type {
+  Classification,
+  ClassScore,
+  ColourMap,
+  DeviceChoice,
+  DeviceReport,
+  Explanation,
+  ExplanationInfo,
+  MethodDescription,
+  ModelInfo,
+  ParamDescription,
+  Progress,
+  Region,
+  TensorData,
+  ValueInfo,
+} from "./wasm/adversight.js";
+export type { Engine };
+
+export interface EngineOptions {
+  /** The GPU, the CPU, or the better of what is there ("auto", the default). */
+  device?: DeviceChoice;
+  /** In a worker (true, the default), on the page's own thread (false), or in a given worker made from "adversight/worker". */
+  worker?: boolean | Worker;
+  /** The address of `adversight_bg.wasm` (the package's "adversight/wasm"), where it was moved from its place. */
+  wasm?: URL | string;
+}
+
+export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { device = "auto", worker = true } = options;
+  if (typeof WebAssembly === "undefined" || typeof location === "undefined") {
+    throw new AdversightError(
+      "device_unavailable",
+      "Adversight runs in a browser: call createEngine in a page.",
+    );
+  }
+  const base = typeof document === "undefined" ? location.href : document.baseURI;
+  const wasm = options.wasm === undefined ? null : new URL(options.wasm, base).href;
+  if (!worker) {
+    const { startHere } = await import("./here.js");
+    return Engine.open(() => ({ endpoint: startHere() }), { device, wasm });
+  }
+  const thread = worker === true ? createWorker() : worker;
+  return Engine.open((onCrash) => workerThread(thread, onCrash), { device, wasm });
+}
+
+function workerThread(worker: Worker, onCrash: (error: unknown) => void): Thread {
+  worker.addEventListener("error", (event) => {
+    event.preventDefault(); // it is reported through the calls that it ends
+    onCrash(
+      event.message || new AdversightError("engine_failed", "The engine's worker could not be loaded."),
+    );
+  });
+  worker.addEventListener("messageerror", () => {
+    onCrash("a message of its worker could not be read");
+  });
+  return {
+    endpoint: worker,
+    terminate() {
+      worker.terminate();
+    },
+  };
+}
+
+function createWorker(): Worker {
+  try {
+    return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "adversight" });
+  } catch (error) {
+    if (!(error instanceof DOMException && error.name === "SecurityError")) throw error;
+    // A page may not start a worker from another site, as where the package comes from a CDN; a worker of its own may import one.
+    const address = import.meta.url.replace(/[^/]*$/, "worker.js");
+    const script = new Blob([`import ${JSON.stringify(address)};`], { type: "text/javascript" });
+    const url = URL.createObjectURL(script);
+    return new Worker(url, { type: "module", name: "adversight" });
+  }
+}

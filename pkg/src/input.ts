@@ -1,0 +1,241 @@
+// Whatever the user hands over as an image, made ready for the engine. What cannot be used is refused here, with an
+// error that says why, before memory is taken for its pixels wherever its size can be known earlier.
+
+import { AdversightError } from "./errors.js";
+import { headerBytes, readHeader } from "./header.js";
+import type { TensorData, WasmInput } from "./wasm/adversight.js";
+
+/** Anything with pixels that a browser can read. */
+export type ImageInput =
+  Blob | ImageData | ImageBitmap | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement;
+
+/** An image, or a tensor that goes into the network as it is. */
+export type ModelInput = ImageInput | TensorData;
+
+/** The form in which an input travels to the engine: an ImageBitmap's pixels are read there, off the page's thread. */
+export type SentInput = WasmInput | { bitmap: ImageBitmap };
+
+export interface PreparedInput {
+  input: SentInput;
+  transfer: Transferable[];
+}
+
+/** The most pixels an image may have; the engine has the same limit. */
+export const maxPixels = 64 * 1024 * 1024;
+
+/** Refuses an image whose size cannot be worked with. */
+export function checkSize(width: number, height: number): void {
+  if (!(width > 0 && height > 0)) {
+    throw new AdversightError(
+      "input_invalid",
+      `The image is ${width} by ${height} pixels: there is nothing to look at.`,
+    );
+  }
+  if (width * height > maxPixels) {
+    const megapixels = Math.round((width * height) / 1e6);
+    throw new AdversightError(
+      "input_too_large",
+      `The image has ${megapixels} megapixels (${width} by ${height}), more than the ${Math.floor(maxPixels / 1e6)} that are ` +
+        "accepted. Scale it down first; the network sees only a few hundred pixels a side.",
+    );
+  }
+}
+
+/** Makes an input ready to be sent. Nothing that belongs to the caller is handed over; what was made here is. */
+export async function prepareInput(source: ModelInput): Promise<PreparedInput> {
+  if (isTensor(source)) {
+    checkTensor(source);
+    return { input: { data: source.data, shape: [...source.shape] }, transfer: [] };
+  }
+  if (isA(source, "ImageData") && source.colorSpace === "srgb") {
+    checkSize(source.width, source.height);
+    if (source.data instanceof Uint8ClampedArray) {
+      return { input: { pixels: source.data, width: source.width, height: source.height }, transfer: [] };
+    }
+  }
+  if (isA(source, "ImageBitmap")) {
+    checkSize(source.width, source.height);
+    return { input: { bitmap: source }, transfer: [] };
+  }
+  const bitmap = await decodeImage(source);
+  return { input: { bitmap }, transfer: [bitmap] };
+}
+
+/**
+ * The image upright (as its EXIF orientation asks) and in sRGB, ready to be shown or explained. Rejects with an AdversightError where
+ * it is no image, is empty, or is larger than is accepted.
+ */
+export async function decodeImage(source: ImageInput): Promise<ImageBitmap> {
+  await checkSource(source);
+  let bitmap: ImageBitmap;
+  try {
+    bitmap = await createImageBitmap(source);
+  } catch (cause) {
+    throw new AdversightError("input_invalid", notReadable(source), { cause });
+  }
+  try {
+    checkSize(bitmap.width, bitmap.height);
+  } catch (error) {
+    bitmap.close();
+    throw error;
+  }
+  return bitmap;
+}
+
+/** What can be known about an image without decoding it. */
+async function checkSource(source: ImageInput): Promise<void> {
+  if (isA(source, "Blob") || isA(source, "File")) {
+    if (source.size === 0) throw new AdversightError("input_invalid", "The file is empty.");
+    const start = new Uint8Array(await source.slice(0, headerBytes).arrayBuffer());
+    const header = readHeader(start);
+    if (header) checkSize(header.width, header.height);
+  } else if (isA(source, "HTMLImageElement")) {
+    if (!source.complete) await loaded(source);
+    if (source.naturalWidth === 0)
+      throw new AdversightError("input_invalid", "The image could not be loaded.");
+    checkSize(source.naturalWidth, source.naturalHeight);
+  } else if (isA(source, "HTMLVideoElement")) {
+    if (source.videoWidth === 0 || source.readyState < 2 /* HAVE_CURRENT_DATA */) {
+      throw new AdversightError("input_invalid", "The video shows no picture yet. Wait until it plays.");
+    }
+    checkSize(source.videoWidth, source.videoHeight);
+  } else if (
+    isA(source, "ImageData") ||
+    isA(source, "ImageBitmap") ||
+    isA(source, "HTMLCanvasElement") ||
+    isA(source, "OffscreenCanvas")
+  ) {
+    checkSize(source.width, source.height);
+  } else {
+    throw new AdversightError(
+      "input_invalid",
+      "This is not an image. Give a file (Blob), ImageData, ImageBitmap, an image, canvas or video element, " +
+        "or a tensor { data: Float32Array, shape }.",
+    );
+  }
+}
+
+/** The input as the engine takes it; a bitmap that was sent is closed once its pixels are read. */
+export function toWasmInput(input: SentInput): WasmInput {
+  if (!("bitmap" in input)) return input;
+  const { bitmap } = input;
+  const { width, height } = bitmap;
+  try {
+    return { pixels: readPixels(bitmap), width, height };
+  } finally {
+    bitmap.close();
+  }
+}
+
+/** Read tile by tile: browsers limit a canvas to as little as 16 megapixels, and the whole would take the memory twice. */
+const tile = 4096;
+
+function readPixels(bitmap: ImageBitmap): Uint8ClampedArray {
+  const { width, height } = bitmap;
+  const context = canvasContext(Math.min(width, tile), Math.min(height, tile));
+  let pixels: Uint8ClampedArray;
+  try {
+    if (width <= tile && height <= tile) {
+      context.drawImage(bitmap, 0, 0);
+      return context.getImageData(0, 0, width, height).data;
+    }
+    pixels = new Uint8ClampedArray(width * height * 4);
+    for (let top = 0; top < height; top += tile) {
+      for (let left = 0; left < width; left += tile) {
+        const w = Math.min(tile, width - left);
+        const h = Math.min(tile, height - top);
+        context.clearRect(0, 0, w, h);
+        context.drawImage(bitmap, left, top, w, h, 0, 0, w, h);
+        const { data } = context.getImageData(0, 0, w, h);
+        for (let row = 0; row < h; row++) {
+          pixels.set(data.subarray(row * w * 4, (row + 1) * w * 4), ((top + row) * width + left) * 4);
+        }
+      }
+    }
+    return pixels;
+  } catch (cause) {
+    if (cause instanceof RangeError) {
+      throw new AdversightError("out_of_memory", "There is not enough memory for an image of this size.", {
+        cause,
+      });
+    }
+    throw new AdversightError("input_invalid", foreignPixels, { cause });
+  }
+}
+
+type Context2d = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
+
+function canvasContext(width: number, height: number): Context2d {
+  const context = makeCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  if (!context)
+    throw new AdversightError("internal", "This browser gives no canvas to read an image's pixels with.");
+  return context as Context2d;
+}
+
+function makeCanvas(width: number, height: number): OffscreenCanvas | HTMLCanvasElement {
+  if (typeof OffscreenCanvas !== "undefined") return new OffscreenCanvas(width, height);
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  return canvas;
+}
+
+export const foreignPixels =
+  "The image comes from another site that does not let its pixels be read. Save it and choose the file instead.";
+
+function notReadable(source: ImageInput): string {
+  if (!isA(source, "Blob") && !isA(source, "File")) return "The image's pixels cannot be read.";
+  const type = source.type === "" ? "" : ` (${source.type})`;
+  return `This file${type} is not an image that this browser can read. Choose a JPEG, PNG or WebP.`;
+}
+
+async function loaded(image: HTMLImageElement): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      resolve();
+    };
+    image.addEventListener("load", done, { once: true });
+    image.addEventListener("error", done, { once: true });
+  });
+}
+
+export function checkTensor({ data, shape }: TensorData): void {
+  if (!shape.every((side) => Number.isInteger(side) && side >= 0)) {
+    throw new AdversightError(
+      "input_shape",
+      `A tensor's shape is a list of whole numbers, not [${shape.join(", ")}].`,
+    );
+  }
+  const size = shape.reduce((product, side) => product * side, 1);
+  if (size !== data.length) {
+    throw new AdversightError(
+      "input_shape",
+      `The tensor's shape [${shape.join(", ")}] asks for ${size} values, but there are ${data.length}.`,
+    );
+  }
+}
+
+function isTensor(source: ModelInput): source is TensorData {
+  return (
+    "data" in source &&
+    source.data instanceof Float32Array &&
+    "shape" in source &&
+    Array.isArray(source.shape)
+  );
+}
+
+interface Kinds {
+  Blob: Blob;
+  File: File;
+  ImageData: ImageData;
+  ImageBitmap: ImageBitmap;
+  HTMLImageElement: HTMLImageElement;
+  HTMLCanvasElement: HTMLCanvasElement;
+  OffscreenCanvas: OffscreenCanvas;
+  HTMLVideoElement: HTMLVideoElement;
+}
+
+/** By name instead of `instanceof`: it holds for objects of another frame, and where the class does not exist (a server). */
+function isA<Kind extends keyof Kinds>(value: unknown, kind: Kind): value is Kinds[Kind] {
+  return Object.prototype.toString.call(value) === `[object ${kind}]`;
+}

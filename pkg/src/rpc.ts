@@ -1,0 +1,208 @@
+// Calls to the engine over a message port.
+//
+// Not comlink: a call must be rejected when the worker dies under it, must be cancellable while it runs, must
+// report progress without leaking a port for each callback, and must run after the call before it has ended. Of these
+// comlink has none, and the whole of it is shorter than the wrappers would be.
+//
+//   caller -> engine   { call, name, args } | { cancel }
+//   engine -> caller   { progress } | { done } | { failed } | { dead }
+
+import { AdversightError, engineFailure, fromRecord, isFatal, toRecord, type ErrorRecord } from "./errors.js";
+import type { Progress } from "./wasm/adversight.js";
+
+/** The part of Worker, MessagePort and DedicatedWorkerGlobalScope that is used here. */
+export interface Endpoint {
+  postMessage(message: unknown, transfer: Transferable[]): void;
+  addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
+  start?(): void;
+}
+
+type ToEngine = { kind: "call"; id: number; name: string; args: unknown } | { kind: "cancel"; id: number };
+
+type FromEngine =
+  | { kind: "progress"; id: number; progress: Progress }
+  | { kind: "done"; id: number; value: unknown }
+  | { kind: "failed"; id: number; error: ErrorRecord }
+  | { kind: "dead"; error: ErrorRecord };
+
+/** What a handler gets to talk back while it runs. */
+export interface Hooks {
+  onProgress: (progress: Progress) => void;
+  isCancelled: () => boolean;
+}
+
+/** A handler's result, with the buffers in it that are handed over instead of copied. */
+export interface Reply<T> {
+  value: T;
+  transfer?: Transferable[];
+}
+
+export interface CallOptions {
+  transfer?: Transferable[];
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** Names of calls, with what each is sent and what it gives back. */
+export type Protocol<P> = { [Name in keyof P]: { send: unknown; reply: unknown } };
+
+export type Handlers<P extends Protocol<P>> = {
+  [Name in keyof P]: (args: P[Name]["send"], hooks: Hooks) => Promise<Reply<P[Name]["reply"]>>;
+};
+
+interface Pending {
+  resolve(value: unknown): void;
+  reject(reason: Error): void;
+  onProgress: ((progress: Progress) => void) | undefined;
+}
+
+/** The user's side of the port. */
+export class Caller<P extends Protocol<P>> {
+  readonly #endpoint: Endpoint;
+  readonly #pending = new Map<number, Pending>();
+  readonly #onDeath: () => void;
+  #next = 0;
+  #ended: AdversightError | null = null;
+
+  /** `onDeath` is told once, when the engine has stopped for good. */
+  constructor(endpoint: Endpoint, onDeath: () => void = () => undefined) {
+    this.#endpoint = endpoint;
+    this.#onDeath = onDeath;
+    endpoint.addEventListener("message", (event) => {
+      this.#receive(event.data as FromEngine);
+    });
+    endpoint.start?.();
+  }
+
+  get ended(): boolean {
+    return this.#ended !== null;
+  }
+
+  /** Rejects with the signal's reason as soon as it is aborted; the engine stops at its next step. */
+  call<Name extends keyof P & string>(
+    name: Name,
+    args: P[Name]["send"],
+    { transfer = [], signal, onProgress }: CallOptions = {},
+  ): Promise<P[Name]["reply"]> {
+    return new Promise<P[Name]["reply"]>((resolve, reject) => {
+      if (this.#ended) throw this.#ended;
+      signal?.throwIfAborted();
+
+      const id = this.#next++;
+      const abort = () => {
+        this.#pending.delete(id);
+        this.#post({ kind: "cancel", id });
+        reject(signal?.reason as Error);
+      };
+      const settled = () => signal?.removeEventListener("abort", abort);
+      this.#post({ kind: "call", id, name, args }, transfer);
+      signal?.addEventListener("abort", abort, { once: true });
+      this.#pending.set(id, {
+        resolve(value) {
+          settled();
+          resolve(value);
+        },
+        reject(reason) {
+          settled();
+          reject(reason);
+        },
+        onProgress,
+      });
+    });
+  }
+
+  /** Rejects every running and every later call with `error`. The engine is sent one last call, whose reply nobody awaits. */
+  end(error: AdversightError, farewell?: keyof P & string): void {
+    if (this.#ended) return;
+    this.#ended = error;
+    for (const [id, pending] of this.#pending) {
+      this.#post({ kind: "cancel", id });
+      pending.reject(error);
+    }
+    this.#pending.clear();
+    if (farewell !== undefined) {
+      this.#post({ kind: "call", id: this.#next++, name: farewell, args: undefined });
+    }
+  }
+
+  /** As `end`, for an engine that is beyond use: its owner is told too. */
+  die(error: AdversightError): void {
+    if (this.#ended) return;
+    this.end(error);
+    this.#onDeath();
+  }
+
+  #post(message: ToEngine, transfer: Transferable[] = []): void {
+    this.#endpoint.postMessage(message, transfer);
+  }
+
+  #receive(message: FromEngine): void {
+    if (message.kind === "dead") {
+      this.die(fromRecord(message.error));
+      return;
+    }
+    const pending = this.#pending.get(message.id);
+    if (!pending) return; // cancelled meanwhile
+    if (message.kind === "progress") {
+      pending.onProgress?.(message.progress);
+      return;
+    }
+    this.#pending.delete(message.id);
+    if (message.kind === "done") pending.resolve(message.value);
+    else pending.reject(fromRecord(message.error));
+  }
+}
+
+/**
+ * The engine's side of the port. Calls run one after the other: they share one device, and the WebAssembly objects may not be
+ * freed while a call on them runs. Gives back what to call when a trap is seen outside any call.
+ */
+export function serve<P extends Protocol<P>>(
+  endpoint: Endpoint,
+  handlers: Handlers<P>,
+): (trap: unknown) => void {
+  const open = new Set<number>();
+  const cancelled = new Set<number>();
+  let dead = false;
+  let last: Promise<void> = Promise.resolve();
+
+  const post = (message: FromEngine, transfer: Transferable[] = []) => {
+    if (!dead) endpoint.postMessage(message, transfer);
+  };
+  const die = (trap: unknown) => {
+    post({ kind: "dead", error: toRecord(engineFailure(trap)) });
+    dead = true;
+  };
+
+  const run = async (id: number, name: keyof P, args: P[keyof P]["send"]) => {
+    try {
+      if (dead) return;
+      if (cancelled.has(id)) throw new AdversightError("cancelled", "Cancelled.");
+      const { value, transfer } = await handlers[name](args, {
+        onProgress: (progress) => {
+          post({ kind: "progress", id, progress });
+        },
+        isCancelled: () => cancelled.has(id),
+      });
+      post({ kind: "done", id, value }, transfer);
+    } catch (error) {
+      if (isFatal(error)) die(error);
+      else post({ kind: "failed", id, error: toRecord(error) });
+    } finally {
+      open.delete(id);
+      cancelled.delete(id);
+    }
+  };
+
+  endpoint.addEventListener("message", (event) => {
+    const message = event.data as ToEngine;
+    if (message.kind === "cancel") {
+      if (open.has(message.id)) cancelled.add(message.id);
+      return;
+    }
+    open.add(message.id);
+    last = last.then(() => run(message.id, message.name as keyof P, message.args));
+  });
+  endpoint.start?.();
+  return die;
+}

@@ -1,0 +1,88 @@
+//! Integrated gradients (Sundararajan et al. 2017, equations 1 and 3).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attribution, Subject,
+    display::{Channels, Display},
+    registry::{Method, Need},
+    scores,
+};
+use crate::{Result, model::Score};
+
+pub(super) struct IntegratedGradients;
+
+/// The input that stands for the absence of everything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Baseline {
+    /// Pixels of value 0.
+    #[default]
+    Black,
+    /// Pixels of value 1.
+    White,
+    /// The mean of the training data: 0 in model space.
+    Mean,
+}
+
+/// Parameters of integrated gradients.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// Points on the line from the baseline to the input, both ends included.
+    #[schemars(range(min = 2, max = 1000))]
+    steps: usize,
+    /// Where the line starts.
+    baseline: Baseline,
+    /// The score whose gradient is taken.
+    score: Score,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { steps: 50, baseline: Baseline::Black, score: Score::Logit }
+    }
+}
+
+impl Method for IntegratedGradients {
+    type Config = Config;
+    const NAME: &'static str = "integrated_gradients";
+    const TITLE: &'static str = "Integrated gradients";
+    const SUMMARY: &'static str = "Adds up the gradient on the way from an empty picture to this one; the parts sum to the change of the score.";
+    const PAPER: &'static str = "Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks (2017)";
+    const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
+    const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
+
+    async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        let x = subject.input();
+        let baseline = match config.baseline {
+            Baseline::Black => subject.pixel_space()?.to_model(x.zeros_like()),
+            Baseline::White => subject.pixel_space()?.to_model(x.ones_like()),
+            Baseline::Mean => x.zeros_like(),
+        };
+        let difference = x - baseline.clone();
+        let points = config.steps;
+        let chunk = subject.batch_limit();
+        let mut sum = difference.zeros_like();
+        let (mut first, mut last) = (None, None);
+        for start in (0..points).step_by(chunk) {
+            subject.checkpoint(start, points, "gradients between the baseline and the input").await?;
+            let end = (start + chunk).min(points);
+            let alphas = (start..end).map(|k| k as f32 / (points - 1) as f32).collect();
+            let alphas = subject.tensor(alphas, [end - start, 1]);
+            let path = baseline.clone() + alphas * difference.clone();
+            let found = subject.gradients(path, &vec![subject.target(); end - start], config.score)?;
+            sum = sum + found.gradient.sum_dim(0);
+            let score = scores(found.logits, subject.target(), config.score);
+            if start == 0 {
+                first = Some(score.clone().slice([0..1]));
+            }
+            last = Some(score.slice([end - start - 1..end - start]));
+        }
+        let map = difference * (sum / points as f32);
+        // Completeness: the attributions should add up to f(x) - f(baseline).
+        let gap = first.zip(last).map(|(first, last)| map.clone().sum() - (last - first));
+        Ok(Attribution { map, gap, against: Vec::new(), steps: points })
+    }
+}

@@ -1,0 +1,252 @@
+//! Attribution methods: how much did each input value count for the score of a class?
+//!
+//! A method is one file: a `Config` whose `Default` is the paper's setting, and an `attribute` that reads like
+//! the paper's formula. It works on a [`Subject`], which holds the explained input as a row of features and
+//! gives gradients in batches; chunking, progress, cancelling and the mapping to pixels are the subject's
+//! concern. One line in [`registry`] makes a method known to the API, the command line, the page and the docs.
+
+mod agi;
+pub mod display;
+mod integrated_gradients;
+pub mod registry;
+mod saliency;
+mod smoothgrad;
+mod subject;
+
+use burn::tensor::{Float, Tensor, TensorData, Transaction, activation};
+use serde::{Deserialize, Serialize};
+use web_time::Instant;
+
+pub use subject::{Control, Progress, Subject};
+
+use crate::{
+    DeviceKind, Error, Explainer, Result,
+    input::HostTensor,
+    model::value::Ranked,
+    narrate,
+};
+
+/// What a method leaves on the device.
+pub struct Attribution {
+    /// The attribution of every feature, `[1, features]`.
+    map: Tensor<2>,
+    /// Sum of the attributions minus the change of the score that they account for, `[1]`, for methods that
+    /// promise completeness.
+    gap: Option<Tensor<1>>,
+    /// The false classes that the target was told apart from.
+    against: Vec<usize>,
+    /// Points at which the method looked at the model.
+    steps: usize,
+}
+
+/// A class with its score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct ClassScore {
+    /// The class's number.
+    pub index: usize,
+    /// Its name, or its number where no names are known.
+    pub label: String,
+    /// Softmax probability, 0 to 1.
+    pub probability: f32,
+    /// The network's output before softmax.
+    pub logit: f32,
+}
+
+/// What to explain, and how.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct ExplainOptions {
+    /// Name of a registered method.
+    pub method: String,
+    /// The explained class; the predicted one where it is left out.
+    #[cfg_attr(target_family = "wasm", tsify(optional, type = "number | null"))]
+    pub target: Option<usize>,
+    /// Values for the method's parameters; the rest keep their defaults.
+    #[cfg_attr(target_family = "wasm", tsify(optional, type = "Record<string, unknown>"))]
+    pub params: serde_json::Map<String, serde_json::Value>,
+    /// Seed of everything random.
+    #[cfg_attr(target_family = "wasm", tsify(optional))]
+    pub seed: u32,
+}
+
+/// How an explanation came about.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+#[cfg_attr(target_family = "wasm", tsify(missing_as_null))]
+pub struct ExplanationInfo {
+    /// Name of the method.
+    pub method: String,
+    /// All parameters in force.
+    #[cfg_attr(target_family = "wasm", tsify(type = "Record<string, unknown>"))]
+    pub params: serde_json::Map<String, serde_json::Value>,
+    /// The explained class.
+    pub target: ClassScore,
+    /// The device that computed.
+    pub device: DeviceKind,
+    /// Points at which the method looked at the model.
+    pub steps: usize,
+    /// Samples that went through the network.
+    pub forward_passes: usize,
+    /// Samples that a gradient was taken of.
+    pub backward_passes: usize,
+    /// Wall time, from the request to the finished map.
+    pub milliseconds: f64,
+    /// Seed of everything random.
+    pub seed: u32,
+    /// Sum of the attributions minus the change of the score that they should add up to; `null` for methods
+    /// that promise no such thing.
+    pub completeness_gap: Option<f32>,
+    /// The false classes that the target was told apart from (AGI).
+    pub against: Vec<ClassScore>,
+}
+
+/// An explanation of one input.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// The raw values of the method, in the shape of the input.
+    pub attribution: HostTensor,
+    /// The same, made for the eye.
+    pub heatmap: display::Heatmap,
+    /// How it came about.
+    pub info: ExplanationInfo,
+    /// One or two sentences.
+    pub words: Vec<String>,
+}
+
+/// Explains one input, `[1, …]` in model space.
+///
+/// # Errors
+/// Those of the input, of the parameters, and [`Error::Cancelled`].
+pub(crate) async fn explain(
+    explainer: &Explainer,
+    input: &HostTensor,
+    options: &ExplainOptions,
+    control: &Control<'_>,
+) -> Result<Explanation> {
+    let started = Instant::now();
+    let model = explainer.model();
+    model.check_shape(&input.shape)?;
+    if input.shape[0] != 1 {
+        return Err(Error::InputInvalid(format!(
+            "One input is explained at a time, but the batch holds {}.",
+            input.shape[0]
+        )));
+    }
+    let entry = registry::find(&options.method)?;
+    if let Some(target) = options.target {
+        model.check_target(target)?;
+    }
+    let clean = model.logits(explainer.upload(input)?)?;
+    let (target, clean, known) = match options.target {
+        Some(target) => (target, clean, None),
+        None => {
+            let logits = read(clean.clone().reshape([model.classes()])).await?;
+            (argmax(&logits), clean, Some(logits))
+        }
+    };
+    let subject = Subject::new(explainer, input, target, options.seed, control)?;
+    let (attribution, params) = entry.run(&subject, &options.params).await?;
+
+    let mut transaction = Transaction::default().register(attribution.map).register(clean);
+    if let Some(gap) = attribution.gap {
+        transaction = transaction.register(gap);
+    }
+    let mut read = transaction.execute_async().await.map_err(lost)?.into_iter();
+    let mut next = || read.next().map(floats).unwrap_or_else(|| Err(Error::Internal("a result is missing".into())));
+    let data = next()?;
+    let logits = match known {
+        Some(logits) => {
+            next()?;
+            logits
+        }
+        None => next()?,
+    };
+    let completeness_gap = next().ok().map(|gap| gap[0]);
+    let map = HostTensor { data, shape: input.shape.clone() };
+    if let Some(index) = map.data.iter().position(|value| !value.is_finite()) {
+        return Err(Error::DeviceLost(format!("the attribution at {index} is not a finite number")));
+    }
+
+    let probabilities = softmax(&logits);
+    let score = |class: usize| explainer.class_score(class, &logits, &probabilities);
+    let info = ExplanationInfo {
+        method: options.method.clone(),
+        params,
+        target: score(target),
+        device: model.device().kind(),
+        steps: attribution.steps,
+        forward_passes: subject.forward_passes(),
+        backward_passes: subject.backward_passes(),
+        milliseconds: started.elapsed().as_secs_f64() * 1e3,
+        seed: options.seed,
+        completeness_gap,
+        against: attribution.against.iter().map(|&class| score(class)).collect(),
+    };
+    let heatmap = display::heatmap(&map, entry.display());
+    let predicted = score(argmax(&logits));
+    let words = narrate::explanation(&info, &predicted, &heatmap);
+    Ok(Explanation { attribution: map, heatmap, info, words })
+}
+
+/// Reads a row of numbers back from the device.
+pub(crate) async fn read(tensor: Tensor<1>) -> Result<Vec<f32>> {
+    floats(tensor.into_data_async().await.map_err(lost)?)
+}
+
+fn floats(data: TensorData) -> Result<Vec<f32>> {
+    data.try_into_vec::<f32>().map_err(|error| Error::Internal(format!("{error:?}")))
+}
+
+fn lost(error: impl std::fmt::Debug) -> Error {
+    Error::DeviceLost(format!("{error:?}"))
+}
+
+/// The index of the largest value, the first of several.
+pub(crate) fn argmax(values: &[f32]) -> usize {
+    values.iter().enumerate().fold(0, |best, (index, value)| if *value > values[best] { index } else { best })
+}
+
+/// Softmax on the host.
+pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits.iter().map(|logit| f64::from(logit - highest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| (power / sum) as f32).collect()
+}
+
+/// 1 in each row where `class` has the highest logit, else 0, `[N, 1]`.
+fn predicts(logits: Tensor<2>, class: &[usize]) -> Tensor<2> {
+    let device = logits.device();
+    let classes: Vec<i64> = class.iter().map(|&class| class as i64).collect();
+    let rows = classes.len();
+    let wanted = Tensor::<2, burn::tensor::Int>::from_data(TensorData::new(classes, [rows, 1]), &device);
+    logits.argmax(1).equal(wanted).float()
+}
+
+/// The score of each row's class, `[N]`.
+fn scores(logits: Tensor<2>, class: usize, score: crate::model::Score) -> Tensor<1> {
+    let scored = match score {
+        crate::model::Score::Logit => logits,
+        crate::model::Score::Probability => activation::softmax(logits, 1),
+    };
+    let rows = scored.dims()[0];
+    scored.slice([0..rows, class..class + 1]).reshape([rows])
+}
+
+/// Rows of features as a tensor in the model's shape, and back.
+fn rows_to(rows: Tensor<2>, sample: &[usize]) -> Result<Ranked<Float>> {
+    let dims: Vec<usize> = std::iter::once(rows.dims()[0]).chain(sample.iter().copied()).collect();
+    Ranked::D2(rows).reshape(&dims).ok_or_else(|| Error::Internal("features do not fill a sample".into()))
+}
+
+fn to_rows(tensor: Ranked<Float>) -> Result<Tensor<2>> {
+    let dims = tensor.dims();
+    let rows = [dims[0], dims[1..].iter().product()];
+    tensor
+        .reshape(&rows)
+        .and_then(|tensor| tensor.get())
+        .ok_or_else(|| Error::Internal("a sample does not flatten".into()))
+}

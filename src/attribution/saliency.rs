@@ -1,0 +1,37 @@
+//! Saliency: the gradient of the class score (Simonyan et al. 2013, equation 3).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attribution, Subject,
+    display::{Channels, Display},
+    registry::{Method, Need},
+};
+use crate::{Result, model::Score};
+
+pub(super) struct Saliency;
+
+/// Parameters of saliency.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// The score whose gradient is taken.
+    score: Score,
+}
+
+impl Method for Saliency {
+    type Config = Config;
+    const NAME: &'static str = "saliency";
+    const TITLE: &'static str = "Saliency";
+    const SUMMARY: &'static str = "How strongly the score reacts to a small change of each pixel. The quickest method, and the noisiest.";
+    const PAPER: &'static str = "Simonyan, Vedaldi, Zisserman: Deep Inside Convolutional Networks (2013)";
+    const NEEDS: &'static [Need] = &[Need::Gradient];
+    const DISPLAY: Display = Display { channels: Channels::MaxAbs, low: 0.0, high: 99.0 };
+
+    async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        subject.checkpoint(0, 1, "gradient").await?;
+        let found = subject.gradients(subject.input(), &[subject.target()], config.score)?;
+        Ok(Attribution { map: found.gradient, gap: None, against: Vec::new(), steps: 1 })
+    }
+}

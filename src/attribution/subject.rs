@@ -1,0 +1,245 @@
+//! What a method works on: one input, one class, and the model's gradients.
+
+use std::{cell::Cell, future::Future, pin::Pin};
+
+use burn::tensor::{Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use serde::Serialize;
+
+use super::{read, rows_to, to_rows};
+use crate::{DeviceKind, Error, Explainer, Result, input::HostTensor, model::Score};
+
+/// How far a method is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct Progress {
+    /// Steps that are done.
+    pub done: usize,
+    /// Steps in all; a method may end before.
+    pub total: usize,
+    /// What is being done, in words.
+    pub stage: String,
+}
+
+type Pause<'a> = dyn Fn() -> Pin<Box<dyn Future<Output = ()>>> + 'a;
+
+/// How a caller watches and stops a method.
+pub struct Control<'a> {
+    /// Called between steps.
+    pub on_progress: Box<dyn Fn(Progress) + 'a>,
+    /// Asked between steps; `true` ends the method with [`Error::Cancelled`].
+    pub is_cancelled: Box<dyn Fn() -> bool + 'a>,
+    /// Awaited between steps, so that a host with one thread can look after its events.
+    pub pause: Box<Pause<'a>>,
+}
+
+impl Default for Control<'_> {
+    /// Watches nothing and never stops.
+    fn default() -> Self {
+        Self {
+            on_progress: Box::new(|_| ()),
+            is_cancelled: Box::new(|| false),
+            pause: Box::new(|| Box::pin(std::future::ready(()))),
+        }
+    }
+}
+
+/// One input and one class to explain. Inputs and gradients are rows of features: `[N, features]`.
+pub struct Subject<'a> {
+    explainer: &'a Explainer,
+    control: &'a Control<'a>,
+    sample: Vec<usize>,
+    input: Tensor<2>,
+    range: (f32, f32),
+    target: usize,
+    seed: u32,
+    forward: Cell<usize>,
+    backward: Cell<usize>,
+}
+
+/// Gradients of a batch.
+pub(super) struct Gradients {
+    /// `[N, features]`.
+    pub gradient: Tensor<2>,
+    /// `[N, classes]`.
+    pub logits: Tensor<2>,
+}
+
+/// The affine map from model space to pixels from 0 to 1, one factor and one offset a feature: `[1, features]`.
+pub(super) struct PixelSpace {
+    factor: Tensor<2>,
+    offset: Tensor<2>,
+}
+
+impl PixelSpace {
+    /// Model space to pixels.
+    pub fn from_model(&self, model: Tensor<2>) -> Tensor<2> {
+        model * self.factor.clone() + self.offset.clone()
+    }
+
+    /// Pixels to model space.
+    pub fn to_model(&self, pixels: Tensor<2>) -> Tensor<2> {
+        (pixels - self.offset.clone()) / self.factor.clone()
+    }
+
+    /// A gradient with respect to pixels, from one with respect to model space.
+    pub fn gradient(&self, model: Tensor<2>) -> Tensor<2> {
+        model / self.factor.clone()
+    }
+}
+
+impl<'a> Subject<'a> {
+    pub(super) fn new(
+        explainer: &'a Explainer,
+        input: &HostTensor,
+        target: usize,
+        seed: u32,
+        control: &'a Control<'a>,
+    ) -> Result<Self> {
+        let range = input
+            .data
+            .iter()
+            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+        Ok(Self {
+            explainer,
+            control,
+            sample: input.shape[1..].to_vec(),
+            input: to_rows(explainer.upload(input)?)?,
+            range,
+            target,
+            seed,
+            forward: Cell::new(0),
+            backward: Cell::new(0),
+        })
+    }
+
+    /// The explained input, `[1, features]`, in model space.
+    pub(super) fn input(&self) -> Tensor<2> {
+        self.input.clone()
+    }
+
+    /// The explained class.
+    pub(super) fn target(&self) -> usize {
+        self.target
+    }
+
+    /// Number of the model's classes.
+    pub(super) fn classes(&self) -> usize {
+        self.explainer.model().classes()
+    }
+
+    /// Smallest and largest value of the input.
+    pub(super) fn range(&self) -> (f32, f32) {
+        self.range
+    }
+
+    /// Number of values of the input.
+    pub(super) fn features(&self) -> usize {
+        self.sample.iter().product()
+    }
+
+    /// How many samples to work on at once.
+    pub(super) fn batch_limit(&self) -> usize {
+        self.explainer.model().batch_limit()
+    }
+
+    /// Samples that went through the network so far.
+    pub(super) fn forward_passes(&self) -> usize {
+        self.forward.get()
+    }
+
+    /// Samples that a gradient was taken of so far.
+    pub(super) fn backward_passes(&self) -> usize {
+        self.backward.get()
+    }
+
+    /// Checks that `class` is one of the model's.
+    pub(super) fn check_target(&self, class: usize) -> Result<()> {
+        self.explainer.model().check_target(class)
+    }
+
+    /// A generator for everything random in this explanation; the same on every device.
+    pub(super) fn random(&self) -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(u64::from(self.seed))
+    }
+
+    /// Rows of standard normal noise.
+    pub(super) fn noise(&self, rows: usize, random: &mut ChaCha8Rng) -> Tensor<2> {
+        let values: Vec<f32> = StandardNormal.sample_iter(random).take(rows * self.features()).collect();
+        self.tensor(values, [rows, self.features()])
+    }
+
+    /// A tensor on the model's device.
+    pub(super) fn tensor(&self, values: Vec<f32>, dims: [usize; 2]) -> Tensor<2> {
+        Tensor::from_data(TensorData::new(values, dims), self.explainer.model().device().burn())
+    }
+
+    /// The gradient of each row's score of its class in `targets`, in chunks that fit the memory.
+    pub(super) fn gradients(&self, points: Tensor<2>, targets: &[usize], score: Score) -> Result<Gradients> {
+        let model = self.explainer.model();
+        let rows = points.dims()[0];
+        let limit = self.batch_limit();
+        let (mut gradients, mut logits) = (Vec::new(), Vec::new());
+        for start in (0..rows).step_by(limit) {
+            let end = (start + limit).min(rows);
+            let chunk = if end - start == rows { points.clone() } else { points.clone().slice([start..end]) };
+            let found = model.gradient(rows_to(chunk, &self.sample)?, &targets[start..end], score)?;
+            gradients.push(to_rows(found.gradient)?);
+            logits.push(found.logits);
+        }
+        self.forward.set(self.forward.get() + rows);
+        self.backward.set(self.backward.get() + rows);
+        Ok(Gradients { gradient: cat(gradients), logits: cat(logits) })
+    }
+
+    /// The space of pixels from 0 to 1: as the preprocessing declares it, or else the input's own range.
+    pub(super) fn pixel_space(&self) -> Result<PixelSpace> {
+        let features = self.features();
+        let (factor, offset) = match self.explainer.preprocessing() {
+            Some(preprocessing) => {
+                let channels = self.sample[0];
+                if preprocessing.mean.len() != channels {
+                    return Err(Error::PreprocessingInvalid(format!(
+                        "it declares {} channels, and the model takes {channels}",
+                        preprocessing.mean.len()
+                    )));
+                }
+                let spread = |pick: fn((f32, f32)) -> f32| -> Vec<f32> {
+                    (0..features).map(|i| pick(preprocessing.to_pixel(i * channels / features))).collect()
+                };
+                (spread(|(factor, _)| factor), spread(|(_, offset)| offset))
+            }
+            None => {
+                let (low, high) = self.range;
+                let width = if high > low { high - low } else { 1.0 };
+                (vec![1.0 / width; features], vec![-low / width; features])
+            }
+        };
+        Ok(PixelSpace {
+            factor: self.tensor(factor, [1, features]),
+            offset: self.tensor(offset, [1, features]),
+        })
+    }
+
+    /// The values of a column where reading them costs nothing: on the CPU. A GPU would have to be waited for.
+    pub(super) async fn peek(&self, column: &Tensor<2>) -> Result<Option<Vec<f32>>> {
+        if self.explainer.model().device().kind() != DeviceKind::Cpu {
+            return Ok(None);
+        }
+        let rows = column.dims()[0];
+        read(column.clone().reshape([rows])).await.map(Some)
+    }
+
+    /// Reports progress, lets the host breathe, and ends the method where it was cancelled.
+    pub(super) async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {
+        (self.control.on_progress)(Progress { done, total, stage: stage.to_owned() });
+        (self.control.pause)().await;
+        if (self.control.is_cancelled)() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
+
+fn cat(mut chunks: Vec<Tensor<2>>) -> Tensor<2> {
+    if chunks.len() == 1 { chunks.remove(0) } else { Tensor::cat(chunks, 0) }
+}

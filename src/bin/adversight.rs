@@ -1,0 +1,342 @@
+//! The engine on a command line.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use adversight::{
+    ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input, Photograph,
+    Preprocessing,
+    attribution::registry,
+    input::preprocessing::labels_from_config,
+    render::{ColourMap, overlay},
+};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use npyz::WriterBuilder;
+
+/// Explains why an image classifier decided.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Prints the most probable classes.
+    Classify {
+        #[command(flatten)]
+        common: Common,
+        /// How many classes to print.
+        #[arg(long, default_value_t = 5)]
+        top: usize,
+    },
+    /// Attributes the decision to the input's values.
+    Explain {
+        #[command(flatten)]
+        common: Common,
+        /// The method; `adversight methods` lists them.
+        #[arg(long)]
+        method: String,
+        /// The class to explain [default: the predicted one].
+        #[arg(long)]
+        target: Option<usize>,
+        /// A parameter of the method, as name=value; may be repeated.
+        #[arg(long = "param", value_name = "NAME=VALUE")]
+        params: Vec<String>,
+        /// Seed of everything random.
+        #[arg(long, default_value_t = 0)]
+        seed: u32,
+        /// Writes the raw attribution, in the shape of the input.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Writes the photograph with the heat map over it.
+        #[arg(long)]
+        png: Option<PathBuf>,
+        /// Writes how the explanation came about, and its words.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
+    /// Writes the logits [N, classes] of a batch.
+    Logits {
+        #[command(flatten)]
+        common: Common,
+        /// Where to.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Writes the gradient of a class's logit with respect to the input.
+    Gradient {
+        #[command(flatten)]
+        common: Common,
+        /// The class.
+        #[arg(long)]
+        target: usize,
+        /// Where to.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Prints the registry of methods as JSON.
+    Methods,
+    /// Prints the device that would be used, as JSON.
+    Device {
+        /// The device.
+        #[arg(long, value_enum, default_value_t = On::Auto)]
+        device: On,
+    },
+}
+
+#[derive(Args)]
+struct Common {
+    /// The ONNX model.
+    #[arg(long)]
+    model: PathBuf,
+    /// A JPEG or PNG photograph, or a float32 .npy tensor [N, C, H, W] that goes into the network as it is.
+    #[arg(long)]
+    input: PathBuf,
+    /// A preprocessor_config.json, optionally with "channel_order": "BGR".
+    #[arg(long)]
+    preprocessing: Option<PathBuf>,
+    /// Class names: a JSON list, a config.json with id2label, or a text file with one name a line.
+    #[arg(long)]
+    labels: Option<PathBuf>,
+    /// The device that computes.
+    #[arg(long, value_enum, default_value_t = On::Cpu)]
+    device: On,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum On {
+    /// The GPU if it works, else the CPU.
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The GPU through wgpu.
+    Gpu,
+}
+
+type CliResult<T = ()> = Result<T, String>;
+
+fn main() -> ExitCode {
+    match pollster::block_on(run(Cli::parse())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("adversight: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn say(error: Error) -> String {
+    format!("{error} [{}]", error.code())
+}
+
+async fn run(cli: Cli) -> CliResult {
+    match cli.command {
+        Command::Methods => {
+            println!("{}", pretty(&registry::methods())?);
+        }
+        Command::Device { device } => {
+            println!("{}", pretty(open(device).await?.report())?);
+        }
+        Command::Classify { common, top } => {
+            let job = Job::new(&common).await?;
+            let found = job.explainer.classify(&job.input.borrow(), top).await.map_err(say)?;
+            for ClassScore { index, label, probability, logit } in found.top {
+                println!("{:6.2} %  {label}  (class {index}, logit {logit:.4})", probability * 100.0);
+            }
+        }
+        Command::Logits { common, out } => {
+            let job = Job::new(&common).await?;
+            write_npy(&out, &job.explainer.logits(&job.tensor()?).await.map_err(say)?)?;
+        }
+        Command::Gradient { common, target, out } => {
+            let job = Job::new(&common).await?;
+            write_npy(&out, &job.explainer.input_gradient(&job.tensor()?, target).await.map_err(say)?)?;
+        }
+        Command::Explain { common, method, target, params, seed, out, png, json } => {
+            let params = parse_params(&method, &params)?;
+            let job = Job::new(&common).await?;
+            let options = ExplainOptions { method, target, params, seed };
+            let control = Control {
+                on_progress: Box::new(|progress| {
+                    eprint!("\r{} {}/{}   ", progress.stage, progress.done, progress.total);
+                }),
+                ..Control::default()
+            };
+            let explained = job.explainer.explain(&job.input.borrow(), &options, &control).await;
+            eprintln!();
+            let (explanation, region) = explained.map_err(say)?;
+            println!("{}", explanation.words.join(" "));
+            if let Some(out) = out {
+                write_npy(&out, &explanation.attribution)?;
+            }
+            if let Some(png) = png {
+                let (Owned::Photograph(photograph), Some(region)) = (&job.input, region) else {
+                    return Err("--png draws on a photograph, and the input is a tensor.".into());
+                };
+                overlay(photograph.rgb(), &explanation.heatmap, region, ColourMap::Magma, 0.8)
+                    .save(&png)
+                    .map_err(|error| format!("{} cannot be written: {error}.", png.display()))?;
+            }
+            if let Some(json) = json {
+                let report = serde_json::json!({
+                    "info": explanation.info,
+                    "words": explanation.words,
+                    "heatmap": { "shape": explanation.heatmap.shape, "rule": explanation.heatmap.rule },
+                    "region": region,
+                    "model": job.explainer.info(),
+                    "device": job.explainer.model().device().report(),
+                });
+                write(&json, pretty(&report)?.as_bytes())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A model on a device, and its input.
+struct Job {
+    explainer: Explainer,
+    input: Owned,
+}
+
+enum Owned {
+    Photograph(Photograph),
+    Tensor(HostTensor),
+}
+
+impl Owned {
+    fn borrow(&self) -> Input<'_> {
+        match self {
+            Self::Photograph(photograph) => Input::Photograph(photograph),
+            Self::Tensor(tensor) => Input::Tensor(tensor),
+        }
+    }
+}
+
+impl Job {
+    async fn new(common: &Common) -> CliResult<Self> {
+        let input = if common.input.extension().is_some_and(|extension| extension == "npy") {
+            Owned::Tensor(read_npy(&common.input)?)
+        } else {
+            Owned::Photograph(Photograph::decode(&read(&common.input)?).map_err(say)?)
+        };
+        let device = open(common.device).await?;
+        let mut explainer = Explainer::load(&read(&common.model)?, &device).map_err(say)?;
+        if let Some(name) = common.model.file_stem() {
+            explainer = explainer.with_name(name.to_string_lossy());
+        }
+        if let Some(path) = &common.preprocessing {
+            let declared = Preprocessing::from_json(&declared(&text(path)?)).map_err(say)?;
+            explainer = explainer.with_preprocessing(declared).map_err(say)?;
+        }
+        if let Some(path) = &common.labels {
+            explainer = explainer.with_labels(labels(&text(path)?)?).map_err(say)?;
+        }
+        Ok(Self { explainer, input })
+    }
+
+    fn tensor(&self) -> CliResult<HostTensor> {
+        Ok(self.explainer.prepare(&self.input.borrow()).map_err(say)?.0)
+    }
+}
+
+/// The preprocessing inside one of this project's model descriptions, or the text itself.
+fn declared(text: &str) -> String {
+    let nested = serde_json::from_str::<serde_json::Value>(text).ok();
+    nested.and_then(|json| json.get("preprocessing").map(ToString::to_string)).unwrap_or_else(|| text.to_owned())
+}
+
+async fn open(on: On) -> CliResult<Device> {
+    let choice = match on {
+        On::Auto => DeviceChoice::Auto,
+        On::Cpu => DeviceChoice::Cpu,
+        On::Gpu => DeviceChoice::WebGpu,
+    };
+    Device::open(choice).await.map_err(say)
+}
+
+fn labels(text: &str) -> CliResult<Vec<String>> {
+    if let Ok(list) = serde_json::from_str(text) {
+        return Ok(list);
+    }
+    if text.trim_start().starts_with('{') {
+        return labels_from_config(text).map_err(say);
+    }
+    Ok(text.lines().map(str::to_owned).collect())
+}
+
+/// `name=value` pairs, each read by the kind that the method declares for it.
+fn parse_params(method: &str, pairs: &[String]) -> CliResult<serde_json::Map<String, serde_json::Value>> {
+    let described = registry::find(method).map_err(say)?.describe();
+    pairs
+        .iter()
+        .map(|pair| {
+            let (name, value) =
+                pair.split_once('=').ok_or_else(|| format!("--param {pair} is not of the form name=value."))?;
+            let fault = |reason: String| {
+                say(Error::ParameterInvalid { method: method.to_owned(), name: name.to_owned(), reason })
+            };
+            match described.params.iter().find(|param| param.name == name) {
+                Some(param) => Ok((name.to_owned(), param.parse(value).map_err(fault)?)),
+                None => {
+                    let names: Vec<&str> = described.params.iter().map(|param| param.name.as_str()).collect();
+                    Err(fault(format!("it is unknown; there are {}", names.join(", "))))
+                }
+            }
+        })
+        .collect()
+}
+
+fn pretty(value: &impl serde::Serialize) -> CliResult<String> {
+    serde_json::to_string_pretty(value).map_err(|error| error.to_string())
+}
+
+fn read(path: &Path) -> CliResult<Vec<u8>> {
+    fs::read(path).map_err(|error| format!("{} cannot be read: {error}.", path.display()))
+}
+
+fn text(path: &Path) -> CliResult<String> {
+    String::from_utf8(read(path)?).map_err(|_| format!("{} is no text file.", path.display()))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> CliResult {
+    fs::write(path, bytes).map_err(|error| format!("{} cannot be written: {error}.", path.display()))
+}
+
+/// Reads a float32 array in C order.
+fn read_npy(path: &Path) -> CliResult<HostTensor> {
+    let fault = |reason: String| format!("{}: {reason}.", path.display());
+    let bytes = read(path)?;
+    let file = npyz::NpyFile::new(&bytes[..]).map_err(|error| fault(error.to_string()))?;
+    if file.order() != npyz::Order::C {
+        return Err(fault("save it in C order (numpy.ascontiguousarray)".into()));
+    }
+    let shape = file.shape().iter().map(|&size| size as usize).collect();
+    let data: Vec<f32> = file
+        .data::<f32>()
+        .map_err(|_| fault("its numbers must be float32".into()))?
+        .collect::<Result<_, _>>()
+        .map_err(|error| fault(error.to_string()))?;
+    HostTensor::new(data, shape).map_err(say)
+}
+
+fn write_npy(path: &Path, tensor: &HostTensor) -> CliResult {
+    let mut bytes = Vec::new();
+    let shape: Vec<u64> = tensor.shape.iter().map(|&size| size as u64).collect();
+    let written = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(&shape)
+        .writer(&mut bytes)
+        .begin_nd()
+        .and_then(|mut writer| {
+            writer.extend(tensor.data.iter())?;
+            writer.finish()
+        });
+    written.map_err(|error| error.to_string())?;
+    write(path, &bytes)
+}

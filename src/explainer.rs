@@ -1,0 +1,255 @@
+//! A model with what is known about its input and its classes: what a user loads and asks.
+
+use burn::tensor::{Float, Tensor, TensorData};
+use serde::Serialize;
+use web_time::Instant;
+
+use crate::{
+    ClassScore, Control, Device, Error, ExplainOptions, Explanation, HostTensor, Model, Photograph,
+    Preprocessing, Result, Score,
+    attribution::{self, argmax, read, softmax},
+    input::{check_finite, image::Region, preprocessing::Size},
+    model::{GraphInfo, value::Ranked},
+};
+
+/// What a user has: pixels, or a tensor that goes into the network as it is.
+#[derive(Debug, Clone, Copy)]
+pub enum Input<'a> {
+    /// Rows of red, green, blue, alpha bytes.
+    Pixels {
+        /// Four bytes a pixel.
+        rgba: &'a [u8],
+        /// Pixels in a row.
+        width: usize,
+        /// Rows.
+        height: usize,
+    },
+    /// A decoded photograph.
+    Photograph(&'a Photograph),
+    /// Model space, `[N, …]`.
+    Tensor(&'a HostTensor),
+}
+
+/// The classes of an input, best first.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+#[cfg_attr(target_family = "wasm", tsify(missing_as_null))]
+pub struct Classification {
+    /// The most probable classes.
+    pub top: Vec<ClassScore>,
+    /// The part of the photograph that the network saw; `null` for tensors.
+    pub region: Option<Region>,
+    /// Wall time.
+    pub milliseconds: f64,
+}
+
+/// What a loaded model is made of, and what is known about it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct ModelInfo {
+    /// The name it was loaded under.
+    pub name: String,
+    /// The graph.
+    #[serde(flatten)]
+    pub graph: GraphInfo,
+    /// Whether a preprocessing is declared; without one only tensors are accepted.
+    pub has_preprocessing: bool,
+    /// Whether the classes have names.
+    pub has_labels: bool,
+}
+
+/// A model that classifies and is explained.
+pub struct Explainer {
+    model: Model,
+    name: String,
+    preprocessing: Option<Preprocessing>,
+    labels: Option<Vec<String>>,
+}
+
+impl Explainer {
+    /// Loads an ONNX classifier; see [`Model::load`].
+    ///
+    /// # Errors
+    /// Those of [`Model::load`].
+    pub fn load(onnx: &[u8], device: &Device) -> Result<Self> {
+        let model = Model::load(onnx, device)?;
+        Ok(Self { model, name: "model".into(), preprocessing: None, labels: None })
+    }
+
+    /// Declares the way from pixels to the network's input.
+    ///
+    /// # Errors
+    /// [`Error::PreprocessingInvalid`] where its channels are not the model's.
+    pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
+        let channels = self.model.sample_shape()?.first().copied().unwrap_or(0);
+        if preprocessing.mean.len() != channels {
+            return Err(Error::PreprocessingInvalid(format!(
+                "it declares {} channels, and the model takes {channels}",
+                preprocessing.mean.len()
+            )));
+        }
+        self.preprocessing = Some(preprocessing);
+        Ok(self)
+    }
+
+    /// Names the classes.
+    ///
+    /// # Errors
+    /// [`Error::PreprocessingInvalid`] where their number is not the model's.
+    pub fn with_labels(mut self, labels: Vec<String>) -> Result<Self> {
+        if labels.len() != self.model.classes() {
+            return Err(Error::PreprocessingInvalid(format!(
+                "there are {} labels for {} classes",
+                labels.len(),
+                self.model.classes()
+            )));
+        }
+        self.labels = Some(labels);
+        Ok(self)
+    }
+
+    /// Names the model.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The network.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The declared preprocessing.
+    pub fn preprocessing(&self) -> Option<&Preprocessing> {
+        self.preprocessing.as_ref()
+    }
+
+    /// What the model is made of, and what is known about it.
+    pub fn info(&self) -> ModelInfo {
+        ModelInfo {
+            name: self.name.clone(),
+            graph: self.model.info().clone(),
+            has_preprocessing: self.preprocessing.is_some(),
+            has_labels: self.labels.is_some(),
+        }
+    }
+
+    /// The `top` most probable classes of one input.
+    ///
+    /// # Errors
+    /// Those of the input.
+    pub async fn classify(&self, input: &Input<'_>, top: usize) -> Result<Classification> {
+        let started = Instant::now();
+        let (tensor, region) = self.prepare(input)?;
+        if tensor.shape[0] != 1 {
+            return Err(Error::InputInvalid(format!(
+                "One input is classified at a time, but the batch holds {}.",
+                tensor.shape[0]
+            )));
+        }
+        let logits = self.logits(&tensor).await?.data;
+        let probabilities = softmax(&logits);
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+        let score = |class| self.class_score(class, &logits, &probabilities);
+        Ok(Classification {
+            top: order.into_iter().take(top.max(1)).map(score).collect(),
+            region,
+            milliseconds: started.elapsed().as_secs_f64() * 1e3,
+        })
+    }
+
+    /// Explains one input; also returns the part of the photograph that the network saw.
+    ///
+    /// # Errors
+    /// Those of the input and of the method's parameters, and [`Error::Cancelled`].
+    pub async fn explain(
+        &self,
+        input: &Input<'_>,
+        options: &ExplainOptions,
+        control: &Control<'_>,
+    ) -> Result<(Explanation, Option<Region>)> {
+        let (tensor, region) = self.prepare(input)?;
+        Ok((attribution::explain(self, &tensor, options, control).await?, region))
+    }
+
+    /// The logits `[N, classes]` of a batch in model space.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`], [`Error::InputNotFinite`], [`Error::DeviceLost`].
+    pub async fn logits(&self, input: &HostTensor) -> Result<HostTensor> {
+        let logits = self.model.logits(self.upload(input)?)?;
+        let [batch, classes] = logits.dims();
+        let data = read(logits.reshape([batch * classes])).await?;
+        Ok(HostTensor { data, shape: vec![batch, classes] })
+    }
+
+    /// The gradient of the logit of class `target`, for each input of a batch, in the batch's shape.
+    ///
+    /// # Errors
+    /// Those of [`Explainer::logits`], and [`Error::TargetOutOfRange`].
+    pub async fn input_gradient(&self, input: &HostTensor, target: usize) -> Result<HostTensor> {
+        let targets = vec![target; input.shape.first().copied().unwrap_or(0)];
+        let found = self.model.gradient(self.upload(input)?, &targets, Score::Logit)?;
+        let flat = found
+            .gradient
+            .reshape(&[input.data.len()])
+            .and_then(|flat| flat.get::<1>())
+            .ok_or_else(|| Error::Internal("the gradient does not flatten".into()))?;
+        Ok(HostTensor { data: read(flat).await?, shape: input.shape.clone() })
+    }
+
+    /// The input in model space, and the part of the photograph that it shows.
+    ///
+    /// # Errors
+    /// [`Error::PreprocessingInvalid`] for pixels without a declared preprocessing, and those of the input.
+    pub fn prepare(&self, input: &Input<'_>) -> Result<(HostTensor, Option<Region>)> {
+        let decoded;
+        let photograph = match input {
+            Input::Tensor(tensor) => return Ok(((*tensor).clone(), None)),
+            Input::Photograph(photograph) => *photograph,
+            Input::Pixels { rgba, width, height } => {
+                decoded = Photograph::from_rgba(rgba, *width, *height)?;
+                &decoded
+            }
+        };
+        let preprocessing = self.preprocessing.as_ref().ok_or_else(|| {
+            Error::PreprocessingInvalid(
+                "none is declared for this model, so it takes tensors but no photographs".into(),
+            )
+        })?;
+        let network = match self.model.info().input.shape.as_slice() {
+            [_, _, Some(height), Some(width)] => Some(Size { height: *height, width: *width }),
+            _ => None,
+        };
+        let (tensor, region) = photograph.prepare(preprocessing, network);
+        Ok((tensor, Some(region)))
+    }
+
+    /// Puts an input on the model's device.
+    pub(crate) fn upload(&self, input: &HostTensor) -> Result<Ranked<Float>> {
+        self.model.check_shape(&input.shape)?;
+        check_finite(&input.data)?;
+        let device = self.model.device().burn();
+        let flat = Tensor::<1>::from_data(TensorData::new(input.data.clone(), [input.data.len()]), device);
+        Ranked::D1(flat).reshape(&input.shape).ok_or_else(|| Error::Internal("the input does not fill its shape".into()))
+    }
+
+    /// A class with its name and scores.
+    pub(crate) fn class_score(&self, class: usize, logits: &[f32], probabilities: &[f32]) -> ClassScore {
+        let name = self.labels.as_ref().and_then(|labels| labels.get(class)).cloned();
+        ClassScore {
+            index: class,
+            label: name.unwrap_or_else(|| format!("class {class}")),
+            probability: probabilities[class],
+            logit: logits[class],
+        }
+    }
+
+    /// The most probable class of each row of logits.
+    pub fn predictions(logits: &HostTensor) -> Vec<usize> {
+        logits.data.chunks_exact(logits.shape[1]).map(argmax).collect()
+    }
+}

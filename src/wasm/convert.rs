@@ -1,0 +1,106 @@
+//! Values across the boundary.
+
+use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array, Uint8ClampedArray};
+use serde::{Serialize, de::DeserializeOwned};
+use wasm_bindgen::{JsCast, JsValue};
+
+use super::JsResult;
+use crate::{Error, Explanation, HostTensor, Input, input::image::Region};
+
+pub(super) use super::get as field;
+
+/// An error as JavaScript sees it.
+pub(super) fn js_error(error: Error) -> JsValue {
+    let object = js_sys::Error::new(&error.to_string());
+    object.set_name("AdversightError");
+    let set = |name: &str, value: &str| {
+        let _ = Reflect::set(&object, &name.into(), &value.into());
+    };
+    set("code", error.code());
+    if let Some(node) = error.node() {
+        set("node", node);
+    }
+    object.into()
+}
+
+pub(super) fn to_js(value: &impl Serialize) -> JsResult {
+    value
+        .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
+        .map_err(|error| js_error(Error::Internal(error.to_string())))
+}
+
+/// Reads an argument; one of the wrong type is the caller's fault.
+pub(super) fn from_js<T: DeserializeOwned>(value: JsValue) -> JsResult<T> {
+    serde_wasm_bindgen::from_value(value)
+        .map_err(|error| js_error(Error::InputInvalid(format!("An argument is not of its type: {error}."))))
+}
+
+fn invalid(reason: &str) -> JsValue {
+    js_error(Error::InputInvalid(reason.to_owned()))
+}
+
+/// An input that has been copied into the engine's memory.
+pub(super) enum OwnedInput {
+    Pixels { rgba: Vec<u8>, width: usize, height: usize },
+    Tensor(HostTensor),
+}
+
+impl OwnedInput {
+    pub fn from_js(input: &JsValue) -> JsResult<Self> {
+        let Some(pixels) = field(input, "pixels")? else {
+            return tensor_from_js(input).map(Self::Tensor);
+        };
+        let size = |name: &str| {
+            let size = field(input, name)?.and_then(|size| size.as_f64()).filter(|size| *size >= 0.0);
+            size.map(|size| size as usize).ok_or_else(|| invalid("The image's width or height is missing."))
+        };
+        let rgba = if let Some(pixels) = pixels.dyn_ref::<Uint8ClampedArray>() {
+            pixels.to_vec()
+        } else if let Some(pixels) = pixels.dyn_ref::<Uint8Array>() {
+            pixels.to_vec()
+        } else {
+            return Err(invalid("The image's pixels must be a Uint8Array or a Uint8ClampedArray."));
+        };
+        Ok(Self::Pixels { rgba, width: size("width")?, height: size("height")? })
+    }
+
+    pub fn borrow(&self) -> Input<'_> {
+        match self {
+            Self::Pixels { rgba, width, height } => Input::Pixels { rgba, width: *width, height: *height },
+            Self::Tensor(tensor) => Input::Tensor(tensor),
+        }
+    }
+}
+
+pub(super) fn tensor_from_js(tensor: &JsValue) -> JsResult<HostTensor> {
+    let data = field(tensor, "data")?
+        .and_then(|data| data.dyn_into::<Float32Array>().ok())
+        .ok_or_else(|| invalid("The input is neither an image nor a tensor { data: Float32Array, shape }."))?;
+    let shape = field(tensor, "shape")?.ok_or_else(|| invalid("The tensor's shape is missing."))?;
+    HostTensor::new(data.to_vec(), from_js(shape)?).map_err(js_error)
+}
+
+fn floats(data: &[f32], shape: &[usize]) -> JsResult<Object> {
+    let object = Object::new();
+    Reflect::set(&object, &"data".into(), &Float32Array::from(data))?;
+    let shape: Array = shape.iter().map(|&size| JsValue::from_f64(size as f64)).collect();
+    Reflect::set(&object, &"shape".into(), &shape)?;
+    Ok(object)
+}
+
+pub(super) fn tensor_to_js(tensor: &HostTensor) -> JsResult {
+    floats(&tensor.data, &tensor.shape).map(Into::into)
+}
+
+pub(super) fn explanation_to_js(explanation: &Explanation, region: Option<Region>) -> JsResult {
+    let object = Object::new();
+    let set = |name: &str, value: &JsValue| Reflect::set(&object, &name.into(), value);
+    set("attribution", &tensor_to_js(&explanation.attribution)?)?;
+    let heatmap = floats(&explanation.heatmap.data, &explanation.heatmap.shape)?;
+    Reflect::set(&heatmap, &"rule".into(), &explanation.heatmap.rule.as_str().into())?;
+    set("heatmap", &heatmap)?;
+    set("region", &to_js(&region)?)?;
+    set("info", &to_js(&explanation.info)?)?;
+    set("words", &to_js(&explanation.words)?)?;
+    Ok(object.into())
+}

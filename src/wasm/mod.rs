@@ -1,0 +1,201 @@
+//! The boundary to JavaScript, and the only place that knows it.
+//!
+//! Values cross as plain objects whose TypeScript types are made from the Rust definitions; arrays of numbers
+//! cross as `Float32Array`. Errors cross as `Error` objects with a `code` (see [`crate::Error::code`]) and,
+//! where a node of the graph is at fault, a `node`.
+
+mod convert;
+mod types;
+
+use std::rc::Rc;
+
+use js_sys::{Function, Promise, Reflect};
+use wasm_bindgen::{JsCast, prelude::*};
+use wasm_bindgen_futures::JsFuture;
+
+use crate::{
+    Control, Device, DeviceChoice, ExplainOptions, Explainer, Preprocessing, Progress,
+    attribution::registry,
+    input::preprocessing::labels_from_config,
+    render::ColourMap,
+};
+use convert::{OwnedInput, from_js, js_error, tensor_from_js, tensor_to_js, to_js};
+
+type JsResult<T = JsValue> = Result<T, JsValue>;
+
+/// Makes panics readable in the browser's console.
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// Opens a device; `options.device` is `"auto"`, `"webgpu"` or `"cpu"`.
+#[wasm_bindgen(js_name = createEngine)]
+pub async fn create_engine(
+    #[wasm_bindgen(unchecked_param_type = "EngineOptions")] options: JsValue,
+) -> JsResult<Engine> {
+    let choice: DeviceChoice = match convert::field(&options, "device")? {
+        Some(choice) => from_js(choice)?,
+        None => DeviceChoice::Auto,
+    };
+    Ok(Engine { device: Device::open(choice).await.map_err(js_error)? })
+}
+
+/// Every registered method with its parameters.
+#[wasm_bindgen(unchecked_return_type = "MethodDescription[]")]
+pub fn methods() -> JsResult {
+    to_js(&registry::methods())
+}
+
+/// 256 colours of a scale: red, green and blue bytes.
+#[wasm_bindgen(js_name = colourMap)]
+pub fn colour_map(#[wasm_bindgen(unchecked_param_type = "ColourMap")] name: JsValue) -> JsResult<Vec<u8>> {
+    Ok(from_js::<ColourMap>(name)?.table())
+}
+
+/// An open device, which loads models.
+#[wasm_bindgen]
+pub struct Engine {
+    device: Device,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// The device in use, and why.
+    #[wasm_bindgen(getter, unchecked_return_type = "DeviceReport")]
+    pub fn device(&self) -> JsResult {
+        to_js(self.device.report())
+    }
+
+    /// Loads an ONNX classifier.
+    #[wasm_bindgen(js_name = loadModel)]
+    pub async fn load_model(
+        &self,
+        onnx: Vec<u8>,
+        #[wasm_bindgen(unchecked_param_type = "ModelOptions")] options: JsValue,
+    ) -> JsResult<Model> {
+        let options: types::ModelOptions = from_js(options)?;
+        let load = || {
+            let mut explainer = Explainer::load(&onnx, &self.device)?;
+            if let Some(declared) = &options.preprocessing {
+                explainer = explainer.with_preprocessing(Preprocessing::from_json(&declared.to_string())?)?;
+            }
+            let labels = match (&options.labels, &options.config) {
+                (Some(labels), _) => Some(labels.clone()),
+                (None, Some(config)) => Some(labels_from_config(&config.to_string())?),
+                (None, None) => None,
+            };
+            if let Some(labels) = labels {
+                explainer = explainer.with_labels(labels)?;
+            }
+            Ok(explainer.with_name(options.name.clone().unwrap_or_else(|| "model".into())))
+        };
+        Ok(Model { explainer: Rc::new(load().map_err(js_error)?) })
+    }
+}
+
+/// A loaded classifier.
+#[wasm_bindgen]
+pub struct Model {
+    explainer: Rc<Explainer>,
+}
+
+#[wasm_bindgen]
+impl Model {
+    /// What it is made of, and what is known about it.
+    #[wasm_bindgen(getter, unchecked_return_type = "ModelInfo")]
+    pub fn info(&self) -> JsResult {
+        to_js(&self.explainer.info())
+    }
+
+    /// The most probable classes of one input.
+    #[wasm_bindgen(unchecked_return_type = "Classification")]
+    pub async fn classify(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "WasmInput")] input: JsValue,
+        top: usize,
+    ) -> JsResult {
+        let input = OwnedInput::from_js(&input)?;
+        to_js(&self.explainer.classify(&input.borrow(), top).await.map_err(js_error)?)
+    }
+
+    /// Explains one input.
+    #[wasm_bindgen(unchecked_return_type = "Explanation")]
+    pub async fn explain(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "WasmInput")] input: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "ExplainOptions")] options: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "ExplainHooks")] hooks: JsValue,
+    ) -> JsResult {
+        let input = OwnedInput::from_js(&input)?;
+        let options: ExplainOptions = from_js(options)?;
+        let control = control(&hooks)?;
+        let (explanation, region) =
+            self.explainer.explain(&input.borrow(), &options, &control).await.map_err(js_error)?;
+        convert::explanation_to_js(&explanation, region)
+    }
+
+    /// The logits of a batch in model space.
+    #[wasm_bindgen(unchecked_return_type = "TensorData")]
+    pub async fn logits(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "TensorData")] input: JsValue,
+    ) -> JsResult {
+        let input = tensor_from_js(&input)?;
+        tensor_to_js(&self.explainer.logits(&input).await.map_err(js_error)?)
+    }
+
+    /// The gradient of the logit of class `target` with respect to a batch in model space.
+    #[wasm_bindgen(js_name = inputGradient, unchecked_return_type = "TensorData")]
+    pub async fn input_gradient(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "TensorData")] input: JsValue,
+        target: usize,
+    ) -> JsResult {
+        let input = tensor_from_js(&input)?;
+        tensor_to_js(&self.explainer.input_gradient(&input, target).await.map_err(js_error)?)
+    }
+}
+
+/// The caller's hooks as the engine's control.
+fn control(hooks: &JsValue) -> JsResult<Control<'static>> {
+    let hook = |name: &str| Ok::<_, JsValue>(convert::field(hooks, name)?.and_then(|hook| hook.dyn_into::<Function>().ok()));
+    let (on_progress, is_cancelled) = (hook("onProgress")?, hook("isCancelled")?);
+    Ok(Control {
+        on_progress: Box::new(move |progress: Progress| {
+            if let (Some(hook), Ok(progress)) = (&on_progress, to_js(&progress)) {
+                // A hook that throws must not end the explanation.
+                let _ = hook.call1(&JsValue::NULL, &progress);
+            }
+        }),
+        is_cancelled: Box::new(move || {
+            is_cancelled
+                .as_ref()
+                .is_some_and(|hook| hook.call0(&JsValue::NULL).is_ok_and(|answer| answer.is_truthy()))
+        }),
+        pause: Box::new(|| Box::pin(next_task())),
+    })
+}
+
+/// Lets the event loop run once. A resolved promise would not: it runs before any message is looked at.
+async fn next_task() {
+    let promise = Promise::new(&mut |resolve, _| {
+        let posted = web_sys::MessageChannel::new().and_then(|channel| {
+            channel.port1().set_onmessage(Some(&resolve));
+            channel.port2().post_message(&JsValue::NULL)
+        });
+        if posted.is_err() {
+            let _ = resolve.call0(&JsValue::NULL);
+        }
+    });
+    let _ = JsFuture::from(promise).await;
+}
+
+/// Reads a property that may be missing.
+fn get(object: &JsValue, name: &str) -> JsResult<Option<JsValue>> {
+    if !object.is_object() {
+        return Ok(None);
+    }
+    let value = Reflect::get(object, &JsValue::from_str(name))?;
+    Ok((!value.is_undefined() && !value.is_null()).then_some(value))
+}

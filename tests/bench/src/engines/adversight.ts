@@ -1,0 +1,42 @@
+// Ourselves, through the npm package as its users see it.
+
+import { createEngine } from "adversight";
+import type { CreateEngine } from "../engine.ts";
+
+const create: CreateEngine = async ({ device, base }) => {
+  // The benchmark has put the engine into a worker already, as it does with every library.
+  const engine = await createEngine({
+    device: device === "webgpu" ? "webgpu" : "cpu",
+    worker: false,
+    wasm: `${base}adversight_bg.wasm`,
+  });
+  const { kind, name, reason } = engine.device;
+  if (kind !== (device === "webgpu" ? "webgpu" : "cpu"))
+    throw new Error(`${device} is not to be had: ${reason}`);
+  return {
+    description: `${kind}: ${name}`,
+    async load({ name, onnx, preprocessing }) {
+      const model = await engine.loadModel({ onnx, name, preprocessing: preprocessing ?? undefined });
+      return {
+        prepare: (data, shape) => ({
+          logits: async () => (await model.logits({ data, shape })).data,
+          gradient: async (target) => (await model.inputGradient({ data, shape }, target)).data,
+          async explain(target) {
+            const [, ...one] = shape;
+            const size = one.reduce((a, b) => a * b);
+            const classes = [0, 1, 2, 3].filter((index) => index !== target).slice(0, 3);
+            await model.explain(
+              { data: data.slice(0, size), shape: [1, ...one] },
+              { method: "agi", target, params: { classes, steps: 20 }, seed: 0 },
+            );
+          },
+        }),
+        free: () => {
+          model.close();
+        },
+      };
+    },
+  };
+};
+
+export default create;

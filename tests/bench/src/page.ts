@@ -1,0 +1,425 @@
+// The benchmark, in the page: loads every library into a thread, holds their results against each other, and then times all of them
+// in turns, round after round, so that whatever else the machine does hits all alike.
+
+import { compare, median, mostAgreed, type Difference } from "./compare.ts";
+import type { GpuCounts } from "./count.ts";
+import type { EngineOptions, Shape } from "./engine.ts";
+import { readOnnx } from "./onnx.ts";
+import { Thread } from "./thread.ts";
+import { pictures, tinyOnnx } from "./tiny.ts";
+import type { Quantity } from "./worker.ts";
+
+/** A library in one of its forms. */
+export interface Variant extends Omit<EngineOptions, "base"> {
+  id: string;
+  title: string;
+}
+
+export interface Options {
+  variants: Variant[];
+  /** What logits are held against: a variant of that id is always there. */
+  reference: string;
+  networks: ("squeezenet1_1" | "efficientnet_lite0" | "tiny")[];
+  batches: number[];
+  rounds: number;
+  /** Milliseconds for each turn of each measurement, if one call of it takes less. */
+  budget: number;
+  /** A larger batch is skipped for a library that takes more milliseconds than this for a batch of one. */
+  patience: number;
+}
+
+interface Case {
+  network: Options["networks"][number];
+  batch: number;
+}
+
+/** One library on one network at one batch. */
+export interface Entry extends Case {
+  variant: string;
+  logits: Measurement;
+  gradient: Measurement;
+}
+
+export interface Measurement {
+  /** Why there are no times: not offered, skipped, failed. */
+  missing: { kind: "none" | "skipped" | "failed"; reason: string } | null;
+  /** Against onnxruntime-web's logits, or against the gradient that most agree on. */
+  difference: Difference | null;
+  correct: boolean | null;
+  /** The first call, with everything that a library puts off until then. */
+  first: number | null;
+  /** For each round, the middle of its times. */
+  rounds: number[];
+  milliseconds: number | null;
+}
+
+export interface CountsOfVariant {
+  variant: string;
+  nodes: number;
+  counts: { what: string; counts: GpuCounts | null; error: string | null }[];
+}
+
+export interface Results {
+  crossOriginIsolated: boolean;
+  gpu: string | null;
+  engines: {
+    variant: string;
+    description: string | null;
+    error: string | null;
+    milliseconds: number | null;
+  }[];
+  entries: Entry[];
+  /**
+   * For each case: who agreed on the gradient, and its length beside the slope that onnxruntime-web's logits have in its
+   * direction, which is the same where the gradient is right. Where it is not, none of the gradients passes for right.
+   */
+  agreement: (Case & {
+    variant: string;
+    target: number;
+    length: number;
+    slope: number;
+    confirmed: boolean;
+  })[];
+  counts: CountsOfVariant[];
+}
+
+/** From this on a result counts as right; single precision in another order of summation stays far inside. */
+const tolerance = {
+  logits: { cosine: 0.9999, error: 0.01 },
+  gradient: { cosine: 0.999, error: 0.1 },
+  /** Of the slope of the logits along the gradient from the gradient's length, as a part of it. */
+  slope: 0.05,
+};
+const wait = 300_000;
+const pause = 20;
+
+const sizes = { squeezenet1_1: 227, efficientnet_lite0: 224, tiny: 32 };
+/** The half of the range of an input's values. */
+const scales = { squeezenet1_1: 120, efficientnet_lite0: 1, tiny: 1 };
+/** AGI has to know what a pixel is. */
+const tinyPreprocessing = {
+  do_resize: true,
+  size: { height: 32, width: 32 },
+  resample: 2,
+  do_center_crop: false,
+  do_rescale: false,
+  do_normalize: true,
+  image_mean: [127.5, 127.5, 127.5],
+  image_std: [127.5, 127.5, 127.5],
+  channel_order: "RGB",
+};
+
+export async function benchmark(options: Options, say: (line: string) => void): Promise<Results> {
+  const models = new Map<string, { onnx: Uint8Array; preprocessing: Record<string, unknown> | null }>();
+  for (const network of options.networks) models.set(network, await readModel(network));
+  const cases = options.networks.flatMap((network) => options.batches.map((batch) => ({ network, batch })));
+
+  const reference = options.variants.find(({ id }) => id === options.reference)!;
+  const others = options.variants.filter((variant) => variant !== reference);
+  const engines: Results["engines"] = [];
+  const threads = new Map<string, Thread>();
+  const entries: Entry[] = [];
+  const gradients = new Map<Entry, Float32Array>();
+  const logits = new Map<Case, Float32Array>();
+  const targets = new Map<Case, number>();
+
+  for (const variant of [reference, ...others]) {
+    say(`loading ${variant.title}`);
+    const thread = new Thread(variant.id);
+    threads.set(variant.id, thread);
+    let unusable: string | null = null;
+    try {
+      const reply = await thread.ask("start", { ...engineOptions(variant), count: false }, wait);
+      engines.push({ variant: variant.id, error: null, ...reply });
+    } catch (error) {
+      unusable = message(error);
+      engines.push({ variant: variant.id, description: null, error: unusable, milliseconds: null });
+    }
+    for (const network of options.networks) {
+      if (!suits(variant, network) && variant !== reference) continue;
+      let broken = unusable;
+      try {
+        if (!broken) await thread.ask("load", { name: network, ...models.get(network)! }, wait);
+      } catch (error) {
+        broken = message(error);
+      }
+      for (const aCase of cases.filter((one) => one.network === network)) {
+        const entry = newEntry(variant, aCase);
+        if (suits(variant, network)) entries.push(entry);
+        if (broken !== null) {
+          for (const quantity of quantities) entry[quantity].missing = { kind: "failed", reason: broken };
+          continue;
+        }
+        const slow = entries.find(
+          (one) => one.variant === variant.id && one.network === network && one.batch < aCase.batch,
+        );
+        say(`checking ${variant.title}: ${network}, batch ${aCase.batch}`);
+        await check(thread, entry, slow ?? null);
+      }
+    }
+  }
+
+  /** Runs a library once and once more on a case, and keeps what came out. */
+  async function check(thread: Thread, entry: Entry, smaller: Entry | null): Promise<void> {
+    const { network, batch } = entry;
+    const aCase = cases.find((one) => one.network === network && one.batch === batch)!;
+    const size = sizes[network];
+    const input = inputName(entry);
+    let offers = { gradient: true };
+    try {
+      const data = pictures(batch, size, scales[network]);
+      offers = await thread.ask(
+        "prepare",
+        { input, model: network, data, shape: [batch, 3, size, size] as Shape },
+        wait,
+      );
+    } catch (error) {
+      for (const quantity of quantities) entry[quantity].missing = { kind: "failed", reason: message(error) };
+      return;
+    }
+    for (const quantity of quantities) {
+      const measurement = entry[quantity];
+      const before = smaller?.[quantity];
+      if (quantity === "gradient" && !offers.gradient) {
+        measurement.missing = { kind: "none", reason: "no gradients" };
+        continue;
+      }
+      if (before?.missing) {
+        measurement.missing = before.missing;
+        continue;
+      }
+      if (before && before.milliseconds! > options.patience) {
+        const seconds = (before.milliseconds! / 1000).toFixed(1);
+        measurement.missing = { kind: "skipped", reason: `${seconds} s at batch ${smaller!.batch}` };
+        continue;
+      }
+      try {
+        const target = targets.get(aCase) ?? 0;
+        const first = await thread.ask(quantity, { input, target }, wait);
+        measurement.first = first.milliseconds;
+        // The second call shows how long it takes; its result must be as good as the first's.
+        const { values, milliseconds } = await thread.ask(quantity, { input, target }, wait);
+        measurement.milliseconds = milliseconds;
+        if (quantity === "gradient") {
+          gradients.set(entry, values);
+        } else if (entry.variant === options.reference) {
+          logits.set(aCase, values);
+          const classes = values.length / batch;
+          targets.set(aCase, values.subarray(0, classes).indexOf(Math.max(...values.subarray(0, classes))));
+        } else {
+          measurement.difference = compare(values, logits.get(aCase)!);
+          measurement.correct = within(measurement.difference, tolerance.logits);
+        }
+      } catch (error) {
+        measurement.missing = { kind: "failed", reason: message(error) };
+      }
+    }
+  }
+
+  const agreement: Results["agreement"] = [];
+  for (const aCase of cases) {
+    const having = entries.filter(
+      (entry) => gradients.has(entry) && entry.network === aCase.network && entry.batch === aCase.batch,
+    );
+    if (having.length === 0) continue;
+    const best = having[mostAgreed(having.map((entry) => gradients.get(entry)!))]!;
+    const gradient = gradients.get(best)!;
+    for (const entry of having) {
+      const measurement = entry.gradient;
+      measurement.difference = compare(gradients.get(entry)!, gradient);
+      measurement.correct = within(measurement.difference, tolerance.gradient);
+    }
+    const { length, slope } = await slopeAlong(
+      threads.get(options.reference)!,
+      aCase,
+      gradient,
+      targets.get(aCase)!,
+    );
+    const confirmed = Math.abs(slope / length - 1) <= tolerance.slope;
+    if (!confirmed) for (const entry of having) entry.gradient.correct = false;
+    agreement.push({
+      ...aCase,
+      variant: best.variant,
+      target: targets.get(aCase)!,
+      length,
+      slope,
+      confirmed,
+    });
+  }
+  gradients.clear();
+
+  const measurements = entries.flatMap((entry) =>
+    quantities
+      .filter((quantity) => !entry[quantity].missing)
+      .map((quantity) => ({ entry, quantity, measurement: entry[quantity] })),
+  );
+  for (let round = 0; round < options.rounds; round++) {
+    say(`timing, round ${round + 1} of ${options.rounds}: ${measurements.length} measurements`);
+    // Every round in another order, so that nobody always follows the same neighbour.
+    const shift = Math.floor((round * measurements.length) / options.rounds);
+    for (const { entry, quantity, measurement } of [
+      ...measurements.slice(shift),
+      ...measurements.slice(0, shift),
+    ]) {
+      if (measurement.missing) continue;
+      await sleep(pause);
+      try {
+        const aCase = cases.find((one) => one.network === entry.network && one.batch === entry.batch)!;
+        const { milliseconds } = await threads
+          .get(entry.variant)!
+          .ask(
+            "time",
+            { input: inputName(entry), quantity, target: targets.get(aCase)!, budget: options.budget },
+            wait,
+          );
+        measurement.rounds.push(median(milliseconds));
+      } catch (error) {
+        measurement.missing = { kind: "failed", reason: message(error) };
+      }
+    }
+  }
+  for (const { measurement } of measurements) {
+    measurement.milliseconds = measurement.rounds.length > 0 ? median(measurement.rounds) : null;
+  }
+  for (const thread of threads.values()) thread.end();
+
+  const counts: CountsOfVariant[] = [];
+  for (const variant of options.variants.filter(({ device }) => device === "webgpu")) {
+    if (!options.networks.includes("tiny")) break;
+    say(`counting the GPU calls of ${variant.title}`);
+    const target = targets.get(cases.find(({ network }) => network === "tiny")!)!;
+    counts.push(await countCalls(variant, models.get("tiny")!, target));
+  }
+
+  const adapter = await navigator.gpu?.requestAdapter();
+  const info = adapter?.info;
+  return {
+    crossOriginIsolated,
+    gpu: info
+      ? [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(" ")
+      : null,
+    engines,
+    entries,
+    agreement,
+    counts,
+  };
+}
+
+const quantities: Quantity[] = ["logits", "gradient"];
+
+/** Full-size networks run on the CPU, the tiny one on WebGPU. */
+const suits = ({ device }: Variant, network: Case["network"]): boolean =>
+  (network === "tiny") === (device === "webgpu");
+
+const inputName = ({ network, batch }: Case): string => `${network} x ${batch}`;
+
+const engineOptions = ({ id, title: _, ...options }: Variant): EngineOptions => ({
+  ...options,
+  base: new URL(`/engines/${id}/`, location.href).href,
+});
+
+const newEntry = (variant: Variant, { network, batch }: Case): Entry => {
+  const measurement = (): Measurement => ({
+    missing: null,
+    difference: null,
+    correct: null,
+    first: null,
+    rounds: [],
+    milliseconds: null,
+  });
+  return { variant: variant.id, network, batch, logits: measurement(), gradient: measurement() };
+};
+
+const within = ({ cosine, error }: Difference, limit: Difference): boolean =>
+  cosine >= limit.cosine && error <= limit.error;
+
+const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+async function readModel(
+  network: Case["network"],
+): Promise<{ onnx: Uint8Array; preprocessing: Record<string, unknown> | null }> {
+  if (network === "tiny") return { onnx: tinyOnnx(), preprocessing: tinyPreprocessing };
+  const [onnx, description] = await Promise.all(
+    [".onnx", ".json"].map(async (ending) => {
+      const response = await fetch(`/models/${network}${ending}`);
+      if (!response.ok)
+        throw new Error(`The model ${network}${ending} is missing: run \`cargo xtask models\`.`);
+      return new Uint8Array(await response.arrayBuffer());
+    }),
+  );
+  const { preprocessing } = JSON.parse(new TextDecoder().decode(description)) as {
+    preprocessing: Record<string, unknown>;
+  };
+  return { onnx: onnx!, preprocessing };
+}
+
+/**
+ * How fast the summed logit rises along the gradient, by logits of onnxruntime-web a small step to both sides, beside the length of
+ * the gradient, which it must equal.
+ */
+async function slopeAlong(
+  thread: Thread,
+  { network, batch }: Case,
+  gradient: Float32Array,
+  target: number,
+): Promise<{ length: number; slope: number }> {
+  const size = sizes[network];
+  const x = pictures(batch, size, scales[network]);
+  const length = Math.hypot(...chunks(gradient).map((chunk) => Math.hypot(...chunk)));
+  const step = 1e-5 * Math.hypot(...chunks(x).map((chunk) => Math.hypot(...chunk)));
+  const logit = async (sign: number): Promise<number> => {
+    const moved = x.map((value, i) => value + (sign * step * gradient[i]!) / length);
+    const input = "moved";
+    await thread.ask("prepare", { input, model: network, data: moved, shape: [batch, 3, size, size] }, wait);
+    const { values } = await thread.ask("logits", { input }, wait);
+    const classes = values.length / batch;
+    let sum = 0;
+    for (let n = 0; n < batch; n++) sum += values[n * classes + target]!;
+    return sum;
+  };
+  return { length, slope: ((await logit(1)) - (await logit(-1))) / (2 * step) };
+}
+
+/** Pieces that are short enough to be given as arguments. */
+const chunks = (values: Float32Array): Float32Array[] =>
+  Array.from({ length: Math.ceil(values.length / 4096) }, (_, i) =>
+    values.subarray(i * 4096, (i + 1) * 4096),
+  );
+
+/** What a library asks of WebGPU for each thing it does, the first time and once it has warmed up. */
+async function countCalls(
+  variant: Variant,
+  model: { onnx: Uint8Array; preprocessing: Record<string, unknown> | null },
+  target: number,
+): Promise<CountsOfVariant> {
+  const { nodes } = readOnnx(model.onnx);
+  const result: CountsOfVariant = { variant: variant.id, nodes: nodes.length, counts: [] };
+  const thread = new Thread(`${variant.id}, counted`);
+  try {
+    await thread.ask("start", { ...engineOptions(variant), count: true }, wait);
+    await thread.ask("load", { name: "tiny", ...model }, wait);
+    const shape: Shape = [1, 3, sizes.tiny, sizes.tiny];
+    const data = pictures(1, sizes.tiny, scales.tiny);
+    const offers = await thread.ask("prepare", { input: "one", model: "tiny", data, shape }, wait);
+    const all = ["logits", ...(offers.gradient ? ["gradient"] : []), ...(offers.explain ? ["explain"] : [])];
+    for (const quantity of all as ("logits" | "gradient" | "explain")[]) {
+      for (const what of [`${quantity}, first`, `${quantity}, second`, `${quantity}, third`]) {
+        const counts = await thread.ask("count", { input: "one", quantity, target }, wait);
+        result.counts.push({ what, counts, error: null });
+      }
+    }
+  } catch (error) {
+    result.counts.push({ what: "all that follows", counts: null, error: message(error) });
+  }
+  thread.end();
+  return result;
+}
+
+declare global {
+  interface Window {
+    benchmark: typeof benchmark;
+  }
+}
+window.benchmark = benchmark;

@@ -1,0 +1,198 @@
+//! Reading the oracles' figures and comparing with them.
+
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use adversight::{
+    Device, DeviceChoice, ExplainOptions, Explainer, Explanation, HostTensor, Input, Photograph, Preprocessing,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+pub fn read(path: &str) -> Vec<u8> {
+    fs::read(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+pub fn json(path: &str) -> Value {
+    serde_json::from_slice(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+pub fn npy(path: &str) -> HostTensor {
+    let bytes = read(path);
+    let file = npyz::NpyFile::new(&bytes[..]).unwrap();
+    let shape = file.shape().iter().map(|&size| size as usize).collect();
+    HostTensor::new(file.into_vec::<f32>().unwrap(), shape).unwrap()
+}
+
+/// The GPU, where there is one (lavapipe counts); a test that needs it says so and ends where there is none.
+pub fn gpu() -> Option<Device> {
+    match pollster::block_on(Device::open(DeviceChoice::WebGpu)) {
+        Ok(device) => Some(device),
+        Err(error) => {
+            eprintln!("skipped: {error}");
+            assert!(
+                std::env::var_os("ADVERSIGHT_REQUIRE_GPU").is_none(),
+                "a GPU is required here, and there is none: {error}"
+            );
+            None
+        }
+    }
+}
+
+pub fn cpu() -> Device {
+    Device::cpu("tests")
+}
+
+/// A network with its declared preprocessing.
+pub fn load(onnx: &str, preprocessing: &Value, device: &Device) -> Explainer {
+    Explainer::load(&read(onnx), device)
+        .unwrap()
+        .with_preprocessing(Preprocessing::from_json(&preprocessing.to_string()).unwrap())
+        .unwrap()
+}
+
+pub fn tiny(device: &Device) -> Explainer {
+    load("tests/fixtures/tiny.onnx", &json("tests/fixtures/tiny.json"), device)
+}
+
+/// A photograph that has the network's size already, in model space.
+pub fn prepared(explainer: &Explainer, image: &str) -> HostTensor {
+    let photograph = Photograph::decode(&read(&format!("tests/fixtures/{image}"))).unwrap();
+    let mut preprocessing = explainer.preprocessing().unwrap().clone();
+    preprocessing.resize = None;
+    preprocessing.crop = None;
+    photograph.prepare(&preprocessing, None).0
+}
+
+pub fn explain(explainer: &Explainer, input: &HostTensor, options: &ExplainOptions) -> Explanation {
+    pollster::block_on(explainer.explain(&Input::Tensor(input), options, &Default::default())).unwrap().0
+}
+
+/// What an oracle computed.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Case {
+    pub network: Option<String>,
+    pub image: String,
+    pub method: String,
+    pub target: Option<usize>,
+    #[serde(default)]
+    pub params: Map<String, Value>,
+    pub file: String,
+    pub shape: Vec<usize>,
+    pub sampled: bool,
+    pub norm: f64,
+    /// Sum of all values.
+    pub sum: f64,
+    /// What integrated gradients should add up to.
+    pub logit_difference: Option<f64>,
+    /// How far the oracle agrees with itself at another precision.
+    #[serde(flatten)]
+    pub rest: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Fixtures {
+    pub networks: Map<String, Value>,
+    pub cases: Vec<Case>,
+    #[serde(skip)]
+    pub folder: String,
+}
+
+impl Fixtures {
+    pub fn read(folder: &str) -> Self {
+        let path = format!("tests/fixtures/{folder}/index.json");
+        let mut fixtures: Self = serde_json::from_value(json(&path)).unwrap();
+        fixtures.folder = folder.to_owned();
+        fixtures
+    }
+
+    /// The oracle's values: all of them, or those at `(k * 7919) mod n`.
+    pub fn expected(&self, case: &Case) -> Vec<f32> {
+        npy(&format!("tests/fixtures/{}/{}", self.folder, case.file)).data
+    }
+
+    pub fn explainer(&self, network: &str, device: &Device) -> Explainer {
+        let declared = &self.networks[network];
+        load(declared["file"].as_str().unwrap(), &declared["preprocessing"], device)
+    }
+}
+
+impl Case {
+    pub fn options(&self) -> ExplainOptions {
+        ExplainOptions {
+            method: self.method.clone(),
+            target: self.target,
+            params: self.params.clone(),
+            seed: 7,
+        }
+    }
+
+    /// The values of ours that the oracle kept.
+    pub fn sample(&self, ours: &HostTensor) -> Vec<f32> {
+        assert_eq!(ours.shape, self.shape, "{}", self.file);
+        if !self.sampled {
+            return ours.data.clone();
+        }
+        (0..8192).map(|k| ours.data[(k * 7919) % ours.data.len()]).collect()
+    }
+}
+
+/// How far two lists of numbers agree.
+#[derive(Debug, Clone, Copy)]
+pub struct Agreement {
+    pub cosine: f64,
+    pub rank_correlation: f64,
+    /// Largest difference over the largest magnitude.
+    pub relative_max: f64,
+}
+
+pub fn compare(ours: &[f32], expected: &[f32]) -> Agreement {
+    assert_eq!(ours.len(), expected.len());
+    let pairs = || ours.iter().map(|&x| f64::from(x)).zip(expected.iter().map(|&x| f64::from(x)));
+    let dot: f64 = pairs().map(|(a, b)| a * b).sum();
+    let norms = pairs().map(|(a, _)| a * a).sum::<f64>().sqrt() * pairs().map(|(_, b)| b * b).sum::<f64>().sqrt();
+    let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+    let worst = pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    Agreement {
+        cosine: dot / norms,
+        rank_correlation: pearson(&ranks(ours), &ranks(expected)),
+        relative_max: worst / f64::from(largest),
+    }
+}
+
+fn ranks(values: &[f32]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut start = 0;
+    while start < order.len() {
+        // Equal values share the mean of their ranks.
+        let equal = order[start..].iter().take_while(|&&i| values[i] == values[order[start]]).count();
+        let rank = start as f64 + (equal - 1) as f64 / 2.0;
+        for &index in &order[start..start + equal] {
+            ranks[index] = rank;
+        }
+        start += equal;
+    }
+    ranks
+}
+
+fn pearson(a: &[f64], b: &[f64]) -> f64 {
+    let n = a.len() as f64;
+    let (mean_a, mean_b) = (a.iter().sum::<f64>() / n, b.iter().sum::<f64>() / n);
+    let (mut dot, mut aa, mut bb) = (0.0, 0.0, 0.0);
+    for (a, b) in a.iter().zip(b) {
+        dot += (a - mean_a) * (b - mean_b);
+        aa += (a - mean_a).powi(2);
+        bb += (b - mean_b).powi(2);
+    }
+    dot / (aa * bb).sqrt()
+}

@@ -1,0 +1,59 @@
+// Errors in words: what happened, and what to do about it.
+
+import { AdversightError, type ErrorCode } from "adversight";
+
+/** What the banner's button does. */
+export type Remedy = "restart" | "retry";
+
+export interface Problem {
+  title: string;
+  message: string;
+  remedy: Remedy | null;
+}
+
+const advice: Record<ErrorCode, { title: string; remedy?: Remedy }> = {
+  device_unavailable: { title: "This device cannot be used here." },
+  device_lost: { title: "The GPU stopped answering.", remedy: "restart" },
+  model_malformed: { title: "This network's file cannot be read.", remedy: "retry" },
+  model_unsupported: { title: "This network needs something that is not supported yet." },
+  model_invalid: { title: "This network contradicts itself." },
+  input_invalid: { title: "This is not a picture that can be used." },
+  input_shape: { title: "The network does not take an input of this shape." },
+  input_too_large: { title: "This picture is too large." },
+  input_not_finite: { title: "The input holds values that are not numbers." },
+  preprocessing_invalid: { title: "It is not known how to prepare pictures for this network." },
+  target_out_of_range: { title: "The network has no such class." },
+  method_unknown: { title: "There is no such method." },
+  parameter_invalid: { title: "A setting does not fit." },
+  out_of_memory: { title: "There is not enough memory.", remedy: "restart" },
+  cancelled: { title: "Cancelled." },
+  internal: { title: "Something went wrong inside the engine.", remedy: "retry" },
+  download_failed: { title: "The network could not be loaded.", remedy: "retry" },
+  engine_failed: { title: "The engine needs a new start.", remedy: "restart" },
+  engine_closed: { title: "The engine was closed.", remedy: "restart" },
+};
+
+export function problemOf(error: unknown): Problem {
+  if (error instanceof AdversightError) {
+    const { title, remedy = null } = advice[error.code];
+    return { title, message: error.message, remedy };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return { title: "That did not work.", message, remedy: "retry" };
+}
+
+/** Why the camera gave no picture. */
+export function cameraProblem(error: unknown): Problem {
+  const messages: Record<string, string> = {
+    NotAllowedError:
+      "It was not allowed for this page. Allow it in the browser's settings for this address, or choose a file.",
+    NotFoundError: "No camera was found. Choose a file instead.",
+    NotReadableError: "Another program is using it. Close that program, or choose a file.",
+  };
+  const name = error instanceof Error ? error.name : "";
+  return {
+    title: "The camera cannot be used.",
+    message: messages[name] ?? "Choose a file instead.",
+    remedy: null,
+  };
+}

@@ -1,0 +1,28 @@
+// Numbers for people.
+
+export function seconds(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  return `${(milliseconds / 1000).toFixed(milliseconds < 10_000 ? 1 : 0)} s`;
+}
+
+/** A share as a percentage, never rounded to nothing or to certainty. The space does not break, as in the engine's words. */
+export function percent(share: number): string {
+  return percentText(share).replaceAll(" ", "\u00a0");
+}
+
+function percentText(share: number): string {
+  if (share <= 0) return "0 %";
+  if (share < 0.001) return "< 0.1 %";
+  if (share < 0.0995) return `${(share * 100).toFixed(1)} %`;
+  if (share > 0.995 && share < 1) return "> 99 %";
+  return `${Math.round(share * 100)} %`;
+}
+
+export const capitalised = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Three significant digits, without an exponent where that is readable. */
+export function figure(value: number): string {
+  const size = Math.abs(value);
+  if (value === 0 || (size >= 0.001 && size < 1e6)) return String(Number(value.toPrecision(3)));
+  return value.toExponential(2);
+}

@@ -1,0 +1,30 @@
+// The page: https://github.com/adversight/adversight. Each view is mounted on its part of index.html.
+
+import { App } from "./app.js";
+import { mountBanner } from "./view/banner.js";
+import { mountCamera } from "./view/camera.js";
+import { mountClasses } from "./view/classes.js";
+import { mountDetails } from "./view/details.js";
+import { mountDevice } from "./view/device.js";
+import { mountMethod } from "./view/method.js";
+import { mountSources } from "./view/sources.js";
+import { mountStage } from "./view/stage.js";
+import { mountTheme } from "./view/theme.js";
+import { mountToolbar } from "./view/toolbar.js";
+import { mountWords } from "./view/words.js";
+import { mountWork } from "./view/work.js";
+
+const app = new App();
+mountTheme();
+mountBanner(app);
+mountStage(app);
+mountToolbar(app);
+mountWork(app);
+mountSources(app);
+mountCamera(app);
+mountWords(app);
+mountClasses(app);
+mountMethod(app);
+mountDevice(app);
+mountDetails(app);
+void app.start();

@@ -1,0 +1,84 @@
+// The settings of the methods: what they start with, and what is quick on a slow device.
+
+import type { DeviceReport, MethodDescription, ParamDescription } from "adversight";
+import type { Params, Question } from "./state.js";
+
+/** On a processor the methods start with these, so that the first picture comes in seconds; the papers' values are one click away. */
+const quick: Record<string, Params> = {
+  agi: { samples: 3, steps: 10 },
+  integrated_gradients: { steps: 15 },
+  smoothgrad: { samples: 8 },
+};
+
+export function paperParams(method: MethodDescription): Params {
+  return Object.fromEntries(method.params.map((param) => [param.name, param.default]));
+}
+
+/** The quick settings, or null for a method that is quick as it is. */
+export function quickParams(method: MethodDescription): Params | null {
+  const changes = Object.entries(quick[method.name] ?? {}).filter(([name]) =>
+    method.params.some((param) => param.name === name),
+  );
+  return changes.length === 0 ? null : { ...paperParams(method), ...Object.fromEntries(changes) };
+}
+
+export function startingParams(method: MethodDescription, device: DeviceReport["kind"]): Params {
+  return (device === "cpu" ? quickParams(method) : null) ?? paperParams(method);
+}
+
+export function sameParams(a: Params, b: Params): boolean {
+  return JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+}
+
+export function sameQuestion(a: Question, b: Question): boolean {
+  return a.method === b.method && a.target === b.target && sameParams(a.params, b.params);
+}
+
+const sorted = (params: Params) => Object.entries(params).sort(([a], [b]) => (a < b ? -1 : 1));
+
+/** The method's setting that lists classes, where it has one: it can say why not another class. */
+export function classesParam(method: MethodDescription): ParamDescription | undefined {
+  return method.params.find((param) => param.kind === "classes");
+}
+
+/** The class numbers in the value of a setting of the kind "classes". */
+export function classList(value: unknown): number[] {
+  return Array.isArray(value) ? value.filter((item): item is number => Number.isInteger(item)) : [];
+}
+
+/** A class's number, from its number or its name as typed; null where there is no such class. */
+export function findClass(text: string, labels: readonly string[]): number | null {
+  const wanted = text.trim().toLowerCase();
+  if (wanted === "") return null;
+  if (/^\d+$/.test(wanted)) return Number(wanted) < labels.length ? Number(wanted) : null;
+  const names = labels.map((label) => label.toLowerCase());
+  const exact = names.indexOf(wanted);
+  if (exact >= 0) return exact;
+  const begins = names.findIndex((name) => name.startsWith(wanted));
+  return begins >= 0 ? begins : null;
+}
+
+/** From a slider's place, 0 to 1, to a value and back. */
+export interface SliderScale {
+  value: (place: number) => number;
+  place: (value: number) => number;
+}
+
+/**
+ * The scale of a slider for a number, null for one without limits. A range of 1 to 1000 in equal steps would leave no room
+ * for the values that are used: the scale is bent so that the paper's value lies in the middle.
+ */
+export function sliderScale(param: ParamDescription): SliderScale | null {
+  const { minimum, maximum, kind, default: paper } = param;
+  if (minimum === undefined || maximum === undefined || !(maximum > minimum)) return null;
+  const share = typeof paper === "number" ? (paper - minimum) / (maximum - minimum) : 0.5;
+  const bend = share > 0 && share < 1 ? Math.log(share) / Math.log(0.5) : 1;
+  return {
+    value(place) {
+      const value = minimum + (maximum - minimum) * place ** bend;
+      const round = kind === "integer" ? Math.round(value) : Number(value.toPrecision(2));
+      return Math.min(maximum, Math.max(minimum, round));
+    },
+    place: (value) => ((value - minimum) / (maximum - minimum)) ** (1 / bend),
+  };
+}

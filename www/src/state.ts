@@ -1,0 +1,125 @@
+// What the page knows. Views read it and are told of changes; only app.ts changes it.
+
+import type {
+  Classification,
+  ColourMap,
+  DeviceChoice,
+  Engine,
+  Explanation,
+  MethodDescription,
+  Model,
+  View,
+} from "adversight";
+import type { Problem } from "./advice.js";
+import type { ModelCard, Sample } from "./library.js";
+
+export interface Photo {
+  bitmap: ImageBitmap;
+  title: string;
+  credit: string;
+  /** The file of the sample that it is, or null for a photograph of the user's own. */
+  sample: string | null;
+}
+
+/** What the page is at. `total` is 0 while nobody knows how much there is to do. */
+export interface Task {
+  label: string;
+  done: number;
+  total: number;
+}
+
+export type Params = Record<string, unknown>;
+
+/** The question that an explanation answers. */
+export interface Question {
+  method: string;
+  params: Params;
+  /** The class to explain; null for the network's own answer. */
+  target: number | null;
+}
+
+export interface State {
+  // What was chosen.
+  deviceChoice: DeviceChoice;
+  cards: ModelCard[];
+  card: ModelCard | null;
+  labels: string[];
+  samples: Sample[];
+  photo: Photo | null;
+  method: string;
+  /** The settings of every method, kept when another one is picked. */
+  params: Record<string, Params>;
+  target: number | null;
+
+  // What came of it.
+  engine: Engine | null;
+  methods: MethodDescription[];
+  model: Model | null;
+  classification: Classification | null;
+  explanation: Explanation | null;
+  /** The question that `explanation` answers. */
+  answered: Question | null;
+  /** Whether the explanation is a first look, with the one that was asked for still to come. */
+  firstLook: boolean;
+  task: Task | null;
+  problem: Problem | null;
+
+  // How it is shown; changing this computes nothing.
+  view: View;
+  opacity: number;
+  colours: ColourMap;
+}
+
+export const initialState: State = {
+  deviceChoice: "auto",
+  cards: [],
+  card: null,
+  labels: [],
+  samples: [],
+  photo: null,
+  method: "agi",
+  params: {},
+  target: null,
+  engine: null,
+  methods: [],
+  model: null,
+  classification: null,
+  explanation: null,
+  answered: null,
+  firstLook: false,
+  task: null,
+  problem: null,
+  view: "overlay",
+  opacity: 0.8,
+  colours: "magma",
+};
+
+export class Store<S extends object> {
+  #state: S;
+  readonly #watchers: { keys: readonly (keyof S)[]; listener: (state: S) => void }[] = [];
+
+  constructor(state: S) {
+    this.#state = state;
+  }
+
+  get state(): Readonly<S> {
+    return this.#state;
+  }
+
+  set(change: Partial<S>): void {
+    const before = this.#state;
+    this.#state = { ...before, ...change };
+    const changed = new Set(
+      (Object.keys(change) as (keyof S)[]).filter((key) => !Object.is(before[key], change[key])),
+    );
+    for (const { keys, listener } of this.#watchers) {
+      if (keys.some((key) => changed.has(key))) listener(this.#state);
+    }
+  }
+
+  /** Calls the listener now, and whenever one of the named fields has changed. */
+  watch(keys: readonly (keyof S)[], listener: (state: S) => void): void {
+    this.#watchers.push({ keys, listener });
+    listener(this.#state);
+  }
+}

@@ -1,0 +1,69 @@
+// The five best classes as bars. Choosing one explains it; each that did not win can be set against the winner.
+
+import type { ClassScore } from "adversight";
+import type { App } from "../app.js";
+import { find, make } from "../dom.js";
+import { percent } from "../format.js";
+import type { State } from "../state.js";
+
+const places = 5;
+
+export function mountClasses(app: App): void {
+  const list = find("classes", HTMLOListElement);
+
+  app.store.watch(["classification", "methods"], (state) => {
+    const top = state.classification?.top ?? [];
+    list.replaceChildren(...top.map((score, rank) => row(app, score, rank)));
+    // Places for what is still to come, so that nothing jumps.
+    for (let rank = top.length; rank < places; rank++) {
+      list.append(make("li", { class: "empty", attributes: { "aria-hidden": "true" } }));
+    }
+  });
+
+  app.store.watch(["classification", "target", "explanation", "methods"], (state) => {
+    for (const item of list.querySelectorAll<HTMLElement>("[data-class]")) {
+      const index = Number(item.dataset.class);
+      item.querySelector(".name")?.setAttribute("aria-pressed", String(index === explained(state)));
+      item.querySelector(".why")?.setAttribute("aria-pressed", String(rival(state) === index));
+    }
+  });
+}
+
+function explained({ target, classification }: State): number | undefined {
+  return target ?? classification?.top[0]?.index;
+}
+
+function rival({ explanation }: State): number | undefined {
+  const against = explanation?.info.against ?? [];
+  return against.length === 1 ? against[0]?.index : undefined;
+}
+
+function row(app: App, { index, label, probability }: ClassScore, rank: number): HTMLLIElement {
+  const bar = make("span", { class: "bar", attributes: { "aria-hidden": "true" } });
+  bar.style.setProperty("--share", String(probability));
+  const name = make(
+    "button",
+    {
+      class: "name",
+      testid: `class-${index}`,
+      attributes: { type: "button", "data-rank": String(rank) },
+      onclick: () => void app.explainClass(index),
+    },
+    make("span", { class: "label", text: label }),
+    make("span", { class: "share", text: percent(probability) }),
+    bar,
+  );
+  const item = make("li", { attributes: { "data-class": String(index) } }, name);
+  if (rank > 0 && app.whyNotMethod()) {
+    item.append(
+      make("button", {
+        class: "why quiet",
+        text: "Why not?",
+        testid: `why-not-${index}`,
+        attributes: { type: "button", "aria-label": `Why not ${label}?` },
+        onclick: () => void app.whyNot(index),
+      }),
+    );
+  }
+  return item;
+}

@@ -1,0 +1,77 @@
+// The figures behind the explanation, and the explanation as files.
+
+import type { App } from "../app.js";
+import { find, make, save } from "../dom.js";
+import { figure, percent, seconds } from "../format.js";
+import { toNpy } from "../npy.js";
+import type { State } from "../state.js";
+
+export function mountDetails(app: App): void {
+  const list = find("facts", HTMLElement);
+  const png = find("download-png", HTMLButtonElement);
+  const npy = find("download-npy", HTMLButtonElement);
+
+  app.store.watch(["explanation", "answered", "model"], (state) => {
+    list.replaceChildren(
+      ...facts(state).flatMap(([term, value]) => [
+        make("dt", { text: term }),
+        make("dd", { text: value, testid: `fact-${term.toLowerCase().replaceAll(/[^a-z]+/g, "-")}` }),
+      ]),
+    );
+    png.disabled = npy.disabled = state.explanation === null;
+  });
+
+  png.addEventListener("click", () => {
+    find("picture", HTMLCanvasElement).toBlob((blob) => {
+      if (blob) save(blob, `${fileName(app.state)}.png`);
+    }, "image/png");
+  });
+  npy.addEventListener("click", () => {
+    const { explanation } = app.state;
+    if (explanation) save(new Blob([toNpy(explanation.attribution)]), `${fileName(app.state)}.npy`);
+  });
+}
+
+function facts({ explanation, methods, model }: State): [string, string][] {
+  if (!explanation) return [["Explanation", "none yet"]];
+  const { info, heatmap, attribution } = explanation;
+  const method = methods.find(({ name }) => name === info.method);
+  const params = Object.entries(info.params).map(([name, value]) => `${name} = ${shown(value)}`);
+  return [
+    ["Method", method ? `${method.title} (${method.paper})` : info.method],
+    ["Settings", params.join(", ") || "none"],
+    ["Class", `${info.target.label}, number ${info.target.index}, ${percent(info.target.probability)}`],
+    ...(info.against.length > 0
+      ? [["Against", info.against.map(({ label }) => label).join(", ")] satisfies [string, string]]
+      : []),
+    ["Time", seconds(info.milliseconds)],
+    ["Passes", `${info.forwardPasses} forward, ${info.backwardPasses} backward, in ${info.steps} steps`],
+    [
+      "Completeness gap",
+      info.completenessGap === null ? "has no meaning for this method" : figure(info.completenessGap),
+    ],
+    ["Seed", String(info.seed)],
+    ["Shown as", heatmap.rule],
+    ["Raw values", `float32, ${attribution.shape.join(" × ")}`],
+    ...(model
+      ? [
+          [
+            "Network",
+            `${model.info.name}: ${model.info.parameters.toLocaleString("en-GB")} parameters in ${model.info.nodes} nodes`,
+          ] satisfies [string, string],
+        ]
+      : []),
+  ];
+}
+
+function shown(value: unknown): string {
+  return typeof value === "number" ? figure(value) : JSON.stringify(value);
+}
+
+function fileName({ photo, explanation }: State): string {
+  const words = [photo?.title ?? "photograph", explanation?.info.method ?? ""].join(" ");
+  return words
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-|-$/g, "");
+}

@@ -1,0 +1,29 @@
+// The device in use, why it is that one, and a switch.
+
+import type { DeviceChoice } from "adversight";
+import type { App } from "../app.js";
+import { find, segments } from "../dom.js";
+
+const choices: { value: DeviceChoice; label: string }[] = [
+  { value: "auto", label: "Automatic" },
+  { value: "webgpu", label: "GPU" },
+  { value: "cpu", label: "Processor" },
+];
+
+export function mountDevice(app: App): void {
+  const kind = find("device-kind", HTMLElement);
+  const reason = find("device-reason", HTMLElement);
+  const check = segments(find("device", HTMLElement), "device", choices, (value) => {
+    void app.chooseDevice(value as DeviceChoice);
+  });
+  app.store.watch(["deviceChoice"], ({ deviceChoice }) => {
+    check(deviceChoice);
+  });
+  app.store.watch(["engine"], ({ engine }) => {
+    if (!engine) return;
+    const { device } = engine;
+    kind.textContent = device.kind === "webgpu" ? `Your GPU (${device.name}).` : "Your processor.";
+    kind.dataset.kind = device.kind;
+    reason.textContent = device.reason;
+  });
+}

@@ -1,0 +1,34 @@
+// Light, dark, or as the system has it. The choice is kept in this browser.
+
+import { find } from "../dom.js";
+
+const themes = ["auto", "light", "dark"] as const;
+type Theme = (typeof themes)[number];
+const names: Record<Theme, string> = { auto: "Theme: automatic", light: "Theme: light", dark: "Theme: dark" };
+
+export function mountTheme(): void {
+  const button = find("theme", HTMLButtonElement);
+  let theme = themes.find((name) => name === stored()) ?? "auto";
+  const apply = () => {
+    document.documentElement.dataset.theme = theme;
+    button.textContent = names[theme];
+  };
+  button.addEventListener("click", () => {
+    theme = themes[(themes.indexOf(theme) + 1) % themes.length] ?? "auto";
+    try {
+      localStorage.setItem("theme", theme);
+    } catch {
+      // A browser may refuse to store anything: the choice then lasts as long as the page.
+    }
+    apply();
+  });
+  apply();
+}
+
+function stored(): string | null {
+  try {
+    return localStorage.getItem("theme");
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,59 @@
+// The explanation in words, on the page and spoken.
+
+import type { App } from "../app.js";
+import { find, make } from "../dom.js";
+import type { State } from "../state.js";
+
+export function mountWords(app: App): void {
+  const kicker = find("kicker", HTMLElement);
+  const words = find("words", HTMLElement);
+  const say = find("say", HTMLButtonElement);
+
+  app.store.watch(["explanation", "classification", "firstLook"], (state) => {
+    kicker.textContent = title(state);
+    words.replaceChildren(...sentences(state).map((text) => make("p", { text })));
+    say.hidden = !("speechSynthesis" in window) || !state.explanation;
+  });
+
+  const synthesis = "speechSynthesis" in window ? window.speechSynthesis : null;
+  const speaking = (on: boolean) => {
+    say.setAttribute("aria-pressed", String(on));
+    say.textContent = on ? "Be quiet" : "Say it";
+  };
+  speaking(false);
+  say.addEventListener("click", () => {
+    if (!synthesis) return;
+    const wasSpeaking = say.getAttribute("aria-pressed") === "true";
+    synthesis.cancel();
+    speaking(!wasSpeaking);
+    if (wasSpeaking) return;
+    const utterance = new SpeechSynthesisUtterance(app.state.explanation?.words.join(" ") ?? "");
+    utterance.lang = "en-GB";
+    const done = () => {
+      speaking(false);
+    };
+    utterance.addEventListener("end", done);
+    utterance.addEventListener("error", done);
+    synthesis.speak(utterance);
+  });
+  app.store.watch(["explanation"], () => {
+    synthesis?.cancel();
+    speaking(false);
+  });
+}
+
+function title({ explanation, classification, firstLook }: State): string {
+  if (!explanation) return "The explanation";
+  if (firstLook) return "A first look";
+  const { target, against } = explanation.info;
+  const winner = classification?.top[0];
+  const [rival] = against;
+  if (rival && against.length === 1) return `Why ${target.label} and not ${rival.label}`;
+  return winner?.index === target.index ? `Why ${target.label}` : `What speaks for ${target.label}`;
+}
+
+function sentences({ explanation, classification }: State): string[] {
+  if (explanation) return explanation.words;
+  const winner = classification?.top[0];
+  return [winner ? `The network sees “${winner.label}”.` : "The network is about to look."];
+}

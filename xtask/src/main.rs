@@ -1,0 +1,86 @@
+//! The project's tasks: `cargo xtask demo`, `cargo xtask test` and what these two stand on.
+//!
+//! Every task can be run again at any time. It installs what is missing where it may, says what it does and how long
+//! that took, and where it cannot go on, its last line says what to do.
+
+mod command;
+mod lint;
+mod npm;
+mod paths;
+mod python;
+mod report;
+mod serve;
+mod setup;
+mod test;
+mod wasm;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use paths::Paths;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The tasks of this project", max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds the engine and the page, and serves the page on this machine
+    Demo {
+        /// Stop before serving
+        #[arg(long)]
+        build_only: bool,
+        /// The port to serve on; the next free one is taken where it is in use
+        #[arg(long, default_value_t = 8080)]
+        port: u16,
+    },
+    /// Runs the tests: all suites, or the ones that are named
+    Test {
+        /// Which suites, in this order
+        #[arg(value_enum)]
+        suites: Vec<test::Suite>,
+    },
+    /// Checks the format of the Rust code and runs clippy
+    Lint,
+    /// Builds the engine for WebAssembly into pkg/src/wasm
+    Wasm,
+    /// Measures the engine in a browser beside other libraries (tests/bench)
+    Bench {
+        /// Arguments for the benchmark
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Makes the page's networks and photographs from their source packages (www/public)
+    Models,
+    /// Makes the reference figures of the tests again from independent implementations (tests/fixtures)
+    Reference {
+        /// Which scripts of tests/reference; all where none is named
+        scripts: Vec<String>,
+    },
+}
+
+fn main() -> Result<()> {
+    let paths = Paths::find()?;
+    match Arguments::parse().task {
+        Task::Demo { build_only, port } => {
+            wasm::build(&paths)?;
+            let page = npm::build_page(&paths)?;
+            if build_only {
+                report::note(&format!(
+                    "the page is in {}; `cargo xtask demo` serves it",
+                    paths.relative(&page)
+                ));
+                return Ok(());
+            }
+            serve::serve(&page, port)
+        }
+        Task::Test { suites } => test::run(&paths, &suites),
+        Task::Lint => lint::run(&paths),
+        Task::Wasm => wasm::build(&paths),
+        Task::Bench { arguments } => test::bench(&paths, &arguments),
+        Task::Models => python::models(&paths),
+        Task::Reference { scripts } => python::reference(&paths, &scripts),
+    }
+}

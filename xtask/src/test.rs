@@ -1,0 +1,105 @@
+//! The tests, from the ones that fail soonest to the ones that take longest, and the benchmark.
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+
+use crate::command::{self, program};
+use crate::lint;
+use crate::npm;
+use crate::paths::Paths;
+use crate::report;
+use crate::setup;
+use crate::wasm;
+
+/// A part of the tests that can be run by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Suite {
+    /// Format and clippy
+    Lint,
+    /// The engine, natively: unit and integration tests of the Rust code
+    Engine,
+    /// The npm package and the page: types, linter, unit tests
+    Pkg,
+    /// The engine and the page in a real browser
+    Browser,
+}
+
+/// Runs these suites, or all of them where none is named.
+pub fn run(paths: &Paths, suites: &[Suite]) -> Result<()> {
+    let suites = if suites.is_empty() { Suite::value_variants() } else { suites };
+    for suite in suites {
+        let name = suite.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
+        match suite {
+            Suite::Lint => lint::run(paths),
+            Suite::Engine => engine(paths),
+            Suite::Pkg => pkg(paths),
+            Suite::Browser => browser(paths),
+        }
+        .with_context(|| {
+            format!("The suite `{name}` failed. By itself it runs with `cargo xtask test {name}`")
+        })?;
+    }
+    report::note("all tests passed");
+    Ok(())
+}
+
+fn engine(paths: &Paths) -> Result<()> {
+    setup::vulkan()?;
+    report::step("Testing the engine natively", || {
+        command::run(program("cargo").args(["test", "--workspace", "--locked"]).current_dir(&paths.root))
+    })
+}
+
+fn pkg(paths: &Paths) -> Result<()> {
+    // The package's types are made from the engine.
+    wasm::build(paths)?;
+    for folder in ["pkg", "www"] {
+        npm::install(paths, folder)?;
+        npm::script(paths, folder, "check", &format!("Checking and testing {folder}"), &[])?;
+        // The page takes the package as it is published: built.
+        npm::script(paths, folder, "build", &format!("Building {folder}"), &[])?;
+    }
+    Ok(())
+}
+
+fn browser(paths: &Paths) -> Result<()> {
+    in_browser(paths, "tests/browser", "test", "Testing in a browser", &[])
+}
+
+/// Measures the engine in a browser beside other libraries.
+pub fn bench(paths: &Paths, arguments: &[String]) -> Result<()> {
+    in_browser(paths, "tests/bench", "bench", "Measuring in a browser", arguments)
+}
+
+/// Runs a script that drives a browser on what the project has built.
+fn in_browser(paths: &Paths, folder: &str, script: &str, what: &str, arguments: &[String]) -> Result<()> {
+    let browser = setup::browser()?;
+    wasm::build(paths)?;
+    npm::build_page(paths)?;
+    npm::install(paths, folder)?;
+    let environment = [("CHROME", browser.as_path()), ("CHROMIUM", browser.as_path())];
+    npm::run_script(
+        paths,
+        folder,
+        script,
+        &format!("{what} ({})", browser.display()),
+        &environment,
+        arguments,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_suites_run_from_the_quickest_to_the_slowest() {
+        assert_eq!(Suite::value_variants(), [Suite::Lint, Suite::Engine, Suite::Pkg, Suite::Browser]);
+    }
+
+    #[test]
+    fn suites_are_named_on_the_command_line() {
+        assert_eq!(Suite::from_str("browser", false), Ok(Suite::Browser));
+        assert!(Suite::from_str("everything", false).is_err());
+    }
+}

@@ -1,0 +1,265 @@
+//! The engine as WebAssembly: compiled, bound to JavaScript, made small, and put into the npm package.
+
+use std::env;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::command::{self, program};
+use crate::paths::Paths;
+use crate::report::{self, megabytes};
+use crate::setup::{self, DEBIAN_CARGO, DEBIAN_RUSTC, TARGET, WasmCompiler};
+
+/// The engine uses the vector instructions that every browser with WebAssembly has had since 2023.
+const RUSTFLAGS: &str = "-C target-feature=+simd128";
+
+/// What the generated files are called: adversight.js, adversight_bg.wasm and their types.
+const NAME: &str = "adversight";
+
+/// The features of WebAssembly that the compiler uses and the optimiser may keep; names and producers go.
+const WASM_OPT: [&str; 10] = [
+    "-O2",
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+    "--enable-simd",
+    "--strip-debug",
+    "--strip-producers",
+];
+
+/// How many finished builds stay in the cache.
+const KEPT: usize = 4;
+
+/// Builds the engine into the npm package (pkg/src/wasm). What has not changed is not built again.
+pub fn build(paths: &Paths) -> Result<()> {
+    let compiled = compile(paths)?;
+    let raw = fs::read(&compiled).with_context(|| format!("{} could not be read", compiled.display()))?;
+    let mut optimiser = setup::wasm_opt(&paths.cache)?;
+    let version = command::output(optimiser.arg("--version"))?;
+    let finished = paths.cache.join("wasm").join(key(&raw, &version));
+    if finished.is_dir() {
+        report::note("the WebAssembly has not changed: its optimised form comes from the cache");
+    } else {
+        // Made beside its place and then moved there, so that whatever is in the cache is whole.
+        let unfinished = finished.with_extension("unfinished");
+        let _ = fs::remove_dir_all(&unfinished);
+        report::step("Binding the engine to JavaScript", || bind(&compiled, &unfinished))?;
+        report::step(&format!("Making the WebAssembly smaller and faster ({version})"), || {
+            optimise(setup::wasm_opt(&paths.cache)?, &unfinished.join(format!("{NAME}_bg.wasm")))
+        })?;
+        fs::rename(&unfinished, &finished)?;
+        forget_old(&paths.cache.join("wasm"), &finished)?;
+    }
+    let sizes = sizes(&finished)?;
+    copy_changed(&finished, &paths.wasm_package())?;
+    report::note(&format!("pkg/src/wasm/{NAME}_bg.wasm: {sizes}"));
+    Ok(())
+}
+
+/// Compiles the engine and returns the file.
+fn compile(paths: &Paths) -> Result<PathBuf> {
+    let compiler = setup::wasm_compiler()?;
+    let with = match compiler {
+        WasmCompiler::Own => "the first time takes about 15 minutes on two cores",
+        WasmCompiler::Debian => "with Debian's compiler; the first time takes about 15 minutes on two cores",
+    };
+    report::step(&format!("Compiling the engine for WebAssembly ({with})"), || {
+        command::run(&mut cargo(&compiler, paths))
+    })?;
+    Ok(paths.wasm_target().join(TARGET).join("release").join(format!("{NAME}.wasm")))
+}
+
+/// The call of cargo for this compiler.
+fn cargo(compiler: &WasmCompiler, paths: &Paths) -> Command {
+    let mut command = match compiler {
+        WasmCompiler::Own => program("cargo"),
+        WasmCompiler::Debian => {
+            let mut command = program(DEBIAN_CARGO);
+            command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
+            // What rustup and the cargo that runs this task have set is meant for their own compiler.
+            for variable in ["RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "CARGO", "RUSTDOC", "LD_LIBRARY_PATH"] {
+                command.env_remove(variable);
+            }
+            command
+        }
+    };
+    command.args(["rustc", "--release", "--lib", "--crate-type", "cdylib", "--package", "adversight"]);
+    command.args(["--no-default-features", "--locked", "--target", TARGET]);
+    if *compiler == WasmCompiler::Debian {
+        command.arg("-Zbuild-std=std,panic_abort");
+    }
+    // Flags of the environment are for this machine's processor. The encoded form would win over ours.
+    command.env("RUSTFLAGS", RUSTFLAGS).env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command.env("CARGO_TARGET_DIR", paths.wasm_target()).current_dir(&paths.root);
+    command
+}
+
+/// Runs wasm-bindgen, as a library and therefore always in the engine's version.
+fn bind(compiled: &Path, out: &Path) -> Result<()> {
+    let mut bindgen = Bindgen::new();
+    bindgen.input_path(compiled).web(true)?.typescript(true).out_name(NAME);
+    bindgen.generate(out).context("wasm-bindgen could not bind the engine")
+}
+
+/// Runs wasm-opt on a file, in its place.
+fn optimise(mut optimiser: Command, file: &Path) -> Result<()> {
+    command::run(optimiser.args(WASM_OPT).arg(file).arg("--output").arg(file))
+}
+
+/// What the finished files depend on.
+fn key(raw: &[u8], optimiser: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in
+        [raw, optimiser.as_bytes(), WASM_OPT.join(" ").as_bytes(), env!("CARGO_PKG_VERSION").as_bytes()]
+    {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The size of the WebAssembly as it is and as a server sends it, computed once.
+fn sizes(finished: &Path) -> Result<String> {
+    let file = finished.join("sizes.txt");
+    if let Ok(text) = fs::read_to_string(&file) {
+        return Ok(text);
+    }
+    let wasm = fs::read(finished.join(format!("{NAME}_bg.wasm")))?;
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(&wasm)?;
+    let gzip = gzip.finish()?;
+    let mut brotli = Vec::new();
+    let parameters = brotli::enc::BrotliEncoderParams { quality: 9, lgwin: 24, ..Default::default() };
+    brotli::BrotliCompress(&mut wasm.as_slice(), &mut brotli, &parameters)?;
+    let [raw, gzip, brotli] = [&wasm, &gzip, &brotli].map(|bytes| megabytes(bytes.len() as u64));
+    let text = format!("{raw}, {gzip} with gzip -9, {brotli} with brotli -9");
+    fs::write(file, &text)?;
+    Ok(text)
+}
+
+/// Copies the generated files that differ from what is there, so that a watching tool sees only real changes.
+fn copy_changed(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to)?;
+    for file in fs::read_dir(from)? {
+        let file = file?;
+        if file.file_name() == "sizes.txt" {
+            continue;
+        }
+        let content = fs::read(file.path())?;
+        let target = to.join(file.file_name());
+        if fs::read(&target).ok().as_ref() != Some(&content) {
+            fs::write(&target, content)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes all but the newest builds of the cache.
+fn forget_old(folder: &Path, newest: &Path) -> Result<()> {
+    let mut builds = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let changed = entry.metadata()?.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        builds.push((changed, entry.path()));
+    }
+    builds.sort();
+    builds.reverse();
+    for (_, old) in builds.iter().filter(|(_, path)| path != newest).skip(KEPT - 1) {
+        fs::remove_dir_all(old)?;
+    }
+    if !newest.is_dir() {
+        bail!("{} has gone: run this command again.", newest.display());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths() -> Paths {
+        Paths { root: "/project".into(), target: "/target".into(), cache: "/cache".into() }
+    }
+
+    fn arguments(command: &Command) -> Vec<String> {
+        command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect()
+    }
+
+    fn variable(command: &Command, name: &str) -> Option<String> {
+        let mut variables = command.get_envs();
+        variables.find(|(key, _)| *key == name)?.1.map(|value| value.to_string_lossy().into_owned())
+    }
+
+    #[test]
+    fn both_compilers_build_the_same_crate_with_vector_instructions() {
+        for compiler in [WasmCompiler::Own, WasmCompiler::Debian] {
+            let command = cargo(&compiler, &paths());
+            assert!(arguments(&command).join(" ").contains("--package adversight --no-default-features"));
+            assert_eq!(variable(&command, "RUSTFLAGS").as_deref(), Some("-C target-feature=+simd128"));
+            assert_eq!(variable(&command, "CARGO_TARGET_DIR").as_deref(), Some("/target/wasm"));
+        }
+    }
+
+    #[test]
+    fn only_debians_compiler_builds_the_standard_library() {
+        let own = cargo(&WasmCompiler::Own, &paths());
+        let debian = cargo(&WasmCompiler::Debian, &paths());
+        assert!(!arguments(&own).iter().any(|argument| argument.starts_with("-Z")));
+        assert!(arguments(&debian).contains(&"-Zbuild-std=std,panic_abort".to_owned()));
+        assert_eq!(variable(&own, "RUSTC_BOOTSTRAP"), None);
+        assert_eq!(variable(&debian, "RUSTC_BOOTSTRAP").as_deref(), Some("1"));
+        assert_eq!(debian.get_program(), "/usr/bin/cargo");
+    }
+
+    #[test]
+    fn the_key_depends_on_the_content_and_on_the_optimiser() {
+        let base = key(b"wasm", "version 108");
+        assert_eq!(base, key(b"wasm", "version 108"));
+        assert_ne!(base, key(b"wasn", "version 108"));
+        assert_ne!(base, key(b"wasm", "version 109"));
+        assert_ne!(key(b"ab", "c"), key(b"a", "bc"));
+    }
+
+    #[test]
+    fn unchanged_files_keep_their_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
+        fs::create_dir(&from).unwrap();
+        for (name, text) in [("same.js", "1"), ("changed.js", "2"), ("sizes.txt", "3")] {
+            fs::write(from.join(name), text).unwrap();
+        }
+        copy_changed(&from, &to).unwrap();
+        let before = fs::metadata(to.join("same.js")).unwrap().modified().unwrap();
+        fs::write(from.join("changed.js"), "20").unwrap();
+        copy_changed(&from, &to).unwrap();
+        assert_eq!(fs::metadata(to.join("same.js")).unwrap().modified().unwrap(), before);
+        assert_eq!(fs::read_to_string(to.join("changed.js")).unwrap(), "20");
+        assert!(!to.join("sizes.txt").exists());
+    }
+
+    #[test]
+    fn the_cache_keeps_the_newest_builds() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..6 {
+            fs::create_dir(folder.path().join(number.to_string())).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let newest = folder.path().join("5");
+        forget_old(folder.path(), &newest).unwrap();
+        let mut left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["2", "3", "4", "5"]);
+    }
+}

@@ -234,7 +234,9 @@ impl Explainer {
         check_finite(&input.data)?;
         let device = self.model.device().burn();
         let flat = Tensor::<1>::from_data(TensorData::new(input.data.clone(), [input.data.len()]), device);
-        Ranked::D1(flat).reshape(&input.shape).ok_or_else(|| Error::Internal("the input does not fill its shape".into()))
+        Ranked::D1(flat)
+            .reshape(&input.shape)
+            .ok_or_else(|| Error::Internal("the input does not fill its shape".into()))
     }
 
     /// A class with its name and scores.

@@ -31,7 +31,7 @@ pub mod render;
 #[cfg(target_family = "wasm")]
 mod wasm;
 
-pub use attribution::{ClassScore, Control, Explanation, ExplainOptions, ExplanationInfo, Progress};
+pub use attribution::{ClassScore, Control, ExplainOptions, Explanation, ExplanationInfo, Progress};
 pub use device::{Device, DeviceChoice, DeviceKind, DeviceReport};
 pub use error::{Error, Result};
 pub use explainer::{Classification, Explainer, Input, ModelInfo};

@@ -52,12 +52,8 @@ mod overlay {
         let mut shown = photograph.clone();
         let (region_width, region_height) = (region.width.round() as u32, region.height.round() as u32);
         let Some(map) = image::GrayImage::from_raw(width, height, values) else { return shown };
-        let map = imageops::resize(
-            &map,
-            region_width.max(1),
-            region_height.max(1),
-            imageops::FilterType::Triangle,
-        );
+        let map =
+            imageops::resize(&map, region_width.max(1), region_height.max(1), imageops::FilterType::Triangle);
         let table = colours.table();
         for (x, y, value) in map.enumerate_pixels() {
             let (px, py) = (region.x.round() as i64 + i64::from(x), region.y.round() as i64 + i64::from(y));

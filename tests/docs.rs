@@ -18,8 +18,10 @@ fn markdown() -> String {
 
 fn section(text: &mut String, method: &MethodDescription) -> std::fmt::Result {
     let MethodDescription { name, title, summary, paper, needs, display, params } = method;
-    let needs: Vec<String> =
-        needs.iter().map(|need| serde_json::to_value(need).unwrap().as_str().unwrap().replace('_', " ")).collect();
+    let needs: Vec<String> = needs
+        .iter()
+        .map(|need| serde_json::to_value(need).unwrap().as_str().unwrap().replace('_', " "))
+        .collect();
     write!(text, "\n## {title} (`{name}`)\n\n{summary}\n\n")?;
     writeln!(text, "- Source: {paper}")?;
     writeln!(text, "- Needs: {}", needs.join(", "))?;
@@ -43,5 +45,9 @@ fn the_methods_page_is_the_registrys() {
         fs::write(&path, markdown()).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(written, markdown(), "docs/methods.md is out of date: run UPDATE_DOCS=1 cargo test --test docs");
+    assert_eq!(
+        written,
+        markdown(),
+        "docs/methods.md is out of date: run UPDATE_DOCS=1 cargo test --test docs"
+    );
 }

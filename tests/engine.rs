@@ -65,7 +65,8 @@ fn gradients_can_be_taken_at_any_node() {
     // The average before it spreads each weight evenly.
     let (dims, spread) = at("relu_21", "tests/fixtures/tiny/a.model.npy").unwrap();
     let area = dims[2] * dims[3];
-    let expected: Vec<f32> = features.iter().flat_map(|w| std::iter::repeat_n(w / area as f32, area)).collect();
+    let expected: Vec<f32> =
+        features.iter().flat_map(|w| std::iter::repeat_n(w / area as f32, area)).collect();
     assert!(common::compare(&spread, &expected).relative_max < 1e-6);
 
     let error = at("no such node", "tests/fixtures/tiny/a.model.npy").unwrap_err();
@@ -77,7 +78,8 @@ fn broken_models_get_their_own_errors() {
     for case in common::json("tests/fixtures/broken/index.json")["cases"].as_array().unwrap() {
         let file = case["file"].as_str().unwrap();
         let bytes = common::read(&format!("tests/fixtures/broken/{file}"));
-        let error = Explainer::load(&bytes, &common::cpu()).err().unwrap_or_else(|| panic!("{file} was accepted"));
+        let error =
+            Explainer::load(&bytes, &common::cpu()).err().unwrap_or_else(|| panic!("{file} was accepted"));
         println!("{file}: [{}] {error}", error.code());
         if let Some(node) = case["node"].as_str()
             && file != "huge_claim.onnx"
@@ -120,10 +122,7 @@ fn bad_inputs_get_their_own_errors() {
     let mut poisoned = good.clone();
     poisoned.data[5] = f32::NAN;
     assert_eq!(fault(Input::Tensor(&poisoned), &saliency).code(), "input_not_finite");
-    assert_eq!(
-        fault(Input::Pixels { rgba: &[], width: 0, height: 0 }, &saliency).code(),
-        "input_invalid"
-    );
+    assert_eq!(fault(Input::Pixels { rgba: &[], width: 0, height: 0 }, &saliency).code(), "input_invalid");
     assert_eq!(
         fault(Input::Pixels { rgba: &[0; 4], width: 10_000, height: 10_000 }, &saliency).code(),
         "input_too_large"
@@ -171,7 +170,8 @@ fn without_a_preprocessing_the_inputs_range_stands_for_black_and_white() {
     let declared = Preprocessing::from_json(&declared.to_string()).unwrap();
     let told = Explainer::load(&onnx, &common::cpu()).unwrap().with_preprocessing(declared).unwrap();
     for (method, params) in [("integrated_gradients", json!({})), ("agi", json!({ "classes": [1, 2] }))] {
-        let run = |explainer| common::explain(explainer, &input, &options(method, params.clone())).attribution.data;
+        let run =
+            |explainer| common::explain(explainer, &input, &options(method, params.clone())).attribution.data;
         let agreement = common::compare(&run(&bare), &run(&told));
         assert!(agreement.cosine > 0.9999, "{method}: {agreement:?}");
     }

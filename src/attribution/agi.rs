@@ -149,8 +149,7 @@ impl Run<'_> {
                 let targets = vec![self.subject.target(); classes.len()];
                 let descent = self.subject.gradients(points, &targets, Score::Probability)?.gradient;
                 let delta = next.clone() - origin;
-                rows.attributed =
-                    rows.attributed - self.pixels.gradient(descent) * delta * moving.clone();
+                rows.attributed = rows.attributed - self.pixels.gradient(descent) * delta * moving.clone();
             }
             rows.x = rows.x.clone() + (next - rows.x) * moving;
         }

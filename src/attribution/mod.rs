@@ -19,12 +19,7 @@ use web_time::Instant;
 
 pub use subject::{Control, Progress, Subject};
 
-use crate::{
-    DeviceKind, Error, Explainer, Result,
-    input::HostTensor,
-    model::value::Ranked,
-    narrate,
-};
+use crate::{DeviceKind, Error, Explainer, Result, input::HostTensor, model::value::Ranked, narrate};
 
 /// What a method leaves on the device.
 pub struct Attribution {
@@ -155,7 +150,8 @@ pub(crate) async fn explain(
         transaction = transaction.register(gap);
     }
     let mut read = transaction.execute_async().await.map_err(lost)?.into_iter();
-    let mut next = || read.next().map(floats).unwrap_or_else(|| Err(Error::Internal("a result is missing".into())));
+    let mut next =
+        || read.next().map(floats).unwrap_or_else(|| Err(Error::Internal("a result is missing".into())));
     let data = next()?;
     let logits = match known {
         Some(logits) => {

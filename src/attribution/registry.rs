@@ -40,10 +40,7 @@ pub(super) trait Method {
     const DISPLAY: Display;
 
     /// Computes the attribution; the caller has checked `config` against the declared ranges.
-    fn attribute(
-        subject: &Subject<'_>,
-        config: &Self::Config,
-    ) -> impl Future<Output = Result<Attribution>>;
+    fn attribute(subject: &Subject<'_>, config: &Self::Config) -> impl Future<Output = Result<Attribution>>;
 }
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(Attribution, Map<String, Value>)>> + 'a>>;
@@ -299,9 +296,9 @@ fn describe<M: Method>() -> MethodDescription {
 fn param(name: &str, default: Value, schema: &Value) -> ParamDescription {
     let number = |key: &str| schema.get(key).and_then(Value::as_f64);
     let choices: Option<Vec<String>> = match (schema.get("oneOf"), schema.get("enum")) {
-        (Some(Value::Array(variants)), _) => {
-            Some(variants.iter().filter_map(|variant| variant.get("const")?.as_str()).map(str::to_owned).collect())
-        }
+        (Some(Value::Array(variants)), _) => Some(
+            variants.iter().filter_map(|variant| variant.get("const")?.as_str()).map(str::to_owned).collect(),
+        ),
         (_, Some(Value::Array(names))) => {
             Some(names.iter().filter_map(Value::as_str).map(str::to_owned).collect())
         }
@@ -336,7 +333,8 @@ mod tests {
     #[test]
     fn the_papers_settings_are_the_defaults() {
         let agi = find("agi").unwrap().describe();
-        let default = |name: &str| agi.params.iter().find(|param| param.name == name).unwrap().default.clone();
+        let default =
+            |name: &str| agi.params.iter().find(|param| param.name == name).unwrap().default.clone();
         assert_eq!(default("samples"), 20);
         assert_eq!(default("steps"), 20);
         assert_eq!(default("step_size"), 0.05);

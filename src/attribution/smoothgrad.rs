@@ -38,7 +38,8 @@ impl Method for SmoothGrad {
     type Config = Config;
     const NAME: &'static str = "smoothgrad";
     const TITLE: &'static str = "SmoothGrad";
-    const SUMMARY: &'static str = "The mean gradient of many noisy copies of the picture; steadier than a single one.";
+    const SUMMARY: &'static str =
+        "The mean gradient of many noisy copies of the picture; steadier than a single one.";
     const PAPER: &'static str = "Smilkov, Thorat, Kim, Viégas, Wattenberg: SmoothGrad (2017)";
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::MaxAbs, low: 0.0, high: 99.0 };

@@ -98,10 +98,9 @@ impl<'a> Subject<'a> {
         seed: u32,
         control: &'a Control<'a>,
     ) -> Result<Self> {
-        let range = input
-            .data
-            .iter()
-            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+        let range = input.data.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| {
+            (low.min(value), high.max(value))
+        });
         Ok(Self {
             explainer,
             control,

@@ -7,8 +7,8 @@ use std::{
 };
 
 use adversight::{
-    ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input, Photograph,
-    Preprocessing,
+    ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
+    Photograph, Preprocessing,
     attribution::registry,
     input::preprocessing::labels_from_config,
     render::{ColourMap, overlay},
@@ -248,7 +248,9 @@ impl Job {
 /// The preprocessing inside one of this project's model descriptions, or the text itself.
 fn declared(text: &str) -> String {
     let nested = serde_json::from_str::<serde_json::Value>(text).ok();
-    nested.and_then(|json| json.get("preprocessing").map(ToString::to_string)).unwrap_or_else(|| text.to_owned())
+    nested
+        .and_then(|json| json.get("preprocessing").map(ToString::to_string))
+        .unwrap_or_else(|| text.to_owned())
 }
 
 async fn open(on: On) -> CliResult<Device> {
@@ -276,8 +278,9 @@ fn parse_params(method: &str, pairs: &[String]) -> CliResult<serde_json::Map<Str
     pairs
         .iter()
         .map(|pair| {
-            let (name, value) =
-                pair.split_once('=').ok_or_else(|| format!("--param {pair} is not of the form name=value."))?;
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| format!("--param {pair} is not of the form name=value."))?;
             let fault = |reason: String| {
                 say(Error::ParameterInvalid { method: method.to_owned(), name: name.to_owned(), reason })
             };
@@ -328,15 +331,13 @@ fn read_npy(path: &Path) -> CliResult<HostTensor> {
 fn write_npy(path: &Path, tensor: &HostTensor) -> CliResult {
     let mut bytes = Vec::new();
     let shape: Vec<u64> = tensor.shape.iter().map(|&size| size as u64).collect();
-    let written = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&shape)
-        .writer(&mut bytes)
-        .begin_nd()
-        .and_then(|mut writer| {
-            writer.extend(tensor.data.iter())?;
-            writer.finish()
-        });
+    let written =
+        npyz::WriteOptions::new().default_dtype().shape(&shape).writer(&mut bytes).begin_nd().and_then(
+            |mut writer| {
+                writer.extend(tensor.data.iter())?;
+                writer.finish()
+            },
+        );
     written.map_err(|error| error.to_string())?;
     write(path, &bytes)
 }

@@ -10,7 +10,6 @@ pub(super) struct Gpu {
     pub name: String,
     pub features: Vec<String>,
     pub limits: BTreeMap<String, f64>,
-    software: bool,
 }
 
 /// Burn's runtime can be set up once in a process and stays; later openings share it.
@@ -19,59 +18,63 @@ static OPENED: Mutex<Option<Gpu>> = Mutex::new(None);
 /// Opens the default adapter. A software rasteriser (lavapipe, SwiftShader) is slower than the CPU backend, so
 /// it is taken only where it is asked for.
 pub(super) async fn open(software_is_fine: bool) -> Result<Gpu, String> {
-    let opened = OPENED.lock().map_err(|_| "the GPU was lost in an earlier failure.")?.clone();
-    let gpu = match opened {
-        Some(gpu) => gpu,
-        None => {
-            let gpu = set_up().await?;
-            *OPENED.lock().map_err(|_| "the GPU was lost in an earlier failure.")? = Some(gpu.clone());
-            gpu
-        }
-    };
-    if gpu.software && !software_is_fine {
-        return Err(format!("the only WebGPU adapter, \"{}\", is emulated in software and slower.", gpu.name));
+    let kind = probe(software_is_fine).await?;
+    let poisoned = |_| "the GPU was lost in an earlier failure.".to_owned();
+    let opened = OPENED.lock().map_err(|_| poisoned(()))?.clone();
+    if let Some(gpu) = opened {
+        return Ok(gpu);
     }
+    let gpu = set_up(kind).await?;
+    *OPENED.lock().map_err(|_| poisoned(()))? = Some(gpu.clone());
     Ok(gpu)
 }
 
-/// Asks for an adapter before Burn does, because Burn's own failure to find one comes too late to be told apart.
-async fn set_up() -> Result<Gpu, String> {
+/// Looks for an adapter before Burn does: its runtime cannot be undone, and compiles shaders at once.
+async fn probe(software_is_fine: bool) -> Result<DeviceKind, String> {
     let instance = wgpu::Instance::default();
-    let found = instance.request_adapter(&wgpu::RequestAdapterOptions::default()).await;
-    let kind = match found {
-        Ok(_) => DeviceKind::DefaultDevice,
-        Err(error) if cfg!(target_family = "wasm") => {
-            return Err(format!("this browser offers no WebGPU adapter ({error})."));
+    match instance.request_adapter(&wgpu::RequestAdapterOptions::default()).await {
+        Ok(adapter) if is_software(&adapter.get_info()) && !software_is_fine => {
+            Err(format!("the only WebGPU adapter, {}, is emulated in software and slower.", name(&adapter)))
         }
-        Err(_) => DeviceKind::Cpu,
-    };
+        Ok(_) => Ok(DeviceKind::DefaultDevice),
+        Err(_) if cfg!(target_family = "wasm") => Err("this browser offers no WebGPU adapter.".into()),
+        // Natively a software rasteriser is no default adapter and must be asked for by its kind.
+        Err(_) if software_is_fine => Ok(DeviceKind::Cpu),
+        Err(_) => Err("there is no GPU with a Vulkan, Metal or DirectX 12 driver.".into()),
+    }
+}
+
+async fn set_up(kind: DeviceKind) -> Result<Gpu, String> {
     let (device, setup) = burn::tensor::Device::wgpu_options()
         .device_kind(kind)
         .init_with_setup_async()
         .await
         .map_err(|error| format!("no GPU can be used ({error})."))?;
-    let info = setup.adapter.get_info();
     let limits = setup.device.limits();
-    let name = [info.name.as_str(), info.driver.as_str(), info.device.to_string().as_str()]
-        .into_iter()
-        .find(|name| !name.is_empty() && *name != "0")
-        .unwrap_or("WebGPU adapter")
-        .to_owned();
-    // A browser reports no device type; it names its software rasteriser instead.
-    let software = info.device_type == wgpu::DeviceType::Cpu || name.to_lowercase().contains("swiftshader");
+    let limits = [
+        ("maxBufferSize", limits.max_buffer_size as f64),
+        ("maxStorageBufferBindingSize", limits.max_storage_buffer_binding_size as f64),
+        ("maxComputeInvocationsPerWorkgroup", f64::from(limits.max_compute_invocations_per_workgroup)),
+        ("maxComputeWorkgroupStorageSize", f64::from(limits.max_compute_workgroup_storage_size)),
+    ];
     Ok(Gpu {
         device,
-        name,
-        software,
+        name: name(&setup.adapter),
         features: setup.device.features().iter_names().map(|(name, _)| name.to_owned()).collect(),
-        limits: BTreeMap::from([
-            ("maxBufferSize".to_owned(), limits.max_buffer_size as f64),
-            ("maxStorageBufferBindingSize".to_owned(), limits.max_storage_buffer_binding_size as f64),
-            (
-                "maxComputeInvocationsPerWorkgroup".to_owned(),
-                f64::from(limits.max_compute_invocations_per_workgroup),
-            ),
-            ("maxComputeWorkgroupStorageSize".to_owned(), f64::from(limits.max_compute_workgroup_storage_size)),
-        ]),
+        limits: limits.into_iter().map(|(name, limit)| (name.to_owned(), limit)).collect(),
+    })
+}
+
+fn is_software(info: &wgpu::AdapterInfo) -> bool {
+    info.device_type == wgpu::DeviceType::Cpu
+}
+
+/// What the adapter calls itself; browsers often keep that to themselves.
+fn name(adapter: &wgpu::Adapter) -> String {
+    let info = adapter.get_info();
+    let named = [info.name, info.driver].into_iter().find(|name| !name.is_empty());
+    named.unwrap_or_else(|| {
+        if info.device_type == wgpu::DeviceType::Cpu { "a software rasteriser" } else { "the browser's GPU" }
+            .into()
     })
 }

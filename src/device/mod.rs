@@ -106,7 +106,9 @@ impl Device {
             burn: gpu.device,
             report: DeviceReport {
                 kind: DeviceKind::WebGpu,
-                reason: format!("WebGPU is available and agrees with the CPU in a self-test (to {error:.0e})."),
+                reason: format!(
+                    "WebGPU is available and agrees with the CPU in a self-test (to {error:.0e})."
+                ),
                 name: gpu.name,
                 features: gpu.features,
                 limits: gpu.limits,

@@ -63,6 +63,8 @@ async fn compute(device: &Device) -> Result<Vec<Vec<f32>>, String> {
         .await
         .map_err(|error| format!("the GPU fails in a self-test ({error:?})."))?;
     data.into_iter()
-        .map(|data| data.try_into_vec::<f32>().map_err(|error| format!("the self-test cannot be read ({error:?}).")))
+        .map(|data| {
+            data.try_into_vec::<f32>().map_err(|error| format!("the self-test cannot be read ({error:?})."))
+        })
         .collect()
 }

@@ -164,12 +164,8 @@ fn centre_crop(image: RgbImage, crop: Size) -> (RgbImage, Region) {
     // torchvision rounds half to even.
     let start = |size: i64, crop: i64| ((size - crop) as f64 / 2.0).round_ties_even() as i64;
     let (left, top) = (start(width, crop_width), start(height, crop_height));
-    let region = Region {
-        x: left as f64,
-        y: top as f64,
-        width: crop_width as f64,
-        height: crop_height as f64,
-    };
+    let region =
+        Region { x: left as f64, y: top as f64, width: crop_width as f64, height: crop_height as f64 };
     if (left, top, crop_width, crop_height) == (0, 0, width, height) {
         return (image, region);
     }

@@ -76,10 +76,9 @@ impl Preprocessing {
     /// # Errors
     /// [`Error::PreprocessingInvalid`].
     pub fn from_json(json: &str) -> Result<Self> {
-        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json)
-            .map_err(|error| Error::PreprocessingInvalid(error.to_string()))?;
-        serde_json::from_value(object.into())
-            .map_err(|error| Error::PreprocessingInvalid(error.to_string()))
+        let object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(json).map_err(|error| Error::PreprocessingInvalid(error.to_string()))?;
+        serde_json::from_value(object.into()).map_err(|error| Error::PreprocessingInvalid(error.to_string()))
     }
 
     /// torchvision's preprocessing for ImageNet at `size` pixels a side.

@@ -79,14 +79,7 @@ impl Graph {
             output: output_slot,
             steps,
             constants: slots.constants,
-            info: GraphInfo {
-                input,
-                output,
-                classes: 0,
-                parameters,
-                nodes: 0,
-                operators,
-            },
+            info: GraphInfo { input, output, classes: 0, parameters, nodes: 0, operators },
         };
         graph.fold_constants()?;
         graph.drop_unused();
@@ -175,7 +168,8 @@ impl Graph {
                 values[leaf] = Some(value.into());
             }
         }
-        let watched = watched.ok_or_else(|| Error::invalid_model("the watched node holds no real numbers"))?;
+        let watched =
+            watched.ok_or_else(|| Error::invalid_model("the watched node holds no real numbers"))?;
         Ok((self.take_output(values)?, watched))
     }
 
@@ -340,11 +334,7 @@ fn check_initializer(tensor: &onnx_ir::TensorProto) -> Result<()> {
     } else {
         return Err(fault("holds a broken number of bytes".into()));
     };
-    if held == count {
-        Ok(())
-    } else {
-        Err(fault(format!("claims {count} values and holds {held}")))
-    }
+    if held == count { Ok(()) } else { Err(fault(format!("claims {count} values and holds {held}"))) }
 }
 
 /// onnx-ir's typed graph. Its own failures are panics here and there; they are caught where panics can be.
@@ -430,7 +420,9 @@ mod tests {
         let graph = Graph::load(TINY, &device).unwrap();
         let constants = graph.constants.iter().flatten();
         let weights = constants.filter(|constant| match constant {
-            Value::Float(weight) => with_ranked!(weight, weight => !weight.is_autodiff() && !weight.is_tracked()),
+            Value::Float(weight) => {
+                with_ranked!(weight, weight => !weight.is_autodiff() && !weight.is_tracked())
+            }
             _ => true,
         });
         assert_eq!(weights.count(), graph.constants.iter().flatten().count());

@@ -152,7 +152,10 @@ impl Model {
     pub fn sample_shape(&self) -> Result<Vec<usize>> {
         let input = &self.graph.info.input;
         input.shape.iter().skip(1).copied().collect::<Option<Vec<_>>>().ok_or_else(|| {
-            Error::invalid_model(format!("its input \"{}\" leaves a size other than the batch open", input.name))
+            Error::invalid_model(format!(
+                "its input \"{}\" leaves a size other than the batch open",
+                input.name
+            ))
         })
     }
 
@@ -169,7 +172,11 @@ impl Model {
         let input = &self.graph.info.input;
         let fits = shape.len() == input.shape.len()
             && shape.first().is_some_and(|&batch| batch > 0)
-            && shape.iter().zip(&input.shape).skip(1).all(|(&size, want)| want.is_none_or(|want| want == size));
+            && shape
+                .iter()
+                .zip(&input.shape)
+                .skip(1)
+                .all(|(&size, want)| want.is_none_or(|want| want == size));
         if fits {
             return Ok(());
         }
@@ -241,7 +248,11 @@ impl Model {
         let gradient = value::map_ranked!(&leaf, leaf => leaf
             .grad_remove(&mut gradients)
             .ok_or_else(|| Error::Internal("the backward pass left no gradient".into()))?);
-        Ok(Gradient { logits: logits.inner(), value: value::map_ranked!(leaf, leaf => leaf.inner()), gradient })
+        Ok(Gradient {
+            logits: logits.inner(),
+            value: value::map_ranked!(leaf, leaf => leaf.inner()),
+            gradient,
+        })
     }
 
     /// Rows of zeros with a one at each sample's class. A product with it selects the score; a gather would

@@ -73,9 +73,10 @@ impl OwnedInput {
 }
 
 pub(super) fn tensor_from_js(tensor: &JsValue) -> JsResult<HostTensor> {
-    let data = field(tensor, "data")?
-        .and_then(|data| data.dyn_into::<Float32Array>().ok())
-        .ok_or_else(|| invalid("The input is neither an image nor a tensor { data: Float32Array, shape }."))?;
+    let data =
+        field(tensor, "data")?.and_then(|data| data.dyn_into::<Float32Array>().ok()).ok_or_else(|| {
+            invalid("The input is neither an image nor a tensor { data: Float32Array, shape }.")
+        })?;
     let shape = field(tensor, "shape")?.ok_or_else(|| invalid("The tensor's shape is missing."))?;
     HostTensor::new(data.to_vec(), from_js(shape)?).map_err(js_error)
 }

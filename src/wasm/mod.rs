@@ -14,10 +14,8 @@ use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::{
-    Control, Device, DeviceChoice, ExplainOptions, Explainer, Preprocessing, Progress,
-    attribution::registry,
-    input::preprocessing::labels_from_config,
-    render::ColourMap,
+    Control, Device, DeviceChoice, ExplainOptions, Explainer, Preprocessing, Progress, attribution::registry,
+    input::preprocessing::labels_from_config, render::ColourMap,
 };
 use convert::{OwnedInput, from_js, js_error, tensor_from_js, tensor_to_js, to_js};
 
@@ -159,7 +157,9 @@ impl Model {
 
 /// The caller's hooks as the engine's control.
 fn control(hooks: &JsValue) -> JsResult<Control<'static>> {
-    let hook = |name: &str| Ok::<_, JsValue>(convert::field(hooks, name)?.and_then(|hook| hook.dyn_into::<Function>().ok()));
+    let hook = |name: &str| {
+        Ok::<_, JsValue>(convert::field(hooks, name)?.and_then(|hook| hook.dyn_into::<Function>().ok()))
+    };
     let (on_progress, is_cancelled) = (hook("onProgress")?, hook("isCancelled")?);
     Ok(Control {
         on_progress: Box::new(move |progress: Progress| {

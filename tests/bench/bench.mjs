@@ -6,9 +6,9 @@
 //   npm run bench -- --no-isolation          without shared memory, thus without threads
 //   npm run bench -- --rounds 9 --out table.md
 
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
@@ -61,7 +61,12 @@ const say = (line) => {
 };
 
 say("bundling the libraries");
-await buildAll(new Set(plan.variants.map(({ bundle }) => bundle)));
+try {
+  await buildAll(new Set(plan.variants.map(({ bundle }) => bundle)));
+} catch (error) {
+  console.error(error.message);
+  process.exit(1);
+}
 const server = await serve({ isolated, quick });
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM || process.env.CHROME || "/usr/bin/chromium",
@@ -106,6 +111,7 @@ const report = {
   ...results,
   sizes: server.sizes(),
 };
+mkdirSync(dirname(out), { recursive: true });
 writeFileSync(out, table(report));
 const json = out.replace(/(\.md)?$/, ".json");
 writeFileSync(json, `${JSON.stringify(report, null, 1)}\n`);

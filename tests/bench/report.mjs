@@ -250,6 +250,7 @@ function gpuCalls({ counts }) {
 }
 
 const whatNames = {
+  start: "start, network loaded",
   "logits, first": "forward, first",
   "logits, third": "forward, later",
   "gradient, first": "gradient, first",

@@ -8,7 +8,8 @@ use std::{
 };
 
 use adversight::{
-    Device, DeviceChoice, ExplainOptions, Explainer, Explanation, HostTensor, Input, Photograph, Preprocessing,
+    Device, DeviceChoice, ExplainOptions, Explainer, Explanation, HostTensor, Input, Photograph,
+    Preprocessing,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -79,7 +80,8 @@ pub fn explain(explainer: &Explainer, input: &HostTensor, options: &ExplainOptio
 /// What an oracle computed.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Case {
-    pub network: Option<String>,
+    /// The network, where the folder has several.
+    pub model: Option<String>,
     pub image: String,
     pub method: String,
     pub target: Option<usize>,
@@ -93,9 +95,10 @@ pub struct Case {
     pub sum: f64,
     /// What integrated gradients should add up to.
     pub logit_difference: Option<f64>,
-    /// How far the oracle agrees with itself at another precision.
-    #[serde(flatten)]
-    pub rest: Map<String, Value>,
+    /// How far the oracle, computed in 64 bits, agrees with itself in 32.
+    pub float32: Option<Agreement>,
+    /// Where the oracle's steps are stored, for a curve that is led by hand.
+    pub curve: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -146,25 +149,31 @@ impl Case {
 }
 
 /// How far two lists of numbers agree.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 pub struct Agreement {
     pub cosine: f64,
     pub rank_correlation: f64,
     /// Largest difference over the largest magnitude.
     pub relative_max: f64,
+    /// Norm of the difference over the norm.
+    pub relative_l2: f64,
 }
 
 pub fn compare(ours: &[f32], expected: &[f32]) -> Agreement {
     assert_eq!(ours.len(), expected.len());
     let pairs = || ours.iter().map(|&x| f64::from(x)).zip(expected.iter().map(|&x| f64::from(x)));
     let dot: f64 = pairs().map(|(a, b)| a * b).sum();
-    let norms = pairs().map(|(a, _)| a * a).sum::<f64>().sqrt() * pairs().map(|(_, b)| b * b).sum::<f64>().sqrt();
+    let norms =
+        pairs().map(|(a, _)| a * a).sum::<f64>().sqrt() * pairs().map(|(_, b)| b * b).sum::<f64>().sqrt();
     let largest = expected.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
     let worst = pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     Agreement {
         cosine: dot / norms,
         rank_correlation: pearson(&ranks(ours), &ranks(expected)),
         relative_max: worst / f64::from(largest),
+        relative_l2: (pairs().map(|(a, b)| (a - b).powi(2)).sum::<f64>()
+            / pairs().map(|(_, b)| b * b).sum::<f64>())
+        .sqrt(),
     }
 }
 

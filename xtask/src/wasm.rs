@@ -1,6 +1,5 @@
 //! The engine as WebAssembly: compiled, bound to JavaScript, made small, and put into the npm package.
 
-use std::env;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
+use wasmparser::{ExternalKind, Parser, Payload, RefType, TypeRef};
 
 use crate::command::{self, program};
 use crate::paths::Paths;
@@ -114,15 +114,102 @@ fn bind(compiled: &Path, out: &Path) -> Result<()> {
 
 /// Runs wasm-opt on a file, in its place.
 fn optimise(mut optimiser: Command, file: &Path) -> Result<()> {
-    command::run(optimiser.args(WASM_OPT).arg(file).arg("--output").arg(file))
+    let before = fs::read(file)?;
+    command::run(optimiser.args(WASM_OPT).arg(file).arg("--output").arg(file))?;
+    let mut after = fs::read(file)?;
+    restore_table_exports(&before, &mut after)?;
+    Ok(fs::write(file, after)?)
 }
 
-/// What the finished files depend on.
+/// Mends what old versions of wasm-opt break (108 for one, which is Debian 12's): every export of a table becomes one
+/// of table 0. Here that is the table of functions, so JavaScript could not keep its values in its own table.
+fn restore_table_exports(before: &[u8], after: &mut [u8]) -> Result<()> {
+    let intended = Tables::read(before)?;
+    let written = Tables::read(after)?;
+    for export in &written.exports {
+        let original = intended.exports.iter().find(|original| original.name == export.name);
+        let original =
+            original.with_context(|| format!("wasm-opt added an export of a table, {}", export.name))?;
+        let kind = intended.kind(original)?;
+        if written.kind(export)? == kind {
+            continue;
+        }
+        let mut alike = (0u8..).zip(&written.kinds).filter(|(_, other)| **other == kind);
+        let (Some((index, _)), None) = (alike.next(), alike.next()) else {
+            bail!("wasm-opt left it open which table {} is: install a newer one.", export.name);
+        };
+        if index >= 0x80 || after[export.position] >= 0x80 {
+            bail!("wasm-opt exported the wrong table as {}: install a newer one.", export.name);
+        }
+        after[export.position] = index;
+    }
+    Ok(())
+}
+
+/// The tables of a module.
+struct Tables {
+    /// What each holds, by index.
+    kinds: Vec<RefType>,
+    exports: Vec<TableExport>,
+}
+
+/// A table that JavaScript can see.
+struct TableExport {
+    name: String,
+    index: u32,
+    /// Where in the file the index is written.
+    position: usize,
+}
+
+impl Tables {
+    fn read(module: &[u8]) -> Result<Self> {
+        let mut tables = Self { kinds: Vec::new(), exports: Vec::new() };
+        for payload in Parser::new(0).parse_all(module) {
+            match payload? {
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        if let TypeRef::Table(table) = import?.ty {
+                            tables.kinds.push(table.element_type);
+                        }
+                    }
+                }
+                Payload::TableSection(section) => {
+                    for table in section {
+                        tables.kinds.push(table?.ty.element_type);
+                    }
+                }
+                Payload::ExportSection(section) => {
+                    for export in section.into_iter_with_offsets() {
+                        let (start, export) = export?;
+                        if export.kind == ExternalKind::Table {
+                            // The length of the name, the name, one byte for the kind, and then the index.
+                            let position = start + leb128_length(export.name.len()) + export.name.len() + 1;
+                            let name = export.name.to_owned();
+                            tables.exports.push(TableExport { name, index: export.index, position });
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(tables)
+    }
+
+    fn kind(&self, export: &TableExport) -> Result<RefType> {
+        let kind = self.kinds.get(export.index as usize);
+        kind.copied().with_context(|| format!("{} is the export of a table that does not exist", export.name))
+    }
+}
+
+/// How many bytes a number takes, at seven bits a byte.
+fn leb128_length(number: usize) -> usize {
+    (number.checked_ilog2().unwrap_or(0) / 7 + 1) as usize
+}
+
+/// What the finished files depend on: the compiler's output, the optimiser, and what this file does to them.
 fn key(raw: &[u8], optimiser: &str) -> String {
     let mut hash = Sha256::new();
-    for part in
-        [raw, optimiser.as_bytes(), WASM_OPT.join(" ").as_bytes(), env!("CARGO_PKG_VERSION").as_bytes()]
-    {
+    for part in [raw, optimiser.as_bytes(), include_bytes!("wasm.rs")] {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
@@ -229,6 +316,33 @@ mod tests {
         assert_ne!(base, key(b"wasn", "version 108"));
         assert_ne!(base, key(b"wasm", "version 109"));
         assert_ne!(key(b"ab", "c"), key(b"a", "bc"));
+    }
+
+    /// A module with a table of functions and one of JavaScript's values, of which it exports the one with this index.
+    fn module(exported: u8) -> Vec<u8> {
+        let mut bytes = b"\0asm\x01\0\0\0".to_vec();
+        bytes.extend([4, 7, 2, 0x70, 0, 1, 0x6f, 0, 1]);
+        bytes.extend([7, 10, 1, 6]);
+        bytes.extend(b"values");
+        bytes.extend([1, exported]);
+        bytes
+    }
+
+    #[test]
+    fn the_exported_table_is_the_one_of_before() {
+        let right = module(1);
+        let mut broken = module(0);
+        restore_table_exports(&right, &mut broken).unwrap();
+        assert_eq!(broken, right);
+        let mut sound = module(1);
+        restore_table_exports(&right, &mut sound).unwrap();
+        assert_eq!(sound, right);
+        assert!(restore_table_exports(&right, &mut module(2)).is_err());
+    }
+
+    #[test]
+    fn numbers_take_a_byte_for_seven_bits() {
+        assert_eq!([0, 1, 127, 128, 16_383, 16_384].map(leb128_length), [1, 1, 1, 2, 2, 3]);
     }
 
     #[test]

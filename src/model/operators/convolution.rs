@@ -37,7 +37,8 @@ pub(super) fn conv2d(node: &Conv2dNode) -> Plan {
             config.dilation,
         );
         check_window([height, width], padding, [h, w], config.dilation)?;
-        let options = ConvOptions::new_with_padding(config.stride, padding.pairs(), config.dilation, config.groups);
+        let options =
+            ConvOptions::new_with_padding(config.stride, padding.pairs(), config.dilation, config.groups);
         one(module::conv2d(x, weight, bias, options))
     }))
 }

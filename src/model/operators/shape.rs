@@ -53,7 +53,9 @@ pub(super) fn concat(node: &ConcatNode) -> Plan {
             let first = tensors[0].dims();
             let fits = |dims: [usize; D]| (0..D).all(|i| i == axis || dims[i] == first[i]);
             match tensors.iter().find(|tensor| !fits(tensor.dims())) {
-                Some(odd) => Err(format!("its inputs {first:?} and {:?} differ off the axis {axis}", odd.dims())),
+                Some(odd) => {
+                    Err(format!("its inputs {first:?} and {:?} differ off the axis {axis}", odd.dims()))
+                }
                 None => one(Tensor::cat(tensors, axis)),
             }
         }

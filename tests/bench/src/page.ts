@@ -403,6 +403,8 @@ async function countCalls(
     const shape: Shape = [1, 3, sizes.tiny, sizes.tiny];
     const data = pictures(1, sizes.tiny, scales.tiny);
     const offers = await thread.ask("prepare", { input: "one", model: "tiny", data, shape }, wait);
+    const started = await thread.ask("counted", null, wait);
+    result.counts.push({ what: "start", counts: started, error: null });
     const all = ["logits", ...(offers.gradient ? ["gradient"] : []), ...(offers.explain ? ["explain"] : [])];
     for (const quantity of all as ("logits" | "gradient" | "explain")[]) {
       for (const what of [`${quantity}, first`, `${quantity}, second`, `${quantity}, third`]) {

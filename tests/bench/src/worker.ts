@@ -27,6 +27,8 @@ export interface Requests {
     send: { input: string; quantity: Quantity; target: number; budget: number };
     reply: { milliseconds: number[] };
   };
+  /** What was asked of WebGPU since the last such question. */
+  counted: { send: null; reply: GpuCounts };
   /** Runs once, and says what was asked of WebGPU. */
   count: { send: { input: string; quantity: Quantity | "explain"; target: number }; reply: GpuCounts };
 }
@@ -86,6 +88,10 @@ const handlers: { [K in keyof Requests]: (send: Requests[K]["send"]) => Promise<
       milliseconds.push(performance.now() - begin);
     } while (performance.now() - start < budget);
     return { milliseconds };
+  },
+
+  async counted() {
+    return takeCounts();
   },
 
   async count({ input, quantity, target }) {

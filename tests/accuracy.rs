@@ -65,6 +65,7 @@ fn tiny(device: &Device, name: &str) {
     let deterministic = fixtures.cases.iter().filter(|case| case.method != "smoothgrad");
     let lines: Vec<String> = deterministic.map(|case| check(&fixtures, &explainer, case, name)).collect();
     assert!(lines.len() > 20);
+    common::publish("docs/accuracy.md", &format!("tiny, {name}"), &lines);
 }
 
 #[test]
@@ -151,6 +152,7 @@ fn imagenet_networks_agree_on_the_gpu() {
             .map(|case| check(&fixtures, &explainer, case, "GPU"))
             .collect();
         assert!(lines.len() >= 2);
+        common::publish("docs/accuracy.md", &format!("{network}, GPU"), &lines);
     }
 }
 

@@ -32,6 +32,27 @@ fn a_batch_gives_what_its_samples_give() {
 }
 
 #[test]
+fn the_size_of_a_chunk_changes_nothing() {
+    let whole = common::tiny(&common::cpu());
+    let single = common::tiny(&common::cpu().with_batch_budget(1));
+    assert_eq!(single.model().batch_limit(), 1);
+    assert!(whole.model().batch_limit() > 50);
+    for (method, params) in [
+        ("integrated_gradients", json!({ "steps": 7 })),
+        ("smoothgrad", json!({ "samples": 5 })),
+        ("agi", json!({ "classes": [0, 1, 2, 3] })),
+        ("agi", json!({ "classes": [0, 1, 2, 3], "mode": "reference" })),
+        ("agi", json!({ "classes": [0, 1, 2, 3], "mode": "straight" })),
+    ] {
+        let run = |explainer| common::explain(explainer, &input(), &options(method, params.clone()));
+        let (one, many) = (run(&single), run(&whole));
+        let agreement = common::compare(&one.attribution.data, &many.attribution.data);
+        assert!(agreement.relative_max < 1e-4, "{method} {params}: {agreement:?}");
+        assert_eq!(one.info.forward_passes, many.info.forward_passes, "{method} {params}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
     let explainer = common::tiny(&common::cpu());
     for (method, params) in [("smoothgrad", json!({ "samples": 5 })), ("agi", json!({ "samples": 3 }))] {

@@ -19,15 +19,23 @@ export interface PaintOptions {
   opacity?: number;
   /**
    * How much the values near zero cover it, as a share of `opacity`: 1 covers all evenly (the default of `heatmapPixels`), 0 leaves
-   * the photograph untouched (0.1 is the default of `drawExplanation`).
+   * the photograph untouched (the default of `drawExplanation`).
    */
   base?: number;
+  /**
+   * For display only: the width (sigma) of a Gaussian blur in the heatmap's own pixels, by which single pixels become regions.
+   * What is blurred is brought back to 0 to 1. 0 shows every pixel as it is (the default of `heatmapPixels`); the default of
+   * `drawExplanation` is 3.
+   */
+  smooth?: number;
 }
 
 export interface DrawOptions extends PaintOptions {
   view?: View;
   /** How much the part that the network did not see is darkened, 0 to 1. */
   shade?: number;
+  /** How much the photograph under the heatmap loses of its colour and light, as a share of `opacity`, so that the heatmap stands out. */
+  dim?: number;
   /** The longer side of the picture is not made larger than this. */
   maxSide?: number;
 }
@@ -37,11 +45,11 @@ type Heatmap = Explanation["heatmap"];
 /** The heatmap in colours, one pixel for each of its values: RGBA, ready for `new ImageData(data, width, height)`. */
 export function heatmapPixels(
   heatmap: Heatmap,
-  { colours, opacity = 1, base = 1 }: PaintOptions,
+  { colours, opacity = 1, base = 1, smooth = 0 }: PaintOptions,
 ): { data: Uint8ClampedArray<ArrayBuffer>; width: number; height: number } {
   const [height, width] = heatmap.shape;
   const data = new Uint8ClampedArray(width * height * 4);
-  heatmap.data.forEach((value, i) => {
+  smoothed(heatmap, smooth).forEach((value, i) => {
     const level = Math.min(1, Math.max(0, value));
     const colour = 3 * Math.round(255 * level);
     const strength = Math.sqrt(level);
@@ -53,6 +61,57 @@ export function heatmapPixels(
   return { data, width, height };
 }
 
+/**
+ * The values under a Gaussian blur, brought back to 0 to 1; a map without differences stays as it is. At the edge only what lies
+ * within the map is averaged, so that it does not fade there.
+ */
+export function smoothed({ data, shape: [height, width] }: Heatmap, sigma: number): Float32Array {
+  if (!(sigma > 0)) return data;
+  const rows = blurred(data, height, width, sigma, 1, width);
+  return normalised(blurred(rows, width, height, sigma, width, 1));
+}
+
+/** Blurs `lines` lines of `length` values, which lie `step` apart, and the lines `lineStep`. */
+function blurred(
+  data: Float32Array,
+  lines: number,
+  length: number,
+  sigma: number,
+  step: number,
+  lineStep: number,
+): Float32Array {
+  const reach = Math.ceil(3 * sigma);
+  const weights = Float64Array.from({ length: reach + 1 }, (_, i) =>
+    Math.exp(-(i * i) / (2 * sigma * sigma)),
+  );
+  const result = new Float32Array(data.length);
+  for (let line = 0; line < lines; line++) {
+    for (let at = 0; at < length; at++) {
+      let sum = 0;
+      let whole = 0;
+      for (let other = Math.max(0, at - reach); other <= Math.min(length - 1, at + reach); other++) {
+        const weight = weights[Math.abs(other - at)] ?? 0;
+        sum += weight * (data[line * lineStep + other * step] ?? 0);
+        whole += weight;
+      }
+      result[line * lineStep + at * step] = sum / whole;
+    }
+  }
+  return result;
+}
+
+function normalised(data: Float32Array): Float32Array {
+  let low = Infinity;
+  let high = -Infinity;
+  for (const value of data) {
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  // Rounding makes differences of its own.
+  if (!(high - low > 1e-6)) return data;
+  return data.map((value) => (value - low) / (high - low));
+}
+
 /** Draws the photograph and, over the part of it that the network saw, the heatmap. The canvas takes the picture's size. */
 export function drawExplanation(
   canvas: HTMLCanvasElement,
@@ -60,7 +119,15 @@ export function drawExplanation(
   explanation: Pick<Explanation, "heatmap" | "region"> | null,
   options: DrawOptions,
 ): void {
-  const { view = "overlay", opacity = 0.8, base = 0.1, shade = 0.42, maxSide = 1600 } = options;
+  const {
+    view = "overlay",
+    opacity = 0.8,
+    base = 0,
+    smooth = 3,
+    dim = 0.8,
+    shade = 0.5,
+    maxSide = 1600,
+  } = options;
   const scale = Math.min(1, maxSide / Math.max(photograph.width, photograph.height));
   canvas.width = Math.max(1, Math.round(photograph.width * scale));
   canvas.height = Math.max(1, Math.round(photograph.height * scale));
@@ -75,19 +142,27 @@ export function drawExplanation(
   const [x, y] = [seen.x * scale, seen.y * scale];
   const [width, height] = [seen.width * scale, seen.height * scale];
   if (view === "overlay") {
-    context.save();
     const outside = new Path2D();
     outside.rect(0, 0, canvas.width, canvas.height);
     outside.rect(x, y, width, height);
-    context.clip(outside, "evenodd");
     context.fillStyle = `rgb(0 0 0 / ${shade})`;
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    context.restore();
+    context.fill(outside, "evenodd");
+    context.globalCompositeOperation = "saturation";
+    context.fillStyle = `rgb(128 128 128 / ${dim * opacity})`;
+    context.fillRect(x, y, width, height);
+    context.globalCompositeOperation = "source-over";
+    context.fillStyle = `rgb(0 0 0 / ${0.6 * dim * opacity})`;
+    context.fillRect(x, y, width, height);
+    const line = Math.max(1, canvas.width / 500);
+    context.lineWidth = line;
+    context.strokeStyle = "rgb(255 255 255 / 0.55)";
+    context.strokeRect(x - line / 2, y - line / 2, width + line, height + line);
   }
 
+  const { colours } = options;
   const painted = heatmapPixels(
     explanation.heatmap,
-    view === "heatmap" ? { colours: options.colours } : { colours: options.colours, opacity, base },
+    view === "heatmap" ? { colours, smooth } : { colours, opacity, base, smooth },
   );
   const small = document.createElement("canvas");
   small.width = painted.width;

@@ -69,15 +69,15 @@ impl Method for Agi {
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let classes = false_classes(subject, config)?;
-        let pixels = subject.pixel_space()?;
-        let x0 = pixels.from_model(subject.input());
+        let space = subject.pixel_space()?;
+        let x0 = space.pixels(subject.input());
         let chunk = subject.batch_limit();
         let phases = if config.mode == Mode::Straight { 2 } else { 1 };
         let rounds = phases * config.steps * classes.len().div_ceil(chunk);
         let mut map = x0.zeros_like();
         for (index, classes) in classes.chunks(chunk).enumerate() {
             let done = index * phases * config.steps;
-            let run = Run { subject, config, pixels: &pixels, x0: &x0, done, rounds };
+            let run = Run { subject, config, space: &space, x0: &x0, done, rounds };
             let attributed = match config.mode {
                 Mode::Path | Mode::Reference => run.ascend(classes, true).await?.attributed,
                 Mode::Straight => run.straight(run.ascend(classes, false).await?.x).await?,
@@ -92,7 +92,7 @@ impl Method for Agi {
 struct Run<'a> {
     subject: &'a Subject<'a>,
     config: &'a Config,
-    pixels: &'a PixelSpace,
+    space: &'a PixelSpace,
     x0: &'a Tensor<2>,
     done: usize,
     rounds: usize,
@@ -122,7 +122,7 @@ impl Run<'_> {
         for step in 0..steps {
             let stage = "pushing the picture towards other classes";
             self.subject.checkpoint(self.done + step, self.rounds, stage).await?;
-            let mut points = self.pixels.to_model(rows.x.clone());
+            let mut points = self.space.model(rows.x.clone());
             let found = self.subject.gradients(points.clone(), &classes, Score::Probability)?;
             let mut ascent = found.gradient;
             let mut arrived = predicts(found.logits, &classes);
@@ -149,7 +149,7 @@ impl Run<'_> {
                 let targets = vec![self.subject.target(); classes.len()];
                 let descent = self.subject.gradients(points, &targets, Score::Probability)?.gradient;
                 let delta = next.clone() - origin;
-                rows.attributed = rows.attributed - self.pixels.gradient(descent) * delta * moving.clone();
+                rows.attributed = rows.attributed - self.space.gradient(descent) * delta * moving.clone();
             }
             rows.x = rows.x.clone() + (next - rows.x) * moving;
         }
@@ -167,10 +167,10 @@ impl Run<'_> {
             let stage = "integrating along the straight line";
             self.subject.checkpoint(self.done + steps + step, self.rounds, stage).await?;
             let alpha = if steps == 1 { 1.0 } else { step as f32 / (steps - 1) as f32 };
-            let points = self.pixels.to_model(adversarial.clone() + difference.clone() * alpha);
+            let points = self.space.model(adversarial.clone() + difference.clone() * alpha);
             let targets = vec![self.subject.target(); count];
             let gradient = self.subject.gradients(points, &targets, Score::Probability)?.gradient;
-            sum = sum + self.pixels.gradient(gradient);
+            sum = sum + self.space.gradient(gradient);
         }
         Ok(difference * (sum / steps as f32))
     }

@@ -57,8 +57,8 @@ impl Method for IntegratedGradients {
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let x = subject.input();
         let baseline = match config.baseline {
-            Baseline::Black => subject.pixel_space()?.to_model(x.zeros_like()),
-            Baseline::White => subject.pixel_space()?.to_model(x.ones_like()),
+            Baseline::Black => subject.pixel_space()?.model(x.zeros_like()),
+            Baseline::White => subject.pixel_space()?.model(x.ones_like()),
             Baseline::Mean => x.zeros_like(),
         };
         let difference = x - baseline.clone();
@@ -76,9 +76,9 @@ impl Method for IntegratedGradients {
             sum = sum + found.gradient.sum_dim(0);
             let score = scores(found.logits, subject.target(), config.score);
             if start == 0 {
-                first = Some(score.clone().slice([0..1]));
+                first = Some(score.clone().slice(0..1));
             }
-            last = Some(score.slice([end - start - 1..end - start]));
+            last = Some(score.slice(end - start - 1..end - start));
         }
         let map = difference * (sum / points as f32);
         // Completeness: the attributions should add up to f(x) - f(baseline).

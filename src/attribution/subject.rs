@@ -74,13 +74,13 @@ pub(super) struct PixelSpace {
 }
 
 impl PixelSpace {
-    /// Model space to pixels.
-    pub fn from_model(&self, model: Tensor<2>) -> Tensor<2> {
+    /// Pixels, from model space.
+    pub fn pixels(&self, model: Tensor<2>) -> Tensor<2> {
         model * self.factor.clone() + self.offset.clone()
     }
 
-    /// Pixels to model space.
-    pub fn to_model(&self, pixels: Tensor<2>) -> Tensor<2> {
+    /// Model space, from pixels.
+    pub fn model(&self, pixels: Tensor<2>) -> Tensor<2> {
         (pixels - self.offset.clone()) / self.factor.clone()
     }
 
@@ -183,7 +183,7 @@ impl<'a> Subject<'a> {
         let (mut gradients, mut logits) = (Vec::new(), Vec::new());
         for start in (0..rows).step_by(limit) {
             let end = (start + limit).min(rows);
-            let chunk = if end - start == rows { points.clone() } else { points.clone().slice([start..end]) };
+            let chunk = if end - start == rows { points.clone() } else { points.clone().slice(start..end) };
             let found = model.gradient(rows_to(chunk, &self.sample)?, &targets[start..end], score)?;
             gradients.push(to_rows(found.gradient)?);
             logits.push(found.logits);

@@ -59,6 +59,7 @@ pub struct DeviceReport {
 pub struct Device {
     burn: burn::tensor::Device,
     report: DeviceReport,
+    batch_budget: Option<usize>,
 }
 
 impl Device {
@@ -89,6 +90,7 @@ impl Device {
                 limits: BTreeMap::new(),
                 self_test_error: None,
             },
+            batch_budget: None,
         }
     }
 
@@ -114,6 +116,7 @@ impl Device {
                 limits: gpu.limits,
                 self_test_error: Some(f64::from(error)),
             },
+            batch_budget: None,
         })
     }
 
@@ -132,9 +135,19 @@ impl Device {
         &self.burn
     }
 
+    /// Sets the bytes that one batch of a method may occupy; larger batches are computed in chunks.
+    #[must_use]
+    pub fn with_batch_budget(mut self, bytes: usize) -> Self {
+        self.batch_budget = Some(bytes);
+        self
+    }
+
     /// Bytes that one batch of a method may occupy.
     pub(crate) fn batch_budget(&self) -> usize {
         const MIB: usize = 1 << 20;
+        if let Some(bytes) = self.batch_budget {
+            return bytes;
+        }
         match self.kind() {
             // Larger batches gain nothing on a CPU, and a wasm memory never shrinks again.
             DeviceKind::Cpu => 256 * MIB,

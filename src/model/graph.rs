@@ -329,7 +329,7 @@ fn check_initializer(tensor: &onnx_ir::TensorProto) -> Result<()> {
             + tensor.int64_data.len()
             + tensor.double_data.len()
             + tensor.uint64_data.len()
-    } else if tensor.raw_data.len() % bytes_each == 0 {
+    } else if tensor.raw_data.len().is_multiple_of(bytes_each) {
         tensor.raw_data.len() / bytes_each
     } else {
         return Err(fault("holds a broken number of bytes".into()));

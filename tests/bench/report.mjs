@@ -40,7 +40,7 @@ function introduction({ date, machine, browser, gpu, crossOriginIsolated, plan, 
       `WebGPU: ${gpu ?? "none"}${gpu?.includes("swiftshader") ? ", a GPU played by the CPU, which says little about real ones" : ""}.`,
     "Milliseconds for **forward / forward + input gradient** (of one logit), from numbers in the page's memory to numbers in the page's " +
       "memory, all libraries in one page and one run. Each works in a worker of its own, with SIMD, and takes its turn in every round; a figure " +
-      `is the middle of ${plan.rounds === 1 ? "one round" : `${plan.rounds} rounds`}, the first calls left out. Other runs give other figures: only the ratios within one ` +
+      `is the middle of ${plan.rounds === 1 ? "one round" : `${plan.rounds} rounds`}, the first calls left out (what takes more than ${plan.patience / 1000} s has its turn in every second round, and is skipped at larger batches). Other runs give other figures: only the ratios within one ` +
       "run mean something.",
   ];
   if (spreads.length > 0) {

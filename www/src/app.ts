@@ -16,6 +16,7 @@ import {
   type View,
 } from "adversight";
 import { problemOf, type Problem } from "./advice.js";
+import { midSentence } from "./format.js";
 import {
   loadCards,
   loadLabels,
@@ -104,6 +105,15 @@ export class App {
     await this.#refresh();
   }
 
+  /** Explains with the paper's settings, or with the quick ones: all but the classes, which belong to the question. */
+  async explainWith(settings: Params): Promise<void> {
+    const { method, methods } = this.state;
+    const description = methods.find(({ name }) => name === method);
+    const classes = description && classesParam(description)?.name;
+    this.changeParams(Object.fromEntries(Object.entries(settings).filter(([name]) => name !== classes)));
+    await this.#refresh();
+  }
+
   async explainClass(target: number): Promise<void> {
     this.#forgetClasses();
     this.store.set({ target });
@@ -153,6 +163,10 @@ export class App {
 
   setOpacity(opacity: number): void {
     this.store.set({ opacity });
+  }
+
+  setSmooth(smooth: number): void {
+    this.store.set({ smooth });
   }
 
   setColours(colours: ColourMap): void {
@@ -334,7 +348,8 @@ export class App {
     if (!photo || !description) return;
     const firstLook = name !== method;
     const onProgress = this.#begin(
-      firstLook ? `A first look by ${description.title}` : `Explaining by ${description.title}`,
+      firstLook ? `A first look by ${midSentence(description.title)}`
+        : `Explaining by ${midSentence(description.title)}`,
     );
     const question = { method: name, params: params[name] ?? {}, target };
     const explanation: Explanation = await model.explain(photo.bitmap, { ...question, signal, onProgress });

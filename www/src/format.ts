@@ -20,6 +20,12 @@ function percentText(share: number): string {
 
 export const capitalised = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** A title within a sentence: "integrated gradients", but "SmoothGrad". */
+export function midSentence(title: string): string {
+  const [first = ""] = title.split(" ");
+  return /^\p{Lu}\p{Ll}+$/u.test(first) ? title.charAt(0).toLowerCase() + title.slice(1) : title;
+}
+
 /** Three significant digits, without an exponent where that is readable. */
 export function figure(value: number): string {
   const size = Math.abs(value);

@@ -67,6 +67,8 @@ export interface State {
   // How it is shown; changing this computes nothing.
   view: View;
   opacity: number;
+  /** The width of the blur under which the heatmap is shown, in its own pixels. */
+  smooth: number;
   colours: ColourMap;
 }
 
@@ -90,7 +92,8 @@ export const initialState: State = {
   task: null,
   problem: null,
   view: "overlay",
-  opacity: 0.8,
+  opacity: 0.85,
+  smooth: 3,
   colours: "magma",
 };
 

@@ -1,0 +1,62 @@
+// Serves what the project has built: the page under /demo/ with the policy that it was built with, the package as it is
+// published under /package/, the oracles' figures under /fixtures/, and an empty page that uses the package.
+
+import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const folders = {
+  demo: here("../../www/dist/"),
+  package: here("../../pkg/dist/"),
+  fixtures: here("../fixtures/"),
+  page: here("page/"),
+};
+const types = {
+  ".css": "text/css",
+  ".html": "text/html; charset=utf-8",
+  ".jpg": "image/jpeg",
+  ".js": "text/javascript",
+  ".json": "application/json",
+  ".mjs": "text/javascript",
+  ".png": "image/png",
+  ".wasm": "application/wasm",
+};
+
+/** Starts the server on a free port. */
+export async function serve() {
+  const index = join(folders.demo, "index.html");
+  for (const file of [index, join(folders.package, "index.js")]) {
+    if (!existsSync(file)) {
+      throw new Error(`${file} is missing: \`cargo xtask demo --build-only\` builds the package and the page.`);
+    }
+  }
+  const policy = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(readFileSync(index, "utf8"))?.[1];
+  if (!policy) throw new Error("The built page carries no content security policy.");
+
+  const server = createServer((request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    const [, folder, path] = /^\/([^/]+)\/(.*)$/.exec(normalize(decodeURIComponent(pathname))) ?? [];
+    const file = folders[folder] && join(folders[folder], path === "" ? "index.html" : path);
+    response.setHeader("Cache-Control", "no-store");
+    // As a header, the policy binds the page's worker too.
+    if (folder === "demo") response.setHeader("Content-Security-Policy", policy.replaceAll("&#39;", "'"));
+    if (!file || !existsSync(file) || !statSync(file).isFile()) {
+      response.statusCode = 404;
+      response.end("There is no such file.");
+      return;
+    }
+    response.setHeader("Content-Type", types[extname(file)] ?? "application/octet-stream");
+    response.setHeader("Content-Length", statSync(file).size);
+    createReadStream(file).pipe(response);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    origin: `http://localhost:${server.address().port}`,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}

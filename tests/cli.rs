@@ -1,0 +1,148 @@
+//! The command line, as a user types it.
+
+mod common;
+
+use std::{
+    fs,
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+use common::{compare, npy, root};
+use serde_json::Value;
+
+const TINY: &str = "tests/fixtures/tiny.onnx";
+const DECLARED: &str = "tests/fixtures/tiny.json";
+const TENSOR: &str = "tests/fixtures/tiny/a.model.npy";
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_adversight")).args(arguments).current_dir(root()).output().unwrap()
+}
+
+fn succeed(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn fail(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert!(!output.status.success(), "{arguments:?} succeeded");
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(!message.contains("panicked"), "{message}");
+    message
+}
+
+/// A file of this test run's own.
+fn scratch(name: &str) -> (PathBuf, String) {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let text = path.to_str().unwrap().to_owned();
+    (path, text)
+}
+
+fn written(path: &PathBuf) -> Vec<f32> {
+    npyz::NpyFile::new(&fs::read(path).unwrap()[..]).unwrap().into_vec::<f32>().unwrap()
+}
+
+#[test]
+fn logits_and_gradients_are_written() {
+    let (file, out) = scratch("logits.npy");
+    succeed(&["logits", "--model", TINY, "--input", TENSOR, "--out", &out]);
+    assert!(compare(&written(&file), &npy("tests/fixtures/tiny/a_logits.npy").data).relative_max < 1e-5);
+
+    let (file, out) = scratch("gradient.npy");
+    succeed(&["gradient", "--model", TINY, "--input", TENSOR, "--target", "6", "--out", &out]);
+    assert!(
+        compare(&written(&file), &npy("tests/fixtures/tiny/a_gradient_top.npy").data).relative_max < 1e-4
+    );
+}
+
+#[test]
+fn parameters_reach_the_method() {
+    let explained = |method: &str, params: &[&str], fixture: &str| {
+        let (file, out) = scratch(&format!("{fixture}.out.npy"));
+        let mut arguments = vec![
+            "explain",
+            "--model",
+            TINY,
+            "--input",
+            TENSOR,
+            "--preprocessing",
+            DECLARED,
+            "--method",
+            method,
+        ];
+        for param in params {
+            arguments.extend(["--param", param]);
+        }
+        arguments.extend(["--target", "6", "--out", &out]);
+        succeed(&arguments);
+        let agreement = compare(&written(&file), &npy(&format!("tests/fixtures/tiny/{fixture}.npy")).data);
+        assert!(agreement.cosine > 0.9999, "{fixture}: {agreement:?}");
+    };
+    explained("integrated_gradients", &["steps=50", "baseline=black"], "a_integrated_gradients_black");
+    explained("integrated_gradients", &["steps=50", "baseline=white"], "a_integrated_gradients_white");
+    let agi = ["mode=reference", "classes=0,1,2,3,4,5,7,8,9", "steps=20", "step_size=0.05"];
+    explained("agi", &agi, "a_agi_reference");
+    explained("saliency", &["score=probability"], "a_gradient_probability");
+}
+
+#[test]
+fn a_photograph_becomes_an_overlay_and_a_report() {
+    let ((png, png_text), (json, json_text)) = (scratch("overlay.png"), scratch("report.json"));
+    let said = succeed(&[
+        "explain",
+        "--model",
+        "www/public/models/squeezenet1_1.onnx",
+        "--preprocessing",
+        "www/public/models/squeezenet1_1.json",
+        "--labels",
+        "www/public/models/imagenet.json",
+        "--input",
+        "www/public/photos/chelsea.jpg",
+        "--method",
+        "saliency",
+        "--png",
+        &png_text,
+        "--json",
+        &json_text,
+    ]);
+    assert!(said.contains("Egyptian Mau"), "{said}");
+    let (overlay, photograph) = (
+        image::open(&png).unwrap().into_rgb8(),
+        image::open(root().join("www/public/photos/chelsea.jpg")).unwrap(),
+    );
+    assert_eq!(overlay.dimensions(), (photograph.width(), photograph.height()));
+    assert_ne!(overlay.as_raw(), photograph.into_rgb8().as_raw());
+    let report: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    assert_eq!(report["info"]["method"], "saliency");
+    assert_eq!(report["info"]["target"]["index"], 285);
+    assert_eq!(report["model"]["name"], "squeezenet1_1");
+}
+
+#[test]
+fn the_registry_is_printed_as_json() {
+    let methods: Vec<Value> = serde_json::from_str(&succeed(&["methods"])).unwrap();
+    let names: Vec<&str> = methods.iter().map(|method| method["name"].as_str().unwrap()).collect();
+    for name in ["saliency", "smoothgrad", "integrated_gradients", "agi"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+}
+
+#[test]
+fn mistakes_are_said_in_a_sentence() {
+    let explain = |rest: &[&str]| fail(&[&["explain", "--model", TINY, "--input", TENSOR], rest].concat());
+    assert!(explain(&["--method", "magic"]).contains("[method_unknown]"));
+    assert!(explain(&["--method", "agi", "--param", "steps=-1"]).contains("[parameter_invalid]"));
+    assert!(explain(&["--method", "agi", "--param", "speed=9"]).contains("there are mode, classes"));
+    assert!(explain(&["--method", "saliency", "--target", "10"]).contains("[target_out_of_range]"));
+    assert!(explain(&["--method", "saliency", "--png", "x.png"]).contains("the input is a tensor"));
+    let (_, out) = scratch("never.npy");
+    let logits =
+        |model: &str, input: &str| fail(&["logits", "--model", model, "--input", input, "--out", &out]);
+    assert!(logits("no/such.onnx", TENSOR).contains("cannot be read"));
+    assert!(logits("README.md", TENSOR).contains("[model_malformed]"));
+    assert!(logits(TINY, "README.md").contains("[input_invalid]"));
+    assert!(logits(TINY, "tests/fixtures/tiny/a_logits.npy").contains("[input_shape]"));
+    assert!(logits(TINY, "www/public/photos/chelsea.jpg").contains("[preprocessing_invalid]"));
+}

@@ -199,6 +199,18 @@ fn without_a_preprocessing_the_inputs_range_stands_for_black_and_white() {
 }
 
 #[test]
+fn a_black_picture_has_no_integrated_gradients_from_black() {
+    let explainer = common::tiny(&common::cpu());
+    let black = Input::Pixels { rgba: &[0, 0, 0, 255].repeat(32 * 32), width: 32, height: 32 };
+    let integrated = options("integrated_gradients", json!({ "steps": 5 }));
+    let explained = pollster::block_on(explainer.explain(&black, &integrated, &Control::default()));
+    let (explanation, _) = explained.unwrap();
+    assert!(explanation.attribution.data.iter().all(|&value| value == 0.0));
+    assert!(explanation.heatmap.data.iter().all(|&value| value == 0.0));
+    assert!(explanation.words[1].starts_with("This method finds no part"));
+}
+
+#[test]
 fn preprocessing_agrees_with_pil() {
     let index = common::json("tests/fixtures/preprocessing/index.json");
     for case in index["cases"].as_array().unwrap() {

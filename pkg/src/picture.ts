@@ -125,7 +125,7 @@ export function drawExplanation(
     base = 0,
     smooth = 3,
     dim = 0.8,
-    shade = 0.5,
+    shade = 0.45,
     maxSide = 1600,
   } = options;
   const scale = Math.min(1, maxSide / Math.max(photograph.width, photograph.height));
@@ -151,7 +151,7 @@ export function drawExplanation(
     context.fillStyle = `rgb(128 128 128 / ${dim * opacity})`;
     context.fillRect(x, y, width, height);
     context.globalCompositeOperation = "source-over";
-    context.fillStyle = `rgb(0 0 0 / ${0.6 * dim * opacity})`;
+    context.fillStyle = `rgb(0 0 0 / ${0.5 * dim * opacity})`;
     context.fillRect(x, y, width, height);
     const line = Math.max(1, canvas.width / 500);
     context.lineWidth = line;

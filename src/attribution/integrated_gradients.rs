@@ -57,8 +57,8 @@ impl Method for IntegratedGradients {
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let x = subject.input();
         let baseline = match config.baseline {
-            Baseline::Black => subject.pixel_space()?.model(x.zeros_like()),
-            Baseline::White => subject.pixel_space()?.model(x.ones_like()),
+            Baseline::Black => subject.pixel_space()?.black,
+            Baseline::White => subject.pixel_space()?.white,
             Baseline::Mean => x.zeros_like(),
         };
         let difference = x - baseline.clone();

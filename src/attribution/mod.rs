@@ -163,7 +163,7 @@ pub(crate) async fn explain(
     let completeness_gap = next().ok().map(|gap| gap[0]);
     let map = HostTensor { data, shape: input.shape.clone() };
     if let Some(index) = map.data.iter().position(|value| !value.is_finite()) {
-        return Err(Error::DeviceLost(format!("the attribution at {index} is not a finite number")));
+        return Err(Error::invalid_model(format!("its gradient leads to no finite number at value {index}")));
     }
 
     let probabilities = softmax(&logits);

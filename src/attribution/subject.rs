@@ -71,6 +71,11 @@ pub(super) struct Gradients {
 pub(super) struct PixelSpace {
     factor: Tensor<2>,
     offset: Tensor<2>,
+    /// A black picture in model space. Mapping zeros there would round otherwise than the input was rounded, and
+    /// leave a difference where there is none.
+    pub black: Tensor<2>,
+    /// A white picture in model space.
+    pub white: Tensor<2>,
 }
 
 impl PixelSpace {
@@ -196,29 +201,33 @@ impl<'a> Subject<'a> {
     /// The space of pixels from 0 to 1: as the preprocessing declares it, or else the input's own range.
     pub(super) fn pixel_space(&self) -> Result<PixelSpace> {
         let features = self.features();
-        let (factor, offset) = match self.explainer.preprocessing() {
-            Some(preprocessing) => {
-                let channels = self.sample[0];
-                if preprocessing.mean.len() != channels {
-                    return Err(Error::PreprocessingInvalid(format!(
-                        "it declares {} channels, and the model takes {channels}",
-                        preprocessing.mean.len()
-                    )));
-                }
-                let spread = |pick: fn((f32, f32)) -> f32| -> Vec<f32> {
-                    (0..features).map(|i| pick(preprocessing.to_pixel(i * channels / features))).collect()
-                };
-                (spread(|(factor, _)| factor), spread(|(_, offset)| offset))
-            }
-            None => {
-                let (low, high) = self.range;
-                let width = if high > low { high - low } else { 1.0 };
-                (vec![1.0 / width; features], vec![-low / width; features])
-            }
+        let row = |values: Vec<f32>| self.tensor(values, [1, features]);
+        let Some(preprocessing) = self.explainer.preprocessing() else {
+            let (low, high) = self.range;
+            let width = if high > low { high - low } else { 1.0 };
+            let same = |value| row(vec![value; features]);
+            return Ok(PixelSpace {
+                factor: same(1.0 / width),
+                offset: same(-low / width),
+                black: same(low),
+                white: same(high),
+            });
+        };
+        let channels = self.sample[0];
+        if preprocessing.mean.len() != channels {
+            return Err(Error::PreprocessingInvalid(format!(
+                "it declares {} channels, and the model takes {channels}",
+                preprocessing.mean.len()
+            )));
+        }
+        let spread = |value: &dyn Fn(usize) -> f32| {
+            row((0..features).map(|i| value(i * channels / features)).collect())
         };
         Ok(PixelSpace {
-            factor: self.tensor(factor, [1, features]),
-            offset: self.tensor(offset, [1, features]),
+            factor: spread(&|channel| preprocessing.to_pixel(channel).0),
+            offset: spread(&|channel| preprocessing.to_pixel(channel).1),
+            black: spread(&|channel| preprocessing.to_model(channel, 0.0)),
+            white: spread(&|channel| preprocessing.to_model(channel, 255.0)),
         })
     }
 

@@ -180,7 +180,6 @@ fn normalise(image: &RgbImage, preprocessing: &Preprocessing) -> HostTensor {
     let channels = preprocessing.mean.len();
     let mut data = Vec::with_capacity(channels * width * height);
     for channel in 0..channels {
-        let (mean, std) = (preprocessing.mean[channel], preprocessing.std[channel]);
         data.extend(image.pixels().map(|pixel| {
             let [red, green, blue] = pixel.0.map(f32::from);
             let value = match (channels, preprocessing.channel_order) {
@@ -189,7 +188,7 @@ fn normalise(image: &RgbImage, preprocessing: &Preprocessing) -> HostTensor {
                 (_, ChannelOrder::Rgb) => [red, green, blue][channel],
                 (_, ChannelOrder::Bgr) => [blue, green, red][channel],
             };
-            (value * preprocessing.scale - mean) / std
+            preprocessing.to_model(channel, value)
         }));
     }
     HostTensor { data, shape: vec![1, channels, height, width] }

@@ -94,6 +94,11 @@ impl Preprocessing {
         }
     }
 
+    /// The model value of a pixel value from 0 to 255 in `channel`.
+    pub fn to_model(&self, channel: usize, pixel: f32) -> f32 {
+        (pixel * self.scale - self.mean[channel]) / self.std[channel]
+    }
+
     /// The pixel value from 0 to 1 of a model value in `channel`: `pixel = model * factor + offset`.
     pub fn to_pixel(&self, channel: usize) -> (f32, f32) {
         let unit = 255.0 * self.scale;
@@ -110,6 +115,7 @@ struct Declared {
     resample: Option<u8>,
     do_center_crop: Option<bool>,
     crop_size: Option<DeclaredSize>,
+    crop_pct: Option<f32>,
     do_rescale: Option<bool>,
     rescale_factor: Option<f32>,
     do_normalize: Option<bool>,
@@ -147,21 +153,33 @@ impl TryFrom<Declared> for Preprocessing {
     type Error = String;
 
     fn try_from(file: Declared) -> Result<Self, String> {
-        let resize = match file.size.filter(|_| file.do_resize.unwrap_or(true)) {
+        let square = |edge| Size { height: edge, width: edge };
+        let mut crop = match file.crop_size.filter(|_| file.do_center_crop.unwrap_or(true)) {
             None => None,
             Some(DeclaredSize::Edge(edge) | DeclaredSize::Shortest { shortest_edge: edge }) => {
-                Some(Resize::ShortestEdge(edge))
-            }
-            Some(DeclaredSize::Exact(size)) => Some(Resize::Exact(size)),
-            Some(DeclaredSize::Pair([height, width])) => Some(Resize::Exact(Size { height, width })),
-        };
-        let crop = match file.crop_size.filter(|_| file.do_center_crop.unwrap_or(true)) {
-            None => None,
-            Some(DeclaredSize::Edge(edge) | DeclaredSize::Shortest { shortest_edge: edge }) => {
-                Some(Size { height: edge, width: edge })
+                Some(square(edge))
             }
             Some(DeclaredSize::Exact(size)) => Some(size),
             Some(DeclaredSize::Pair([height, width])) => Some(Size { height, width }),
+        };
+        let resize = match (file.size.filter(|_| file.do_resize.unwrap_or(true)), file.crop_pct) {
+            (None, _) => None,
+            // ConvNeXt: the edge is that of the crop, which is this part of the scaled image; large ones are
+            // scaled without a crop.
+            (Some(DeclaredSize::Shortest { shortest_edge: edge }), Some(part)) if part > 0.0 => {
+                if edge < 384 {
+                    crop = Some(square(edge));
+                    Some(Resize::ShortestEdge((edge as f32 / part) as usize))
+                } else {
+                    Some(Resize::Exact(square(edge)))
+                }
+            }
+            (Some(DeclaredSize::Shortest { shortest_edge: edge }), _) => Some(Resize::ShortestEdge(edge)),
+            // A bare number is the shorter edge where a crop follows, and else both edges (ViT).
+            (Some(DeclaredSize::Edge(edge)), _) if crop.is_some() => Some(Resize::ShortestEdge(edge)),
+            (Some(DeclaredSize::Edge(edge)), _) => Some(Resize::Exact(square(edge))),
+            (Some(DeclaredSize::Exact(size)), _) => Some(Resize::Exact(size)),
+            (Some(DeclaredSize::Pair([height, width])), _) => Some(Resize::Exact(Size { height, width })),
         };
         let resample = match file.resample {
             None | Some(2) => Resample::Bilinear,
@@ -227,13 +245,18 @@ mod tests {
         let vit = r#"{"do_normalize": true, "do_resize": true, "feature_extractor_type": "ViTFeatureExtractor",
             "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "resample": 2, "size": 224}"#;
         let read = Preprocessing::from_json(vit).unwrap();
-        assert_eq!(read.resize, Some(Resize::ShortestEdge(224)));
+        assert_eq!(read.resize, Some(Resize::Exact(Size { height: 224, width: 224 })));
         assert_eq!(read.scale, 1.0 / 255.0);
         let convnext = r#"{"crop_pct": 0.875, "do_rescale": true, "image_mean": [0.485, 0.456, 0.406],
             "image_std": [0.229, 0.224, 0.225], "resample": 3, "rescale_factor": 0.00392156862745098,
-            "size": {"shortest_edge": 256}, "crop_size": {"height": 224, "width": 224}}"#;
+            "size": {"shortest_edge": 224}}"#;
         let read = Preprocessing::from_json(convnext).unwrap();
         assert_eq!(read.resample, Resample::Bicubic);
+        assert_eq!(read.resize, Some(Resize::ShortestEdge(256)));
+        assert_eq!(read.crop, Some(Size { height: 224, width: 224 }));
+        let resnet = r#"{"do_center_crop": true, "crop_size": 224, "size": 256}"#;
+        let read = Preprocessing::from_json(resnet).unwrap();
+        assert_eq!(read.resize, Some(Resize::ShortestEdge(256)));
         assert_eq!(read.crop, Some(Size { height: 224, width: 224 }));
     }
 

@@ -6,14 +6,14 @@ use crate::{ClassScore, ExplanationInfo, attribution::display::Heatmap};
 pub fn explanation(info: &ExplanationInfo, predicted: &ClassScore, heatmap: &Heatmap) -> Vec<String> {
     let target = &info.target;
     let mut words = vec![if target.index == predicted.index {
-        format!("The network says \u{201c}{}\u{201d} ({}).", target.label, percent(target.probability))
+        format!("The network says \u{201c}{}\u{201d} ({}).", target.label, percent(target.probability.into()))
     } else {
         format!(
             "The network gives \u{201c}{}\u{201d} {}; its first choice is \u{201c}{}\u{201d} ({}).",
             target.label,
-            percent(target.probability),
+            percent(target.probability.into()),
             predicted.label,
-            percent(predicted.probability)
+            percent(predicted.probability.into())
         )
     }];
     words.push(match (evidence(heatmap), info.against.as_slice()) {
@@ -27,11 +27,11 @@ pub fn explanation(info: &ExplanationInfo, predicted: &ClassScore, heatmap: &Hea
     words
 }
 
-fn percent(probability: f32) -> String {
-    match f64::from(probability) * 100.0 {
-        high if high > 99.0 && high < 100.0 => "over 99 %".into(),
-        low if low < 1.0 => "under 1 %".into(),
-        middle => format!("{middle:.0} %"),
+fn percent(part: f64) -> String {
+    match part * 100.0 {
+        high if high > 99.0 && high < 100.0 => "over 99%".into(),
+        low if low < 1.0 => "under 1%".into(),
+        middle => format!("{middle:.0}%"),
     }
 }
 
@@ -49,15 +49,38 @@ fn evidence(heatmap: &Heatmap) -> Option<String> {
     }
     let (row, column) = (row / total / (height - 1) as f64, column / total / (width - 1) as f64);
 
-    let mut sorted = heatmap.data.clone();
-    sorted.sort_unstable_by(|a, b| b.total_cmp(a));
-    let tenth = sorted.len().div_ceil(10);
-    let share = sorted[..tenth].iter().map(|&value| f64::from(value)).sum::<f64>() / total;
     Some(format!(
-        "{}: the strongest tenth of the picture holds {:.0} % of the weight",
+        "{}: half of the weight is on {} of the picture",
         place(row, column),
-        share * 100.0
+        percent(half_area(heatmap))
     ))
+}
+
+/// The part of the picture that holds half of the map's weight, 0 to 1.
+///
+/// Measured on a grid: single pixels of a gradient are scattered, and their own ranking says more about the
+/// display rule than about the picture.
+fn half_area(heatmap: &Heatmap) -> f64 {
+    const CELLS: usize = 14;
+    let [height, width] = heatmap.shape;
+    let (rows, columns) = (height.min(CELLS), width.min(CELLS));
+    let mut cells = vec![0.0f64; rows * columns];
+    for (index, &value) in heatmap.data.iter().enumerate() {
+        let (row, column) = (index / width * rows / height, index % width * columns / width);
+        cells[row * columns + column] += f64::from(value);
+    }
+    cells.sort_unstable_by(|a, b| b.total_cmp(a));
+    let half = cells.iter().sum::<f64>() / 2.0;
+    let mut held = 0.0;
+    let needed = cells
+        .iter()
+        .take_while(|&&weight| {
+            let more = held < half;
+            held += weight;
+            more
+        })
+        .count();
+    needed as f64 / cells.len() as f64
 }
 
 /// The place of a centre of gravity, from 0 to 1 from the top and from the left.
@@ -88,7 +111,13 @@ mod tests {
         assert!(evidence(&spot(1, 8)).unwrap().starts_with("in the upper right"));
         assert!(evidence(&spot(5, 5)).unwrap().starts_with("in the middle"));
         assert!(evidence(&spot(9, 0)).unwrap().starts_with("in the lower left"));
-        assert!(evidence(&spot(9, 0)).unwrap().ends_with("100 % of the weight"));
+        assert!(evidence(&spot(9, 0)).unwrap().ends_with("half of the weight is on 1% of the picture"));
+    }
+
+    #[test]
+    fn an_even_map_needs_half_of_the_picture_for_half_of_its_weight() {
+        let even = Heatmap { data: vec![0.5; 28 * 28], shape: [28, 28], rule: String::new() };
+        assert_eq!(half_area(&even), 0.5);
     }
 
     #[test]
@@ -98,8 +127,8 @@ mod tests {
 
     #[test]
     fn extreme_probabilities_are_not_rounded_to_certainty() {
-        assert_eq!(percent(0.9999), "over 99 %");
-        assert_eq!(percent(0.0001), "under 1 %");
-        assert_eq!(percent(0.62), "62 %");
+        assert_eq!(percent(0.9999), "over 99%");
+        assert_eq!(percent(0.0001), "under 1%");
+        assert_eq!(percent(0.62), "62%");
     }
 }

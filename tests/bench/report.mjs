@@ -199,7 +199,9 @@ function correctness({ entries, agreement, plan }) {
   );
   return [
     "Cosine and largest difference (as a part of the largest value; the worst over the batches): logits against onnxruntime-web wasm on one " +
-      "thread, gradients against the one that most libraries agree with.",
+      "thread, gradients against the one that most libraries agree with. A gradient jumps where the input of a rectifier, or two values of a " +
+      "maximum pool, lie within rounding of each other; there some pixels differ between libraries that are both right, so right is what lies " +
+      "within 5 % of the whole gradient's length (logits: 0.1 %).",
     markdown(["", "network", "logits", "gradient"], rows),
     "That gradient beside something else than a gradient: its length must be the slope that onnxruntime-web's logits have in its direction, " +
       "by a small step to both sides.",

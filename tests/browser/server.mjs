@@ -29,10 +29,14 @@ export async function serve() {
   const index = join(folders.demo, "index.html");
   for (const file of [index, join(folders.package, "index.js")]) {
     if (!existsSync(file)) {
-      throw new Error(`${file} is missing: \`cargo xtask demo --build-only\` builds the package and the page.`);
+      throw new Error(
+        `${file} is missing: \`cargo xtask demo --build-only\` builds the package and the page.`,
+      );
     }
   }
-  const policy = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(readFileSync(index, "utf8"))?.[1];
+  const policy = /http-equiv="Content-Security-Policy" content="([^"]+)"/.exec(
+    readFileSync(index, "utf8"),
+  )?.[1];
   if (!policy) throw new Error("The built page carries no content security policy.");
 
   const server = createServer((request, response) => {

@@ -31,10 +31,14 @@ function near(actual, tolerance, what) {
   if (tolerance.l2) assert.ok(actual.l2 < tolerance.l2, `${what}: relative l2 ${actual.l2}`);
 }
 
-const shown = ({ cosine, l2 }) => `1 - cosine ${(1 - cosine).toExponential(1)}, relative l2 ${l2.toExponential(1)}`;
+const shown = ({ cosine, l2 }) =>
+  `1 - cosine ${(1 - cosine).toExponential(1)}, relative l2 ${l2.toExponential(1)}`;
 
 test("the engine reports the device and has tested it", async () => {
-  const { gpu, cpu } = await page.evaluate(() => ({ gpu: window.lab.gpu.device, cpu: window.lab.cpu.device }));
+  const { gpu, cpu } = await page.evaluate(() => ({
+    gpu: window.lab.gpu.device,
+    cpu: window.lab.cpu.device,
+  }));
   assert.equal(gpu.kind, "webgpu");
   assert.match(gpu.reason, /self-test/);
   assert.ok(gpu.selfTestError < 1e-3 && gpu.limits.maxBufferSize > 0, JSON.stringify(gpu));
@@ -57,10 +61,14 @@ test("a picture is classified alike on both devices", async () => {
   });
 });
 
-/** Of an image's cases for AGI, those with many false classes for one and those with a single one for the other: time is short. */
-const chosen = ({ image, method, params }) =>
-  method !== "smoothgrad" && // its oracle averages 4000 samples, which no test has time for
-  (method !== "agi" || params.classes.length === (image === "tiny/a.png" ? 9 : 1));
+/**
+ * A part of the oracles' cases, because emulated AGI takes seconds: AGI along its path with many false classes for one image,
+ * and in every mode with a single one for the other. (Where one of a picture's 3072 gradients lies within rounding of zero, its
+ * sign and so AGI's path may differ between devices. In these cases none does.)
+ */
+const chosen = ({ image, method, params, file }) =>
+  method !== "smoothgrad" && // its oracle averages 4000 samples
+  (method !== "agi" || (image === "tiny/a.png" ? file === "a_agi_path.npy" : params.classes.length === 1));
 
 test("logits, gradients and methods equal the CPU's and the oracles'", async (t) => {
   const cases = (await page.evaluate(() => window.lab.index.cases)).filter(chosen);
@@ -89,12 +97,17 @@ test("logits, gradients and methods equal the CPU's and the oracles'", async (t)
 });
 
 /** Settings that a method is tested with where its own take too long. */
-const quick = { smoothgrad: { samples: 10 }, agi: { samples: 2, steps: 2 }, integrated_gradients: { steps: 10 } };
+const quick = {
+  smoothgrad: { samples: 10 },
+  agi: { samples: 2, steps: 2 },
+  integrated_gradients: { steps: 10 },
+};
 
 test("every registered method gives the CPU's values, heatmap and words", async (t) => {
   const methods = await page.evaluate(() => window.lab.gpu.methods());
   const names = methods.map(({ name }) => name);
-  for (const name of ["saliency", "smoothgrad", "integrated_gradients", "agi"]) assert.ok(names.includes(name));
+  for (const name of ["saliency", "smoothgrad", "integrated_gradients", "agi"])
+    assert.ok(names.includes(name));
   for (const method of names) {
     const { device, heatmap, infos, words } = await page.evaluate(
       async ({ method, params }) => {
@@ -114,7 +127,10 @@ test("every registered method gives the CPU's values, heatmap and words", async 
     );
     near(device, betweenDevices, method);
     near(heatmap, betweenDevices, `heatmap of ${method}`);
-    assert.deepEqual(infos.map(({ device }) => device), ["webgpu", "cpu"]);
+    assert.deepEqual(
+      infos.map(({ device }) => device),
+      ["webgpu", "cpu"],
+    );
     assert.equal(infos[0].target.index, infos[1].target.index);
     // AGI draws its false classes at random: by the same seed, the same ones.
     assert.deepEqual(...infos.map(({ against }) => against.map(({ index }) => index)));
@@ -130,8 +146,13 @@ test("a seed means the same noise on both devices, another seed another noise", 
     const { lab } = window;
     const input = await lab.input("tiny/a.png");
     const run = async (model, seed) =>
-      (await model.explain(input, { method: "smoothgrad", params: { samples: 10 }, target: 6, seed })).attribution.data;
-    const [gpu, gpuAgain, gpuOther] = [await run(lab.onGpu, 3), await run(lab.onGpu, 3), await run(lab.onGpu, 4)];
+      (await model.explain(input, { method: "smoothgrad", params: { samples: 10 }, target: 6, seed }))
+        .attribution.data;
+    const [gpu, gpuAgain, gpuOther] = [
+      await run(lab.onGpu, 3),
+      await run(lab.onGpu, 3),
+      await run(lab.onGpu, 4),
+    ];
     const cpu = await run(lab.onCpu, 3);
     return {
       same: lab.agreement(gpu, cpu),
@@ -171,7 +192,9 @@ test("a gradient takes no gradients of weights", async (t) => {
   assert.equal(convolutions, 10);
   const { forward, gradient } = runs.at(-1); // whatever is tuned or compiled at first is done
   const backward = gradient.dispatches - forward.dispatches;
-  t.diagnostic(`dispatches: ${forward.dispatches} forward, ${gradient.dispatches} with the gradient, ${backward} backward`);
+  t.diagnostic(
+    `dispatches: ${forward.dispatches} forward, ${gradient.dispatches} with the gradient, ${backward} backward`,
+  );
   assert.ok(forward.dispatches > convolutions, "the GPU was not used, or not counted");
   assert.ok(backward > convolutions, "the backward pass was not counted");
   assert.ok(backward < backwardMeasured + weights, `${backward} dispatches backward`);
@@ -185,14 +208,13 @@ test("an explanation reads back its results and nothing in between", async (t) =
     const input = await lab.input("tiny/a.png");
     const questions = [
       ["saliency", {}],
-      ["smoothgrad", { samples: 2 }],
       ["smoothgrad", { samples: 10 }],
       ["integrated_gradients", { steps: 2 }],
       ["integrated_gradients", { steps: 10 }],
       ["agi", { classes: [4], steps: 1 }],
-      ["agi", { classes: [4], steps: 5 }],
-      ["agi", { classes: [4], steps: 5, mode: "reference" }],
-      ["agi", { classes: [4], steps: 5, mode: "straight" }],
+      ["agi", { classes: [4], steps: 3 }],
+      ["agi", { classes: [4], steps: 3, mode: "reference" }],
+      ["agi", { classes: [4], steps: 3, mode: "straight" }],
     ];
     const counts = [];
     for (const [method, params] of questions) {

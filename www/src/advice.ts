@@ -14,7 +14,7 @@ export interface Problem {
 const advice: Record<ErrorCode, { title: string; remedy?: Remedy }> = {
   device_unavailable: { title: "This device cannot be used here." },
   device_lost: { title: "The GPU stopped answering.", remedy: "restart" },
-  model_malformed: { title: "This network's file cannot be read.", remedy: "retry" },
+  model_malformed: { title: "This network’s file cannot be read.", remedy: "retry" },
   model_unsupported: { title: "This network needs something that is not supported yet." },
   model_invalid: { title: "This network contradicts itself." },
   input_invalid: { title: "This is not a picture that can be used." },
@@ -46,7 +46,7 @@ export function problemOf(error: unknown): Problem {
 export function cameraProblem(error: unknown): Problem {
   const messages: Record<string, string> = {
     NotAllowedError:
-      "It was not allowed for this page. Allow it in the browser's settings for this address, or choose a file.",
+      "It was not allowed for this page. Allow it in the browser’s settings for this address, or choose a file.",
     NotFoundError: "No camera was found. Choose a file instead.",
     NotReadableError: "Another program is using it. Close that program, or choose a file.",
   };

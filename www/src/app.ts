@@ -348,7 +348,8 @@ export class App {
     if (!photo || !description) return;
     const firstLook = name !== method;
     const onProgress = this.#begin(
-      firstLook ? `A first look by ${midSentence(description.title)}`
+      firstLook
+        ? `A first look by ${midSentence(description.title)}`
         : `Explaining by ${midSentence(description.title)}`,
     );
     const question = { method: name, params: params[name] ?? {}, target };

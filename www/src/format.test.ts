@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { capitalised, figure, percent, seconds } from "./format.js";
+import { capitalised, figure, midSentence, percent, seconds } from "./format.js";
 
 test("percentages are never rounded to nothing or to certainty", () => {
   const shares = [0, 0.0004, 0.012, 0.0994, 0.0996, 0.58, 0.994, 0.9999, 1];
   const shown = shares.map((share) => percent(share).replaceAll("\u00a0", " "));
-  assert.deepEqual(shown, ["0 %", "< 0.1 %", "1.2 %", "9.9 %", "10 %", "58 %", "99 %", "> 99 %", "100 %"]);
+  assert.deepEqual(shown, ["0%", "< 0.1%", "1.2%", "9.9%", "10%", "58%", "99%", "> 99%", "100%"]);
 });
 
 test("times have the precision that people use", () => {
@@ -19,4 +19,10 @@ test("figures have three digits, and an exponent only where they need one", () =
 
 test("names are capitalised", () => {
   assert.deepEqual(["magma", ""].map(capitalised), ["Magma", ""]);
+});
+
+test("within a sentence a title begins small, unless it is a name", () => {
+  assert.equal(midSentence("Adversarial gradient integration"), "adversarial gradient integration");
+  assert.equal(midSentence("SmoothGrad"), "SmoothGrad");
+  assert.equal(midSentence("AGI"), "AGI");
 });

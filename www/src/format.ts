@@ -11,11 +11,11 @@ export function percent(share: number): string {
 }
 
 function percentText(share: number): string {
-  if (share <= 0) return "0 %";
-  if (share < 0.001) return "< 0.1 %";
-  if (share < 0.0995) return `${(share * 100).toFixed(1)} %`;
-  if (share > 0.995 && share < 1) return "> 99 %";
-  return `${Math.round(share * 100)} %`;
+  if (share <= 0) return "0%";
+  if (share < 0.001) return "< 0.1%";
+  if (share < 0.0995) return `${(share * 100).toFixed(1)}%`;
+  if (share > 0.995 && share < 1) return "> 99%";
+  return `${Math.round(share * 100)}%`;
 }
 
 export const capitalised = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -6,6 +6,9 @@ import {
   classesParam,
   classList,
   findClass,
+  isPaper,
+  isQuick,
+  paperCost,
   paperParams,
   quickParams,
   sameParams,
@@ -47,6 +50,18 @@ test("a quick setting that the engine does not know is left out", () => {
   assert.deepEqual(quickParams(method("agi", [param("steps", 20)])), { steps: 10 });
   assert.equal(quickParams(method("agi", [])), null);
   assert.equal(quickParams(saliency), null);
+});
+
+test("the paper's and the quick settings are known whatever the classes, and what they cost", () => {
+  const paper = paperParams(agi);
+  assert.ok(isPaper(agi, { ...paper, classes: [3] }));
+  assert.ok(!isPaper(agi, { ...paper, steps: 10 }));
+  assert.ok(isQuick(agi, { samples: 3, steps: 10, classes: [3] }));
+  assert.ok(!isQuick(agi, paper));
+  assert.ok(!isQuick(saliency, paperParams(saliency)));
+  assert.equal(Math.round(paperCost(agi, { samples: 3, steps: 10, classes: [] })), 13);
+  assert.equal(paperCost(agi, paper), 1);
+  assert.equal(paperCost(saliency, {}), 1);
 });
 
 test("settings are compared by what they hold", () => {

@@ -26,6 +26,30 @@ export function startingParams(method: MethodDescription, device: DeviceReport["
   return (device === "cpu" ? quickParams(method) : null) ?? paperParams(method);
 }
 
+/** Whether the settings are the paper's; which classes are asked about is no matter of that. */
+export const isPaper = (method: MethodDescription, params: Params): boolean =>
+  sameSettings(method, params, paperParams(method));
+
+/** Whether the settings are the quick ones, of a method that has such. */
+export function isQuick(method: MethodDescription, params: Params): boolean {
+  const settings = quickParams(method);
+  return settings !== null && sameSettings(method, params, settings);
+}
+
+function sameSettings({ params }: MethodDescription, a: Params, b: Params): boolean {
+  return params.every(
+    ({ name, kind }) => kind === "classes" || sameParams({ value: a[name] }, { value: b[name] }),
+  );
+}
+
+/** How many times as long the paper's settings take, at most: methods' times grow with each number that the quick ones make smaller. */
+export function paperCost(method: MethodDescription, params: Params): number {
+  return Object.keys(quick[method.name] ?? {}).reduce((cost, name) => {
+    const [paper, now] = [paperParams(method)[name], params[name]];
+    return typeof paper === "number" && typeof now === "number" && now > 0 ? (cost * paper) / now : cost;
+  }, 1);
+}
+
 export function sameParams(a: Params, b: Params): boolean {
   return JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
 }

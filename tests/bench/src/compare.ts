@@ -2,6 +2,8 @@
 
 export interface Difference {
   cosine: number;
+  /** The length of the difference, as a part of the length of the reference. */
+  distance: number;
   /** The largest difference, as a part of the largest value of the reference. */
   error: number;
 }
@@ -10,17 +12,22 @@ export function compare(values: Float32Array, reference: Float32Array): Differen
   if (values.length !== reference.length) {
     throw new Error(`${values.length} values were given where ${reference.length} were expected.`);
   }
-  let [dot, a, b, difference, largest] = [0, 0, 0, 0, 0];
+  let [dot, a, b, squares, difference, largest] = [0, 0, 0, 0, 0, 0];
   for (let i = 0; i < values.length; i++) {
     const [v, r] = [values[i]!, reference[i]!];
-    if (!Number.isFinite(v)) return { cosine: NaN, error: Infinity };
+    if (!Number.isFinite(v)) return { cosine: NaN, distance: Infinity, error: Infinity };
     dot += v * r;
     a += v * v;
     b += r * r;
+    squares += (v - r) ** 2;
     difference = Math.max(difference, Math.abs(v - r));
     largest = Math.max(largest, Math.abs(r));
   }
-  return { cosine: dot / Math.sqrt(a * b), error: difference / largest };
+  return {
+    cosine: dot / Math.sqrt(a * b),
+    distance: Math.sqrt(squares / b),
+    error: difference / largest,
+  };
 }
 
 /** Which of the results agrees best with the others: the one whose middle cosine with the rest is the highest. */

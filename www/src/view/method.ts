@@ -2,7 +2,7 @@
 
 import type { App } from "../app.js";
 import { fill, find } from "../dom.js";
-import { paperParams, quickParams, sameParams, sameQuestion } from "../settings.js";
+import { isPaper, isQuick, paperCost, paperParams, quickParams, sameQuestion } from "../settings.js";
 import type { State } from "../state.js";
 import { paramControl, type Control } from "./params.js";
 
@@ -43,21 +43,30 @@ export function mountMethod(app: App): void {
     for (const { name, show } of controls) show(state.params[state.method]?.[name]);
   });
 
-  app.store.watch(["methods", "method", "params"], (state) => {
+  app.store.watch(["methods", "method", "params", "engine"], (state) => {
     const method = current(state);
     const quick = method && quickParams(method);
     note.hidden = !method || !quick;
     if (!method || !quick) return;
     const set = state.params[state.method] ?? {};
-    const isPaper = sameParams(set, { ...paperParams(method), ...classesOf(set, method.params) });
-    const changed = method.params.filter(({ name }) => quick[name] !== paperParams(method)[name]);
-    noteText.textContent = isPaper
-      ? "The paper's settings. On a processor they take a while."
-      : `Quick settings. The paper's: ${changed.map(({ name, title }) => `${title.toLowerCase()} ${String(paperParams(method)[name])}`).join(", ")}.`;
-    noteButton.textContent = isPaper ? "Use quick settings" : "Use the paper's settings";
-    noteButton.onclick = () => {
-      app.changeParams({ ...(isPaper ? quick : paperParams(method)), ...classesOf(set, method.params) });
-    };
+    const slow = state.engine?.device.kind === "cpu";
+    const paper = paperParams(method);
+    if (isPaper(method, set)) {
+      noteText.textContent = `These are the paper’s settings.${slow ? " On a processor they take a while." : ""}`;
+      noteButton.textContent = "Use quick settings";
+      noteButton.onclick = () => void app.explainWith(quick);
+      return;
+    }
+    const differing = method.params.filter(
+      ({ name, kind }) => kind !== "classes" && JSON.stringify(set[name]) !== JSON.stringify(paper[name]),
+    );
+    const values = differing.map(({ name, title }) => `${title.toLowerCase()} ${String(paper[name])}`);
+    const cost = Math.round(paperCost(method, set));
+    noteText.textContent =
+      `${isQuick(method, set) ? "Quick settings, for a first answer." : "Your own settings."} The paper’s: ${values.join(", ")}` +
+      (cost > 1 ? `; up to ${cost} times as long.` : ".");
+    noteButton.textContent = "Use the paper’s settings";
+    noteButton.onclick = () => void app.explainWith(paper);
   });
 
   app.store.watch(["params", "method", "target", "answered", "firstLook", "photo", "task"], (state) => {
@@ -75,12 +84,3 @@ export function mountMethod(app: App): void {
 }
 
 const current = ({ methods, method }: State) => methods.find(({ name }) => name === method);
-
-/** The setting that names classes belongs to the question, not to how thoroughly it is answered. */
-function classesOf(
-  set: Record<string, unknown>,
-  params: { name: string; kind: string }[],
-): Record<string, unknown> {
-  const names = params.filter(({ kind }) => kind === "classes").map(({ name }) => name);
-  return Object.fromEntries(Object.entries(set).filter(([name]) => names.includes(name)));
-}

@@ -2,7 +2,7 @@
 
 import type { ParamDescription } from "adversight";
 import { fill, make, segments } from "../dom.js";
-import { figure } from "../format.js";
+import { capitalised, figure } from "../format.js";
 import { classList, findClass, sliderScale } from "../settings.js";
 
 export interface Control {
@@ -38,7 +38,7 @@ const idOf = (param: ParamDescription) => `param-${param.name}`;
 function row(param: ParamDescription, ...content: HTMLElement[]): HTMLElement {
   const description = make("small", {
     class: "meaning",
-    text: param.description,
+    text: param.description.replaceAll(/`(\w+)`/g, (_, name: string) => `“${capitalised(name)}”`),
     attributes: { id: `${idOf(param)}-meaning` },
   });
   return make("div", { class: `param param-${param.kind}` }, ...content, description);

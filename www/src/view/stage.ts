@@ -4,6 +4,7 @@ import { drawExplanation } from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import type { State } from "../state.js";
+import { isEmpty } from "./legend.js";
 
 const reveal = 400; // milliseconds
 
@@ -16,12 +17,13 @@ export function mountStage(app: App): void {
 
   const draw = (now: number) => {
     frame = 0;
-    const { photo, explanation, engine, view, opacity, colours } = app.state;
+    const { photo, explanation, engine, view, opacity, smooth, colours } = app.state;
     const share = stillness.matches ? 1 : Math.min(1, (now - revealed) / reveal);
     if (photo) {
-      drawExplanation(canvas, photo.bitmap, engine && explanation, {
+      drawExplanation(canvas, photo.bitmap, engine && !isEmpty(explanation) ? explanation : null, {
         colours: engine?.colourMap(colours) ?? new Uint8Array(768),
         opacity: opacity * share,
+        smooth,
         view,
       });
     }
@@ -34,7 +36,7 @@ export function mountStage(app: App): void {
   app.store.watch(["explanation"], () => {
     revealed = performance.now();
   });
-  app.store.watch(["photo", "explanation", "view", "opacity", "colours"], schedule);
+  app.store.watch(["photo", "explanation", "view", "opacity", "smooth", "colours"], schedule);
   app.store.watch(["photo", "explanation", "view"], (state) => {
     canvas.setAttribute("aria-label", description(state));
   });
@@ -47,7 +49,7 @@ export function mountStage(app: App): void {
 
 function description({ photo, explanation, view }: State): string {
   if (!photo) return "No photograph yet";
-  if (!explanation || view === "photograph") return `Photograph: ${photo.title}`;
+  if (!explanation || isEmpty(explanation) || view === "photograph") return `Photograph: ${photo.title}`;
   const { target } = explanation.info;
   const over =
     view === "overlay" ? `over the photograph: ${photo.title}` : `of the photograph: ${photo.title}`;

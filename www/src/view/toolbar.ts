@@ -13,6 +13,9 @@ const views: { value: View; label: string }[] = [
 
 export function mountToolbar(app: App): void {
   const opacity = find("opacity", HTMLInputElement);
+  const opacityValue = find("opacity-value", HTMLOutputElement);
+  const smooth = find("smooth", HTMLInputElement);
+  const smoothValue = find("smooth-value", HTMLOutputElement);
   const colours = find("colours", HTMLSelectElement);
   const check = segments(find("view", HTMLElement), "view", views, (value) => {
     app.setView(value as View);
@@ -20,6 +23,7 @@ export function mountToolbar(app: App): void {
   app.store.watch(["view"], ({ view }) => {
     check(view);
     opacity.disabled = view !== "overlay";
+    smooth.disabled = view === "photograph";
     colours.disabled = view === "photograph";
   });
 
@@ -28,7 +32,20 @@ export function mountToolbar(app: App): void {
   });
   app.store.watch(["opacity"], (state) => {
     opacity.value = String(Math.round(state.opacity * 100));
+    opacityValue.textContent = `${opacity.value}\u00a0%`;
     opacity.setAttribute("aria-valuetext", `${opacity.value} per cent`);
+  });
+
+  smooth.addEventListener("input", () => {
+    app.setSmooth(smooth.valueAsNumber);
+  });
+  app.store.watch(["smooth"], (state) => {
+    smooth.value = String(state.smooth);
+    smoothValue.textContent = state.smooth === 0 ? "off" : `${state.smooth}\u00a0px`;
+    smooth.setAttribute(
+      "aria-valuetext",
+      state.smooth === 0 ? "off" : `${state.smooth} pixels of the heatmap`,
+    );
   });
 
   const choices = colourMapNames.map((value) => ({ value, label: capitalised(value) }));

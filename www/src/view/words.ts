@@ -18,7 +18,7 @@ export function mountWords(app: App): void {
   const synthesis = "speechSynthesis" in window ? window.speechSynthesis : null;
   const speaking = (on: boolean) => {
     say.setAttribute("aria-pressed", String(on));
-    say.textContent = on ? "Be quiet" : "Say it";
+    say.textContent = on ? "Stop reading" : "Read aloud";
   };
   speaking(false);
   say.addEventListener("click", () => {
@@ -43,13 +43,14 @@ export function mountWords(app: App): void {
 }
 
 function title({ explanation, classification, firstLook }: State): string {
-  if (!explanation) return "The explanation";
-  if (firstLook) return "A first look";
+  if (!explanation) return "The answer";
   const { target, against } = explanation.info;
   const winner = classification?.top[0];
   const [rival] = against;
-  if (rival && against.length === 1) return `Why ${target.label} and not ${rival.label}`;
-  return winner?.index === target.index ? `Why ${target.label}` : `What speaks for ${target.label}`;
+  if (rival && against.length === 1) return `Why “${target.label}” and not “${rival.label}”?`;
+  const question =
+    winner?.index === target.index ? `Why “${target.label}”?` : `What counts for “${target.label}”?`;
+  return firstLook ? `${question} A first look` : question;
 }
 
 function sentences({ explanation, classification }: State): string[] {

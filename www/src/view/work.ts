@@ -2,16 +2,18 @@
 
 import type { App } from "../app.js";
 import { find } from "../dom.js";
-import { seconds } from "../format.js";
+import { midSentence, seconds } from "../format.js";
+import { isQuick, paperParams, sameParams } from "../settings.js";
 import type { State } from "../state.js";
 
 export function mountWork(app: App): void {
   const main = find("app", HTMLElement);
   const status = find("status", HTMLElement);
   const progress = find("progress", HTMLProgressElement);
+  const paper = find("paper-now", HTMLButtonElement);
   const cancel = find("cancel", HTMLButtonElement);
 
-  app.store.watch(["task", "explanation", "answered", "firstLook"], (state) => {
+  app.store.watch(["task", "explanation", "answered", "firstLook", "method", "params"], (state) => {
     const { task, answered, firstLook } = state;
     const sentence = task ? `${task.label}…` : resultSentence(state);
     if (status.textContent !== sentence) status.textContent = sentence; // announced once, not at every step
@@ -20,6 +22,8 @@ export function mountWork(app: App): void {
     main.dataset.explained = answered && !firstLook ? answered.method : "";
 
     progress.hidden = cancel.hidden = task === null;
+    paper.hidden =
+      task !== null || !madeQuickly(state) || state.method !== answered?.method || !stillPosed(state);
     if (task && task.total > 0) {
       progress.max = task.total;
       progress.value = task.done;
@@ -28,6 +32,10 @@ export function mountWork(app: App): void {
     }
   });
 
+  paper.addEventListener("click", () => {
+    const method = app.state.methods.find(({ name }) => name === app.state.method);
+    if (method) void app.explainWith(paperParams(method));
+  });
   cancel.addEventListener("click", () => {
     app.cancel();
   });
@@ -38,11 +46,25 @@ export function mountWork(app: App): void {
   });
 }
 
-function resultSentence({ explanation, answered, methods, firstLook }: State): string {
+/** Whether what is shown was made with quick settings. */
+function madeQuickly({ answered, methods, firstLook }: State): boolean {
+  const method = methods.find(({ name }) => name === answered?.method);
+  return !firstLook && !!answered && !!method && isQuick(method, answered.params);
+}
+
+/** Whether the controls still show the settings of what is shown. */
+function stillPosed({ answered, method, params }: State): boolean {
+  return answered !== null && sameParams(answered.params, params[method] ?? {});
+}
+
+function resultSentence(state: State): string {
+  const { explanation, answered, methods, firstLook } = state;
   if (!explanation || !answered) return "Not explained yet.";
   const method = methods.find(({ name }) => name === answered.method);
   const { milliseconds, device } = explanation.info;
   const where = device === "cpu" ? "processor" : "GPU";
   const look = firstLook ? "A first look" : "Explained";
-  return `${look} by ${method?.title ?? answered.method} in ${seconds(milliseconds)} on your ${where}.`;
+  const name = method ? midSentence(method.title) : answered.method;
+  const how = madeQuickly(state) ? ", with quick settings," : "";
+  return `${look} by ${name}${how} in ${seconds(milliseconds)} on your ${where}.`;
 }

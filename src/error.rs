@@ -82,7 +82,7 @@ pub enum Error {
     #[error("Class {target} is out of range: the model has {classes} classes, 0 to {}.", .classes.saturating_sub(1))]
     TargetOutOfRange {
         /// The class that was asked for.
-        target: usize,
+        target: i64,
         /// How many classes the model has.
         classes: usize,
     },

@@ -278,7 +278,11 @@ fn check(model: &ModelProto) -> Result<()> {
     let mut defined: HashSet<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();
     defined.insert("");
     for tensor in &graph.initializer {
-        check_initializer(tensor)?;
+        let user = graph.node.iter().find(|node| node.input.contains(&tensor.name)).map(names::of_node);
+        check_initializer(tensor).map_err(|reason| Error::ModelInvalid {
+            node: user,
+            reason: format!("its weight \"{}\" {reason}", tensor.name),
+        })?;
         defined.insert(&tensor.name);
     }
     for node in &graph.node {
@@ -305,23 +309,22 @@ fn check(model: &ModelProto) -> Result<()> {
 }
 
 /// Compares the size that a weight claims with the data that the file holds, before anything is allocated.
-fn check_initializer(tensor: &onnx_ir::TensorProto) -> Result<()> {
-    let fault = |reason: String| Error::invalid_model(format!("its weight \"{}\" {reason}", tensor.name));
+fn check_initializer(tensor: &onnx_ir::TensorProto) -> Result<(), String> {
     if !tensor.external_data.is_empty() {
-        return Err(fault("lies in another file; save the model as one file".into()));
+        return Err("lies in another file; save the model as one file".into());
     }
     let count = tensor
         .dims
         .iter()
         .try_fold(1usize, |count, &dim| usize::try_from(dim).ok().and_then(|dim| count.checked_mul(dim)))
-        .ok_or_else(|| fault(format!("claims the impossible shape {:?}", tensor.dims)))?;
+        .ok_or_else(|| format!("claims the impossible shape {:?}", tensor.dims))?;
     // ONNX's TensorProto.DataType.
     let bytes_each = match tensor.data_type {
         2 | 3 | 9 => 1,
         4 | 5 | 10 | 16 => 2,
         1 | 6 | 12 => 4,
         7 | 11 | 13 => 8,
-        other => return Err(fault(format!("has the element type {other}, which is not supported"))),
+        other => return Err(format!("has the element type {other}, which is not supported")),
     };
     let held = if tensor.raw_data.is_empty() {
         tensor.float_data.len()
@@ -332,9 +335,9 @@ fn check_initializer(tensor: &onnx_ir::TensorProto) -> Result<()> {
     } else if tensor.raw_data.len().is_multiple_of(bytes_each) {
         tensor.raw_data.len() / bytes_each
     } else {
-        return Err(fault("holds a broken number of bytes".into()));
+        return Err("holds a broken number of bytes".into());
     };
-    if held == count { Ok(()) } else { Err(fault(format!("claims {count} values and holds {held}"))) }
+    if held == count { Ok(()) } else { Err(format!("claims {count} values and holds {held}")) }
 }
 
 /// onnx-ir's typed graph. Its own failures are panics here and there; they are caught where panics can be.

@@ -276,7 +276,11 @@ impl Model {
     /// [`Error::TargetOutOfRange`].
     pub fn check_target(&self, target: usize) -> Result<()> {
         let classes = self.classes();
-        if target < classes { Ok(()) } else { Err(Error::TargetOutOfRange { target, classes }) }
+        if target < classes {
+            Ok(())
+        } else {
+            Err(Error::TargetOutOfRange { target: target as i64, classes })
+        }
     }
 }
 

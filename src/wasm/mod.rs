@@ -14,8 +14,8 @@ use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::{
-    Control, Device, DeviceChoice, ExplainOptions, Explainer, Preprocessing, Progress, attribution::registry,
-    input::preprocessing::labels_from_config, render::ColourMap,
+    Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, Preprocessing, Progress,
+    attribution::registry, input::preprocessing::labels_from_config, render::ColourMap,
 };
 use convert::{OwnedInput, from_js, js_error, tensor_from_js, tensor_to_js, to_js};
 
@@ -126,6 +126,13 @@ impl Model {
         #[wasm_bindgen(unchecked_param_type = "ExplainHooks")] hooks: JsValue,
     ) -> JsResult {
         let input = OwnedInput::from_js(&input)?;
+        // Serde would call a negative class a wrong type.
+        if let Some(target) =
+            get(&options, "target")?.and_then(|target| target.as_f64()).filter(|target| *target < 0.0)
+        {
+            let classes = self.explainer.model().classes();
+            return Err(js_error(Error::TargetOutOfRange { target: target as i64, classes }));
+        }
         let options: ExplainOptions = from_js(options)?;
         let control = control(&hooks)?;
         let (explanation, region) =

@@ -256,8 +256,12 @@ fn apt_install(why: &str, packages: &[&str]) -> Result<()> {
 
 /// `apt-get` as the superuser, without questions, waiting for another run of it.
 fn apt() -> Command {
-    const SETTINGS: [&str; 3] =
-        ["DEBIAN_FRONTEND=noninteractive", "apt-get", "--option=DPkg::Lock::Timeout=300"];
+    const SETTINGS: [&str; 4] = [
+        "DEBIAN_FRONTEND=noninteractive",
+        "apt-get",
+        "--option=DPkg::Lock::Timeout=300",
+        "--option=Dpkg::Use-Pty=0",
+    ];
     let mut command = if is_root() { program("env") } else { program("sudo") };
     if !is_root() {
         command.args(["-n", "env"]);

@@ -1,5 +1,7 @@
 //! The tests, from the ones that fail soonest to the ones that take longest, and the benchmark.
 
+use std::fmt::{self, Display, Formatter};
+
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 
@@ -28,7 +30,6 @@ pub enum Suite {
 pub fn run(paths: &Paths, suites: &[Suite]) -> Result<()> {
     let suites = if suites.is_empty() { Suite::value_variants() } else { suites };
     for suite in suites {
-        let name = suite.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
         match suite {
             Suite::Lint => lint::run(paths),
             Suite::Engine => engine(paths),
@@ -36,11 +37,19 @@ pub fn run(paths: &Paths, suites: &[Suite]) -> Result<()> {
             Suite::Browser => browser(paths),
         }
         .with_context(|| {
-            format!("The suite `{name}` failed. By itself it runs with `cargo xtask test {name}`")
+            format!("The suite `{suite}` failed. By itself it runs with `cargo xtask test {suite}`")
         })?;
     }
-    report::note("all tests passed");
+    let names: Vec<_> = suites.iter().map(Suite::to_string).collect();
+    report::note(&format!("passed: {}", names.join(", ")));
     Ok(())
+}
+
+impl Display for Suite {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value().expect("no suite is hidden from the command line");
+        f.write_str(value.get_name())
+    }
 }
 
 fn engine(paths: &Paths) -> Result<()> {
@@ -107,5 +116,6 @@ mod tests {
     fn suites_are_named_on_the_command_line() {
         assert_eq!(Suite::from_str("browser", false), Ok(Suite::Browser));
         assert!(Suite::from_str("everything", false).is_err());
+        assert_eq!(Suite::Browser.to_string(), "browser");
     }
 }

@@ -89,8 +89,8 @@ export const mistakes = {
   },
   "a class below zero": {
     call: (_, { model, tensor }) => model.explain(tensor, { method: "saliency", target: -1 }),
-    code: "input_invalid",
-    sentence: /-1/,
+    code: "target_out_of_range",
+    sentence: /Class -1 .*0 to 9/,
   },
   "an unknown method": {
     call: (_, { model, tensor }) => model.explain(tensor, { method: "guesswork" }),

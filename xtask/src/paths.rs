@@ -19,10 +19,8 @@ pub struct Paths {
 impl Paths {
     /// Finds them from the environment.
     pub fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("xtask lies in the root of the project")?;
-        let root = root.to_path_buf();
+        let root = root_above(&env::current_dir()?)
+            .context("This is not a folder of the project: go into its clone and run this command again.")?;
         let target = target_folder(&root, env::var_os("CARGO_TARGET_DIR"));
         let cache = cache_folder(env::var_os("XDG_CACHE_HOME"), env::home_dir()).context(
             "Neither HOME nor XDG_CACHE_HOME is set: set one of them to a folder that may hold a cache.",
@@ -46,6 +44,12 @@ impl Paths {
     }
 }
 
+/// The root of the project that a folder lies in. Where this program was compiled says nothing about it: clones that
+/// share their build outputs may share the program too.
+fn root_above(folder: &Path) -> Option<PathBuf> {
+    folder.ancestors().find(|folder| folder.join("xtask/Cargo.toml").is_file()).map(Path::to_path_buf)
+}
+
 fn target_folder(root: &Path, variable: Option<OsString>) -> PathBuf {
     match variable {
         Some(folder) if !folder.is_empty() => root.join(folder),
@@ -61,6 +65,19 @@ fn cache_folder(xdg: Option<OsString>, home: Option<PathBuf>) -> Option<PathBuf>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_root_is_the_clone_that_one_stands_in() {
+        let clone = tempfile::tempdir().unwrap();
+        for folder in ["xtask", "www/src"] {
+            std::fs::create_dir_all(clone.path().join(folder)).unwrap();
+        }
+        assert_eq!(root_above(clone.path()), None);
+        std::fs::write(clone.path().join("xtask/Cargo.toml"), "").unwrap();
+        for folder in ["", "xtask", "www/src"] {
+            assert_eq!(root_above(&clone.path().join(folder)), Some(clone.path().to_path_buf()));
+        }
+    }
 
     #[test]
     fn the_target_folder_is_cargos() {

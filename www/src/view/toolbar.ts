@@ -32,7 +32,7 @@ export function mountToolbar(app: App): void {
   });
   app.store.watch(["opacity"], (state) => {
     opacity.value = String(Math.round(state.opacity * 100));
-    opacityValue.textContent = `${opacity.value}\u00a0%`;
+    opacityValue.textContent = `${opacity.value}%`;
     opacity.setAttribute("aria-valuetext", `${opacity.value} per cent`);
   });
 

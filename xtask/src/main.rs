@@ -1,7 +1,7 @@
 //! The project's tasks: `cargo xtask demo`, `cargo xtask test` and what these two stand on.
 //!
 //! Every task can be run again at any time. It installs what is missing where it may, says what it does and how long
-//! that took, and where it cannot go on, its last line says what to do.
+//! that took, and where it cannot go on, its last lines say why and what to do.
 
 mod command;
 mod lint;
@@ -13,6 +13,8 @@ mod serve;
 mod setup;
 mod test;
 mod wasm;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -61,9 +63,19 @@ enum Task {
     },
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\n{}", report::explain(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
     let paths = Paths::find()?;
-    match Arguments::parse().task {
+    match task {
         Task::Demo { build_only, port } => {
             wasm::build(&paths)?;
             let page = npm::build_page(&paths)?;

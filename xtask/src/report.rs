@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 
 /// Runs one step of a task and says what it does and how long it took.
 pub fn step<T>(what: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -17,6 +17,11 @@ pub fn step<T>(what: &str, run: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Says something about the step at hand.
 pub fn note(text: &str) {
     eprintln!("    {text}");
+}
+
+/// An error as sentences, from what failed down to why. A trace of calls would only bury them.
+pub fn explain(error: &Error) -> String {
+    error.chain().map(|cause| format!("Error: {cause}")).collect::<Vec<_>>().join("\n")
 }
 
 /// A time for people: "0.4 s", "12 s", "3 min 5 s".
@@ -44,6 +49,12 @@ mod tests {
         assert_eq!(seconds(Duration::from_millis(9_600)), "10 s");
         assert_eq!(seconds(Duration::from_millis(59_700)), "1 min 0 s");
         assert_eq!(seconds(Duration::from_secs(185)), "3 min 5 s");
+    }
+
+    #[test]
+    fn errors_are_explained_from_the_outside_in() {
+        let error = Error::msg("Port 80 is in use.").context("The page was not served.");
+        assert_eq!(explain(&error), "Error: The page was not served.\nError: Port 80 is in use.");
     }
 
     #[test]

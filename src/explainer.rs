@@ -7,7 +7,7 @@ use web_time::Instant;
 use crate::{
     ClassScore, Control, Device, Error, ExplainOptions, Explanation, HostTensor, Model, Photograph,
     Preprocessing, Result, Score,
-    attribution::{self, argmax, read, softmax},
+    attribution::{self, read, softmax},
     input::{check_finite, image::Region, preprocessing::Size},
     model::{GraphInfo, value::Ranked},
 };
@@ -248,10 +248,5 @@ impl Explainer {
             probability: probabilities[class],
             logit: logits[class],
         }
-    }
-
-    /// The most probable class of each row of logits.
-    pub fn predictions(logits: &HostTensor) -> Vec<usize> {
-        logits.data.chunks_exact(logits.shape[1]).map(argmax).collect()
     }
 }

@@ -213,13 +213,8 @@ impl<'a> Subject<'a> {
                 white: same(high),
             });
         };
+        // The explainer has checked that the preprocessing declares as many.
         let channels = self.sample[0];
-        if preprocessing.mean.len() != channels {
-            return Err(Error::PreprocessingInvalid(format!(
-                "it declares {} channels, and the model takes {channels}",
-                preprocessing.mean.len()
-            )));
-        }
         let spread = |value: &dyn Fn(usize) -> f32| {
             row((0..features).map(|i| value(i * channels / features)).collect())
         };

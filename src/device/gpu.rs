@@ -19,13 +19,13 @@ static OPENED: Mutex<Option<Gpu>> = Mutex::new(None);
 /// it is taken only where it is asked for.
 pub(super) async fn open(software_is_fine: bool) -> Result<Gpu, String> {
     let kind = probe(software_is_fine).await?;
-    let poisoned = |_| "the GPU was lost in an earlier failure.".to_owned();
-    let opened = OPENED.lock().map_err(|_| poisoned(()))?.clone();
-    if let Some(gpu) = opened {
+    let opened = || OPENED.lock().map_err(|_| "the GPU was lost in an earlier failure.");
+    let earlier = opened()?.clone();
+    if let Some(gpu) = earlier {
         return Ok(gpu);
     }
     let gpu = set_up(kind).await?;
-    *OPENED.lock().map_err(|_| poisoned(()))? = Some(gpu.clone());
+    *opened()? = Some(gpu.clone());
     Ok(gpu)
 }
 
@@ -72,9 +72,7 @@ fn is_software(info: &wgpu::AdapterInfo) -> bool {
 /// What the adapter calls itself; browsers often keep that to themselves.
 fn name(adapter: &wgpu::Adapter) -> String {
     let info = adapter.get_info();
+    let unnamed = if is_software(&info) { "a software rasteriser" } else { "the browser's GPU" };
     let named = [info.name, info.driver].into_iter().find(|name| !name.is_empty());
-    named.unwrap_or_else(|| {
-        if info.device_type == wgpu::DeviceType::Cpu { "a software rasteriser" } else { "the browser's GPU" }
-            .into()
-    })
+    named.unwrap_or_else(|| unnamed.into())
 }

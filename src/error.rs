@@ -104,6 +104,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The method cannot work on this model or this input.
+    #[error("{method} cannot explain this: {reason}.")]
+    MethodUnsuited {
+        /// The method.
+        method: String,
+        /// What it would need.
+        reason: String,
+    },
     /// The user stopped the computation.
     #[error("Cancelled.")]
     Cancelled,
@@ -133,6 +141,7 @@ impl Error {
             Self::TargetOutOfRange { .. } => "target_out_of_range",
             Self::MethodUnknown { .. } => "method_unknown",
             Self::ParameterInvalid { .. } => "parameter_invalid",
+            Self::MethodUnsuited { .. } => "method_unsuited",
             Self::Cancelled => "cancelled",
             Self::Internal(_) => "internal",
         }

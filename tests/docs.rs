@@ -17,7 +17,7 @@ fn markdown() -> String {
 }
 
 fn section(text: &mut String, method: &MethodDescription) -> std::fmt::Result {
-    let MethodDescription { name, title, summary, paper, needs, display, params } = method;
+    let MethodDescription { name, title, summary, paper, needs, display, cost, params } = method;
     let needs: Vec<String> = needs
         .iter()
         .map(|need| serde_json::to_value(need).unwrap().as_str().unwrap().replace('_', " "))
@@ -25,7 +25,8 @@ fn section(text: &mut String, method: &MethodDescription) -> std::fmt::Result {
     write!(text, "\n## {title} (`{name}`)\n\n{summary}\n\n")?;
     writeln!(text, "- Source: {paper}")?;
     writeln!(text, "- Needs: {}", needs.join(", "))?;
-    writeln!(text, "- Shown as: {display}\n")?;
+    writeln!(text, "- Shown as: {display}")?;
+    writeln!(text, "- Cost at most: {} forward, {} backward passes\n", cost.forward, cost.backward)?;
     writeln!(text, "| parameter | default | values | what it does |\n|---|---|---|---|")?;
     for param in params {
         let values = match (&param.choices, param.minimum, param.maximum) {

@@ -12,7 +12,7 @@ use super::{
     Attribution, Subject,
     display::{Channels, Display},
     predicts,
-    registry::{Method, Need},
+    registry::{Cost, Method, Need},
     subject::PixelSpace,
 };
 use crate::{Result, model::Score};
@@ -67,6 +67,12 @@ impl Method for Agi {
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 80.0, high: 99.0 };
 
+    fn cost(config: &Config) -> Cost {
+        let classes = if config.classes.is_empty() { config.samples } else { config.classes.len() };
+        let gradients = 2 * classes * config.steps;
+        Cost { forward: gradients, backward: gradients }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let classes = false_classes(subject, config)?;
         let space = subject.pixel_space()?;
@@ -84,7 +90,7 @@ impl Method for Agi {
             };
             map = map + attributed.sum_dim(0);
         }
-        Ok(Attribution { map, gap: None, against: classes, steps: config.steps })
+        Ok(Attribution { against: classes, ..Attribution::new(map, config.steps) })
     }
 }
 

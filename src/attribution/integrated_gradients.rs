@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display},
-    registry::{Method, Need},
+    registry::{Cost, Method, Need},
     scores,
 };
 use crate::{Result, model::Score};
@@ -54,6 +54,10 @@ impl Method for IntegratedGradients {
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
 
+    fn cost(config: &Config) -> Cost {
+        Cost { forward: config.steps, backward: config.steps }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let x = subject.input();
         let baseline = match config.baseline {
@@ -83,6 +87,6 @@ impl Method for IntegratedGradients {
         let map = difference * (sum / points as f32);
         // Completeness: the attributions should add up to f(x) - f(baseline).
         let gap = first.zip(last).map(|(first, last)| map.clone().sum() - (last - first));
-        Ok(Attribution { map, gap, against: Vec::new(), steps: points })
+        Ok(Attribution { gap, ..Attribution::new(map, points) })
     }
 }

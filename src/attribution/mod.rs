@@ -13,17 +13,19 @@ mod saliency;
 mod smoothgrad;
 mod subject;
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Float, Tensor, TensorData, Transaction, activation};
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
 pub use subject::{Control, Progress, Subject};
 
-use crate::{DeviceKind, Error, Explainer, Result, input::HostTensor, model::value::Ranked, narrate};
+use crate::{DeviceKind, Error, Explainer, Result, Score, input::HostTensor, model::value::Ranked, narrate};
 
 /// What a method leaves on the device.
 pub struct Attribution {
-    /// The attribution of every feature, `[1, features]`.
+    /// The attribution of every feature, `[1, features]`, or of every pixel, `[1, height * width]`.
     map: Tensor<2>,
     /// Sum of the attributions minus the change of the score that they account for, `[1]`, for methods that
     /// promise completeness.
@@ -32,6 +34,25 @@ pub struct Attribution {
     against: Vec<usize>,
     /// Points at which the method looked at the model.
     steps: usize,
+    /// The segments that the method worked on.
+    segments: Option<Segmentation>,
+}
+
+impl Attribution {
+    fn new(map: Tensor<2>, steps: usize) -> Self {
+        Self { map, gap: None, against: Vec::new(), steps, segments: None }
+    }
+}
+
+/// A partition of the pixels, and what each part counted for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segmentation {
+    /// The segment of every pixel, row by row, numbered from 0 without a gap.
+    pub labels: Vec<u32>,
+    /// The attribution of each segment.
+    pub values: Vec<f32>,
+    /// The segments that make up the explanation, the most important first.
+    pub chosen: Vec<u32>,
 }
 
 /// A class with its score.
@@ -64,6 +85,10 @@ pub struct ExplainOptions {
     /// Seed of everything random.
     #[cfg_attr(target_family = "wasm", tsify(optional))]
     pub seed: u32,
+    /// Tensors that stand in for what a method would draw or compute: its noise, masks, samples, segments or
+    /// background. Each method documents the names that it knows.
+    #[cfg_attr(target_family = "wasm", tsify(optional, type = "Record<string, TensorData>"))]
+    pub given: BTreeMap<String, HostTensor>,
 }
 
 /// How an explanation came about.
@@ -105,6 +130,8 @@ pub struct Explanation {
     pub attribution: HostTensor,
     /// The same, made for the eye.
     pub heatmap: display::Heatmap,
+    /// The segments that the method worked on, for methods that use them.
+    pub segments: Option<Segmentation>,
     /// How it came about.
     pub info: ExplanationInfo,
     /// One or two sentences.
@@ -142,7 +169,7 @@ pub(crate) async fn explain(
             (argmax(&logits), clean, Some(logits))
         }
     };
-    let subject = Subject::new(explainer, input, target, options.seed, control)?;
+    let subject = Subject::new(explainer, input, target, options, control)?;
     let (attribution, params) = entry.run(&subject, &options.params).await?;
 
     let mut transaction = Transaction::default().register(attribution.map).register(clean);
@@ -161,7 +188,7 @@ pub(crate) async fn explain(
         None => next()?,
     };
     let completeness_gap = next().ok().map(|gap| gap[0]);
-    let map = HostTensor { data, shape: input.shape.clone() };
+    let map = HostTensor { shape: map_shape(&input.shape, data.len())?, data };
     if let Some(index) = map.data.iter().position(|value| !value.is_finite()) {
         return Err(Error::invalid_model(format!("its gradient leads to no finite number at value {index}")));
     }
@@ -184,7 +211,16 @@ pub(crate) async fn explain(
     let heatmap = display::heatmap(&map, entry.display());
     let predicted = score(argmax(&logits));
     let words = narrate::explanation(&info, &predicted, &heatmap);
-    Ok(Explanation { attribution: map, heatmap, info, words })
+    Ok(Explanation { attribution: map, heatmap, segments: attribution.segments, info, words })
+}
+
+/// The shape of a map: the input's, or one channel of it.
+fn map_shape(input: &[usize], values: usize) -> Result<Vec<usize>> {
+    match input {
+        _ if input.iter().product::<usize>() == values => Ok(input.to_vec()),
+        [1, _, height, width] if height * width == values => Ok(vec![1, 1, *height, *width]),
+        _ => Err(Error::Internal(format!("a map of {values} values for an input of shape {input:?}"))),
+    }
 }
 
 /// Reads a row of numbers back from the device.
@@ -223,10 +259,11 @@ fn predicts(logits: Tensor<2>, class: &[usize]) -> Tensor<2> {
 }
 
 /// The score of each row's class, `[N]`.
-fn scores(logits: Tensor<2>, class: usize, score: crate::model::Score) -> Tensor<1> {
+fn scores(logits: Tensor<2>, class: usize, score: Score) -> Tensor<1> {
     let scored = match score {
-        crate::model::Score::Logit => logits,
-        crate::model::Score::Probability => activation::softmax(logits, 1),
+        Score::Logit => logits,
+        Score::Probability => activation::softmax(logits, 1),
+        Score::LogProbability => activation::log_softmax(logits, 1),
     };
     let rows = scored.dims()[0];
     scored.slice([0..rows, class..class + 1]).reshape([rows])

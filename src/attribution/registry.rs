@@ -20,6 +20,22 @@ pub enum Need {
     Predictions,
     /// The map from the model's input to pixels: a declared preprocessing, or else the input's own range.
     PixelSpace,
+    /// A picture: an input of channels, height and width.
+    Image,
+    /// The output of a node, and the gradient with respect to it.
+    Activations,
+    /// A backward pass with other rules than the gradient's.
+    BackwardRule,
+}
+
+/// How many samples go through the network, and how many gradients are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct Cost {
+    /// Samples that go through the network.
+    pub forward: usize,
+    /// Samples that a gradient is taken of.
+    pub backward: usize,
 }
 
 /// An attribution method.
@@ -38,6 +54,9 @@ pub(super) trait Method {
     const NEEDS: &'static [Need];
     /// How its values become a picture.
     const DISPLAY: Display;
+
+    /// What it costs at most with these parameters.
+    fn cost(config: &Self::Config) -> Cost;
 
     /// Computes the attribution; the caller has checked `config` against the declared ranges.
     fn attribute(subject: &Subject<'_>, config: &Self::Config) -> impl Future<Output = Result<Attribution>>;
@@ -125,6 +144,8 @@ pub struct MethodDescription {
     pub needs: Vec<Need>,
     /// How its values become a picture, in words.
     pub display: String,
+    /// What it costs at most with its default parameters.
+    pub cost: Cost,
     /// Its parameters.
     pub params: Vec<ParamDescription>,
 }
@@ -144,6 +165,8 @@ pub enum ParamKind {
     Choice,
     /// A list of class numbers.
     Classes,
+    /// Words: the name of a node.
+    Text,
 }
 
 /// A parameter of a method.
@@ -189,7 +212,7 @@ impl ParamDescription {
                 "false" => Ok(false.into()),
                 _ => Err(format!("\"{text}\" is neither true nor false")),
             },
-            ParamKind::Choice => Ok(text.into()),
+            ParamKind::Choice | ParamKind::Text => Ok(text.into()),
             ParamKind::Classes => {
                 let listed = text.split(',').filter(|part| !part.trim().is_empty());
                 Ok(listed.map(integer).collect::<Result<Vec<_>, _>>()?.into())
@@ -223,7 +246,8 @@ impl ParamDescription {
                 Some(classes) if classes.iter().all(Value::is_u64) => Ok(()),
                 _ => Err(format!("{value} is no list of class numbers")),
             },
-            ParamKind::Boolean => Ok(()),
+            ParamKind::Text if !value.is_string() => Err(format!("{value} is no text")),
+            ParamKind::Boolean | ParamKind::Text => Ok(()),
         }
     }
 }
@@ -289,6 +313,7 @@ fn describe<M: Method>() -> MethodDescription {
         paper: M::PAPER.into(),
         needs: M::NEEDS.to_vec(),
         display: M::DISPLAY.rule(),
+        cost: M::cost(&M::Config::default()),
         params,
     }
 }
@@ -309,6 +334,7 @@ fn param(name: &str, default: Value, schema: &Value) -> ParamDescription {
         (None, Some("integer")) => ParamKind::Integer,
         (None, Some("boolean")) => ParamKind::Boolean,
         (None, Some("array")) => ParamKind::Classes,
+        (None, Some("string")) => ParamKind::Text,
         _ => ParamKind::Number,
     };
     let mut title = name.replace('_', " ");

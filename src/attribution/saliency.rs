@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display},
-    registry::{Method, Need},
+    registry::{Cost, Method, Need},
 };
 use crate::{Result, model::Score};
 
@@ -29,9 +29,13 @@ impl Method for Saliency {
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::MaxAbs, low: 0.0, high: 99.0 };
 
+    fn cost(_: &Config) -> Cost {
+        Cost { forward: 1, backward: 1 }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         subject.checkpoint(0, 1, "gradient").await?;
         let found = subject.gradients(subject.input(), &[subject.target()], config.score)?;
-        Ok(Attribution { map: found.gradient, gap: None, against: Vec::new(), steps: 1 })
+        Ok(Attribution::new(found.gradient, 1))
     }
 }

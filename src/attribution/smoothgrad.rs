@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display},
-    registry::{Method, Need},
+    registry::{Cost, Method, Need},
 };
 use crate::{Result, model::Score};
 
@@ -44,6 +44,10 @@ impl Method for SmoothGrad {
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::MaxAbs, low: 0.0, high: 99.0 };
 
+    fn cost(config: &Config) -> Cost {
+        Cost { forward: config.samples, backward: config.samples }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let x = subject.input();
         let (low, high) = subject.range();
@@ -61,6 +65,6 @@ impl Method for SmoothGrad {
             sum = sum + gradient.sum_dim(0);
         }
         let map = sum / config.samples as f32;
-        Ok(Attribution { map, gap: None, against: Vec::new(), steps: config.samples })
+        Ok(Attribution::new(map, config.samples))
     }
 }

@@ -8,8 +8,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::Serialize;
 
-use super::{read, rows_to, to_rows};
-use crate::{DeviceKind, Error, Explainer, Result, input::HostTensor, model::Score};
+use super::{ExplainOptions, read, rows_to, to_rows};
+use crate::{
+    DeviceKind, Error, Explainer, Model, Result,
+    input::HostTensor,
+    model::{Gradient, Score},
+};
 
 /// How far a method is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -54,7 +58,7 @@ pub struct Subject<'a> {
     input: Tensor<2>,
     range: (f32, f32),
     target: usize,
-    seed: u32,
+    options: &'a ExplainOptions,
     forward: Cell<usize>,
     backward: Cell<usize>,
 }
@@ -100,7 +104,7 @@ impl<'a> Subject<'a> {
         explainer: &'a Explainer,
         input: &HostTensor,
         target: usize,
-        seed: u32,
+        options: &'a ExplainOptions,
         control: &'a Control<'a>,
     ) -> Result<Self> {
         let range = input.data.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| {
@@ -113,7 +117,7 @@ impl<'a> Subject<'a> {
             input: to_rows(explainer.upload(input)?)?,
             range,
             target,
-            seed,
+            options,
             forward: Cell::new(0),
             backward: Cell::new(0),
         })
@@ -137,6 +141,37 @@ impl<'a> Subject<'a> {
     /// Smallest and largest value of the input.
     pub(super) fn range(&self) -> (f32, f32) {
         self.range
+    }
+
+    /// The shape of one input without the batch.
+    pub(super) fn sample(&self) -> &[usize] {
+        &self.sample
+    }
+
+    /// Channels, height and width of the input.
+    ///
+    /// # Errors
+    /// [`Error::MethodUnsuited`] where the input is no picture.
+    pub(super) fn image(&self) -> Result<[usize; 3]> {
+        self.sample
+            .as_slice()
+            .try_into()
+            .map_err(|_| self.unsuited("it works on pictures, [channels, height, width]"))
+    }
+
+    /// The error for a model or an input that the method cannot work on.
+    pub(super) fn unsuited(&self, reason: &str) -> Error {
+        Error::MethodUnsuited { method: self.options.method.clone(), reason: reason.to_owned() }
+    }
+
+    /// What the caller gave in place of what the method would draw or compute.
+    pub(super) fn given(&self, name: &str) -> Option<&HostTensor> {
+        self.options.given.get(name)
+    }
+
+    /// The model, for its nodes.
+    pub(super) fn model(&self) -> &Model {
+        self.explainer.model()
     }
 
     /// Number of values of the input.
@@ -166,7 +201,7 @@ impl<'a> Subject<'a> {
 
     /// A generator for everything random in this explanation; the same on every device.
     pub(super) fn random(&self) -> ChaCha8Rng {
-        ChaCha8Rng::seed_from_u64(u64::from(self.seed))
+        ChaCha8Rng::seed_from_u64(u64::from(self.options.seed))
     }
 
     /// Rows of standard normal noise.
@@ -196,6 +231,36 @@ impl<'a> Subject<'a> {
         self.forward.set(self.forward.get() + rows);
         self.backward.set(self.backward.get() + rows);
         Ok(Gradients { gradient: cat(gradients), logits: cat(logits) })
+    }
+
+    /// The logits of each row, `[N, classes]`, in chunks that fit the memory. Nothing is kept for a gradient.
+    pub(super) fn logits(&self, points: Tensor<2>) -> Result<Tensor<2>> {
+        let rows = points.dims()[0];
+        let limit = self.batch_limit();
+        let mut logits = Vec::new();
+        for start in (0..rows).step_by(limit) {
+            let end = (start + limit).min(rows);
+            let chunk = if end - start == rows { points.clone() } else { points.clone().slice(start..end) };
+            logits.push(self.model().logits(rows_to(chunk, &self.sample)?)?);
+        }
+        self.forward.set(self.forward.get() + rows);
+        Ok(cat(logits))
+    }
+
+    /// The output of the node called `node` for the rows `points` (few enough for one batch), the gradient of each
+    /// row's score with respect to it, and the logits.
+    pub(super) fn gradient_at(
+        &self,
+        node: &str,
+        points: Tensor<2>,
+        targets: &[usize],
+        score: Score,
+    ) -> Result<Gradient> {
+        let rows = points.dims()[0];
+        let found = self.model().gradient_at(node, rows_to(points, &self.sample)?, targets, score)?;
+        self.forward.set(self.forward.get() + rows);
+        self.backward.set(self.backward.get() + rows);
+        Ok(found)
     }
 
     /// The space of pixels from 0 to 1: as the preprocessing declares it, or else the input's own range.

@@ -1,6 +1,7 @@
 //! The engine on a command line.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -50,6 +51,10 @@ enum Command {
         /// Seed of everything random.
         #[arg(long, default_value_t = 0)]
         seed: u32,
+        /// A float32 .npy tensor in place of what the method would draw or compute, as name=file.npy; may be
+        /// repeated.
+        #[arg(long = "given", value_name = "NAME=FILE")]
+        given_tensors: Vec<String>,
         /// Writes the raw attribution, in the shape of the input.
         #[arg(long)]
         out: Option<PathBuf>,
@@ -157,10 +162,10 @@ async fn run(cli: Cli) -> CliResult {
             let job = Job::new(&common).await?;
             write_npy(&out, &job.explainer.input_gradient(&job.tensor()?, target).await.map_err(say)?)?;
         }
-        Command::Explain { common, method, target, params, seed, out, png, json } => {
+        Command::Explain { common, method, target, params, seed, given_tensors, out, png, json } => {
             let params = parse_params(&method, &params)?;
             let job = Job::new(&common).await?;
-            let options = ExplainOptions { method, target, params, seed };
+            let options = ExplainOptions { method, target, params, seed, given: given(&given_tensors)? };
             let control = Control {
                 on_progress: Box::new(|progress| {
                     eprint!("\r{} {}/{}   ", progress.stage, progress.done, progress.total);
@@ -293,6 +298,17 @@ fn parse_params(method: &str, pairs: &[String]) -> CliResult<serde_json::Map<Str
             }
         })
         .collect()
+}
+
+/// `name=file.npy` pairs.
+fn given(pairs: &[String]) -> CliResult<BTreeMap<String, HostTensor>> {
+    let read = |pair: &String| {
+        let (name, file) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("--given {pair} is not of the form name=file.npy."))?;
+        Ok((name.to_owned(), read_npy(Path::new(file))?))
+    };
+    pairs.iter().map(read).collect()
 }
 
 fn pretty(value: &impl serde::Serialize) -> CliResult<String> {

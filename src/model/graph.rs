@@ -6,7 +6,7 @@ use burn::tensor::Float;
 use onnx_ir::{ArgType, Argument, Message, ModelProto, Node, OnnxGraphBuilder, ValueSource};
 
 use super::{
-    GraphInfo, ValueInfo, count_names, names,
+    GraphInfo, NodeInfo, ValueInfo, count_names, names,
     operators::{self, Inputs, Kernel},
     value::{Ranked, Value, map_ranked},
 };
@@ -19,6 +19,7 @@ pub(super) type Slot = usize;
 struct Step {
     /// The name in the file.
     name: String,
+    operator: String,
     kernel: Kernel,
     inputs: Vec<Option<Slot>>,
     outputs: Vec<Slot>,
@@ -71,7 +72,8 @@ impl Graph {
                 inputs.push(slot);
             }
             let outputs = node.outputs().iter().map(|argument| slots.named(&argument.name)).collect();
-            steps.push(Step { name, kernel, inputs, outputs, dead_after: Vec::new() });
+            let operator = node.node_type().to_string();
+            steps.push(Step { name, operator, kernel, inputs, outputs, dead_after: Vec::new() });
         }
         let output_slot = slots.named(&ir.outputs[0].name);
         let mut graph = Self {
@@ -175,6 +177,11 @@ impl Graph {
 
     fn take_output(&self, mut values: Vec<Option<Value>>) -> Result<Value> {
         values[self.output].take().ok_or_else(|| Error::invalid_model("no node computes its output"))
+    }
+
+    pub fn nodes(&self) -> Vec<NodeInfo> {
+        let info = |step: &Step| NodeInfo { name: step.name.clone(), operator: step.operator.clone() };
+        self.steps.iter().map(info).collect()
     }
 
     /// The slot of the first output of the node called `name`.

@@ -42,6 +42,15 @@ pub struct OperatorCount {
     pub count: usize,
 }
 
+/// A node of the graph, in the order in which the nodes run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// The name in the file, or that of its first output.
+    pub name: String,
+    /// The operator's ONNX name.
+    pub operator: String,
+}
+
 /// What a model is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -63,13 +72,15 @@ pub struct GraphInfo {
 
 /// The quantity of one sample that is differentiated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Score {
     /// The logit `z_t`.
     #[default]
     Logit,
     /// The softmax probability `p_t`.
     Probability,
+    /// Its logarithm, `ln p_t`: minus the cross-entropy with the class. Finite where `p_t` rounds to zero.
+    LogProbability,
 }
 
 /// A gradient and what was computed on the way to it.
@@ -138,6 +149,11 @@ impl Model {
     /// What the model is made of.
     pub fn info(&self) -> &GraphInfo {
         &self.graph.info
+    }
+
+    /// The nodes that run, in their order.
+    pub fn nodes(&self) -> Vec<NodeInfo> {
+        self.graph.nodes()
     }
 
     /// Number of classes.
@@ -239,6 +255,7 @@ impl Model {
         let scored = match score {
             Score::Logit => logits.clone(),
             Score::Probability => activation::softmax(logits.clone(), 1),
+            Score::LogProbability => activation::log_softmax(logits.clone(), 1),
         };
         if !logits.is_tracked() {
             return Err(Error::invalid_model("its logits do not depend on the value that is differentiated"));

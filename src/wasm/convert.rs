@@ -1,6 +1,6 @@
 //! Values across the boundary.
 
-use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array, Uint8ClampedArray};
+use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array, Uint8ClampedArray, Uint32Array};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -100,6 +100,14 @@ pub(super) fn explanation_to_js(explanation: &Explanation, region: Option<Region
     let heatmap = floats(&explanation.heatmap.data, &explanation.heatmap.shape)?;
     Reflect::set(&heatmap, &"rule".into(), &explanation.heatmap.rule.as_str().into())?;
     set("heatmap", &heatmap)?;
+    if let Some(found) = &explanation.segments {
+        let segments = Object::new();
+        let set = |name: &str, value: &JsValue| Reflect::set(&segments, &name.into(), value);
+        set("labels", &Uint32Array::from(found.labels.as_slice()))?;
+        set("values", &Float32Array::from(found.values.as_slice()))?;
+        set("chosen", &Uint32Array::from(found.chosen.as_slice()))?;
+        Reflect::set(&object, &"segments".into(), &segments)?;
+    }
     set("region", &to_js(&region)?)?;
     set("info", &to_js(&explanation.info)?)?;
     set("words", &to_js(&explanation.words)?)?;

@@ -44,11 +44,23 @@ export interface Heatmap {
     rule: string;
 }
 
+/** A partition of the picture, and what each part counted for. */
+export interface Segmentation {
+    /** The segment of every pixel, row by row. */
+    labels: Uint32Array;
+    /** The attribution of each segment. */
+    values: Float32Array;
+    /** The segments that make up the explanation, the most important first. */
+    chosen: Uint32Array;
+}
+
 /** An explanation of one input. */
 export interface Explanation {
-    /** The raw values of the method, in the shape of the model's input. */
+    /** The raw values of the method, in the shape of the model's input or of one channel of it. */
     attribution: TensorData;
     heatmap: Heatmap;
+    /** For methods that work on segments. */
+    segments?: Segmentation;
     /** The part of the photograph that the network saw; null for tensors. */
     region: Region | null;
     info: ExplanationInfo;

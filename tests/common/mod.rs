@@ -135,6 +135,7 @@ impl Case {
             target: self.target,
             params: self.params.clone(),
             seed: 7,
+            ..Default::default()
         }
     }
 

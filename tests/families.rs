@@ -1,0 +1,228 @@
+//! Models beyond torchvision's: text, sound, sequences, detectors, several heads, quantised and unusual files,
+//! against PyTorch and onnxruntime (tests/reference/families.py).
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use adversight::{
+    Explainer, HostTensor, Score,
+    model::{HostValue, ModelFile, ModelOptions, Runner},
+};
+use common::{compare, generated};
+use serde::Deserialize;
+
+#[derive(Debug, Deserialize)]
+struct Index {
+    sampling: Sampling,
+    cases: Vec<Case>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Sampling {
+    count: usize,
+    stride: usize,
+}
+
+#[derive(Debug, Deserialize)]
+struct Case {
+    name: String,
+    file: String,
+    /// The file with the weights, beside the model.
+    external: Option<String>,
+    inputs: Vec<Given>,
+    outputs: Vec<Stored>,
+    explained: Explained,
+    /// "int8" and "float16": what the file rounds.
+    rounded: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Given {
+    name: String,
+    shape: Vec<usize>,
+    ints: Option<Vec<i64>>,
+    /// The generator's name for it.
+    picture: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Stored {
+    #[serde(default)]
+    name: String,
+    file: String,
+    shape: Vec<usize>,
+    norm: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Explained {
+    options: Options,
+    activation: String,
+    /// The flat index of the explained score, sample by sample.
+    targets: Vec<usize>,
+    /// The cosine of PyTorch's gradients in 32 and in 64 bits.
+    float32: f64,
+    scores: Stored,
+    gradient: Stored,
+}
+
+#[derive(Debug, Deserialize)]
+struct Options {
+    input: Option<String>,
+    output: Option<String>,
+    at: Option<String>,
+    #[serde(default)]
+    sizes: BTreeMap<String, usize>,
+}
+
+/// Reads weights: generated, or from a file beside the model.
+fn external(location: &str, offset: u64, length: Option<u64>) -> Result<Vec<u8>, String> {
+    if location.starts_with("generated:") {
+        return generated::external(location, offset, length);
+    }
+    let whole = common::read(&format!("tests/fixtures/families/{location}"));
+    let start = offset as usize;
+    let end = length.map_or(whole.len(), |length| start + length as usize);
+    whole.get(start..end).map(<[u8]>::to_vec).ok_or_else(|| format!("{location} is too short"))
+}
+
+impl Given {
+    fn tensor(&self) -> HostTensor {
+        generated::picture(self.picture.as_ref().unwrap(), &self.shape)
+    }
+
+    fn value(&self) -> HostValue {
+        match &self.ints {
+            Some(ints) => HostValue::Int { data: ints.clone(), shape: self.shape.clone() },
+            None => HostValue::Float { data: self.tensor().data, shape: self.shape.clone() },
+        }
+    }
+}
+
+impl Stored {
+    /// How far a tensor of ours agrees with the oracle's, of which some values may be kept.
+    fn agreement(&self, sampling: Sampling, ours: &[f32]) -> common::Agreement {
+        assert_eq!(ours.len(), self.shape.iter().product::<usize>(), "{}", self.file);
+        let expected = common::npy(&format!("tests/fixtures/families/{}", self.file)).data;
+        let count = ours.len();
+        let kept: Vec<f32> = if count <= sampling.count {
+            ours.to_vec()
+        } else {
+            (0..sampling.count).map(|k| ours[k * sampling.stride % count]).collect()
+        };
+        let norm = ours.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
+        let mut agreement = compare(&kept, &expected);
+        agreement.relative_l2 = agreement.relative_l2.max((norm / self.norm - 1.0).abs());
+        agreement
+    }
+}
+
+/// All outputs of the file, whatever they are.
+fn check_outputs(case: &Case, sampling: Sampling, file: &ModelFile) -> Result<f64, String> {
+    let runner = Runner::load(file, &common::cpu()).map_err(|error| error.to_string())?;
+    let inputs = case.inputs.iter().map(|given| (given.name.clone(), given.value())).collect();
+    let found = pollster::block_on(runner.run(inputs)).map_err(|error| error.to_string())?;
+    let found: BTreeMap<String, HostValue> = found.into_iter().collect();
+    let mut worst: f64 = 0.0;
+    for stored in &case.outputs {
+        let Some(HostValue::Float { data, shape }) = found.get(&stored.name) else {
+            return Err(format!("no output \"{}\" of numbers in {:?}", stored.name, found.keys()));
+        };
+        if shape != &stored.shape {
+            return Err(format!("{} has shape {shape:?}, not {:?}", stored.name, stored.shape));
+        }
+        let agreement = stored.agreement(sampling, data);
+        // float16 weights are exact in float32; what an engine rounds in between is up to it.
+        let limit = if case.rounded.as_deref() == Some("float16") { 5e-3 } else { 1e-3 };
+        if agreement.relative_max > limit {
+            return Err(format!("{}: {agreement:?}", stored.name));
+        }
+        worst = worst.max(agreement.relative_max);
+    }
+    Ok(worst)
+}
+
+fn options(case: &Case) -> ModelOptions {
+    let Options { input, output, at, sizes } = &case.explained.options;
+    ModelOptions {
+        input: input.clone(),
+        output: output.clone(),
+        at: at.clone(),
+        sizes: sizes.clone(),
+        ..Default::default()
+    }
+}
+
+/// Scores and gradients by way of the explainer.
+fn check_explained(case: &Case, sampling: Sampling, file: &ModelFile) -> Result<f64, String> {
+    let explainer = Explainer::load_with(file, &options(case), &common::cpu()).map_err(|error| error.to_string())?;
+    let info = serde_json::to_value(explainer.info()).unwrap();
+    if info["activation"] != case.explained.activation.as_str() {
+        return Err(format!("the activation is {}, not {}", info["activation"], case.explained.activation));
+    }
+    let input = case.inputs[0].tensor();
+    let scores = pollster::block_on(explainer.logits(&input)).map_err(|error| error.to_string())?;
+    let limit = if case.rounded.as_deref() == Some("float16") { 5e-3 } else { 1e-3 };
+    let agreement = case.explained.scores.agreement(sampling, &scores.data);
+    if agreement.relative_max > limit {
+        return Err(format!("scores: {agreement:?}"));
+    }
+    let gradient = gradient(&explainer, &input, &case.explained.targets);
+    let agreement = case.explained.gradient.agreement(sampling, &gradient);
+    let limit = match case.rounded.as_deref() {
+        // Rounding has no gradient of its own; that of the network before rounding is what one wants to see.
+        Some("int8") => 0.02,
+        _ => f64::max(1e-4, 3.0 * (1.0 - case.explained.float32)),
+    };
+    if 1.0 - agreement.cosine > limit {
+        return Err(format!("gradient: {agreement:?}"));
+    }
+    Ok(agreement.cosine)
+}
+
+/// The gradient of each sample's own score.
+fn gradient(explainer: &Explainer, input: &HostTensor, targets: &[usize]) -> Vec<f32> {
+    let each = input.data.len() / input.shape[0];
+    let mut shape = input.shape.clone();
+    shape[0] = 1;
+    let one = |(sample, &target): (usize, &usize)| {
+        let data = input.data[sample * each..(sample + 1) * each].to_vec();
+        let sample = HostTensor::new(data, shape.clone()).unwrap();
+        pollster::block_on(explainer.input_gradient(&sample, target)).unwrap().data
+    };
+    targets.iter().enumerate().flat_map(one).collect()
+}
+
+fn every(check: impl Fn(&Case, Sampling, &ModelFile) -> Result<f64, String>, wanted: impl Fn(&Case) -> bool) {
+    let index: Index = serde_json::from_value(common::json("tests/fixtures/families/index.json")).unwrap();
+    let only = std::env::var("ADVERSIGHT_FAMILIES").unwrap_or_default();
+    let mut failures = Vec::new();
+    let cases = index.cases.iter().filter(|case| wanted(case) && case.name.starts_with(&only));
+    let mut count = 0;
+    for case in cases {
+        count += 1;
+        let bytes = common::read(&format!("tests/fixtures/families/{}", case.file));
+        let file = ModelFile { bytes: &bytes, external: Some(&external) };
+        let checked = catch_unwind(AssertUnwindSafe(|| check(case, index.sampling, &file)));
+        match checked.unwrap_or_else(|_| Err("a panic".into())) {
+            Ok(agreement) => println!("{}: {agreement:.2e}", case.name),
+            Err(fault) => failures.push(format!("{}: {fault}", case.name)),
+        }
+    }
+    assert!(failures.is_empty(), "{} of {count}:\n{}", failures.len(), failures.join("\n"));
+    assert!(count > 0);
+}
+
+#[test]
+fn outputs_agree_with_the_oracles() {
+    every(check_outputs, |_| true);
+}
+
+#[test]
+fn scores_and_gradients_agree_with_pytorch() {
+    every(check_explained, |case| case.explained.options.at.is_none());
+}

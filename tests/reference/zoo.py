@@ -116,7 +116,8 @@ def onnxruntime_outputs(model, feeds):
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(None, feeds)
+    half = {value.name for value in session.get_inputs() if value.type == "tensor(float16)"}
+    return session.run(None, {name: value.astype(np.float16) if name in half else value for name, value in feeds.items()})
 
 
 def gradients(module, x, targets, dtype):

@@ -16,7 +16,7 @@ use std::{
 
 use adversight::{
     Error, Explainer,
-    model::{ModelFile, ModelOptions},
+    model::{ModelFile, ModelOptions, inspect},
 };
 use common::generated;
 use onnx_ir::{AttributeProto, AttributeType, GraphProto, Message, ModelProto, NodeProto, TensorProto};
@@ -209,6 +209,7 @@ fn load(what: &str, bytes: Vec<u8>) -> Option<Error> {
             _ => generated::external(location, offset, length),
         };
         let file = ModelFile { bytes: &bytes, external: Some(&external) };
+        let _ = inspect(&bytes);
         let loaded = Explainer::load_with(&file, &ModelOptions::default(), &common::cpu());
         let _ = send.send(loaded.err());
     });

@@ -9,9 +9,10 @@ use std::{
 };
 
 use adversight::{
-    Explainer, HostTensor, Score,
-    model::{HostValue, ModelFile, ModelOptions, Runner},
+    Explainer, HostTensor, Model, Score,
+    model::{HostValue, ModelFile, ModelOptions, Runner, inspect},
 };
+use burn::tensor::{Tensor, TensorData};
 use common::{compare, generated};
 use serde::Deserialize;
 
@@ -136,9 +137,7 @@ fn check_outputs(case: &Case, sampling: Sampling, file: &ModelFile) -> Result<f6
             return Err(format!("{} has shape {shape:?}, not {:?}", stored.name, stored.shape));
         }
         let agreement = stored.agreement(sampling, data);
-        // float16 weights are exact in float32; what an engine rounds in between is up to it.
-        let limit = if case.rounded.as_deref() == Some("float16") { 5e-3 } else { 1e-3 };
-        if agreement.relative_max > limit {
+        if agreement.relative_max > limit(case) {
             return Err(format!("{}: {agreement:?}", stored.name));
         }
         worst = worst.max(agreement.relative_max);
@@ -157,44 +156,61 @@ fn options(case: &Case) -> ModelOptions {
     }
 }
 
-/// Scores and gradients by way of the explainer.
-fn check_explained(case: &Case, sampling: Sampling, file: &ModelFile) -> Result<f64, String> {
-    let explainer = Explainer::load_with(file, &options(case), &common::cpu()).map_err(|error| error.to_string())?;
-    let info = serde_json::to_value(explainer.info()).unwrap();
-    if info["activation"] != case.explained.activation.as_str() {
-        return Err(format!("the activation is {}, not {}", info["activation"], case.explained.activation));
-    }
-    let input = case.inputs[0].tensor();
-    let scores = pollster::block_on(explainer.logits(&input)).map_err(|error| error.to_string())?;
-    let limit = if case.rounded.as_deref() == Some("float16") { 5e-3 } else { 1e-3 };
-    let agreement = case.explained.scores.agreement(sampling, &scores.data);
-    if agreement.relative_max > limit {
+/// How far scores may be from the oracle's, over the largest.
+fn limit(case: &Case) -> f64 {
+    // float16 weights are exact in float32; what an engine rounds in between is up to it.
+    if case.rounded.as_deref() == Some("float16") { 5e-3 } else { 1e-3 }
+}
+
+/// Compares scores and gradients; returns the gradients' cosine.
+fn judge(case: &Case, sampling: Sampling, scores: &[f32], gradient: &[f32]) -> Result<f64, String> {
+    let agreement = case.explained.scores.agreement(sampling, scores);
+    if agreement.relative_max > limit(case) {
         return Err(format!("scores: {agreement:?}"));
     }
-    let gradient = gradient(&explainer, &input, &case.explained.targets);
-    let agreement = case.explained.gradient.agreement(sampling, &gradient);
-    let limit = match case.rounded.as_deref() {
+    let agreement = case.explained.gradient.agreement(sampling, gradient);
+    let allowed = match case.rounded.as_deref() {
         // Rounding has no gradient of its own; that of the network before rounding is what one wants to see.
         Some("int8") => 0.02,
         _ => f64::max(1e-4, 3.0 * (1.0 - case.explained.float32)),
     };
-    if 1.0 - agreement.cosine > limit {
+    if 1.0 - agreement.cosine > allowed {
         return Err(format!("gradient: {agreement:?}"));
     }
     Ok(agreement.cosine)
 }
 
-/// The gradient of each sample's own score.
-fn gradient(explainer: &Explainer, input: &HostTensor, targets: &[usize]) -> Vec<f32> {
+/// Scores and gradients of an input, by way of the explainer.
+fn check_input(case: &Case, sampling: Sampling, file: &ModelFile) -> Result<f64, String> {
+    let explainer =
+        Explainer::load_with(file, &options(case), &common::cpu()).map_err(|error| error.to_string())?;
+    let input = case.inputs[0].tensor();
+    let scores = pollster::block_on(explainer.logits(&input)).map_err(|error| error.to_string())?;
     let each = input.data.len() / input.shape[0];
     let mut shape = input.shape.clone();
     shape[0] = 1;
-    let one = |(sample, &target): (usize, &usize)| {
+    let gradient = |(sample, &target): (usize, &usize)| {
         let data = input.data[sample * each..(sample + 1) * each].to_vec();
         let sample = HostTensor::new(data, shape.clone()).unwrap();
         pollster::block_on(explainer.input_gradient(&sample, target)).unwrap().data
     };
-    targets.iter().enumerate().flat_map(one).collect()
+    let gradients: Vec<f32> = case.explained.targets.iter().enumerate().flat_map(gradient).collect();
+    judge(case, sampling, &scores.data, &gradients)
+}
+
+/// Scores and gradients of words, at the node that looks up their vectors.
+fn check_words(case: &Case, sampling: Sampling, file: &ModelFile) -> Result<f64, String> {
+    let fault = |error: adversight::Error| error.to_string();
+    let model = Model::load_with(file, &options(case), &common::cpu()).map_err(fault)?;
+    let words = case.inputs.iter().map(|given| (given.name.clone(), given.value())).collect();
+    let model = model.with_inputs(words).map_err(fault)?;
+    let vectors = pollster::block_on(model.source()).map_err(fault)?;
+    let dims: [usize; 3] = vectors.shape.clone().try_into().unwrap();
+    let x = Tensor::<3>::from_data(TensorData::new(vectors.data, dims), model.device().burn());
+    let found = model.gradient(x.into(), &case.explained.targets, Score::Logit).map_err(fault)?;
+    let scores = found.logits.into_data().try_into_vec::<f32>().unwrap();
+    let gradient = found.gradient.reshape(&[dims.iter().product()]).unwrap().get::<1>().unwrap();
+    judge(case, sampling, &scores, &gradient.into_data().try_into_vec::<f32>().unwrap())
 }
 
 fn every(check: impl Fn(&Case, Sampling, &ModelFile) -> Result<f64, String>, wanted: impl Fn(&Case) -> bool) {
@@ -224,5 +240,37 @@ fn outputs_agree_with_the_oracles() {
 
 #[test]
 fn scores_and_gradients_agree_with_pytorch() {
-    every(check_explained, |case| case.explained.options.at.is_none());
+    every(check_input, |case| case.explained.options.at.is_none());
+}
+
+#[test]
+fn gradients_at_the_words_vectors_agree_with_pytorch() {
+    every(check_words, |case| case.explained.options.at.is_some());
+}
+
+#[test]
+fn the_report_finds_no_fault() {
+    let check = |case: &Case, _, file: &ModelFile| {
+        let report = inspect(file.bytes).map_err(|error| error.to_string())?;
+        if !report.problems.is_empty() {
+            return Err(report.problems.join(" "));
+        }
+        let activation = report.activation.map(|found| serde_json::to_value(found).unwrap());
+        let expected = Some(case.explained.activation.as_str()).filter(|&name| name != "none");
+        if activation.as_ref().and_then(|found| found.as_str()) != expected {
+            return Err(format!("the activation is {activation:?}, not {expected:?}"));
+        }
+        let inputs: Vec<&str> = report.inputs.iter().map(|input| input.name.as_str()).collect();
+        let outputs: Vec<&str> = report.outputs.iter().map(|output| output.name.as_str()).collect();
+        if inputs != case.inputs.iter().map(|given| &given.name).collect::<Vec<_>>()
+            || outputs != case.outputs.iter().map(|stored| &stored.name).collect::<Vec<_>>()
+        {
+            return Err(format!("from {inputs:?} to {outputs:?}"));
+        }
+        match &case.external {
+            Some(location) if !report.external.contains(location) => Err(format!("lies in {:?}", report.external)),
+            _ => Ok(report.parameters as f64),
+        }
+    };
+    every(check, |_| true);
 }

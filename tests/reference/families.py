@@ -437,7 +437,7 @@ def texts(cases):
             dynamic = tuple({0: batch_and_length["batch"], 1: batch_and_length["length"]} for _ in range(2))
         from_torch(
             cases, name, module, words_and_mask(name), exporter=exporter, opset=opset, plain=plain, dynamic=dynamic,
-            embedding=embedding, options={"input": "input_ids", "sizes": {"input_ids:1": LENGTH, "attention_mask:1": LENGTH}},
+            embedding=embedding, options={"sizes": {"length": LENGTH} if plain else {"input_ids:1": LENGTH, "attention_mask:1": LENGTH}},
         )  # fmt: skip
     from_torch(cases, "sentence_cnn", Sentences(), {"words": words("sentence_cnn")}, opset=11, embedding=embedding)
     from_torch(cases, "words_lstm", RecurrentWords(), {"words": words("words_lstm")}, opset=14, embedding=embedding)

@@ -1,11 +1,12 @@
-"""Models beyond torchvision's: text, sound, sequences, detectors, several heads, quantised, unusual files. Writes tests/fixtures/families.
+"""Models beyond torchvision's: text, sound, sequences, detectors, several heads, quantised, unusual files.
 
-Every architecture is small but whole. Outputs are PyTorch's where PyTorch has the network and onnxruntime agrees with it, onnxruntime's
-where the file has no other original (quantised ones). Gradients are PyTorch's in 64 bits.
+Writes tests/fixtures/families. Every architecture is small but whole. Outputs are PyTorch's where PyTorch has the network and
+onnxruntime agrees with it, onnxruntime's where the file has no other original (quantised ones). Gradients are PyTorch's in 64 bits.
 """
 
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -119,9 +120,11 @@ class Yolo(nn.Module):
 
     def __init__(self, classes=4):
         super().__init__()
-        leaky = lambda: nn.LeakyReLU(0.1)  # noqa: E731
+        leaky = partial(nn.LeakyReLU, 0.1)
         self.first = nn.Sequential(block(3, 8, activation=leaky), nn.MaxPool2d(2), block(8, 12, activation=leaky))
-        self.second = nn.Sequential(nn.MaxPool2d(2), block(12, 16, activation=leaky), nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(2, 1))
+        self.second = nn.Sequential(
+            nn.MaxPool2d(2), block(12, 16, activation=leaky), nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(2, 1)
+        )
         self.narrow = block(16, 8, 1, activation=leaky)
         self.coarse = nn.Conv2d(8, 3 * (5 + classes), 1)
         self.up = nn.Sequential(block(8, 6, 1, activation=leaky), nn.Upsample(scale_factor=2, mode="nearest"))
@@ -205,7 +208,13 @@ class SentenceEncoder(nn.Module):
 
 
 def bert_config(**more):
-    sizes = {"vocab_size": VOCABULARY, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 40}
+    sizes = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 24,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 3,
+        "intermediate_size": 40,
+    }
     return transformers.BertConfig(**sizes, max_position_embeddings=16, num_labels=3, **more)
 
 
@@ -215,7 +224,8 @@ def bert(attention):
 
 def distilbert():
     config = transformers.DistilBertConfig(
-        vocab_size=VOCABULARY, dim=24, n_layers=2, n_heads=3, hidden_dim=40, max_position_embeddings=16, num_labels=3, attn_implementation="eager"
+        vocab_size=VOCABULARY, dim=24, n_layers=2, n_heads=3, hidden_dim=40, max_position_embeddings=16, num_labels=3,
+        attn_implementation="eager",
     )  # fmt: skip
     return Answer(transformers.DistilBertForSequenceClassification(config))
 
@@ -268,11 +278,15 @@ class Cases:
                 explained[key] = {"file": stored, **sampled(FOLDER / stored, explained[key])}
             entry["explained"] = explained
         self.entries.append(entry)
-        print(f"{name}: {entry.get('nodes', '')} nodes, {(FOLDER / file).stat().st_size / 1e3:.0f} kB, {({k: v.shape for k, v in outputs.items()})}", flush=True)
+        print(f"{name}: {(FOLDER / file).stat().st_size / 1e3:.0f} kB, {[value.shape for value in outputs.values()]}", flush=True)
 
     def write(self):
         versions = {m.__name__: m.__version__ for m in (np, onnx, onnxruntime, torch, transformers)}
-        sampling = {"count": SAMPLES, "stride": STRIDE, "index": "(k * stride) mod n for k in 0..count, into the flattened tensor; whole where n <= count"}
+        sampling = {
+            "count": SAMPLES,
+            "stride": STRIDE,
+            "index": "(k * stride) mod n for k in 0..count, into the flattened tensor; whole where n <= count",
+        }
         write_json(FOLDER / "index.json", {"versions": versions, "sampling": sampling, "cases": self.entries})
 
 
@@ -375,10 +389,10 @@ def evaluate(module, feeds):
 
 
 def from_torch(
-    cases, name, module, feeds, outputs=("logits",), exporter="torchscript", opset=17, targets=(1, 0), scores_of=first, embedding=None,
-    plain=True, dynamic=None, options=None, activation="none",
+    cases, name, module, feeds, outputs=("logits",), exporter="torchscript", opset=17, targets=(1, 0), scores_of=first,
+    embedding=None, plain=True, dynamic=None, options=None, activation="none",
 ):  # fmt: skip
-    """A case from a PyTorch module. `scores_of` gives what is explained: the logits behind an activation, or another output than the first."""
+    """A case from a PyTorch module. `scores_of` gives what is explained: logits behind an activation, or not the first output."""
     module, bare = prepare(name, module, feeds, exporter, opset, outputs, plain, dynamic)
     options = dict(options or {})
     layer = embedding and embedding(module)
@@ -389,8 +403,8 @@ def from_torch(
 
 
 def check_and_add(
-    cases, name, bare, module, feeds, outputs, targets=(1, 0), scores_of=first, layer=None, options=None, activation="none", accepted=2e-6, file=None,
-    write=True, **more,
+    cases, name, bare, module, feeds, outputs, targets=(1, 0), scores_of=first, layer=None, options=None, activation="none",
+    accepted=2e-6, file=None, write=True, **more,
 ):  # fmt: skip
     """Stores what PyTorch computes, once onnxruntime, which has the file alone, agrees with it."""
     ours = explain(module, feeds, scores_of, targets, layer)
@@ -437,7 +451,8 @@ def texts(cases):
             dynamic = tuple({0: batch_and_length["batch"], 1: batch_and_length["length"]} for _ in range(2))
         from_torch(
             cases, name, module, words_and_mask(name), exporter=exporter, opset=opset, plain=plain, dynamic=dynamic,
-            embedding=embedding, options={"sizes": {"length": LENGTH} if plain else {"input_ids:1": LENGTH, "attention_mask:1": LENGTH}},
+            embedding=embedding,
+            options={"sizes": {"length": LENGTH} if plain else {"input_ids:1": LENGTH, "attention_mask:1": LENGTH}},
         )  # fmt: skip
     from_torch(cases, "sentence_cnn", Sentences(), {"words": words("sentence_cnn")}, opset=11, embedding=embedding)
     from_torch(cases, "words_lstm", RecurrentWords(), {"words": words("words_lstm")}, opset=14, embedding=embedding)
@@ -496,14 +511,28 @@ def pictures(cases):
         cases, "centernet_dynamo", CenterNet(), feeds("centernet_dynamo"), outputs=("heat", "size", "offset"), exporter="dynamo",
         options={"output": "offset"}, scores_of=output(2), targets=(30, 221), opset=18,
     )  # fmt: skip
-    from_torch(cases, "segmentation", Segmentation(), feeds("segmentation", 20), outputs=("scores",), opset=13, targets=(123, 1500))
+    from_torch(
+        cases, "segmentation", Segmentation(), feeds("segmentation", 20), outputs=("scores",), opset=13, targets=(123, 1500)
+    )
     open_axes = {"input": {0: "batch", 2: "height", 3: "width"}, "logits": {0: "batch"}}
     for mode, opset, size in (("nearest", 11, 24), ("bilinear", 13, 30), ("bilinear", 17, 27)):
         name = f"any_size_{mode}_{opset}"
         from_torch(
-            cases, name, AnySize(mode), feeds(name, size), opset=opset, dynamic=open_axes, options={"sizes": {"height": size, "width": size}}
+            cases,
+            name,
+            AnySize(mode),
+            feeds(name, size),
+            opset=opset,
+            dynamic=open_axes,
+            options={"sizes": {"height": size, "width": size}},
         )
-    dims = ({0: torch.export.Dim("batch", min=1, max=16), 2: torch.export.Dim("height", min=12, max=96), 3: torch.export.Dim("width", min=12, max=96)},)
+    dims = (
+        {
+            0: torch.export.Dim("batch", min=1, max=16),
+            2: torch.export.Dim("height", min=12, max=96),
+            3: torch.export.Dim("width", min=12, max=96),
+        },
+    )
     from_torch(
         cases, "any_size_dynamo", AnySize("bilinear"), feeds("any_size_dynamo", 26), exporter="dynamo", opset=18, dynamic=dims,
         options={"sizes": {"input:2": 26, "input:3": 26}},
@@ -520,7 +549,9 @@ def half(cases):
         module, bare = prepare(name, classifier(), feeds, "torchscript", 17, ("logits",))
         narrow = strip(convert_float_to_float16(filled(bare), keep_io_types=keep))
         state = module.state_dict()
-        module.load_state_dict({key: value.half().float() if value.is_floating_point() else value for key, value in state.items()})
+        module.load_state_dict(
+            {key: value.half().float() if value.is_floating_point() else value for key, value in state.items()}
+        )
         check_and_add(cases, name, narrow, module, feeds, ("logits",), accepted=5e-3, exporter="onnxruntime", rounded="float16")
 
 
@@ -533,7 +564,7 @@ class Calibration(CalibrationDataReader):
 
 
 def quantised(cases):
-    """onnxruntime's own quantisers. The file has no other original, so its outputs are onnxruntime's; the gradient is that of the network before rounding."""
+    """onnxruntime's own quantisers. Outputs are onnxruntime's, the only original; the gradient is that of the network before rounding."""
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "float.onnx", Path(folder) / "quantised.onnx"
         for name, form, per_channel in (
@@ -547,7 +578,9 @@ def quantised(cases):
             module, bare = folded(name, nn.Sequential(*classifier()[:-1], nn.Linear(24, 16), nn.ReLU(), Product(16, 6)), feeds)
             onnx.save(filled(bare), source)
             if form is None:
-                quantize_dynamic(source, target, weight_type=QuantType.QInt8 if per_channel else QuantType.QUInt8, per_channel=per_channel)
+                quantize_dynamic(
+                    source, target, weight_type=QuantType.QInt8 if per_channel else QuantType.QUInt8, per_channel=per_channel
+                )
             else:
                 options = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
                 if form == QuantFormat.QOperator:
@@ -557,7 +590,14 @@ def quantised(cases):
             (logits,) = onnxruntime_outputs(rounded, feeds)
             ours = explain(module, feeds, first, (1, 0))
             print(f"{name}: rounding changes the logits by {largest_difference(logits, ours.scores):.1e}")
-            explained = {"options": {}, "activation": "none", "targets": [1, 0], "float32": 1.0, "scores": logits, "gradient": ours.gradient}
+            explained = {
+                "options": {},
+                "activation": "none",
+                "targets": [1, 0],
+                "float32": 1.0,
+                "scores": logits,
+                "gradient": ours.gradient,
+            }
             cases.add(name, rounded, feeds, {"logits": logits}, explained, exporter="onnxruntime", rounded="int8")
 
 
@@ -607,7 +647,11 @@ def weights_only(cases):
 
 
 def key_of(module, value):
-    return next(name for name, tensor in module.state_dict().items() if tensor.shape == value.shape and np.array_equal(tensor.numpy(), value))
+    return next(
+        name
+        for name, tensor in module.state_dict().items()
+        if tensor.shape == value.shape and np.array_equal(tensor.numpy(), value)
+    )
 
 
 class Keras(nn.Module):
@@ -639,7 +683,10 @@ def keras(cases):
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     scope = "StatefulPartitionedCall/model"
-    nodes, weights = [], {f"{scope}/{key}": value.numpy() for key, value in module.state_dict().items() if value.is_floating_point()}
+    nodes, weights = (
+        [],
+        {f"{scope}/{key}": value.numpy() for key, value in module.state_dict().items() if value.is_floating_point()},
+    )
     weights[f"{scope}/last.weight"] = weights[f"{scope}/last.weight"].T.copy()
     weights |= {"zero": np.float32(0.0), "six": np.float32(6.0)}
 
@@ -653,9 +700,21 @@ def keras(cases):
     def convolution(x, layer, kernel, **attributes):
         x = node("Transpose", [x], f"{layer}/Conv2D__6", perm=[0, 3, 1, 2])
         bias = weight(f"{layer}.bias") if f"{scope}/{layer}.bias" in weights else []
-        x = node("Conv", [x, *weight(f"{layer}.weight"), *bias], f"{layer}/Conv2D", kernel_shape=[kernel, kernel], auto_pad="SAME_UPPER", **attributes)
+        x = node(
+            "Conv",
+            [x, *weight(f"{layer}.weight"), *bias],
+            f"{layer}/Conv2D",
+            kernel_shape=[kernel, kernel],
+            auto_pad="SAME_UPPER",
+            **attributes,
+        )
         if layer == "first":
-            x = node("BatchNormalization", [x, *weight("norm.weight", "norm.bias", "norm.running_mean", "norm.running_var")], "bn/FusedBatchNormV3", epsilon=1e-3)
+            x = node(
+                "BatchNormalization",
+                [x, *weight("norm.weight", "norm.bias", "norm.running_mean", "norm.running_var")],
+                "bn/FusedBatchNormV3",
+                epsilon=1e-3,
+            )
         x = node("Transpose", [x], f"{layer}/Conv2D__14", perm=[0, 2, 3, 1])
         return node("Clip", [x, "zero", "six"], f"{layer}/Relu6")
 
@@ -675,7 +734,15 @@ def keras(cases):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], producer_name="tf2onnx", ir_version=7)
     onnx.checker.check_model(model, full_check=True)
     check_and_add(
-        cases, name, model, module, feeds, ("predictions",), scores_of=lambda module: module.logits, activation="softmax", exporter="onnx.helper"
+        cases,
+        name,
+        model,
+        module,
+        feeds,
+        ("predictions",),
+        scores_of=lambda module: module.logits,
+        activation="softmax",
+        exporter="onnx.helper",
     )
 
 
@@ -683,7 +750,16 @@ def old(cases):
     """Opset 7, IR 3: every initialiser is an input too, Dropout and the batch normalisation of that time."""
     name = "opset_7"
     feeds = {"input": picture(name, (2, 3, 24, 24))}
-    trunk = (block(3, 12, stride=2), nn.MaxPool2d(3, 2), nn.Dropout(), block(12, 18), nn.AvgPool2d(5), nn.Flatten(), nn.Dropout(), nn.Linear(18, 6))
+    trunk = (
+        block(3, 12, stride=2),
+        nn.MaxPool2d(3, 2),
+        nn.Dropout(),
+        block(12, 18),
+        nn.AvgPool2d(5),
+        nn.Flatten(),
+        nn.Dropout(),
+        nn.Linear(18, 6),
+    )
     module, bare = prepare(name, nn.Sequential(*trunk), feeds, "torchscript", 7, ("logits",))
     bare.ir_version = 3
     for tensor in bare.graph.initializer:
@@ -701,7 +777,10 @@ def outside(cases):
         onnx.save(filled(bare), path, save_as_external_data=True, location=f"{name}.bin", size_threshold=256)
         for part in (f"{name}.onnx", f"{name}.bin"):
             (FOLDER / part).write_bytes((Path(folder) / part).read_bytes())
-    check_and_add(cases, name, bare, module, feeds, ("logits",), exporter="torchscript", write=False, external=f"{name}.bin", opset=15)
+    read = onnx.load(FOLDER / f"{name}.onnx")
+    check_and_add(
+        cases, name, read, module, feeds, ("logits",), exporter="torchscript", write=False, external=f"{name}.bin", opset=15
+    )
 
 
 GROUPS = (texts, sequences, pictures, half, quantised, weights_only, keras, old, outside)

@@ -43,7 +43,10 @@ def seed_of(text):
 
 
 def picture(name, shape, grid=7):
-    """An input [N,C,...]: noise in blocks (`grid` along each axis), so that a network's averages differ from sample to sample, and half as much fine noise."""
+    """An input [N,C,...]: noise in blocks, `grid` along each axis, and half as much fine noise.
+
+    Without the blocks a network's averages would hardly differ from sample to sample.
+    """
     count = int(np.prod(shape))
     fine = noise(seed_of(f"{name}/fine"), count, 0.5).reshape(shape)
     spatial = [-(-size // grid) for size in shape[2:]]  # pixels of a block
@@ -148,7 +151,10 @@ class Filler:
             axes = [axis for axis in range(x.dim()) if axis != 1]
             mean, variance = x.mean(axes), x.var(axes, unbiased=False)
             spread = variance.mean().item()
-            for buffer, scale, offset in (("running_mean", 0.3 * mean.std().item(), mean.mean().item()), ("running_var", 0.3 * spread, spread)):
+            for buffer, scale, offset in (
+                ("running_mean", 0.3 * mean.std().item(), mean.mean().item()),
+                ("running_var", 0.3 * spread, spread),
+            ):
                 tensor = getattr(layer, buffer)
                 self.fill(self.names[id(tensor)], tensor, scale, offset)
 
@@ -181,7 +187,7 @@ def first_guess(name, tensor):
 
 
 def skeleton(model, mapping, recipes):
-    """A copy of an exported model whose parameters are named instead of stored, but for small ones. The network's own constants stay."""
+    """A copy of an exported model whose parameters are named instead of stored, but for small ones; constants stay."""
     bare = onnx.ModelProto()
     bare.CopyFrom(model)
     for initialiser in bare.graph.initializer:

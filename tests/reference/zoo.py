@@ -1,7 +1,9 @@
-"""Every kind of torchvision classifier, with generated weights: a skeleton, logits and input gradients each. Writes tests/fixtures/zoo.
+"""Every kind of torchvision classifier, with generated weights: a skeleton, logits and input gradients each.
 
-    python zoo.py                    # all of them, about an hour on one core
-    python zoo.py resnet18 vit_b_16  # some of them; the others' entries are kept
+Writes tests/fixtures/zoo.
+
+python zoo.py                    # all of them, about 8 minutes on one core
+python zoo.py resnet18 vit_b_16  # some of them; the others' entries are kept
 """
 
 import copy
@@ -201,7 +203,11 @@ def make(names=()):
             old[network.name] = make_one(network)
             entries = [old[network.name] for network in NETWORKS if network.name in old]
             versions = {m.__name__: m.__version__ for m in (np, onnx, onnxruntime, torch, torchvision)}
-            sampling = {"count": SAMPLES, "stride": STRIDE, "index": "(k * stride) mod n for k in 0..count, into the flattened tensor"}
+            sampling = {
+                "count": SAMPLES,
+                "stride": STRIDE,
+                "index": "(k * stride) mod n for k in 0..count, into the flattened tensor",
+            }
             write_json(path, {"versions": versions, "sampling": sampling, "networks": entries})
 
 

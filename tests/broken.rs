@@ -695,6 +695,139 @@ fn old_opsets_with_nonsense() {
     ]);
 }
 
+/// What each operator makes of a list of twelve numbers a sample, or of a picture where it wants a sequence.
+#[test]
+fn ranks_that_do_not_fit() {
+    let flat = |what, operator, inputs: &str, attributes: &[AttributeProto], weights: Vec<TensorProto>| {
+        (what, Some("odd_one"), with_input(model([odd(operator, inputs, attributes)], weights), &[-1, 12]))
+    };
+    let kernel = || ints("kernel_shape", &[2, 2]);
+    let w = |dims: &[i64]| vec![weight("w", dims)];
+    refused(vec![
+        flat("Conv", "Conv", "input w", &[], w(&[4, 12, 3, 3])),
+        flat("ConvTranspose", "ConvTranspose", "input w", &[], w(&[12, 4, 2, 2])),
+        flat("MaxPool", "MaxPool", "input", &[kernel()], vec![]),
+        flat("AveragePool", "AveragePool", "input", &[kernel()], vec![]),
+        flat("Transpose", "Transpose", "input", &[ints("perm", &[0, 2, 3, 1])], vec![]),
+        flat("Concat", "Concat", "input input", &[int("axis", 2)], vec![]),
+        flat("Split", "Split", "input k", &[int("axis", 3)], vec![integers("k", &[12])]),
+        flat("ReduceMean", "ReduceMean", "input", &[ints("axes", &[2, 3])], vec![]),
+        flat("Softmax", "Softmax", "input", &[int("axis", 2)], vec![]),
+        flat("Pad", "Pad", "input k", &[], vec![integers("k", &[0; 8])]),
+        flat("Resize", "Resize", "input _ k", &[], vec![numbers("k", &[1.0, 1.0, 2.0, 2.0])]),
+        flat("DepthToSpace", "DepthToSpace", "input", &[int("blocksize", 2)], vec![]),
+        flat("MatMul", "MatMul", "input w", &[], w(&[4, 4, 5])),
+        flat("Gemm", "Gemm", "input w", &[], w(&[12])),
+        flat("Gather", "Gather", "input k", &[int("axis", 2)], vec![integers("k", &[0])]),
+        (
+            "LSTM of pictures",
+            Some("odd_one"),
+            model(
+                [odd("LSTM", "input w r", &[int("hidden_size", 4)])],
+                [weight("w", &[1, 16, 8]), weight("r", &[1, 16, 4])],
+            ),
+        ),
+        ("an input without dimensions", None, with_input(model([odd("Relu", "input", &[])], []), &[])),
+        ("an empty input", None, with_input(model([odd("Relu", "input", &[])], []), &[-1, 0])),
+    ]);
+}
+
+/// A message of protobuf: its field's number and its contents.
+fn message(field: u8, contents: &[u8]) -> Vec<u8> {
+    claimed(field, contents.len() as u64, contents)
+}
+
+/// The same, with a length of its own.
+fn claimed(field: u8, mut length: u64, contents: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![field << 3 | 2];
+    while length > 127 {
+        bytes.push(length as u8 & 127 | 128);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+    bytes.extend_from_slice(contents);
+    bytes
+}
+
+#[test]
+fn headers_that_lie() {
+    const GRAPH: u8 = 7;
+    const INITIALIZER: u8 = 5;
+    const RAW_DATA: u8 = 9;
+    let before = peak_memory();
+    let gigabytes = 10 << 30;
+    // A graph in an attribute of a node of a graph, and so on.
+    let mut deep = Vec::new();
+    for _ in 0..20_000 {
+        deep = message(1, &message(5, &message(6, &deep)));
+    }
+    for (what, bytes) in [
+        ("a graph of 10 GB", claimed(GRAPH, gigabytes, b"little")),
+        ("a weight of 10 GB", message(GRAPH, &claimed(INITIALIZER, gigabytes, b"little"))),
+        ("data of 10 GB", message(GRAPH, &message(INITIALIZER, &claimed(RAW_DATA, gigabytes, b"little")))),
+        ("data of 2^64 - 1 bytes", message(GRAPH, &message(INITIALIZER, &claimed(RAW_DATA, u64::MAX, b"little")))),
+        ("a name of 10 GB", message(GRAPH, &claimed(2, gigabytes, b"little"))),
+        ("graphs in graphs in graphs", message(GRAPH, &deep)),
+        ("nothing but zeros", vec![0; 4096]),
+        ("nothing but ones", vec![0xFF; 4096]),
+        ("another kind of file", b"\x89PNG\r\n\x1a\n".repeat(50)),
+    ] {
+        let error = load(what, bytes).unwrap_or_else(|| panic!("{what}: accepted"));
+        println!("{what}: [{}] {error}", error.code());
+    }
+    let grown = peak_memory().saturating_sub(before);
+    assert!(grown < MEMORY, "{} MiB", grown >> 20);
+}
+
+/// Functions of the file's own, whose calls are written out.
+#[test]
+fn functions_without_end() {
+    let call = |function: String, input: &str, output: &str| NodeProto {
+        domain: "own".into(),
+        ..node(&function, input, output, &[])
+    };
+    let with_functions = |calls: &dyn Fn(usize) -> Vec<NodeProto>, count: usize| {
+        let mut model = model([NodeProto { domain: "own".into(), ..odd("f0", "input", &[]) }], []);
+        model.opset_import.push(Default::default());
+        model.opset_import[1].domain = "own".into();
+        model.opset_import[1].version = 1;
+        for index in 0..count {
+            model.functions.push(Default::default());
+            let function = &mut model.functions[index];
+            function.name = format!("f{index}");
+            function.domain = "own".into();
+            function.input = vec!["x".into()];
+            function.output = vec!["y".into()];
+            function.node = calls(index);
+        }
+        model
+    };
+    refused(vec![
+        ("a function that calls itself", None, with_functions(&|_| vec![call("f0".into(), "x", "y")], 1)),
+        (
+            "two functions that call each other",
+            None,
+            with_functions(&|index| vec![call(format!("f{}", 1 - index), "x", "y")], 2),
+        ),
+        (
+            "forty functions, each calling the next twice",
+            None,
+            with_functions(
+                &|index| match index {
+                    39 => vec![node("Relu", "x", "y", &[])],
+                    _ => ["x", "h"]
+                        .into_iter()
+                        .zip(["h", "y"])
+                        .map(|(input, output)| call(format!("f{}", index + 1), input, output))
+                        .collect(),
+                },
+                40,
+            ),
+        ),
+        ("a function that is nowhere defined", None, with_functions(&|_| vec![call("f7".into(), "x", "y")], 1)),
+    ]);
+}
+
 #[test]
 fn files_that_are_cut_off() {
     for file in ["bert_dynamo", "yolo", "lstm", "int8_qdq"] {

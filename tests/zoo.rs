@@ -36,6 +36,8 @@ struct Network {
     nodes: usize,
     parameters: usize,
     shape: Vec<usize>,
+    /// The generator's name of each sample.
+    pictures: Vec<String>,
     /// The class of each sample.
     targets: Vec<usize>,
     /// The norm of each sample's gradient.
@@ -116,13 +118,15 @@ fn check(network: &Network, sampling: Sampling) -> Result<String, String> {
     let file = ModelFile { bytes: &bytes, external: Some(&generated::external) };
     let explainer = Explainer::load_with(&file, &ModelOptions::default(), &common::cpu())
         .map_err(|error| error.to_string())?;
-    let three = generated::picture(&network.name, &network.shape);
-    let each = three.data.len() / network.shape[0];
     let mut shape = network.shape.clone();
     shape[0] = 1;
-    let one = HostTensor::new(three.data[..each].to_vec(), shape).unwrap();
+    let samples: Vec<HostTensor> =
+        network.pictures.iter().map(|name| generated::picture(name, &shape)).collect();
+    let one = &samples[0];
+    let all = samples.iter().flat_map(|sample| sample.data.iter().copied()).collect();
+    let three = HostTensor::new(all, network.shape.clone()).unwrap();
 
-    let single = agree(network, sampling, &compute(&explainer, &one, &network.targets[..1]))
+    let single = agree(network, sampling, &compute(&explainer, one, &network.targets[..1]))
         .map_err(|difference| format!("batch 1: {difference}"))?;
     let batch = agree(network, sampling, &compute(&explainer, &three, &network.targets))
         .map_err(|difference| format!("batch {}: {difference}", network.shape[0]))?;

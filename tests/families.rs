@@ -260,7 +260,9 @@ fn the_report_finds_no_fault() {
             return Err(format!("from {inputs:?} to {outputs:?}"));
         }
         match &case.external {
-            Some(location) if !report.external.contains(location) => Err(format!("lies in {:?}", report.external)),
+            Some(location) if !report.external.contains(location) => {
+                Err(format!("lies in {:?}", report.external))
+            }
             _ => Ok(report.parameters as f64),
         }
     };

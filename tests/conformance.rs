@@ -293,7 +293,7 @@ fn onnx_conformance() {
     common::publish_table(
         "docs/operators.md",
         "conformance",
-        "| operator | passed | unsupported | failed |\n|---|---|---|---|",
+        &["operator", "passed", "unsupported", "failed"],
         &rows,
     );
     assert!(failures.is_empty(), "{} failed:\n{}", failures.len(), failures.join("\n"));

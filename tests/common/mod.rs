@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod generated;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -207,15 +209,18 @@ fn pearson(a: &[f64], b: &[f64]) -> f64 {
     dot / (aa * bb).sqrt()
 }
 
-/// Puts a table's rows under their heading into a page of the docs, where `UPDATE_DOCS` asks for it.
+/// Puts a table of agreements under its heading into a page of the docs, where `UPDATE_DOCS` asks for it.
 pub fn publish(page: &str, heading: &str, rows: &[String]) {
-    let columns =
-        "| network | case | device | cosine | rank correlation | relative l2 |\n|---|---|---|---|---|---|";
-    publish_table(page, heading, columns, rows);
+    publish_table(
+        page,
+        heading,
+        &["network", "case", "device", "cosine", "rank correlation", "relative l2"],
+        rows,
+    );
 }
 
-/// Like [`publish`], with columns of one's own.
-pub fn publish_table(page: &str, heading: &str, columns: &str, rows: &[String]) {
+/// Puts a table's rows under their heading into a page of the docs, where `UPDATE_DOCS` asks for it.
+pub fn publish_table(page: &str, heading: &str, columns: &[&str], rows: &[String]) {
     static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
     if std::env::var_os("UPDATE_DOCS").is_none() {
         return;
@@ -227,6 +232,7 @@ pub fn publish_table(page: &str, heading: &str, columns: &str, rows: &[String]) 
     let end = "<!-- end -->\n";
     let from = text.find(&start).unwrap_or_else(|| panic!("{page} has no place for {heading}")) + start.len();
     let to = from + text[from..].find(end).unwrap();
-    let body = format!("\n{columns}\n{}\n\n", rows.join("\n"));
+    let head = format!("| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
+    let body = format!("\n{head}\n{}\n\n", rows.join("\n"));
     fs::write(&path, format!("{}{body}{}", &text[..from], &text[to..])).unwrap();
 }

@@ -6,12 +6,19 @@
 //! concern. One line in [`registry`] makes a method known to the API, the command line, the page and the docs.
 
 mod agi;
+mod cam;
 pub mod display;
+mod grad_cam;
+mod grad_cam_plus_plus;
 mod integrated_gradients;
+mod layer_cam;
 pub mod registry;
+mod relex;
 mod saliency;
+mod score_cam;
 mod smoothgrad;
 mod subject;
+mod upsample;
 
 use std::collections::BTreeMap;
 

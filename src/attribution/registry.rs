@@ -6,7 +6,10 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Attribution, Subject, agi, display::Display, integrated_gradients, saliency, smoothgrad};
+use super::{
+    Attribution, Subject, agi, display::Display, grad_cam, grad_cam_plus_plus, integrated_gradients,
+    layer_cam, relex, saliency, score_cam, smoothgrad,
+};
 use crate::{Error, Result};
 
 /// What a method needs of a model.
@@ -88,9 +91,14 @@ const fn entry<M: Method>() -> Entry {
 
 static METHODS: &[Entry] = &[
     entry::<saliency::Saliency>(),
+    entry::<grad_cam::GradCam>(),
+    entry::<grad_cam_plus_plus::GradCamPlusPlus>(),
+    entry::<layer_cam::LayerCam>(),
     entry::<smoothgrad::SmoothGrad>(),
     entry::<integrated_gradients::IntegratedGradients>(),
     entry::<agi::Agi>(),
+    entry::<score_cam::ScoreCam>(),
+    entry::<relex::RelEx>(),
 ];
 
 /// The description of every method, cheapest first.

@@ -90,6 +90,33 @@ fn relex_agrees_on_imagenet_networks() {
     assert!(check("relex", &common::cpu(), "CPU", short, relex_draws).len() >= 8);
 }
 
+/// The noise and the draws that the oracle used.
+fn path_draws(case: &Case, input: &HostTensor, options: &mut ExplainOptions) {
+    match case.method.as_str() {
+        "vargrad" | "smoothgrad" => {
+            let samples = case.params["samples"].as_u64().unwrap() as usize;
+            let noise = common::normal(samples * input.data.len(), 2);
+            given(options, "noise", noise, vec![samples, input.data.len()]);
+        }
+        "expected_gradients" => {
+            given(options, "draws", case.draws.concat(), vec![case.draws.len(), 2]);
+        }
+        _ => (),
+    }
+}
+
+#[test]
+fn paths_and_samples_agree_on_the_cpu() {
+    assert!(check("paths", &common::cpu(), "CPU", |_| true, path_draws).len() >= 40);
+}
+
+#[test]
+fn paths_and_samples_agree_on_the_gpu() {
+    let Some(gpu) = common::gpu() else { return };
+    let tiny = |case: &Case| case.model.as_deref() == Some("tiny");
+    assert!(check("paths", &gpu, "GPU", tiny, path_draws).len() >= 14);
+}
+
 #[test]
 fn class_activation_mappings_agree_on_the_cpu() {
     assert!(check("cam", &common::cpu(), "CPU", |_| true, |_, _, _| ()).len() >= 48);

@@ -6,10 +6,14 @@
 //! concern. One line in [`registry`] makes a method known to the API, the command line, the page and the docs.
 
 mod agi;
+mod blur_ig;
 mod cam;
 pub mod display;
+mod expected_gradients;
 mod grad_cam;
 mod grad_cam_plus_plus;
+mod guided_ig;
+mod input_x_gradient;
 mod integrated_gradients;
 mod layer_cam;
 pub mod registry;
@@ -19,6 +23,7 @@ mod score_cam;
 mod smoothgrad;
 mod subject;
 mod upsample;
+mod vargrad;
 
 use std::collections::BTreeMap;
 

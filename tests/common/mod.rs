@@ -99,6 +99,9 @@ pub struct Case {
     pub float32: Option<Agreement>,
     /// The largest value that RelEx's first mask may have.
     pub start: Option<f32>,
+    /// The backgrounds and positions that the oracle drew for expected gradients.
+    #[serde(default)]
+    pub draws: Vec<[f32; 2]>,
     /// Where the oracle's steps are stored, for a curve that is led by hand.
     pub curve: Option<String>,
 }

@@ -39,13 +39,15 @@ RELEX = {
     "wide": {"iterations": 1, "samples": 4, "learning_rate": 10.0},
     "short": {"iterations": 5, "samples": 4},
     "full": {"iterations": 50, "samples": 2},
-    "clean": {"iterations": 50, "samples": 1, "noise_level": 0.0},
-    "keep": {"iterations": 10, "samples": 4, "deletion": 0.0},
-    "other": {"iterations": 10, "samples": 4},
 }
-RELEX_TINY = dict(
-    RELEX, full={"iterations": 50, "samples": 50}, hundred={"iterations": 100, "samples": 10},
-)
+RELEX_TINY = {
+    **RELEX,
+    "full": {"iterations": 50, "samples": 50},
+    "hundred": {"iterations": 100, "samples": 10},
+    "clean": {"iterations": 50, "samples": 1, "noise_level": 0.0},
+    "keep": {"iterations": 50, "samples": 10, "deletion": 0.0},
+    "other": {"iterations": 50, "samples": 10},
+}
 
 
 def cases(family, network, image, names):
@@ -66,7 +68,7 @@ def make():
     for network, images in common.networks():
         heads[network.name] = network.head
         cases(family, network, images[0], RELEX_TINY if network.name == "tiny" else RELEX)
-        cases(family, network, images[1], ["step", "wide", "short"])
+        cases(family, network, images[1], ["step", "wide", "short", *(["full"] if network.name == "tiny" else [])])
     family.write(networks=heads)
 
 

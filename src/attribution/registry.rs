@@ -6,7 +6,11 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Attribution, Subject, agi, display::Display, integrated_gradients, saliency, smoothgrad};
+use super::{
+    Attribution, Subject, agi, blur_ig, display::Display, expected_gradients, grad_cam, grad_cam_plus_plus,
+    guided_ig, input_x_gradient, integrated_gradients, layer_cam, relex, saliency, score_cam, smoothgrad,
+    vargrad,
+};
 use crate::{Error, Model, Result};
 
 /// What a method needs of a model.
@@ -88,9 +92,19 @@ const fn entry<M: Method>() -> Entry {
 
 static METHODS: &[Entry] = &[
     entry::<saliency::Saliency>(),
+    entry::<input_x_gradient::InputXGradient>(),
+    entry::<grad_cam::GradCam>(),
+    entry::<grad_cam_plus_plus::GradCamPlusPlus>(),
+    entry::<layer_cam::LayerCam>(),
     entry::<smoothgrad::SmoothGrad>(),
+    entry::<vargrad::VarGrad>(),
     entry::<integrated_gradients::IntegratedGradients>(),
+    entry::<blur_ig::BlurIg>(),
+    entry::<expected_gradients::ExpectedGradients>(),
+    entry::<guided_ig::GuidedIg>(),
     entry::<agi::Agi>(),
+    entry::<score_cam::ScoreCam>(),
+    entry::<relex::RelEx>(),
 ];
 
 /// The description of every method, cheapest first.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{ExplainOptions, read, rows_to, to_rows};
 use crate::{
     DeviceKind, Error, Explainer, Model, Result,
-    input::HostTensor,
+    input::{HostTensor, check_finite},
     model::{Gradient, Score},
 };
 
@@ -99,6 +99,27 @@ impl PixelSpace {
     }
 }
 
+/// Rows of standard normal noise, one after the other, whatever the chunks in which they are asked for.
+pub(super) struct NoiseSource<'a> {
+    subject: &'a Subject<'a>,
+    given: Option<&'a [f32]>,
+    random: ChaCha8Rng,
+}
+
+impl NoiseSource<'_> {
+    /// The next rows.
+    pub fn next(&mut self, rows: usize) -> Tensor<2> {
+        match &mut self.given {
+            None => self.subject.noise(rows, &mut self.random),
+            Some(given) => {
+                let (now, later) = given.split_at(rows * self.subject.features());
+                *given = later;
+                self.subject.tensor(now.to_vec(), [rows, self.subject.features()])
+            }
+        }
+    }
+}
+
 impl<'a> Subject<'a> {
     pub(super) fn new(
         explainer: &'a Explainer,
@@ -167,6 +188,40 @@ impl<'a> Subject<'a> {
     /// What the caller gave in place of what the method would draw or compute.
     pub(super) fn given(&self, name: &str) -> Option<&HostTensor> {
         self.options.given.get(name)
+    }
+
+    /// Rows of features that the caller gave under `name`.
+    ///
+    /// # Errors
+    /// [`Error::InputInvalid`] where they are not `rows` rows of finite numbers.
+    pub(super) fn given_rows(&self, name: &str, rows: usize) -> Result<Option<&'a [f32]>> {
+        self.given_values(name, rows * self.features())
+    }
+
+    /// The `count` numbers that the caller gave under `name`.
+    ///
+    /// # Errors
+    /// [`Error::InputInvalid`] where they are not so many, or not finite.
+    pub(super) fn given_values(&self, name: &str, count: usize) -> Result<Option<&'a [f32]>> {
+        let Some(given) = self.options.given.get(name) else { return Ok(None) };
+        if given.data.len() != count {
+            return Err(Error::InputInvalid(format!(
+                "The given \"{name}\" holds {} values (shape {:?}), and {} with these parameters takes {count}.",
+                given.data.len(),
+                given.shape,
+                self.options.method
+            )));
+        }
+        check_finite(&given.data)?;
+        Ok(Some(&given.data))
+    }
+
+    /// `rows` rows of standard normal noise in all, drawn or given under the name "noise".
+    ///
+    /// # Errors
+    /// Those of [`Subject::given_rows`].
+    pub(super) fn noise_source(&self, rows: usize, random: ChaCha8Rng) -> Result<NoiseSource<'_>> {
+        Ok(NoiseSource { subject: self, given: self.given_rows("noise", rows)?, random })
     }
 
     /// The model, for its nodes.

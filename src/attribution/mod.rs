@@ -6,8 +6,10 @@
 //! concern. One line in [`registry`] makes a method known to the API, the command line, the page and the docs.
 
 mod agi;
+mod axai;
 pub mod display;
 mod integrated_gradients;
+mod partition;
 pub mod registry;
 mod saliency;
 mod smoothgrad;
@@ -19,7 +21,8 @@ use burn::tensor::{Float, Tensor, TensorData, Transaction, activation};
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
-pub use subject::{Control, Progress, Subject};
+pub(crate) use subject::gradients;
+pub use subject::{Control, Gradients, Progress, Subject};
 
 use crate::{DeviceKind, Error, Explainer, Result, Score, input::HostTensor, model::value::Ranked, narrate};
 

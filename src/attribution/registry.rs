@@ -6,7 +6,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Attribution, Subject, agi, display::Display, integrated_gradients, saliency, smoothgrad};
+use super::{Attribution, Subject, agi, axai, display::Display, integrated_gradients, saliency, smoothgrad};
 use crate::{Error, Result};
 
 /// What a method needs of a model.
@@ -91,6 +91,7 @@ static METHODS: &[Entry] = &[
     entry::<smoothgrad::SmoothGrad>(),
     entry::<integrated_gradients::IntegratedGradients>(),
     entry::<agi::Agi>(),
+    entry::<axai::Axai>(),
 ];
 
 /// The description of every method, cheapest first.
@@ -260,7 +261,8 @@ fn configure<M: Method>(params: &Map<String, Value>) -> Result<(M::Config, Map<S
         reason,
     };
     let known = describe::<M>().params;
-    let mut values = Map::new();
+    // From the method's defaults on: a group of parameters that methods share may have others in each.
+    let mut values = in_force(&M::Config::default());
     for (name, value) in params {
         let param = known.iter().find(|param| param.name == *name).ok_or_else(|| {
             let names: Vec<&str> = known.iter().map(|param| param.name.as_str()).collect();

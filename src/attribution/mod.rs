@@ -8,12 +8,20 @@
 mod agi;
 mod axai;
 pub mod display;
+mod hidden;
 mod integrated_gradients;
+mod kernel_shap;
+mod lime;
+mod mask;
+mod occlusion;
 mod partition;
 pub mod registry;
+mod regression;
+mod rise;
 mod saliency;
 mod smoothgrad;
 mod subject;
+mod xrai;
 
 use std::collections::BTreeMap;
 

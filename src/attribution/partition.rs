@@ -124,6 +124,17 @@ fn wrong_size(name: &str, pixels: usize) -> Error {
     ))
 }
 
+/// Segments whose weights can be fitted in reasonable time and memory.
+pub(super) const MOST_TO_FIT: usize = 1000;
+
+/// The error for more segments than [`MOST_TO_FIT`].
+pub(super) fn too_many(subject: &Subject<'_>, count: usize) -> Error {
+    subject.unsuited(&format!(
+        "the picture falls into {count} segments, more than the {MOST_TO_FIT} that can be fitted; choose a larger \
+         kernel_size or max_dist, or fewer segments"
+    ))
+}
+
 /// The numbers of the segments, by falling value; equal ones stay in their order.
 pub(super) fn ranked(values: &[f32]) -> Vec<u32> {
     let mut order: Vec<u32> = (0..values.len() as u32).collect();

@@ -6,7 +6,10 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Attribution, Subject, agi, axai, display::Display, integrated_gradients, saliency, smoothgrad};
+use super::{
+    Attribution, Subject, agi, axai, display::Display, integrated_gradients, kernel_shap, lime, mask,
+    occlusion, rise, saliency, smoothgrad, xrai,
+};
 use crate::{Error, Result};
 
 /// What a method needs of a model.
@@ -92,6 +95,12 @@ static METHODS: &[Entry] = &[
     entry::<integrated_gradients::IntegratedGradients>(),
     entry::<agi::Agi>(),
     entry::<axai::Axai>(),
+    entry::<xrai::Xrai>(),
+    entry::<occlusion::Occlusion>(),
+    entry::<mask::Mask>(),
+    entry::<lime::Lime>(),
+    entry::<kernel_shap::KernelShap>(),
+    entry::<rise::Rise>(),
 ];
 
 /// The description of every method, cheapest first.

@@ -132,6 +132,11 @@ impl<'a> Subject<'a> {
         self.input.clone()
     }
 
+    /// The values of the explained input, in model space.
+    pub(super) fn values(&self) -> &[f32] {
+        &self.host.data
+    }
+
     /// The explained class.
     pub(super) fn target(&self) -> usize {
         self.target

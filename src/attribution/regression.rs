@@ -54,8 +54,8 @@ fn solve(mut matrix: Vec<f64>, mut right: Vec<f64>) -> Option<Vec<f64>> {
             if i == j {
                 let before = below[i];
                 let rest = before - dot(below, below);
-                // Written so that a NaN is refused too. Rounding leaves of a dependent row this much at most.
-                if !(rest > 1e-12 * before.abs()) {
+                // Rounding leaves of a dependent row this much at most.
+                if rest.is_nan() || rest <= 1e-12 * before.abs() {
                     return None;
                 }
                 matrix[i * n + i] = rest.sqrt();

@@ -147,11 +147,11 @@ fn regions(segments: &Segments, height: usize, width: usize, dilation: usize) ->
     let disk: Vec<(isize, isize)> =
         (-reach..=reach).map(|down| (down, (reach * reach - down * down).isqrt())).collect();
     let mut regions = vec![Vec::new(); segments.count];
-    // The last segment that was noted at a pixel: rows of a segment are visited in order, so that none is noted twice.
     let mut members = vec![Vec::new(); segments.count];
     for (pixel, &label) in segments.labels.iter().enumerate() {
         members[label as usize].push(pixel);
     }
+    // The last region that a pixel was added to, so that none gets it twice.
     let mut seen = vec![usize::MAX; height * width];
     for (label, (region, members)) in regions.iter_mut().zip(&members).enumerate() {
         for &pixel in members {

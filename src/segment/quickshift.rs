@@ -99,7 +99,7 @@ fn exp2(values: &mut [f32]) {
     const ROUND: f32 = 12_582_912.0;
     // 2^f on [-1/2, 1/2]: the powers of ln 2 over the factorials, the last adjusted to the interval.
     const C: [f32; 7] =
-        [1.0, 0.693_147_2, 0.240_226_5, 0.055_504_1, 0.009_618_12, 0.001_333_36, 0.000_154_65];
+        [1.0, std::f32::consts::LN_2, 0.240_226_5, 0.055_504_1, 0.009_618_12, 0.001_333_36, 0.000_154_65];
     for value in values {
         let x = value.max(-126.0);
         let rounded = x + ROUND;

@@ -3,8 +3,10 @@
 import broken
 import imagenet
 import images
+import perturbation
+import segments
 import tiny
 
-for family in (images, broken, tiny, imagenet):
+for family in (images, broken, tiny, imagenet, segments, perturbation):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

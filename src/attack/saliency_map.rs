@@ -128,11 +128,22 @@ fn normalised(gradient: Tensor<2>) -> Tensor<2> {
     map.clone() / map.sum_dim(1).clamp_min(f32::MIN_POSITIVE)
 }
 
-/// 1 at the `k` largest values of each row, ties included, else 0.
+/// 1 at the `k` largest values of each row of values from 0, ties included, else 0.
+///
+/// The least of them is found by halving: sorting would read the values back.
 fn top(map: Tensor<2>, k: usize) -> Tensor<2> {
-    let k = k.clamp(1, map.dims()[1]);
-    let least = map.clone().topk(k, 1).min_dim(1);
-    map.greater_equal(least).float()
+    // As many halvings as leave no 32-bit number between the bounds, but for the smallest values.
+    const HALVINGS: usize = 40;
+    let k = k.clamp(1, map.dims()[1]) as f32;
+    let mut high = map.clone().max_dim(1) * 1.001;
+    let mut low = high.zeros_like();
+    for _ in 0..HALVINGS {
+        let middle = (low.clone() + high.clone()) * 0.5;
+        let enough = map.clone().greater_equal(middle.clone()).float().sum_dim(1).greater_equal_elem(k);
+        low = low.mask_where(enough.clone(), middle.clone());
+        high = middle.mask_where(enough, high);
+    }
+    map.greater_equal(low).float()
 }
 
 /// Where each row's highest logit is that of its class.
@@ -140,4 +151,21 @@ fn decided(logits: Tensor<2>, classes: &[usize]) -> Tensor<2, Bool> {
     let classes: Vec<i64> = classes.iter().map(|&class| class as i64).collect();
     let wanted = Tensor::<1, Int>::from_data(classes.as_slice(), &logits.device()).reshape([-1, 1]);
     logits.argmax(1).equal(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+
+    use super::*;
+
+    #[test]
+    fn the_top_of_each_row_is_found() {
+        let rows = [[0.1f32, 3.0, 0.0, 3.0, 2.0], [1e-3, 1e-4, 0.0, 1e-5, 2e-3]];
+        let rows = Tensor::<2>::from_data(TensorData::from(rows), &burn::tensor::Device::flex());
+        let found = |k| top(rows.clone(), k).into_data().try_into_vec::<f32>().unwrap();
+        assert_eq!(found(1), [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0], "ties are kept");
+        assert_eq!(found(3), [0.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0]);
+        assert_eq!(found(4), [1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 1.0]);
+    }
 }

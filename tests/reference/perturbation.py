@@ -33,12 +33,11 @@ PHOTOGRAPHS = ("chelsea", "coffee")
 class Case:
     """A network and a photograph."""
 
-    def __init__(self, family, network, declared, name, side):
-        self.family, self.network, self.name = family, network, name
-        path = common.MODELS / f"{network}.onnx"
+    def __init__(self, family, network, path, declared, image):
+        self.family, self.network, self.image = family, network, image
+        self.name = image.split("/")[1].split("_")[0].split(".")[0]
         self.net, self.single = OnnxNet(path), OnnxNet(path, torch.float32)
         self.space = Preprocessing(declared)
-        self.image = f"images/{name}_{side}.png"
         self.x = self.space.to_model(self.space.pixels(common.FIXTURES / self.image))
         self.rgb = segments.rgb(common.FIXTURES / self.image)
         self.target = int(self.net(self.x).argmax())
@@ -118,7 +117,7 @@ def answers(case, labels, samples):
     return torch.cat(result).numpy()
 
 
-def lime(case, count=200):
+def lime(case, count=80):
     labels = segments.by_quickshift(case.rgb, **LIMES)
     n = labels.max() + 1
     samples = (uniform(count * n, 2) < 0.5).astype(float).reshape(count, n)
@@ -133,7 +132,7 @@ def lime(case, count=200):
     case.add("lime", value, "lime", {}, segments=int(n), samples=count, by="lime")
 
 
-def kernel_shap(case, count=250):
+def kernel_shap(case, count=120):
     labels = segments.by_quickshift(case.rgb, **LIMES)
     n = labels.max() + 1
     np.random.seed(5)
@@ -288,24 +287,29 @@ def attacks(family):
     family.add("tiny_pgd_l2.npy", delta[None], image="tiny/a.png", method="attack", target=int(predicted), params=params)
 
 
+def prepared(family, network, image):
+    """The case, and what the tests need to know of its network."""
+    if network == "tiny":
+        path, declared = common.FIXTURES / "tiny.onnx", json.loads((common.FIXTURES / "tiny.json").read_text())
+    else:
+        path = common.MODELS / f"{network}.onnx"
+        declared = json.loads((common.MODELS / f"{network}.json").read_text())["preprocessing"]
+    kept = {key: declared[key] for key in ("do_rescale", "image_mean", "image_std", "channel_order")}
+    entry = {"file": str(path.relative_to(common.ROOT)), "preprocessing": kept}
+    return Case(family, network, path, declared, image), entry
+
+
 def make():
     warnings.simplefilter("ignore")
     family = common.Family("perturbation")
     networks = {}
-    for network, side in NETWORKS.items():
-        declared = json.loads((common.MODELS / f"{network}.json").read_text())["preprocessing"]
-        networks[network] = {
-            "file": f"www/public/models/{network}.onnx",
-            "preprocessing": {k: declared[k] for k in ("do_rescale", "image_mean", "image_std", "channel_order")},
-        }
-        for name in PHOTOGRAPHS:
-            case = Case(family, network, declared, name, side)
-            methods = [axai, lime, kernel_shap, occlusion, rise, mask, xrai]
-            if (network, name) == ("squeezenet1_1", "chelsea"):
-                methods.append(exact_shapley)
-            for method in methods:
-                method(case)
-                print(case.network, name, method.__name__, flush=True)
+    methods = [axai, lime, kernel_shap, occlusion, rise, mask, xrai]
+    cases = [(network, f"images/{name}_{side}.png", methods) for network, side in NETWORKS.items() for name in PHOTOGRAPHS]
+    for network, image, methods in [*cases, ("tiny", "tiny/a.png", [exact_shapley])]:
+        case, networks[network] = prepared(family, network, image)
+        for method in methods:
+            method(case)
+            print(case.network, case.name, method.__name__, flush=True)
     attacks(family)
     family.write(networks=networks)
 

@@ -322,6 +322,31 @@ fn a_batch_of_attacks_is_each_of_them_and_stays_within_the_ball() {
 }
 
 #[test]
+fn an_attacked_picture_stays_a_picture() {
+    let tiny = Tiny::new();
+    let control = Control::default();
+    let rows = Rows::new(tiny.explainer.model(), &control).unwrap();
+    let preprocessing = tiny.explainer.preprocessing().unwrap();
+    let range = rows.valid_range(preprocessing).unwrap();
+    let (black, white) = (host(range.0.clone()), host(range.1.clone()));
+    let x = rows.rows(tiny.input.data.clone()).unwrap();
+    let within = Within { range: Some(range), ..Within::default() };
+    for norm in [Norm::L2, Norm::Linf] {
+        let attack = Attack::pgd(norm, 2.0, 20.0, 3);
+        let delta = pollster::block_on(attack.run(&rows, x.clone(), &[tiny.predicted()], &within)).unwrap();
+        let attacked = host(x.clone() + delta);
+        let inside = |i: usize| (black[i] - 1e-5..=white[i] + 1e-5).contains(&attacked[i]);
+        assert!((0..attacked.len()).all(inside), "{norm:?}");
+        let at_edge = |i: usize| attacked[i] <= black[i] + 1e-5 || attacked[i] >= white[i] - 1e-5;
+        let held = (0..attacked.len()).filter(|&i| at_edge(i)).count();
+        assert!(norm == Norm::L2 || held > attacked.len() / 3, "{held} values at the edge");
+    }
+    let grey = json!({ "image_mean": [0.5], "image_std": [0.5] });
+    let grey = Preprocessing::from_json(&grey.to_string()).unwrap();
+    assert_eq!(rows.valid_range(&grey).unwrap_err().code(), "preprocessing_invalid");
+}
+
+#[test]
 fn an_attack_leads_away_or_towards() {
     let tiny = Tiny::new();
     let control = Control::default();
@@ -540,6 +565,25 @@ fn drawn_shapley_values_approach_the_exact_ones() {
     let (few, many) = (error(30), error(480));
     println!("mean error {few:.3} with 30 samples, {many:.3} with 480");
     assert!(many < 0.15 && few > 2.0 * many);
+}
+
+#[test]
+fn every_method_can_be_cancelled_between_steps() {
+    let tiny = Tiny::new();
+    for method in METHODS {
+        let steps = std::cell::Cell::new(0);
+        let control = Control {
+            on_progress: Box::new(|_| steps.set(steps.get() + 1)),
+            is_cancelled: Box::new(|| steps.get() == 2),
+            ..Control::default()
+        };
+        let options = options(method, quick(method));
+        // One sample at a time, so that there are steps between which to stop.
+        let single = common::tiny(&common::cpu().with_batch_budget(1));
+        let ended = pollster::block_on(single.explain(&Input::Tensor(&tiny.input), &options, &control));
+        assert_eq!(ended.unwrap_err().code(), "cancelled", "{method}");
+        assert_eq!(steps.get(), 2, "{method}");
+    }
 }
 
 #[test]

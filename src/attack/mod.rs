@@ -9,7 +9,7 @@ use std::future::Future;
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::{Control, Error, Model, Progress, Result, Score, attribution};
+use crate::{Control, Error, Model, Preprocessing, Progress, Result, Score, attribution};
 
 pub use attribution::Gradients;
 pub use pgd::{Attack, Norm, Within};
@@ -60,6 +60,26 @@ impl<'a> Rows<'a> {
         }
         let dims = [values.len() / features, features];
         Ok(Tensor::from_data(TensorData::new(values, dims), self.model.device().burn()))
+    }
+
+    /// What black and white pixels are in model space, `[1, features]` each: the limits of what a picture can become,
+    /// for [`Within::range`].
+    ///
+    /// # Errors
+    /// [`Error::PreprocessingInvalid`] where `preprocessing` is for another number of channels.
+    pub fn valid_range(&self, preprocessing: &Preprocessing) -> Result<(Tensor<2>, Tensor<2>)> {
+        let features: usize = self.sample.iter().product();
+        let channels = preprocessing.mean.len();
+        if self.sample.first() != Some(&channels) {
+            return Err(Error::PreprocessingInvalid(format!(
+                "it declares {channels} channels, and the model takes samples of shape {:?}",
+                self.sample
+            )));
+        }
+        let at = |pixel| {
+            self.rows((0..features).map(|i| preprocessing.to_model(i * channels / features, pixel)).collect())
+        };
+        Ok((at(0.0)?, at(255.0)?))
     }
 }
 

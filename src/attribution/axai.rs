@@ -91,7 +91,7 @@ impl Method for Axai {
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        let segments = config.partition.cut(subject)?;
+        let segments = config.partition.cut(subject).await?;
         let attack = match config.attack {
             Kind::Pgd => Attack::pgd(Norm::L2, config.alpha, config.epsilon, config.steps),
             Kind::Fgm => Attack::fgm(Norm::L2, config.epsilon),

@@ -64,7 +64,7 @@ impl Method for KernelShap {
     /// Known tensors to give: `segments`, `density_noise`, `samples`, `[count, segments]` of 1 for shown and 0 for
     /// hidden, none of them all shown or all hidden, and `weights`, one for each sample; 1 where they are left out.
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        let segments = config.partition.cut(subject)?;
+        let segments = config.partition.cut(subject).await?;
         let n = segments.count;
         if n > MOST_TO_FIT {
             return Err(too_many(subject, n));

@@ -71,7 +71,7 @@ impl Method for Lime {
     /// Known tensors to give: `segments`, `density_noise`, and `samples`, `[count, segments]` of 1 for shown and 0
     /// for hidden.
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        let segments = config.partition.cut(subject)?;
+        let segments = config.partition.cut(subject).await?;
         if segments.count > MOST_TO_FIT {
             return Err(too_many(subject, segments.count));
         }

@@ -68,8 +68,9 @@ impl Partition {
     ///
     /// # Errors
     /// [`Error::MethodUnsuited`] where the input is no picture, [`Error::InputInvalid`] for given tensors of another
-    /// size or with numbers that are no labels.
-    pub fn cut(&self, subject: &Subject<'_>) -> Result<Segments> {
+    /// size or with numbers that are no labels, [`Error::Cancelled`].
+    pub async fn cut(&self, subject: &Subject<'_>) -> Result<Segments> {
+        subject.checkpoint(0, 1, "cutting the picture into segments").await?;
         let [_, height, width] = subject.image()?;
         let pixels = height * width;
         if let Some(given) = subject.given("segments") {

@@ -67,6 +67,7 @@ impl Method for Xrai {
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let [channels, height, width] = subject.image()?;
         let pixels = height * width;
+        subject.checkpoint(0, 2 * config.steps, "cutting the picture into regions").await?;
         let levels = levels(subject, height, width)?;
         let mut integrated = subject.input().zeros_like();
         for (done, baseline) in [Blank::Black, Blank::White].into_iter().enumerate() {

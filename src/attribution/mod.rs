@@ -18,12 +18,25 @@ mod integrated_gradients;
 mod layer_cam;
 pub mod registry;
 mod relex;
+mod axai;
+pub mod display;
+mod hidden;
+mod integrated_gradients;
+mod kernel_shap;
+mod lime;
+mod mask;
+mod occlusion;
+mod partition;
+pub mod registry;
+mod regression;
+mod rise;
 mod saliency;
 mod score_cam;
 mod smoothgrad;
 mod subject;
 mod upsample;
 mod vargrad;
+mod xrai;
 
 use std::collections::BTreeMap;
 
@@ -31,7 +44,8 @@ use burn::tensor::{Float, Tensor, TensorData, Transaction, activation};
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
-pub use subject::{Control, Progress, Subject};
+pub(crate) use subject::gradients;
+pub use subject::{Control, Gradients, Progress, Subject};
 
 use crate::{DeviceKind, Error, Explainer, Result, Score, input::HostTensor, model::value::Ranked, narrate};
 

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
-    Attribution, Subject, agi, blur_ig, display::Display, expected_gradients, grad_cam, grad_cam_plus_plus,
-    guided_ig, input_x_gradient, integrated_gradients, layer_cam, relex, saliency, score_cam, smoothgrad,
-    vargrad,
+    Attribution, Subject, agi, axai, blur_ig, display::Display, expected_gradients, grad_cam, grad_cam_plus_plus,
+    guided_ig, input_x_gradient, integrated_gradients, kernel_shap, layer_cam, lime, mask, occlusion, relex, rise,
+    saliency, score_cam, smoothgrad, vargrad, xrai,
 };
 use crate::{Error, Model, Result};
 
@@ -105,6 +105,13 @@ static METHODS: &[Entry] = &[
     entry::<agi::Agi>(),
     entry::<score_cam::ScoreCam>(),
     entry::<relex::RelEx>(),
+    entry::<axai::Axai>(),
+    entry::<xrai::Xrai>(),
+    entry::<occlusion::Occlusion>(),
+    entry::<mask::Mask>(),
+    entry::<lime::Lime>(),
+    entry::<kernel_shap::KernelShap>(),
+    entry::<rise::Rise>(),
 ];
 
 /// The description of every method, cheapest first.
@@ -309,7 +316,8 @@ fn configure<M: Method>(params: &Map<String, Value>) -> Result<(M::Config, Map<S
         reason,
     };
     let known = describe::<M>().params;
-    let mut values = Map::new();
+    // From the method's defaults on: a group of parameters that methods share may have others in each.
+    let mut values = in_force(&M::Config::default());
     for (name, value) in params {
         let param = known.iter().find(|param| param.name == *name).ok_or_else(|| {
             let names: Vec<&str> = known.iter().map(|param| param.name.as_str()).collect();

@@ -28,6 +28,7 @@ pub mod input;
 pub mod model;
 pub mod narrate;
 pub mod render;
+pub mod statistics;
 #[cfg(target_family = "wasm")]
 mod wasm;
 

@@ -259,7 +259,7 @@ fn predicts(logits: Tensor<2>, class: &[usize]) -> Tensor<2> {
 }
 
 /// The score of each row's class, `[N]`.
-fn scores(logits: Tensor<2>, class: usize, score: Score) -> Tensor<1> {
+pub(crate) fn scores(logits: Tensor<2>, class: usize, score: Score) -> Tensor<1> {
     let scored = match score {
         Score::Logit => logits,
         Score::Probability => activation::softmax(logits, 1),
@@ -270,12 +270,12 @@ fn scores(logits: Tensor<2>, class: usize, score: Score) -> Tensor<1> {
 }
 
 /// Rows of features as a tensor in the model's shape, and back.
-fn rows_to(rows: Tensor<2>, sample: &[usize]) -> Result<Ranked<Float>> {
+pub(crate) fn rows_to(rows: Tensor<2>, sample: &[usize]) -> Result<Ranked<Float>> {
     let dims: Vec<usize> = std::iter::once(rows.dims()[0]).chain(sample.iter().copied()).collect();
     Ranked::D2(rows).reshape(&dims).ok_or_else(|| Error::Internal("features do not fill a sample".into()))
 }
 
-fn to_rows(tensor: Ranked<Float>) -> Result<Tensor<2>> {
+pub(crate) fn to_rows(tensor: Ranked<Float>) -> Result<Tensor<2>> {
     let dims = tensor.dims();
     let rows = [dims[0], dims[1..].iter().product()];
     tensor

@@ -25,6 +25,7 @@ pub mod device;
 mod error;
 mod explainer;
 pub mod input;
+pub mod metric;
 pub mod model;
 pub mod narrate;
 pub mod render;

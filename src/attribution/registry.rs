@@ -221,7 +221,10 @@ impl ParamDescription {
     }
 
     /// Checks a value's kind and range.
-    fn check(&self, value: &Value) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// A sentence's end that says what is wrong with it.
+    pub fn check(&self, value: &Value) -> Result<(), String> {
         match self.kind {
             ParamKind::Number | ParamKind::Integer => {
                 let number = value.as_f64().ok_or_else(|| format!("{value} is no number"))?;

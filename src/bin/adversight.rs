@@ -1,5 +1,10 @@
 //! The engine on a command line.
 
+#[path = "adversight/csv.rs"]
+mod csv;
+#[path = "adversight/evaluate.rs"]
+mod evaluate;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -10,8 +15,9 @@ use std::{
 use adversight::{
     ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
     Photograph, Preprocessing,
-    attribution::registry,
+    attribution::registry::{self, ParamDescription},
     input::preprocessing::labels_from_config,
+    metric,
     render::{ColourMap, overlay},
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -84,8 +90,12 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Measures how good explanations are: images x models x methods x metrics.
+    Evaluate(evaluate::EvaluateArgs),
     /// Prints the registry of methods as JSON.
     Methods,
+    /// Prints the registry of metrics as JSON.
+    Metrics,
     /// Prints the device that would be used, as JSON.
     Device {
         /// The device.
@@ -143,6 +153,12 @@ async fn run(cli: Cli) -> CliResult {
     match cli.command {
         Command::Methods => {
             println!("{}", pretty(&registry::methods())?);
+        }
+        Command::Metrics => {
+            println!("{}", pretty(&metric::registry::metrics())?);
+        }
+        Command::Evaluate(args) => {
+            evaluate::print(&evaluate::evaluate(&args).await?);
         }
         Command::Device { device } => {
             println!("{}", pretty(open(device).await?.report())?);
@@ -279,20 +295,31 @@ fn labels(text: &str) -> CliResult<Vec<String>> {
 
 /// `name=value` pairs, each read by the kind that the method declares for it.
 fn parse_params(method: &str, pairs: &[String]) -> CliResult<serde_json::Map<String, serde_json::Value>> {
-    let described = registry::find(method).map_err(say)?.describe();
+    parse_pairs(method, &registry::find(method).map_err(say)?.describe().params, pairs)
+}
+
+/// `name=value` pairs of a method or a metric called `owner`, which declares the parameters `known`.
+fn parse_pairs(
+    owner: &str,
+    known: &[ParamDescription],
+    pairs: &[String],
+) -> CliResult<serde_json::Map<String, serde_json::Value>> {
     pairs
         .iter()
         .map(|pair| {
-            let (name, value) = pair
-                .split_once('=')
-                .ok_or_else(|| format!("--param {pair} is not of the form name=value."))?;
+            let (name, value) =
+                pair.split_once('=').ok_or_else(|| format!("\"{pair}\" is not of the form name=value."))?;
             let fault = |reason: String| {
-                say(Error::ParameterInvalid { method: method.to_owned(), name: name.to_owned(), reason })
+                say(Error::ParameterInvalid { method: owner.to_owned(), name: name.to_owned(), reason })
             };
-            match described.params.iter().find(|param| param.name == name) {
-                Some(param) => Ok((name.to_owned(), param.parse(value).map_err(fault)?)),
+            match known.iter().find(|param| param.name == name) {
+                Some(param) => {
+                    let value = param.parse(value).map_err(fault)?;
+                    param.check(&value).map_err(fault)?;
+                    Ok((name.to_owned(), value))
+                }
                 None => {
-                    let names: Vec<&str> = described.params.iter().map(|param| param.name.as_str()).collect();
+                    let names: Vec<&str> = known.iter().map(|param| param.name.as_str()).collect();
                     Err(fault(format!("it is unknown; there are {}", names.join(", "))))
                 }
             }

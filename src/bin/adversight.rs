@@ -4,6 +4,10 @@
 mod csv;
 #[path = "adversight/evaluate.rs"]
 mod evaluate;
+#[path = "adversight/report.rs"]
+mod report;
+#[path = "adversight/reproduce/mod.rs"]
+mod reproduce;
 
 use std::{
     collections::BTreeMap,
@@ -92,6 +96,8 @@ enum Command {
     },
     /// Measures how good explanations are: images x models x methods x metrics.
     Evaluate(evaluate::EvaluateArgs),
+    /// Measures a paper's tables and figures as far as they can be, with the paper's numbers beside them.
+    Reproduce(reproduce::ReproduceArgs),
     /// Prints the registry of methods as JSON.
     Methods,
     /// Prints the registry of metrics as JSON.
@@ -157,6 +163,7 @@ async fn run(cli: Cli) -> CliResult {
         Command::Metrics => {
             println!("{}", pretty(&metric::registry::metrics())?);
         }
+        Command::Reproduce(args) => reproduce::reproduce(&args).await?,
         Command::Evaluate(args) => {
             evaluate::print(&evaluate::evaluate(&args).await?);
         }

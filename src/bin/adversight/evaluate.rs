@@ -278,11 +278,18 @@ impl Results {
         Ok(Self { path: path.to_owned(), rows, done })
     }
 
-    fn has(&self, row: &Row) -> bool {
+    /// Whether the table holds this row.
+    pub fn has(&self, row: &Row) -> bool {
         self.done.contains(&row.key())
     }
 
-    fn add(&mut self, row: Row) -> CliResult {
+    /// Leaves the rows that are not asked for out of account; the table on the disk keeps them.
+    pub fn keep(&mut self, asked: impl Fn(&Row) -> bool) {
+        self.rows.retain(asked);
+    }
+
+    /// Adds a row, on the disk too.
+    pub fn add(&mut self, row: Row) -> CliResult {
         let fault = |error: std::io::Error| format!("{} cannot be written: {error}.", self.path.display());
         let mut file = OpenOptions::new().append(true).open(&self.path).map_err(fault)?;
         file.write_all(csv::line(&row.fields()).as_bytes()).map_err(fault)?;
@@ -293,14 +300,21 @@ impl Results {
 }
 
 /// How far it is, and how long it will still take.
-struct Clock {
+pub struct Clock {
     started: Instant,
-    done: usize,
+    /// Rows that are done.
+    pub done: usize,
     total: usize,
 }
 
 impl Clock {
-    fn show(&self, what: &str) {
+    /// A clock that starts now.
+    pub fn new(total: usize) -> Self {
+        Self { started: Instant::now(), done: 0, total }
+    }
+
+    /// Says how far it is, and what is done now.
+    pub fn show(&self, what: &str) {
         let left = match self.done {
             0 => "?".to_owned(),
             done => shown(self.started.elapsed().mul_f64((self.total - done) as f64 / done as f64)),
@@ -319,15 +333,18 @@ fn shown(time: Duration) -> String {
 }
 
 /// A loaded model, and the same with random weights once it is asked for.
-struct Network {
-    explainer: Explainer,
-    name: String,
+pub struct Network {
+    /// The model.
+    pub explainer: Explainer,
+    /// The file's name without its ending.
+    pub name: String,
     onnx: Vec<u8>,
     randomised: OnceCell<Explainer>,
 }
 
 impl Network {
-    fn load(path: &Path, device: &Device) -> CliResult<Self> {
+    /// Reads a model, and its preprocessing from the .json file beside it.
+    pub fn load(path: &Path, device: &Device) -> CliResult<Self> {
         let onnx = read(path)?;
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let explainer = Self::explainer(&onnx, path, device)?.with_name(&name);
@@ -342,6 +359,21 @@ impl Network {
         }
         let preprocessing = Preprocessing::from_json(&declared(&text(&beside)?)).map_err(say)?;
         explainer.with_preprocessing(preprocessing).map_err(say)
+    }
+
+    /// An image or a tensor as the network takes it, and the part of the photograph that it shows.
+    pub fn prepare(&self, path: &Path) -> CliResult<(HostTensor, Option<Region>)> {
+        if path.extension().is_some_and(|extension| extension == "npy") {
+            return Ok((read_npy(path)?, None));
+        }
+        let photograph = Photograph::decode(&read(path)?).map_err(say)?;
+        self.explainer.prepare(&Input::Photograph(&photograph)).map_err(say)
+    }
+
+    /// The class that the network predicts.
+    pub async fn predicted(&self, input: &HostTensor) -> CliResult<usize> {
+        let found = self.explainer.classify(&Input::Tensor(input), 1).await.map_err(say)?;
+        Ok(found.top.first().map_or(0, |class| class.index))
     }
 
     /// All layers randomised.
@@ -364,7 +396,7 @@ pub async fn evaluate(args: &EvaluateArgs) -> CliResult<Results> {
     let total = plan.images.len() * args.models.len() * plan.methods.len() * plan.metrics.len();
     let names: Vec<String> = args.models.iter().map(|path| stem(path)).collect();
     let known = plan.rows(&names).filter(|row| results.has(row)).count();
-    let mut clock = Clock { started: Instant::now(), done: 0, total: total - known };
+    let mut clock = Clock::new(total - known);
     if known > 0 {
         eprintln!("{known} of {total} are in {} already.", args.out.display());
     }
@@ -410,7 +442,7 @@ pub async fn evaluate(args: &EvaluateArgs) -> CliResult<Results> {
     }
     eprintln!();
     let planned: HashSet<Vec<String>> = plan.rows(&names).map(|row| row.key()).collect();
-    results.rows.retain(|row| planned.contains(&row.key()));
+    results.keep(|row| planned.contains(&row.key()));
     if let Some(json) = &args.json {
         write(json, pretty(&summary(args, &plan, &results, &device))?.as_bytes())?;
     }
@@ -527,14 +559,8 @@ struct Explained {
 impl Subject {
     async fn new(plan: &Plan, network: &Network, path: &Path) -> CliResult<Self> {
         let name = file_name(path);
-        let (tensor, region) = if path.extension().is_some_and(|extension| extension == "npy") {
-            (read_npy(path)?, None)
-        } else {
-            let photograph = Photograph::decode(&read(path)?).map_err(say)?;
-            network.explainer.prepare(&Input::Photograph(&photograph)).map_err(say)?
-        };
-        let top = network.explainer.classify(&Input::Tensor(&tensor), 1).await.map_err(say)?.top;
-        let predicted = top.first().map(|class| class.index).unwrap_or(0);
+        let (tensor, region) = network.prepare(path)?;
+        let predicted = network.predicted(&tensor).await?;
         let label = plan.labels.get(&name).copied();
         let target = match (plan.target, label) {
             (Target::Predicted, _) => predicted,

@@ -198,6 +198,33 @@ fn an_evaluation_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn papers_are_reproduced_with_their_own_numbers_beside() {
+    let (folder, images) = scratch("reproduced_images");
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["a.png", "b.png"] {
+        fs::copy(root().join("tests/fixtures/tiny").join(name), folder.join(name)).unwrap();
+    }
+    // A number of the paper, and a part of each report that only a measurement leads to.
+    for (paper, theirs, ours) in [
+        ("agi", "0.561", "class_sampling.svg"),
+        ("relex", "0.94", "rank_correlation_tiny.svg"),
+        ("axai", "-1.785e-3 to -1.777e-3", "qq_tiny.svg"),
+    ] {
+        let (out, out_text) = scratch(&format!("reproduced_{paper}"));
+        let _ = fs::remove_dir_all(&out);
+        succeed(&["reproduce", paper, "--images", &images, "--model", TINY, "--out", &out_text]);
+        let text = fs::read_to_string(out.join("report.md")).unwrap();
+        assert!(text.contains(theirs) && text.contains(ours), "{text}");
+        assert!(fs::read_to_string(out.join(ours)).unwrap().contains("<svg"));
+        assert!(fs::read_to_string(out.join("report.html")).unwrap().contains("<svg"));
+        let rows = text.lines().filter(|line| line.starts_with("| "));
+        let measured =
+            |row: &str| row.rsplit('|').nth(1).is_some_and(|cell| cell.trim().starts_with(char::is_numeric));
+        assert!(rows.filter(|row| measured(row)).count() >= 3, "{text}");
+    }
+}
+
+#[test]
 fn mistakes_are_said_in_a_sentence() {
     let explain = |rest: &[&str]| fail(&[&["explain", "--model", TINY, "--input", TENSOR], rest].concat());
     assert!(explain(&["--method", "magic"]).contains("[method_unknown]"));

@@ -206,6 +206,28 @@ fn the_game_is_the_same_on_imagenet_networks() {
     println!("{:?}", worst.0);
 }
 
+#[test]
+fn the_game_is_the_same_on_the_gpu() {
+    let Some(gpu) = common::gpu() else { return };
+    let fixtures = common::json("tests/fixtures/metrics/index.json");
+    let explainer = common::tiny(&gpu);
+    let control = Control::default();
+    let mut worst = Worst::default();
+    for case in &fixtures["cases"].as_array().unwrap()[..3] {
+        let input =
+            common::npy(&format!("tests/fixtures/tiny/{}.model.npy", case["input"].as_str().unwrap()));
+        let map = named_map(case["map"].as_str().unwrap(), &input.shape);
+        let target = case["target"].as_u64().unwrap() as usize;
+        let assessment = Assessment::new(&explainer, &input, &map, target, &control)
+            .unwrap()
+            .with_channels(channels(&case["channels"]));
+        for games in case["games"].as_array().unwrap() {
+            check_games(&mut worst, &assessment, games);
+        }
+    }
+    println!("{:?}", worst.0);
+}
+
 /// An input and its gradient on the tiny network.
 fn example() -> (Explainer, HostTensor, HostTensor) {
     let explainer = common::tiny(&common::cpu());

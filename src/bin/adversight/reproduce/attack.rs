@@ -141,3 +141,22 @@ fn gradients(
     }
     Ok(gradients)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_stay_in_the_ball_and_in_the_range() {
+        let row = |epsilon| Row { epsilon, start: Vec::new(), mask: Vec::new() };
+        let (low, high) = ([0.0; 2], [1.0; 2]);
+        let largest = Attack { norm: Norm::Largest, step: 0.1, steps: 1, range: Some((&low, &high)) };
+        let mut delta = [0.5, -0.5];
+        largest.project(&[0.9, 0.5], &mut delta, &row(0.3));
+        assert!((delta[0] - 0.1).abs() < 1e-6 && (delta[1] + 0.3).abs() < 1e-6, "{delta:?}");
+        let euclidean = Attack { norm: Norm::Euclidean, step: 0.1, steps: 1, range: None };
+        let mut delta = [3.0, -4.0];
+        euclidean.project(&[0.0; 2], &mut delta, &row(1.0));
+        assert!((delta[0] - 0.6).abs() < 1e-6 && (delta[1] + 0.8).abs() < 1e-6, "{delta:?}");
+    }
+}

@@ -222,17 +222,19 @@ fn compared(attacks: &Attacks) -> Vec<&[f64]> {
     attacks.deltas.iter().take(COMPARED).map(Vec::as_slice).collect()
 }
 
-/// About 200 points of a Q-Q plot, the ends among them.
+/// About 200 points of a Q-Q plot, evenly along its theoretical axis, so that the tails are seen.
 fn qq(number: usize, delta: &[f64]) -> Series {
     let deviation = variance(delta).map(f64::sqrt).filter(|&deviation| deviation > 0.0).unwrap_or(1.0);
     let all = qq_normal(delta);
-    let every = (all.len() / 200).max(1);
-    let chosen = all.iter().enumerate().filter(|(i, _)| i % every == 0 || i + 1 == all.len());
-    Series {
-        name: format!("picture {}", number + 1),
-        points: chosen.map(|(_, point)| (point.theoretical, point.sample / deviation)).collect(),
-        joined: false,
+    let width = all.last().zip(all.first()).map_or(0.0, |(last, first)| last.theoretical - first.theoretical);
+    let mut points: Vec<(f64, f64)> = Vec::new();
+    for point in &all {
+        let previous = points.last().map_or(f64::NEG_INFINITY, |point| point.0);
+        if point.theoretical >= previous + width / 200.0 {
+            points.push((point.theoretical, point.sample / deviation));
+        }
     }
+    Series { name: format!("picture {}", number + 1), points, joined: false }
 }
 
 fn bands(report: &mut Report, all: &[Attacks]) {
@@ -329,6 +331,14 @@ async fn methods(report: &mut Report, args: &ReproduceArgs) -> CliResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plot_shows_the_tails() {
+        let delta: Vec<f64> = (0..100_000).map(f64::from).collect();
+        let points = qq(0, &delta).points;
+        assert!(points.len() > 150 && points.len() <= 201, "{}", points.len());
+        assert!(points.iter().filter(|point| point.0.abs() > 2.0).count() > 80);
+    }
 
     #[test]
     fn bands_and_tails_share_out_the_features() {

@@ -26,10 +26,12 @@ pub mod device;
 mod error;
 mod explainer;
 pub mod input;
+pub mod metric;
 pub mod model;
 pub mod narrate;
 pub mod render;
 pub mod segment;
+pub mod statistics;
 #[cfg(target_family = "wasm")]
 mod wasm;
 

@@ -206,7 +206,7 @@ fn papers_are_reproduced_with_their_own_numbers_beside() {
     }
     // A number of the paper, and a part of each report that only a measurement leads to.
     for (paper, theirs, ours) in [
-        ("agi", "0.561", "class_sampling.svg"),
+        ("agi", "0.561", "cascade_tiny.svg"),
         ("relex", "0.94", "rank_correlation_tiny.svg"),
         ("axai", "-1.785e-3 to -1.777e-3", "qq_tiny.svg"),
     ] {

@@ -253,6 +253,50 @@ fn seeds_matter_to_methods_with_chance_alone() {
 }
 
 #[test]
+fn what_is_drawn_follows_from_the_seed() {
+    let (explainer, input, gradient) = example();
+    let empty = named_map("zeros", &input.shape);
+    let control = Control::default();
+    let saliency = ExplainOptions { method: "saliency".into(), ..Default::default() };
+    let judge = |map: &HostTensor, seed: u32, name: &str, params: Value| {
+        let assessment = Assessment::new(&explainer, &input, map, 6, &control).unwrap();
+        let assessment = assessment.with_method(&saliency).unwrap().with_seed(seed);
+        measure(&assessment, name, params).unwrap().finding
+    };
+    for perturbation in ["noise", "noisy_baseline", "square"] {
+        let params = || json!({ "perturbation": perturbation, "samples": 8 });
+        let found = judge(&gradient, 1, "infidelity", params());
+        assert_eq!(found, judge(&gradient, 1, "infidelity", params()));
+        assert_ne!(found, judge(&gradient, 2, "infidelity", params()));
+        // An empty map predicts no fall at all.
+        let none = judge(&empty, 1, "infidelity", params());
+        assert_eq!(none.value, none.parts["mean_squared_fall"]);
+    }
+    // The gradient predicts what little noise does, and better the less there is of it.
+    let relative = |level: f64| {
+        let found = judge(&gradient, 1, "infidelity", json!({ "noise_level": level, "samples": 20 }));
+        found.value / found.parts["mean_squared_fall"]
+    };
+    assert!(
+        relative(0.0005) < 0.05 && relative(0.0005) < relative(0.2),
+        "{}, {}",
+        relative(0.0005),
+        relative(0.2)
+    );
+    let sensitivity = |radius: f64, seed| {
+        judge(&gradient, seed, "max_sensitivity", json!({ "radius": radius, "samples": 4 }))
+    };
+    assert!(sensitivity(0.0, 1).value < 1e-5);
+    assert_eq!(sensitivity(0.02, 1), sensitivity(0.02, 1));
+    assert!(sensitivity(0.02, 1).value > sensitivity(0.0, 1).value);
+    let road =
+        |noise: f64, seed| judge(&gradient, seed, "road", json!({ "noise_level": noise, "steps": 3 })).value;
+    assert_eq!(road(0.1, 1), road(0.1, 1));
+    assert_ne!(road(0.1, 1), road(0.1, 2));
+    assert_eq!(road(0.0, 1), road(0.0, 2));
+}
+
+#[test]
 fn a_randomised_network_forgets_layer_by_layer() {
     let (original, input, map) = example();
     let file = common::read("tests/fixtures/tiny.onnx");

@@ -237,6 +237,13 @@ impl<'a> Assessment<'a> {
         ChaCha8Rng::seed_from_u64(u64::from(self.seed))
     }
 
+    /// A generator for the sample numbered `number`, so that a sample can be drawn again instead of being kept.
+    pub(super) fn random_of(&self, number: usize) -> ChaCha8Rng {
+        let mut random = self.random();
+        random.set_stream(number as u64 + 1);
+        random
+    }
+
     /// Seed of everything random.
     pub(super) fn seed(&self) -> u32 {
         self.seed

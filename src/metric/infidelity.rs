@@ -73,22 +73,28 @@ impl Metric for Infidelity {
     /// Knows the given tensor `perturbations`: rows of what is taken away from the input, in model space.
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let x = &assessment.input.data;
-        let perturbations = match assessment.given_rows("perturbations")? {
-            Some(given) => given,
-            None => draw(assessment, config)?,
+        let given = assessment.given_rows("perturbations")?;
+        let side = match config.perturbation {
+            Perturbation::Square => assessment.image()?,
+            _ => [1, 1, x.len()],
+        };
+        let count = given.as_ref().map_or(config.samples, Vec::len);
+        let perturbation = |number: usize| match &given {
+            Some(given) => given[number].clone(),
+            None => draw(assessment, config, side, number),
         };
         let map = assessment.spread_map();
-        let dot = |perturbation: &Vec<f32>| -> f64 {
-            map.iter().zip(perturbation).map(|(&map, &i)| f64::from(map) * f64::from(i)).sum()
+        let dot = |perturbation: Vec<f32>| -> f64 {
+            map.iter().zip(perturbation).map(|(&map, i)| f64::from(map) * f64::from(i)).sum()
         };
-        let predicted: Vec<f64> = perturbations.iter().map(dot).collect();
+        let predicted: Vec<f64> = (0..count).map(|number| dot(perturbation(number))).collect();
         // The first sample is the input itself.
         let scores = assessment
-            .scores(perturbations.len() + 1, config.score, "disturbed inputs", |rows| {
+            .scores(count + 1, config.score, "disturbed inputs", |rows| {
                 let disturbed: Vec<Vec<f32>> = rows
                     .map(|row| match row.checked_sub(1) {
                         None => x.clone(),
-                        Some(row) => x.iter().zip(&perturbations[row]).map(|(x, i)| x - i).collect(),
+                        Some(number) => x.iter().zip(perturbation(number)).map(|(x, i)| x - i).collect(),
                     })
                     .collect();
                 assessment.upload(&disturbed)
@@ -112,35 +118,29 @@ fn best_scale(predicted: &[f64], falls: &[f64]) -> f64 {
     if squares > 0.0 { products / squares } else { 1.0 }
 }
 
-/// What is taken away from the input, a row a sample.
-fn draw(assessment: &Assessment<'_>, config: &Config) -> Result<Vec<Vec<f32>>> {
-    let mut random = assessment.random();
+/// What is taken away from the input in the sample numbered `number`.
+fn draw(
+    assessment: &Assessment<'_>,
+    config: &Config,
+    [_, height, width]: [usize; 3],
+    number: usize,
+) -> Vec<f32> {
     let x = &assessment.input.data;
-    let deviation = config.noise_level * assessment.width_of_range();
-    if config.perturbation != Perturbation::Square {
-        let mut noise = || -> Vec<f32> {
-            let values = StandardNormal.sample_iter(&mut random).take(x.len());
-            values.map(|value: f32| deviation * value).collect()
-        };
-        let all = (0..config.samples).map(|_| {
-            let noise = noise();
-            match config.perturbation {
-                Perturbation::NoisyBaseline => x.iter().zip(noise).map(|(x, noise)| x - noise).collect(),
-                _ => noise,
-            }
-        });
-        return Ok(all.collect());
-    }
-    let [_, height, width] = assessment.image()?;
-    let longest = ((config.square * height.min(width) as f32) as usize).max(1);
-    let all = (0..config.samples).map(|_| {
+    let mut random = assessment.random_of(number);
+    if config.perturbation == Perturbation::Square {
+        let longest = ((config.square * height.min(width) as f32) as usize).max(1);
         let side = random.random_range(1..=longest);
         let (top, left) = (random.random_range(0..=height - side), random.random_range(0..=width - side));
         let inside = |i: usize| {
             let (row, column) = (i / width % height, i % width);
             (top..top + side).contains(&row) && (left..left + side).contains(&column)
         };
-        x.iter().enumerate().map(|(i, &x)| if inside(i) { x } else { 0.0 }).collect()
-    });
-    Ok(all.collect())
+        return x.iter().enumerate().map(|(i, &x)| if inside(i) { x } else { 0.0 }).collect();
+    }
+    let deviation = config.noise_level * assessment.width_of_range();
+    let noise = StandardNormal.sample_iter(random).map(|value: f32| deviation * value);
+    match config.perturbation {
+        Perturbation::NoisyBaseline => x.iter().zip(noise).map(|(x, noise)| x - noise).collect(),
+        _ => noise.take(x.len()).collect(),
+    }
 }

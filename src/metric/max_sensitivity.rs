@@ -44,21 +44,22 @@ impl Metric for MaxSensitivity {
     /// Knows the given tensor `noise`: rows of what is added to the input, in model space.
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let x = assessment.input;
-        let noises = match assessment.given_rows("noise")? {
-            Some(given) => given,
-            None => {
-                let radius = config.radius * assessment.width_of_range();
-                let mut random = assessment.random();
-                let mut noise = || x.data.iter().map(|_| radius * random.random_range(-1.0..=1.0)).collect();
-                (0..config.samples).map(|_| noise()).collect()
+        let given = assessment.given_rows("noise")?;
+        let count = given.as_ref().map_or(config.samples, Vec::len);
+        let radius = config.radius * assessment.width_of_range();
+        let noise = |number: usize| -> Vec<f32> {
+            if let Some(given) = &given {
+                return given[number].clone();
             }
+            let mut random = assessment.random_of(number);
+            x.data.iter().map(|_| radius * random.random_range(-1.0..=1.0)).collect()
         };
         let map = &assessment.map.data;
         let length = norm(map.iter().copied());
         let (mut largest, mut sum) = (0.0f64, 0.0);
-        for (i, noise) in noises.iter().enumerate() {
-            assessment.checkpoint(i, noises.len(), "explaining neighbours").await?;
-            let data = x.data.iter().zip(noise).map(|(x, noise)| x + noise).collect();
+        for number in 0..count {
+            assessment.checkpoint(number, count, "explaining neighbours").await?;
+            let data = x.data.iter().zip(noise(number)).map(|(x, noise)| x + noise).collect();
             let neighbour = HostTensor { data, shape: x.shape.clone() };
             let other = assessment.explain(assessment.explainer, &neighbour, |_| ()).await?;
             if other.data.len() != map.len() {
@@ -70,7 +71,7 @@ impl Metric for MaxSensitivity {
             largest = largest.max(sensitivity);
             sum += sensitivity;
         }
-        Ok(Finding::new(largest).with("mean", sum / noises.len() as f64))
+        Ok(Finding::new(largest).with("mean", sum / count as f64))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     cell::OnceCell,
     collections::{BTreeMap, BTreeSet, HashSet},
     fs::{self, OpenOptions},
-    io::Write,
+    io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -237,7 +237,8 @@ impl Row {
         })
     }
 
-    fn key(&self) -> Vec<String> {
+    /// What names the row.
+    pub fn key(&self) -> Vec<String> {
         self.fields()[..KEY].to_vec()
     }
 }
@@ -299,9 +300,13 @@ impl Results {
     }
 }
 
+/// How long a log stays quiet between two lines of progress.
+const QUIET: Duration = Duration::from_secs(10);
+
 /// How far it is, and how long it will still take.
 pub struct Clock {
     started: Instant,
+    said: Option<Instant>,
     /// Rows that are done.
     pub done: usize,
     total: usize,
@@ -310,16 +315,24 @@ pub struct Clock {
 impl Clock {
     /// A clock that starts now.
     pub fn new(total: usize) -> Self {
-        Self { started: Instant::now(), done: 0, total }
+        Self { started: Instant::now(), said: None, done: 0, total }
     }
 
     /// Says how far it is, and what is done now.
-    pub fn show(&self, what: &str) {
+    ///
+    /// On a terminal it is one line that changes; elsewhere a line now and then.
+    pub fn show(&mut self, what: &str) {
+        let terminal = io::stderr().is_terminal();
+        if !terminal && self.said.is_some_and(|said| said.elapsed() < QUIET) {
+            return;
+        }
+        self.said = Some(Instant::now());
         let left = match self.done {
             0 => "?".to_owned(),
             done => shown(self.started.elapsed().mul_f64((self.total - done) as f64 / done as f64)),
         };
-        eprint!("\r\x1b[2K{}/{}, {left} left: {what}", self.done, self.total);
+        let line = format!("{}/{}, {left} left: {what}", self.done, self.total);
+        if terminal { eprint!("\r\x1b[2K{line}") } else { eprintln!("{line}") }
     }
 }
 
@@ -339,6 +352,7 @@ pub struct Network {
     /// The file's name without its ending.
     pub name: String,
     onnx: Vec<u8>,
+    path: PathBuf,
     randomised: OnceCell<Explainer>,
 }
 
@@ -348,7 +362,7 @@ impl Network {
         let onnx = read(path)?;
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         let explainer = Self::explainer(&onnx, path, device)?.with_name(&name);
-        Ok(Self { explainer, name, onnx, randomised: OnceCell::new() })
+        Ok(Self { explainer, name, onnx, path: path.to_owned(), randomised: OnceCell::new() })
     }
 
     fn explainer(onnx: &[u8], path: &Path, device: &Device) -> CliResult<Explainer> {
@@ -377,14 +391,23 @@ impl Network {
     }
 
     /// All layers randomised.
-    fn randomised(&self, path: &Path, seed: u32) -> CliResult<&Explainer> {
+    fn randomised(&self, seed: u32) -> CliResult<&Explainer> {
         if let Some(randomised) = self.randomised.get() {
             return Ok(randomised);
         }
-        let layers = randomise::layers(&self.onnx).map_err(say)?;
-        let onnx = randomise::randomise(&self.onnx, &layers, seed).map_err(say)?;
-        let randomised = Self::explainer(&onnx, path, self.explainer.model().device())?;
+        let randomised = self.with_random(&self.layers()?, seed)?;
         Ok(self.randomised.get_or_init(|| randomised))
+    }
+
+    /// The layers with weights, from the output to the input.
+    pub fn layers(&self) -> CliResult<Vec<randomise::Layer>> {
+        randomise::layers(&self.onnx).map_err(say)
+    }
+
+    /// The same network with random weights in `layers`.
+    pub fn with_random(&self, layers: &[randomise::Layer], seed: u32) -> CliResult<Explainer> {
+        let onnx = randomise::randomise(&self.onnx, layers, seed).map_err(say)?;
+        Self::explainer(&onnx, &self.path, self.explainer.model().device())
     }
 }
 
@@ -431,7 +454,7 @@ pub async fn evaluate(args: &EvaluateArgs) -> CliResult<Results> {
                         network.name, subject.name, method.written, row.metric
                     ));
                     let measured = match &explained {
-                        Ok(explained) => subject.measure(&plan, &network, path, explained, &row.metric).await,
+                        Ok(explained) => subject.measure(&plan, &network, explained, &row.metric).await,
                         Err(error) => Err(error.clone()),
                     };
                     results.add(subject.row(row, explained.as_ref().ok(), measured))?;
@@ -591,7 +614,6 @@ impl Subject {
         &self,
         plan: &Plan,
         network: &Network,
-        path: &Path,
         explained: &Explained,
         metric: &str,
     ) -> CliResult<Measurement> {
@@ -619,7 +641,7 @@ impl Subject {
             assessment = assessment.with_object(object).map_err(say)?;
         }
         if needs.contains(&Need::Randomised) {
-            assessment = assessment.with_randomised(network.randomised(path, plan.seed)?);
+            assessment = assessment.with_randomised(network.randomised(plan.seed)?);
         }
         metric::measure(&assessment, &spec.name, &spec.params).await.map_err(say)
     }

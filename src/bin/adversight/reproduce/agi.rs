@@ -1,10 +1,18 @@
 //! Pan, Li, Zhu: Explaining Deep Neural Network Models with Adversarial Gradient Integration (2021).
 
+use std::path::Path;
+
+use adversight::{
+    Control, ExplainOptions, Explainer, Input,
+    metric::{self, Assessment},
+};
+
 use super::{ReproduceArgs, available, mean_of, models, shown};
 use crate::{
     CliResult,
-    evaluate::{evaluate, groups},
+    evaluate::{Clock, Group, Network, Results, Row, evaluate, groups, images},
     report::{Report, Series},
+    say,
 };
 
 /// Table 1: name, method, deletion and insertion of InceptionV3, then of ResNet152.
@@ -21,6 +29,10 @@ const INSERTION: &str = "insertion:substrate=blank";
 
 /// Which maps change with the weights (section 5.2), and which ones should not.
 const SANITY: [&str; 4] = ["saliency", "integrated_gradients", "agi", "guided_backprop"];
+/// Pictures whose maps are followed while the weights are randomised layer by layer.
+const FOLLOWED: usize = 5;
+/// How many depths they are followed at.
+const DEPTHS: usize = 8;
 
 pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
     let mut report = Report::new("Adversarial gradient integration: the paper's numbers and ours");
@@ -92,12 +104,110 @@ pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
         std::iter::once(method.clone()).chain(ours).collect()
     };
     report.table(header, methods.iter().map(row).collect());
+    let cascade = groups(&cascade(args, &methods).await?.rows);
+    for model in &models {
+        let series: Vec<Series> = methods
+            .iter()
+            .map(|method| {
+                let of = |group: &&Group| group.model == *model && group.method == *method;
+                let point = |group: &Group| {
+                    let part = group.metric.split_once('@')?.1.parse().ok()?;
+                    Some((part, group.mean?))
+                };
+                let points = cascade.iter().filter(of).filter_map(point).collect();
+                Series { name: method.clone(), points, joined: true }
+            })
+            .collect();
+        report.plot(
+            &format!("cascade_{model}"),
+            &format!("Weights randomised from the output to the input, mean of at most {FOLLOWED} pictures; {model}."),
+            ("randomised layers, %", "rank correlation with the map"),
+            &series,
+        )?;
+    }
     report.heading("Not reproduced");
     report.say(
-        "The pictures of figures 1 to 4 and 6; figure 5's curves are in the tables' data. InceptionV3 and ResNet152, whose \
+        "The pictures of figures 1 to 6. InceptionV3 and ResNet152, whose \
          weights are not to be had here.",
     );
     Ok(report)
+}
+
+/// The rank correlation of every method's map with that of the network whose last layers, more and more of them, have
+/// random weights (Adebayo et al. 2018, cascading randomisation).
+async fn cascade(args: &ReproduceArgs, methods: &[String]) -> CliResult<Results> {
+    let mut results = Results::open(&args.out.join("cascade.csv"))?;
+    let images = images(&args.images, Some(args.limit.unwrap_or(FOLLOWED).min(FOLLOWED)))?;
+    let networks = args.networks().await?;
+    let mut clock = Clock::new(networks.len() * images.len() * methods.len());
+    let mut asked = Vec::new();
+    for network in &networks {
+        let layers = network.layers()?;
+        let part = |depth: usize| &layers[..(layers.len() * depth).div_ceil(DEPTHS)];
+        let randomised: Vec<Explainer> = (1..=DEPTHS)
+            .map(|depth| network.with_random(part(depth), args.seed))
+            .collect::<CliResult<_>>()?;
+        for path in &images {
+            for method in methods {
+                let rows: Vec<Row> =
+                    (1..=DEPTHS).map(|depth| row(args, network, path, method, depth)).collect();
+                clock.show(&format!("{} {} {method}, random layers", network.name, path.display()));
+                follow(args, network, path, method, rows.iter().zip(&randomised), &mut results).await?;
+                asked.extend(rows.iter().map(Row::key));
+                clock.done += 1;
+            }
+        }
+    }
+    eprintln!();
+    results.keep(|row| asked.contains(&row.key()));
+    Ok(results)
+}
+
+fn row(args: &ReproduceArgs, network: &Network, path: &Path, method: &str, depth: usize) -> Row {
+    Row {
+        image: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+        model: network.name.clone(),
+        method: method.to_owned(),
+        metric: format!("randomisation@{}", 100 * depth / DEPTHS),
+        target: "predicted".into(),
+        seed: args.seed,
+        ..Row::default()
+    }
+}
+
+/// Fills the rows of one picture and one method that the table does not hold yet.
+async fn follow(
+    args: &ReproduceArgs,
+    network: &Network,
+    path: &Path,
+    method: &str,
+    rows: impl Iterator<Item = (&Row, &Explainer)>,
+    results: &mut Results,
+) -> CliResult {
+    let pending: Vec<(&Row, &Explainer)> = rows.filter(|(row, _)| !results.has(row)).collect();
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let input = network.prepare(path)?.0;
+    let class = network.predicted(&input).await?;
+    let options = ExplainOptions {
+        method: method.to_owned(),
+        target: Some(class),
+        seed: args.seed,
+        ..Default::default()
+    };
+    let control = Control::default();
+    let explained = network.explainer.explain(&Input::Tensor(&input), &options, &control).await;
+    let explanation = explained.map_err(say)?.0;
+    for (row, randomised) in pending {
+        let assessment =
+            Assessment::of(&network.explainer, &input, &explanation, &options, &control).map_err(say)?;
+        let assessment = assessment.with_randomised(randomised);
+        let found = metric::measure(&assessment, "randomisation", &Default::default()).await.map_err(say)?;
+        let value = Some(found.finding.value);
+        results.add(Row { class: Some(class), predicted: Some(class), value, ..row.clone() })?;
+    }
+    Ok(())
 }
 
 /// The paper's insertion with 1, 5, 10 and 20 classes.

@@ -43,6 +43,19 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A weight is larger than the device can bind at once, and its operator cannot be split.
+    #[error(
+        "The weights of node \"{node}\" take {} MB, and this device binds at most {} MB at once. Run the model on \
+         the CPU.", .bytes / 1_000_000, .limit / 1_000_000
+    )]
+    ModelTooLarge {
+        /// The node.
+        node: String,
+        /// Size of the weights.
+        bytes: usize,
+        /// What the device binds at once.
+        limit: usize,
+    },
     /// The input is not an image or a tensor that can be read.
     #[error("{0}")]
     InputInvalid(String),
@@ -133,6 +146,7 @@ impl Error {
             Self::ModelMalformed(_) => "model_malformed",
             Self::UnsupportedOperator { .. } => "model_unsupported",
             Self::ModelInvalid { .. } => "model_invalid",
+            Self::ModelTooLarge { .. } => "model_too_large",
             Self::InputInvalid(_) => "input_invalid",
             Self::InputShape { .. } => "input_shape",
             Self::InputTooLarge { .. } => "input_too_large",
@@ -150,7 +164,7 @@ impl Error {
     /// The graph node at fault, where there is one.
     pub fn node(&self) -> Option<&str> {
         match self {
-            Self::UnsupportedOperator { node, .. } => Some(node),
+            Self::UnsupportedOperator { node, .. } | Self::ModelTooLarge { node, .. } => Some(node),
             Self::ModelInvalid { node, .. } => node.as_deref(),
             _ => None,
         }

@@ -36,4 +36,4 @@ pub use device::{Device, DeviceChoice, DeviceKind, DeviceReport};
 pub use error::{Error, Result};
 pub use explainer::{Classification, Explainer, Input, ModelInfo};
 pub use input::{HostTensor, image::Photograph, preprocessing::Preprocessing};
-pub use model::{Model, Score};
+pub use model::{HostValue, Model, ModelFile, ModelOptions, Score};

@@ -193,7 +193,7 @@ pub(crate) async fn explain(
         return Err(Error::invalid_model(format!("its gradient leads to no finite number at value {index}")));
     }
 
-    let probabilities = softmax(&logits);
+    let probabilities = model.probabilities(&logits);
     let score = |class: usize| explainer.class_score(class, &logits, &probabilities);
     let info = ExplanationInfo {
         method: options.method.clone(),
@@ -239,14 +239,6 @@ fn lost(error: impl std::fmt::Debug) -> Error {
 /// The index of the largest value, the first of several.
 pub(crate) fn argmax(values: &[f32]) -> usize {
     values.iter().enumerate().fold(0, |best, (index, value)| if *value > values[best] { index } else { best })
-}
-
-/// Softmax on the host.
-pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|logit| f64::from(logit - highest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|power| (power / sum) as f32).collect()
 }
 
 /// 1 in each row where `class` has the highest logit, else 0, `[N, 1]`.

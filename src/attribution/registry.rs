@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{Attribution, Subject, agi, display::Display, integrated_gradients, saliency, smoothgrad};
-use crate::{Error, Result};
+use crate::{Error, Model, Result};
 
 /// What a method needs of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,6 +96,41 @@ static METHODS: &[Entry] = &[
 /// The description of every method, cheapest first.
 pub fn methods() -> Vec<MethodDescription> {
     METHODS.iter().map(|entry| (entry.describe)()).collect()
+}
+
+/// Whether a method applies to a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct MethodSupport {
+    /// The method's name.
+    pub name: String,
+    /// Whether it applies.
+    pub applies: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Which methods apply to a model, and why others do not.
+pub(crate) fn support(model: &Model) -> Vec<MethodSupport> {
+    let picture = model.sample_shape().is_ok_and(|sample| sample.len() == 3);
+    let gradient = model.is_differentiable();
+    let convolution = model.nodes().iter().any(|node| node.operator == "Conv");
+    let missing = |need: &Need| match need {
+        Need::Gradient | Need::BackwardRule if !gradient => {
+            Some("no gradient passes from the explained value to the scores")
+        }
+        Need::Image if !picture => Some("the explained value is no picture, [channels, height, width]"),
+        Need::Activations if !gradient || !convolution => {
+            Some("it looks at a convolution's output, and there is none")
+        }
+        _ => None,
+    };
+    let support = |method: MethodDescription| {
+        let reason = method.needs.iter().find_map(missing).map(str::to_owned);
+        MethodSupport { name: method.name, applies: reason.is_none(), reason }
+    };
+    methods().into_iter().map(support).collect()
 }
 
 /// The method called `name`.

@@ -267,7 +267,8 @@ impl<'a> Subject<'a> {
     pub(super) fn pixel_space(&self) -> Result<PixelSpace> {
         let features = self.features();
         let row = |values: Vec<f32>| self.tensor(values, [1, features]);
-        let Some(preprocessing) = self.explainer.preprocessing() else {
+        let at_a_node = self.model().explains_a_node();
+        let Some(preprocessing) = self.explainer.preprocessing().filter(|_| !at_a_node) else {
             let (low, high) = self.range;
             let width = if high > low { high - low } else { 1.0 };
             let same = |value| row(vec![value; features]);

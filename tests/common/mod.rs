@@ -209,18 +209,15 @@ fn pearson(a: &[f64], b: &[f64]) -> f64 {
     dot / (aa * bb).sqrt()
 }
 
-/// Puts a table of agreements under its heading into a page of the docs, where `UPDATE_DOCS` asks for it.
+/// Puts a table's rows under their heading into a page of the docs, where `UPDATE_DOCS` asks for it.
 pub fn publish(page: &str, heading: &str, rows: &[String]) {
-    publish_table(
-        page,
-        heading,
-        &["network", "case", "device", "cosine", "rank correlation", "relative l2"],
-        rows,
-    );
+    let columns =
+        "| network | case | device | cosine | rank correlation | relative l2 |\n|---|---|---|---|---|---|";
+    publish_table(page, heading, columns, rows);
 }
 
-/// Puts a table's rows under their heading into a page of the docs, where `UPDATE_DOCS` asks for it.
-pub fn publish_table(page: &str, heading: &str, columns: &[&str], rows: &[String]) {
+/// Like [`publish`], with columns of one's own.
+pub fn publish_table(page: &str, heading: &str, columns: &str, rows: &[String]) {
     static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
     if std::env::var_os("UPDATE_DOCS").is_none() {
         return;
@@ -232,7 +229,6 @@ pub fn publish_table(page: &str, heading: &str, columns: &[&str], rows: &[String
     let end = "<!-- end -->\n";
     let from = text.find(&start).unwrap_or_else(|| panic!("{page} has no place for {heading}")) + start.len();
     let to = from + text[from..].find(end).unwrap();
-    let head = format!("| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
-    let body = format!("\n{head}\n{}\n\n", rows.join("\n"));
+    let body = format!("\n{columns}\n{}\n\n", rows.join("\n"));
     fs::write(&path, format!("{}{body}{}", &text[..from], &text[to..])).unwrap();
 }

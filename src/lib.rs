@@ -20,6 +20,7 @@
 //!
 //! A newcomer reads [`attribution::registry`] first, then one method's file, then [`model`].
 
+pub mod attack;
 pub mod attribution;
 pub mod device;
 mod error;
@@ -28,6 +29,7 @@ pub mod input;
 pub mod model;
 pub mod narrate;
 pub mod render;
+pub mod segment;
 #[cfg(target_family = "wasm")]
 mod wasm;
 

@@ -81,7 +81,7 @@ pub fn heatmap(map: &HostTensor, display: Display) -> Heatmap {
 }
 
 /// A percentile of sorted values, between two of them by linear interpolation, as numpy's default.
-fn percentile(sorted: &[f32], percent: f32) -> f32 {
+pub(super) fn percentile(sorted: &[f32], percent: f32) -> f32 {
     let position = f64::from(percent) / 100.0 * (sorted.len() - 1) as f64;
     let (below, part) = (position.floor() as usize, position.fract() as f32);
     let above = (below + 1).min(sorted.len() - 1);

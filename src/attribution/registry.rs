@@ -6,7 +6,11 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Attribution, Subject, agi, display::Display, integrated_gradients, saliency, smoothgrad};
+use super::{
+    Attribution, Subject, agi, axai, blur_ig, display::Display, expected_gradients, grad_cam, grad_cam_plus_plus,
+    guided_ig, input_x_gradient, integrated_gradients, kernel_shap, layer_cam, lime, mask, occlusion, relex, rise,
+    saliency, score_cam, smoothgrad, vargrad, xrai,
+};
 use crate::{Error, Model, Result};
 
 /// What a method needs of a model.
@@ -88,9 +92,26 @@ const fn entry<M: Method>() -> Entry {
 
 static METHODS: &[Entry] = &[
     entry::<saliency::Saliency>(),
+    entry::<input_x_gradient::InputXGradient>(),
+    entry::<grad_cam::GradCam>(),
+    entry::<grad_cam_plus_plus::GradCamPlusPlus>(),
+    entry::<layer_cam::LayerCam>(),
     entry::<smoothgrad::SmoothGrad>(),
+    entry::<vargrad::VarGrad>(),
     entry::<integrated_gradients::IntegratedGradients>(),
+    entry::<blur_ig::BlurIg>(),
+    entry::<expected_gradients::ExpectedGradients>(),
+    entry::<guided_ig::GuidedIg>(),
     entry::<agi::Agi>(),
+    entry::<score_cam::ScoreCam>(),
+    entry::<relex::RelEx>(),
+    entry::<axai::Axai>(),
+    entry::<xrai::Xrai>(),
+    entry::<occlusion::Occlusion>(),
+    entry::<mask::Mask>(),
+    entry::<lime::Lime>(),
+    entry::<kernel_shap::KernelShap>(),
+    entry::<rise::Rise>(),
 ];
 
 /// The description of every method, cheapest first.
@@ -295,7 +316,8 @@ fn configure<M: Method>(params: &Map<String, Value>) -> Result<(M::Config, Map<S
         reason,
     };
     let known = describe::<M>().params;
-    let mut values = Map::new();
+    // From the method's defaults on: a group of parameters that methods share may have others in each.
+    let mut values = in_force(&M::Config::default());
     for (name, value) in params {
         let param = known.iter().find(|param| param.name == *name).ok_or_else(|| {
             let names: Vec<&str> = known.iter().map(|param| param.name.as_str()).collect();

@@ -3,7 +3,8 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    io::{Read, Seek, SeekFrom},
+    path::{Component, Path, PathBuf},
     process::ExitCode,
 };
 
@@ -12,6 +13,7 @@ use adversight::{
     Photograph, Preprocessing,
     attribution::registry,
     input::preprocessing::labels_from_config,
+    model::{self, Activation, ModelFile, ModelOptions},
     render::{ColourMap, overlay},
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -84,6 +86,12 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Prints what an ONNX file holds, and whether it can be explained, as JSON.
+    Inspect {
+        /// The ONNX model.
+        #[arg(long)]
+        model: PathBuf,
+    },
     /// Prints the registry of methods as JSON.
     Methods,
     /// Prints the device that would be used, as JSON.
@@ -105,12 +113,37 @@ struct Common {
     /// A preprocessor_config.json, optionally with "channel_order": "BGR".
     #[arg(long)]
     preprocessing: Option<PathBuf>,
+    /// The explained input, where the model has several.
+    #[arg(long, value_name = "NAME")]
+    input_name: Option<String>,
+    /// The explained output, where the model has several.
+    #[arg(long, value_name = "NAME")]
+    output_name: Option<String>,
+    /// Explain the output of this node instead of an input.
+    #[arg(long, value_name = "NODE")]
+    at: Option<String>,
+    /// The size of an open dimension, as symbol=size or input:axis=size; may be repeated.
+    #[arg(long = "size", value_name = "DIM=SIZE")]
+    sizes: Vec<String>,
+    /// How scores become probabilities [default: found in the graph].
+    #[arg(long, value_enum)]
+    activation: Option<Scores>,
     /// Class names: a JSON list, a config.json with id2label, or a text file with one name a line.
     #[arg(long)]
     labels: Option<PathBuf>,
     /// The device that computes.
     #[arg(long, value_enum, default_value_t = On::Cpu)]
     device: On,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Scores {
+    /// One class of several.
+    Softmax,
+    /// Each class for itself.
+    Sigmoid,
+    /// The scores are what they are.
+    None,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -143,6 +176,9 @@ async fn run(cli: Cli) -> CliResult {
     match cli.command {
         Command::Methods => {
             println!("{}", pretty(&registry::methods())?);
+        }
+        Command::Inspect { model } => {
+            println!("{}", pretty(&model::inspect(&read(&model)?).map_err(say)?)?);
         }
         Command::Device { device } => {
             println!("{}", pretty(open(device).await?.report())?);
@@ -223,6 +259,49 @@ impl Owned {
     }
 }
 
+impl Common {
+    fn options(&self) -> CliResult<ModelOptions> {
+        let mut sizes = BTreeMap::new();
+        for pair in &self.sizes {
+            let size =
+                pair.rsplit_once('=').and_then(|(name, size)| Some((name.to_owned(), size.parse().ok()?)));
+            let (name, size) =
+                size.ok_or_else(|| format!("--size {pair} is not of the form name=number."))?;
+            sizes.insert(name, size);
+        }
+        Ok(ModelOptions {
+            input: self.input_name.clone(),
+            output: self.output_name.clone(),
+            at: self.at.clone(),
+            sizes,
+            activation: self.activation.map(|scores| match scores {
+                Scores::Softmax => Activation::Softmax,
+                Scores::Sigmoid => Activation::Sigmoid,
+                Scores::None => Activation::None,
+            }),
+        })
+    }
+}
+
+/// A part of a file beside the model; names that lead elsewhere are refused.
+fn part_of(folder: &Path, location: &str, offset: u64, length: Option<u64>) -> Result<Vec<u8>, String> {
+    let outside = Path::new(location).components().any(|part| !matches!(part, Component::Normal(_)));
+    if outside {
+        return Err(format!("lies in \"{location}\", outside of the model's folder"));
+    }
+    let fault = |error: std::io::Error| format!("lies in \"{location}\", which cannot be read: {error}");
+    let mut file = fs::File::open(folder.join(location)).map_err(fault)?;
+    let size = file.metadata().map_err(fault)?.len();
+    let length = length.unwrap_or(size.saturating_sub(offset));
+    if offset.checked_add(length).is_none_or(|end| end > size) {
+        return Err(format!("lies beyond the end of \"{location}\""));
+    }
+    file.seek(SeekFrom::Start(offset)).map_err(fault)?;
+    let mut bytes = vec![0; length as usize];
+    file.read_exact(&mut bytes).map_err(fault)?;
+    Ok(bytes)
+}
+
 impl Job {
     async fn new(common: &Common) -> CliResult<Self> {
         let input = if common.input.extension().is_some_and(|extension| extension == "npy") {
@@ -231,7 +310,12 @@ impl Job {
             Owned::Photograph(Photograph::decode(&read(&common.input)?).map_err(say)?)
         };
         let device = open(common.device).await?;
-        let mut explainer = Explainer::load(&read(&common.model)?, &device).map_err(say)?;
+        let bytes = read(&common.model)?;
+        let folder = common.model.parent().unwrap_or(Path::new("")).to_owned();
+        let external =
+            |location: &str, offset: u64, length: Option<u64>| part_of(&folder, location, offset, length);
+        let file = ModelFile { bytes: &bytes, external: Some(&external) };
+        let mut explainer = Explainer::load_with(&file, &common.options()?, &device).map_err(say)?;
         if let Some(name) = common.model.file_stem() {
             explainer = explainer.with_name(name.to_string_lossy());
         }

@@ -87,6 +87,11 @@ impl Element {
         })
     }
 
+    /// Bytes of this many elements in `raw_data`.
+    fn bytes(self, count: usize) -> u64 {
+        (count as u64 * self.bits() as u64).div_ceil(8)
+    }
+
     /// Bits of one element in `raw_data`.
     fn bits(self) -> usize {
         match self {
@@ -138,7 +143,7 @@ pub(crate) fn count(tensor: &TensorProto) -> Result<usize, String> {
         .iter()
         .try_fold(1usize, |count, &dim| usize::try_from(dim).ok().and_then(|dim| count.checked_mul(dim)))
         // What no memory holds is refused before anything is allocated.
-        .filter(|&count| count < 1 << 34)
+        .filter(|&count| count < 1 << 31)
         .ok_or_else(|| format!("claims the impossible shape {:?}", tensor.dims))
 }
 
@@ -152,7 +157,7 @@ pub(crate) fn read(tensor: &TensorProto, external: Option<&External<'_>>) -> Res
     if let Some(place) = elsewhere(tensor)? {
         let Elsewhere { location, offset, length } = &place;
         let read = external.ok_or_else(|| format!("lies in the file \"{location}\"; give that file too"))?;
-        let wanted = (count * element.bits()).div_ceil(8) as u64;
+        let wanted = element.bytes(count);
         if length.is_some_and(|length| length != wanted) {
             return Err(format!("claims {wanted} bytes and has {} in \"{location}\"", length.unwrap_or(0)));
         }
@@ -211,8 +216,8 @@ pub(crate) fn read(tensor: &TensorProto, external: Option<&External<'_>>) -> Res
 
 /// Little-endian elements.
 fn from_bytes(bytes: &[u8], element: Element, count: usize, dims: Vec<usize>) -> Result<TensorData, String> {
-    let wanted = (count * element.bits()).div_ceil(8);
-    if bytes.len() != wanted {
+    let wanted = element.bytes(count);
+    if bytes.len() as u64 != wanted {
         return Err(format!("claims {wanted} bytes and holds {}", bytes.len()));
     }
     macro_rules! each {

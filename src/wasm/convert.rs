@@ -134,6 +134,10 @@ pub(super) fn explanation_to_js(explanation: &Explanation, region: Option<Region
     let heatmap = floats(&explanation.heatmap.data, &explanation.heatmap.shape)?;
     Reflect::set(&heatmap, &"rule".into(), &explanation.heatmap.rule.as_str().into())?;
     set("heatmap", &heatmap)?;
+    if !explanation.individual.is_empty() {
+        let maps = explanation.individual.iter().map(tensor_to_js).collect::<JsResult<Array>>()?;
+        set("individual", &maps)?;
+    }
     if let Some(found) = &explanation.segments {
         let segments = Object::new();
         let set = |name: &str, value: &JsValue| Reflect::set(&segments, &name.into(), value);

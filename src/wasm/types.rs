@@ -86,6 +86,8 @@ export interface Explanation {
     /** The raw values of the method, in the shape of the model's input or of one channel of it. */
     attribution: TensorData;
     heatmap: Heatmap;
+    /** What tells the target from each class of `info.against` alone, where that was asked for (AGI's `individual`). */
+    individual?: TensorData[];
     /** For methods that work on segments. */
     segments?: Segmentation;
     /** The part of the photograph that the network saw; null for tensors. */

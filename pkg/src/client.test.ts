@@ -5,7 +5,7 @@ import test, { afterEach } from "node:test";
 import { Engine } from "./client.js";
 import { createHost, watchForTraps, type EngineProtocol, type Wasm } from "./host.js";
 import { serve } from "./rpc.js";
-import type { ExplainOptions, TensorData } from "./wasm/adversight.js";
+import type { ExplainOptions, ModelOptions, TensorData } from "./wasm/adversight.js";
 
 let open: MessagePort[] = [];
 afterEach(() => {
@@ -40,6 +40,7 @@ function fakeWasm() {
       return { attribution: { data, shape: input.shape }, heatmap: { data, shape: [1, 2] }, words: [] };
     },
     logits: (input: TensorData) => Promise.resolve(input),
+    prepare: (input: TensorData) => ({ ...input, shape: [1, ...input.shape] }),
     inputGradient: () => Promise.reject(new WebAssembly.RuntimeError("unreachable")),
     free: () => log.push(`free ${name}`),
   });
@@ -50,11 +51,19 @@ function fakeWasm() {
         ? Promise.reject(Object.assign(new Error("No WebGPU."), { code: "device_unavailable" }))
         : Promise.resolve({
             device: { kind: "cpu", reason: "This is a test." },
-            loadModel: (onnx: Uint8Array, { name = "model" }) => {
+            inspect: (onnx: Uint8Array) => {
+              if (onnx.byteLength === 0)
+                throw Object.assign(new Error("Not ONNX."), { code: "model_malformed" });
+              return { producer: "test", nodes: onnx.byteLength };
+            },
+            loadModel: (onnx: Uint8Array, options: ModelOptions) => {
+              const { name, ...others } = options;
+              const known = Object.entries(others).filter(([, value]) => value !== null);
               log.push(`load ${onnx.byteLength} bytes`);
+              if (known.length > 0) log.push(`with ${JSON.stringify(Object.fromEntries(known))}`);
               return onnx.byteLength === 0
                 ? Promise.reject(Object.assign(new Error("Not ONNX."), { code: "model_malformed" }))
-                : Promise.resolve(model(name));
+                : Promise.resolve(model(name ?? "model"));
             },
             free: () => log.push("free engine"),
           }),
@@ -104,6 +113,47 @@ test("a model that cannot be read leaves the engine usable", async () => {
   const { engine } = await openEngine();
   await assert.rejects(engine.loadModel({ onnx: new Uint8Array(0) }), { code: "model_malformed" });
   await engine.loadModel({ onnx: new Blob([onnx]) });
+});
+
+test("a file is inspected without being loaded, and one that is no model rejects with its code", async () => {
+  const { engine, log } = await openEngine();
+  assert.deepEqual(await engine.inspect(onnx), { producer: "test", nodes: 3 });
+  assert.deepEqual(await engine.inspect(new Blob([onnx, onnx])), { producer: "test", nodes: 6 });
+  await assert.rejects(engine.inspect(new Uint8Array(0)), { code: "model_malformed", message: "Not ONNX." });
+  assert.deepEqual(log, []);
+});
+
+test("what is known about a model reaches the engine, with the weights beside it as bytes", async () => {
+  const { engine, log } = await openEngine();
+  await engine.loadModel({
+    onnx,
+    output: "logits",
+    activation: "none",
+    sizes: { "pixels:2": 32 },
+    external: { "model.onnx.data": new Blob([new Uint8Array([7, 8])]), "more.bin": new Uint8Array([9]) },
+  });
+  const external = { "model.onnx.data": { 0: 7, 1: 8 }, "more.bin": { 0: 9 } };
+  const options = { output: "logits", sizes: { "pixels:2": 32 }, activation: "none", external };
+  assert.equal(log.at(-1), `with ${JSON.stringify(options)}`);
+});
+
+test("a file that can no longer be read is named", async () => {
+  const { engine } = await openEngine();
+  const file = Object.assign(new Blob([onnx]), {
+    name: "model.onnx",
+    arrayBuffer: () => Promise.reject(new DOMException("gone", "NotReadableError")),
+  });
+  await assert.rejects(engine.loadModel({ onnx: file }), {
+    code: "download_failed",
+    message: /^model\.onnx could not be read: .*Choose it again\.$/,
+  });
+});
+
+test("the tensor that the network is given can be looked at", async () => {
+  const { engine } = await openEngine();
+  const model = await engine.loadModel({ onnx });
+  assert.deepEqual(await model.prepare(tensor), { data: tensor.data, shape: [1, 1, 2] });
+  await assert.rejects(model.prepare({ data: new Float32Array(3), shape: [2] }), { code: "input_shape" });
 });
 
 test("an explanation arrives whole, and only the method's own options reach the engine", async () => {

@@ -137,6 +137,25 @@ test("what is known about a model reaches the engine, with the weights beside it
   assert.equal(log.at(-1), `with ${JSON.stringify(options)}`);
 });
 
+test("a model whose loading is aborted is freed when it comes", async () => {
+  const { engine, log } = await openEngine();
+  const abort = new AbortController();
+  const loading = engine.loadModel({
+    onnx,
+    name: "unwanted",
+    signal: abort.signal,
+    onProgress: () => {
+      queueMicrotask(() => {
+        abort.abort(); // when the call is on its way
+      });
+    },
+  });
+  await assert.rejects(loading, { name: "AbortError" });
+  await engine.loadModel({ onnx });
+  await sleep(5);
+  assert.deepEqual(log, ["load 3 bytes", "load 3 bytes", "free unwanted"]);
+});
+
 test("a file that can no longer be read is named", async () => {
   const { engine } = await openEngine();
   const file = Object.assign(new Blob([onnx]), {

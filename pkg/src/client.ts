@@ -171,7 +171,13 @@ export class Engine {
     const { model, info } = await this.#caller.call(
       "loadModel",
       { onnx: onnx.bytes, options },
-      { transfer: ours, signal },
+      {
+        transfer: ours,
+        signal,
+        onLate: (late) => {
+          closeModel(this.#caller, (late as EngineProtocol["loadModel"]["reply"]).model);
+        },
+      },
     );
     return new Model(this.#caller, model, info);
   }
@@ -245,7 +251,7 @@ export class Model {
 
   /** Frees the model's memory, after the calls that still run on it. */
   close(): void {
-    this.#caller.call("closeModel", { model: this.#model }).catch(() => undefined); // the engine has ended: nothing left to free
+    closeModel(this.#caller, this.#model);
   }
 
   async #withInput<T>(
@@ -265,6 +271,10 @@ export class Model {
       throw error;
     }
   }
+}
+
+function closeModel(caller: Caller<EngineProtocol>, model: number): void {
+  caller.call("closeModel", { model }).catch(() => undefined); // the engine has ended: nothing left to free
 }
 
 /** `ours` are bytes that were read here, and so may be handed over instead of copied. */

@@ -35,6 +35,7 @@ const method = (name: string, params: ParamDescription[]): MethodDescription => 
   paper: "",
   needs: ["gradient"],
   display: "",
+  cost: { forward: 1, backward: 1 },
   params,
 });
 const agi = method("agi", [param("samples", 20), param("steps", 20), param("classes", [], "classes")]);

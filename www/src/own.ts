@@ -361,9 +361,9 @@ export class OwnNetwork {
       });
       return;
     }
+    this.store.set({ busy: "Loading the network" });
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     if (signal.aborted) return;
-    this.store.set({ busy: "Loading the network" });
     let unused: Model | undefined;
     try {
       const engine = await this.#app.engine(signal);

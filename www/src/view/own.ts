@@ -59,7 +59,7 @@ export function mountOwn(app: App, own: OwnNetwork): void {
   own.store.watch(["problem", "report"], ({ problem: found, report }) => {
     const stopped = report !== null && report.problems.length > 0;
     problem.hidden = !found && !stopped;
-    retry.hidden = !found?.remedy;
+    retry.hidden = found?.remedy !== "restart"; // trying again mends no file
     problem.replaceChildren();
     if (found) {
       problem.append(make("strong", { text: found.title }), ` ${found.message}`);
@@ -80,7 +80,7 @@ export function mountOwn(app: App, own: OwnNetwork): void {
 
 function status({ busy, model, problem, report }: Draft): string {
   if (busy) return `${busy}…`;
-  if (model) return "Ready. The network has not been given to the page yet.";
+  if (model) return "Ready to be used.";
   return problem || report?.problems.length ? "The network in use stays as it is." : "";
 }
 
@@ -104,8 +104,9 @@ function fileRows(own: OwnNetwork, draft: Draft): HTMLElement[] {
   for (const { name } of weights) rows.push(row(name, "weights"));
   for (const name of report ? own.missing(report) : []) rows.push(row(name, "weights: still missing", true));
   for (const sentence of refused) rows.push(row(sentence, "not used", true));
-  if (onnx && !preprocessing)
+  if (!report || report.problems.length > 0) return rows;
+  if (!preprocessing)
     rows.push(row("preprocessor_config.json", "not given: choose below how pictures are prepared"));
-  if (onnx && !labels) rows.push(row("labels (.txt or .json)", "not given: classes go by their numbers"));
+  if (!labels) rows.push(row("labels (.txt or .json)", "not given: classes go by their numbers"));
   return rows;
 }

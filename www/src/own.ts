@@ -54,6 +54,8 @@ export interface Draft {
   /** The model as the fields have it; null while they are being changed. */
   model: Model | null;
   preview: Preview | null;
+  /** The memory that a picture takes on its way through the network, once that is known. */
+  bytesPerSample: number | null;
   /** What is being done, or null. */
   busy: string | null;
   problem: Problem | null;
@@ -75,6 +77,7 @@ const empty: Draft = {
   form: startingForm,
   model: null,
   preview: null,
+  bytesPerSample: null,
   busy: null,
   problem: null,
 };
@@ -370,7 +373,7 @@ export class OwnNetwork {
       const model = (unused = await this.#open(engine, onnx, report, signal));
       await this.#look(model, signal);
       signal.throwIfAborted();
-      this.store.set({ model, busy: null });
+      this.store.set({ model, bytesPerSample: model.info.bytesPerSample, busy: null });
       unused = undefined;
       await this.#compareExamples(model, signal);
     } catch (error) {

@@ -5,11 +5,12 @@ import { make } from "../dom.js";
 import { bytes, whole } from "../format.js";
 import { shapeText } from "../report.js";
 
-export function reportView(report: ModelReport): HTMLElement[] {
-  return [make("dl", {}, ...facts(report)), ...operators(report.operators)];
+/** `bytesPerSample` is known once the network is loaded. */
+export function reportView(report: ModelReport, bytesPerSample: number | null): HTMLElement[] {
+  return [make("dl", {}, ...facts(report, bytesPerSample)), ...operators(report.operators)];
 }
 
-function facts(report: ModelReport): HTMLElement[] {
+function facts(report: ModelReport, bytesPerSample: number | null): HTMLElement[] {
   const {
     producer,
     opset,
@@ -36,6 +37,15 @@ function facts(report: ModelReport): HTMLElement[] {
       "Size",
       `${whole(parameters)} parameters in ${whole(nodes)} nodes, ${bytes(weightBytes)} of weights`,
     ],
+    ...(bytesPerSample === null
+      ? []
+      : [
+          [
+            "memory",
+            "Memory",
+            `${bytes(weightBytes)} for the weights, about ${bytes(bytesPerSample)} for each picture on its way`,
+          ] satisfies [string, string, string],
+        ]),
     ["inputs", inputs.length > 1 ? "Inputs" : "Input", inputs.map(value).join("; ")],
     ["outputs", outputs.length > 1 ? "Outputs" : "Output", outputs.map(value).join("; ")],
     ["activation", "Ends in", endings[activation ?? "none"]],

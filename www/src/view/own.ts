@@ -68,8 +68,8 @@ export function mountOwn(app: App, own: OwnNetwork): void {
       problem.append(make("ul", {}, ...report.problems.map((text) => make("li", { text }))));
     }
   });
-  own.store.watch(["report"], ({ report }) => {
-    find("own-report", HTMLElement).replaceChildren(...(report ? reportView(report) : []));
+  own.store.watch(["report", "bytesPerSample"], ({ report, bytesPerSample }) => {
+    find("own-report", HTMLElement).replaceChildren(...(report ? reportView(report, bytesPerSample) : []));
   });
   own.store.watch(["onnx", "companions", "refused", "report", "output", "model"], (draft) => {
     find("own-list", HTMLElement).replaceChildren(...fileRows(own, draft));

@@ -16,11 +16,11 @@ afterEach(() => {
 /** A WebAssembly module of JavaScript, which notes what it is asked. Its "explanation" of a tensor is the tensor doubled. */
 function fakeWasm() {
   const log: string[] = [];
-  const model = (name: string) => ({
+  const model = (name: string): object => ({
     info: { name, classes: 2 },
-    classify: (input: TensorData, top: number) => {
+    classify: (input: TensorData | null, top: number) => {
       log.push(`classify ${name} top ${top}`);
-      return Promise.resolve({ top: [], region: null, milliseconds: input.data.length });
+      return Promise.resolve({ top: [], region: null, milliseconds: input?.data.length ?? 0 });
     },
     async explain(
       input: TensorData,
@@ -40,6 +40,10 @@ function fakeWasm() {
       return { attribution: { data, shape: input.shape }, heatmap: { data, shape: [1, 2] }, words: [] };
     },
     logits: (input: TensorData) => Promise.resolve(input),
+    withInputs: (inputs: object) => {
+      log.push(`inputs of ${name}: ${Object.keys(inputs).join(", ")}`);
+      return model(`${name} with inputs`);
+    },
     prepare: (input: TensorData) => ({ ...input, shape: [1, ...input.shape] }),
     inputGradient: () => Promise.reject(new WebAssembly.RuntimeError("unreachable")),
     free: () => log.push(`free ${name}`),
@@ -166,6 +170,22 @@ test("a file that can no longer be read is named", async () => {
     code: "download_failed",
     message: /^model\.onnx could not be read: .*Choose it again\.$/,
   });
+});
+
+test("a model with values for its other inputs is a model of its own", async () => {
+  const { engine, log } = await openEngine();
+  const model = await engine.loadModel({ onnx, name: "words" });
+  const bound = await model.withInputs({ tokens: { data: Int32Array.of(101, 7), shape: [1, 2] } });
+  assert.equal(bound.info.name, "words with inputs");
+  assert.equal((await bound.classify(null)).milliseconds, 0);
+  model.close();
+  await bound.classify(tensor);
+  assert.deepEqual(log.slice(1), [
+    "inputs of words: tokens",
+    "classify words with inputs top 5",
+    "free words",
+    "classify words with inputs top 5",
+  ]);
 });
 
 test("the tensor that the network is given can be looked at", async () => {

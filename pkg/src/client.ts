@@ -15,6 +15,7 @@ import type {
   ExplainOptions as MethodOptions,
   Explanation,
   MethodDescription,
+  ModelInput as InputValue,
   ModelInfo,
   ModelOptions,
   ModelReport,
@@ -224,6 +225,15 @@ export class Model {
         { transfer, signal, onProgress },
       ),
     );
+  }
+
+  /**
+   * The same model with values for the inputs that are not explained (numbers of tokens, masks), by their names. It shares the model's
+   * weights, and is closed by itself.
+   */
+  async withInputs(inputs: Record<string, InputValue>): Promise<Model> {
+    const { model, info } = await this.#caller.call("withInputs", { model: this.#model, inputs });
+    return new Model(this.#caller, model, info);
   }
 
   /** The tensor that the network is given for an image: scaled, cut, normalised. A tensor comes back as it is. */

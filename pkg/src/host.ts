@@ -13,6 +13,7 @@ import type {
   Explanation,
   MethodDescription,
   Engine as WasmEngine,
+  ModelInput as InputValue,
   Model as WasmModel,
   ModelInfo,
   ModelOptions,
@@ -39,6 +40,10 @@ export interface EngineProtocol {
   loadModel: { send: { onnx: Uint8Array; options: ModelOptions }; reply: { model: number; info: ModelInfo } };
   classify: { send: { model: number; input: SentInput; top: number }; reply: Classification };
   explain: { send: { model: number; input: SentInput; options: ExplainOptions }; reply: Explanation };
+  withInputs: {
+    send: { model: number; inputs: Record<string, InputValue> };
+    reply: { model: number; info: ModelInfo };
+  };
   prepare: { send: { model: number; input: SentInput }; reply: TensorData };
   logits: { send: { model: number; input: TensorData }; reply: TensorData };
   inputGradient: { send: { model: number; input: TensorData; target: number }; reply: TensorData };
@@ -61,6 +66,12 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
     return model;
   };
 
+  const keep = (model: WasmModel) => {
+    const id = next++;
+    models.set(id, model);
+    return { model: id, info: model.info };
+  };
+
   return {
     async open({ device, wasm: url }) {
       await instantiate(wasm, url === null ? wasmUrl : new URL(url));
@@ -76,10 +87,7 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
     },
 
     async loadModel({ onnx, options }) {
-      const model = await engineOf().loadModel(onnx, options);
-      const id = next++;
-      models.set(id, model);
-      return { value: { model: id, info: model.info } };
+      return { value: keep(await engineOf().loadModel(onnx, options)) };
     },
 
     async classify({ model, input, top }) {
@@ -91,6 +99,10 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
       const { attribution, heatmap, segments } = value;
       const parts = segments ? [segments.labels, segments.values, segments.chosen] : [];
       return { value, transfer: whole(attribution.data, heatmap.data, ...parts) };
+    },
+
+    withInputs({ model, inputs }) {
+      return attempt(() => ({ value: keep(modelOf(model).withInputs(inputs)) }));
     },
 
     prepare({ model, input }) {

@@ -36,6 +36,7 @@ export type {
   ExplanationInfo,
   MethodDescription,
   MethodSupport,
+  ModelInput as InputValue,
   ModelInfo,
   ModelReport,
   OperatorSupport,

@@ -21,7 +21,7 @@ import { fitLabels } from "./labels.js";
 import { loadPhoto, type Network } from "./library.js";
 import { alwaysTheSame, looksLikeNoise } from "./noise.js";
 import { formProblem, normalisationOf, readForm, writeForm, type PictureForm } from "./picture-form.js";
-import { classesOf, openAxes, pictureAxes, pictureInputs } from "./report.js";
+import { channelsLast, classesOf, openAxes, pictureAxes, pictureInputs } from "./report.js";
 import { Store } from "./state.js";
 import { channelsOf, type ChannelPicture, type Normalisation } from "./tensor.js";
 
@@ -338,6 +338,12 @@ export class OwnNetwork {
   #obstacle(report: ModelReport): string | null {
     if (report.problems.length > 0) return "";
     const input = this.inputOf(report);
+    if (!input && report.inputs.some(channelsLast)) {
+      return (
+        "Its picture has the channels last, [N, H, W, C]; pictures are prepared for [N, C, H, W] only. " +
+        "Export it so, as with tf2onnx’s option --inputs-as-nchw."
+      );
+    }
     if (!input || !pictureAxes(input)) {
       return "None of its inputs is a picture. This page explains networks of pictures only; the package explains others too.";
     }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import type { ModelReport } from "adversight";
-import { classesOf, openAxes, pictureAxes, pictureInputs, shapeText } from "./report.js";
+import { channelsLast, classesOf, openAxes, pictureAxes, pictureInputs, shapeText } from "./report.js";
 
 const value = (shape: (number | null)[], elementType = "float32", name = "x") => ({
   name,
@@ -10,12 +10,15 @@ const value = (shape: (number | null)[], elementType = "float32", name = "x") =>
   elementType,
 });
 
-test("a picture has 1 or 3 channels, before or after its height and width", () => {
+test("a picture has 1 or 3 channels, before its height and width", () => {
   assert.deepEqual(pictureAxes(value([null, 3, 224, 224])), { height: 2, width: 3, channels: 3 });
-  assert.deepEqual(pictureAxes(value([1, 28, 28, 1])), { height: 1, width: 2, channels: 1 });
+  assert.deepEqual(pictureAxes(value([1, 1, 28, 28])), { height: 2, width: 3, channels: 1 });
   assert.deepEqual(pictureAxes(value([null, null, null, null])), { height: 2, width: 3, channels: 3 });
   assert.equal(pictureAxes(value([null, 128])), null);
   assert.equal(pictureAxes(value([1, 512, 13, 13])), null);
+  assert.equal(pictureAxes(value([null, 224, 224, 3])), null);
+  assert.ok(channelsLast(value([null, 224, 224, 3])));
+  assert.ok(!channelsLast(value([null, 3, 224, 3])));
 });
 
 test("inputs of other types are no pictures", () => {

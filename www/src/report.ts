@@ -9,14 +9,19 @@ export interface PictureAxes {
   channels: 1 | 3;
 }
 
-/** The axes of an input that can be a picture: [N, C, H, W] or [N, H, W, C] with 1 or 3 channels; null for any other. */
-export function pictureAxes({ shape }: Pick<ValueInfo, "shape">): PictureAxes | null {
-  if (shape.length !== 4) return null;
-  const count = (size: number | null | undefined): 1 | 3 | null => (size === 1 || size === 3 ? size : null);
-  const [first, last] = [count(shape[1]), count(shape[3])];
-  if (first) return { height: 2, width: 3, channels: first };
-  if (last) return { height: 1, width: 2, channels: last };
-  return shape[1] === null ? { height: 2, width: 3, channels: 3 } : null;
+/** The axes of an input that can be a picture, [N, C, H, W] with 1 or 3 channels; null for any other. */
+export function pictureAxes(input: Pick<ValueInfo, "shape">): PictureAxes | null {
+  const { shape } = input;
+  if (shape.length !== 4 || channelsLast(input)) return null;
+  const [, channels] = shape;
+  if (channels === 1 || channels === 3) return { height: 2, width: 3, channels };
+  return channels === null ? { height: 2, width: 3, channels: 3 } : null;
+}
+
+/** Whether the input is a picture with its channels last, [N, H, W, C], for which the engine prepares none. */
+export function channelsLast({ shape }: Pick<ValueInfo, "shape">): boolean {
+  const [, first, , last] = shape;
+  return shape.length === 4 && (last === 1 || last === 3) && first !== 1 && first !== 3;
 }
 
 /** The inputs that can be pictures. */

@@ -15,19 +15,13 @@ export interface ChannelPicture {
   channels: Channel[];
 }
 
-/** The channels of a tensor [1, C, H, W] or [1, H, W, C]; null where it is no picture of 1, 3 or 4 channels. */
+/** The channels of a tensor [1, C, H, W]; null where it is no picture of 1 or 3 channels. */
 export function channelsOf({ data, shape }: TensorData): ChannelPicture | null {
-  const [batch, a = 0, b = 0, c = 0] = shape;
-  if (shape.length !== 4 || batch !== 1) return null;
-  const isCount = (size: number) => size === 1 || size === 3 || size === 4;
-  const first = isCount(a);
-  if (!first && !isCount(c)) return null;
-  const [count, height, width] = first ? [a, b, c] : [c, a, b];
+  const [batch, count = 0, height = 0, width = 0] = shape;
+  if (shape.length !== 4 || batch !== 1 || (count !== 1 && count !== 3)) return null;
   const pixels = height * width;
   const channels = Array.from({ length: count }, (_, channel) => {
-    const values = first
-      ? data.slice(channel * pixels, (channel + 1) * pixels)
-      : Float32Array.from({ length: pixels }, (_, i) => data[i * count + channel] ?? 0);
+    const values = data.slice(channel * pixels, (channel + 1) * pixels);
     let [minimum, maximum, sum] = [Infinity, -Infinity, 0];
     for (const value of values) {
       minimum = Math.min(minimum, value);

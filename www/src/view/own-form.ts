@@ -52,7 +52,7 @@ function mountChoices(own: OwnNetwork): void {
       values.map(({ name, shape }) => ({ value: name, label: `${name}: ${shapeText(shape)}` }));
     offer(input, choices(pictureInputs(report)), own.inputOf(report)?.name ?? "");
     offer(output, choices(report.outputs), own.outputOf(report)?.name ?? "");
-    const found = report.activation ? `As found: ${report.activation}` : "As usual: none was found";
+    const found = report.activation ? `As found: ${report.activation}` : "None was found: softmax, as usual";
     fill(activation, [{ value: "", label: found }, ...activations], draft.activation ?? "");
   });
   input.addEventListener("change", () => {

@@ -106,6 +106,7 @@ function mountDrop(app: App, onDrop: (files: File[]) => Promise<void>): void {
   const carriesFile = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
   const show = (on: boolean) => {
     drop.classList.toggle("on", on);
+    find("own-dialog", HTMLDialogElement).classList.toggle("dropping", on); // it lies over the rest
   };
   window.addEventListener("dragover", (event) => {
     event.preventDefault(); // else the browser leaves the page for what is dropped

@@ -3,7 +3,7 @@
 
 mod common;
 
-use adversight::{Device, Error, ExplainOptions, Explainer, HostTensor, Input};
+use adversight::{Control, Device, Error, ExplainOptions, Explainer, HostTensor, Input};
 use common::{Agreement, Case, Fixtures, compare};
 use serde_json::{Value, json};
 
@@ -122,16 +122,13 @@ fn lrp_conserves_relevance() {
     }
 }
 
-/// Without biases, and with activations that are linear on either side, LRP with a vanishing epsilon is the input times
-/// the gradient; the bound of ReLU6 is not met here.
 #[test]
 fn a_larger_epsilon_absorbs_relevance() {
     let explainer = unbiased();
     let total = |epsilon: f64| {
         let params = json!({ "rule": "epsilon", "epsilon": epsilon });
         let explanation = common::explain(&explainer, &input(), &options("lrp", params));
-        let all: f32 = explanation.attribution.data.iter().map(|value| value.abs()).sum();
-        all
+        explanation.attribution.data.iter().map(|value| value.abs()).sum::<f32>()
     };
     assert!(total(1.0) < 0.5 * total(1e-9));
 }
@@ -148,8 +145,8 @@ fn networks_without_rules_are_refused() {
     let input = HostTensor::new(vec![0.5; shape.iter().product()], shape).unwrap();
     for (method, names) in [("lrp", "LSTM"), ("guided_backprop", "ReLU"), ("deconvnet", "ReLU")] {
         let options = options(method, json!({}));
-        let explained = explainer.explain(&Input::Tensor(&input), &options, &Default::default());
-        match pollster::block_on(explained).unwrap_err() {
+        let (input, control) = (Input::Tensor(&input), Control::default());
+        match pollster::block_on(explainer.explain(&input, &options, &control)).err().unwrap() {
             Error::MethodUnsuited { reason, .. } => assert!(reason.contains(names), "{method}: {reason}"),
             other => panic!("{method}: {other}"),
         }

@@ -30,7 +30,7 @@ enum Rule {
     EpsilonPlus,
     /// By all contributions.
     Epsilon,
-    /// By all contributions, positive weights raised by gamma.
+    /// By all contributions, those of the output's sign raised by gamma.
     Gamma,
     /// By positive contributions alone (alpha 1, beta 0).
     ZPlus,
@@ -45,7 +45,7 @@ pub(super) struct Config {
     /// What is added to the size of a denominator.
     #[schemars(range(min = 1e-12, max = 1000.0))]
     epsilon: f32,
-    /// How much more positive weights count under gamma.
+    /// How much more contributions of the output's sign count under gamma.
     #[schemars(range(min = 0.0, max = 1000.0))]
     gamma: f32,
 }
@@ -114,33 +114,52 @@ type Part = Vec<Option<Value>>;
 
 impl Config {
     fn at(&self, node: &Visit<'_>) -> Result<Option<Flow>> {
-        let whole = || vec![node.here.inputs.clone()];
-        let parts = match (role(node.site), self.rule) {
+        let relevance = || node.gradient();
+        let whole = || self.shared(node, relevance()?, vec![node.here.inputs.clone()]);
+        let flow = match (role(node.site), self.rule) {
             (None, _) => {
                 return Err(Error::MethodUnsuited { method: Lrp::NAME.into(), reason: no_rule(node.site) });
             }
             (Some(Role::Move), _) => return Ok(None),
-            (Some(Role::Function), _) => return Ok(Some(node.only(0, node.gradient()?))),
+            (Some(Role::Function), _) => node.only(0, relevance()?),
             (Some(Role::Gated(signal)), _) => {
-                let mut flow = self.shared(node, whole())?;
-                return Ok(Some(node.only(signal, flow.swap_remove(signal).ok_or_else(lost)?)));
+                node.only(signal, whole()?.swap_remove(signal).ok_or_else(lost)?)
             }
             (Some(Role::Linear), _)
             | (Some(Role::Convolution | Role::Dense), Rule::Epsilon)
-            | (Some(Role::Dense), Rule::EpsilonPlus) => whole(),
-            (Some(Role::Convolution | Role::Dense), Rule::Gamma) => {
-                vec![part(node, |x| x, |w| raised(w, self.gamma), |b| raised(b, self.gamma))]
-            }
+            | (Some(Role::Dense), Rule::EpsilonPlus) => whole()?,
+            (Some(Role::Convolution | Role::Dense), Rule::Gamma) => self.favoured(node)?,
             (Some(Role::Convolution), Rule::EpsilonPlus)
             | (Some(Role::Convolution | Role::Dense), Rule::ZPlus) => {
-                vec![part(node, above, above, above), part(node, below, below, none)]
+                let parts = vec![
+                    part(node, above, |w| Ok(above(w)), |b| Ok(above(b)))?,
+                    part(node, below, |w| Ok(below(w)), |b| Ok(none(b)))?,
+                ];
+                self.shared(node, relevance()?, parts)?
             }
         };
-        self.shared(node, parts).map(Some)
+        Ok(Some(flow))
+    }
+
+    /// Gamma, for inputs of either sign (Andéol et al. 2021): what agrees with the output's sign counts 1 + gamma times.
+    fn favoured(&self, node: &Visit<'_>) -> Result<Flow> {
+        let raise = |w: Ranked<Float>, part: fn(Ranked<Float>) -> Ranked<Float>| {
+            w.clone().plus(map_ranked!(part(w), favoured => favoured * self.gamma))
+        };
+        let side = |agrees: fn(Ranked<Float>) -> Ranked<Float>, opposes, sign: f32| {
+            let signed = map_ranked!(node.here.output()?, z => (z * sign).greater_elem(0.0).float());
+            let parts = vec![
+                part(node, above, |w| raise(w, agrees), |b| raise(b, agrees))?,
+                part(node, below, |w| raise(w, opposes), |b| Ok(none(b)))?,
+            ];
+            self.shared(node, node.gradient()?.times(signed)?, parts)
+        };
+        let (positive, negative) = (side(above, below, 1.0)?, side(below, above, -1.0)?);
+        positive.into_iter().zip(negative).map(|(a, b)| add(a, b)).collect()
     }
 
     /// R_i = sum over the parts k of x_ik (J_k^T s)_i with s = R / (z + epsilon sign(z)) and z = sum over k of f_k(x_k).
-    fn shared(&self, node: &Visit<'_>, parts: Vec<Part>) -> Result<Flow> {
+    fn shared(&self, node: &Visit<'_>, relevance: Ranked<Float>, parts: Vec<Part>) -> Result<Flow> {
         let mut z = None;
         for part in &parts {
             z = add(z, Some(node.forward(part)?))?;
@@ -149,16 +168,16 @@ impl Config {
             let sign = z.clone().greater_equal_elem(0.0).float() * 2.0 - 1.0;
             z + sign * self.epsilon
         });
-        let s = node.gradient()?.over(z)?;
-        let mut relevance: Flow = vec![None; node.here.inputs.len()];
+        let s = relevance.over(z)?;
+        let mut shares: Flow = vec![None; node.here.inputs.len()];
         for part in &parts {
             for (index, slope) in node.product(part, s.clone())?.into_iter().enumerate() {
                 if let (Some(slope), Some(Value::Float(x))) = (slope, &part[index]) {
-                    relevance[index] = add(relevance[index].take(), Some(x.clone().times(slope)?))?;
+                    shares[index] = add(shares[index].take(), Some(x.clone().times(slope)?))?;
                 }
             }
         }
-        Ok(relevance)
+        Ok(shares)
     }
 }
 
@@ -173,14 +192,16 @@ fn add(a: Option<Ranked<Float>>, b: Option<Ranked<Float>>) -> Result<Option<Rank
 fn part(
     node: &Visit<'_>,
     computed: impl Fn(Ranked<Float>) -> Ranked<Float>,
-    weights: impl Fn(Ranked<Float>) -> Ranked<Float>,
-    bias: impl Fn(Ranked<Float>) -> Ranked<Float>,
-) -> Part {
-    let change = |(index, input): (usize, &Option<Value>)| match input {
-        Some(Value::Float(x)) if node.site.computed[index].is_some() => Some(computed(x.clone()).into()),
-        Some(Value::Float(b)) if index == 2 => Some(bias(b.clone()).into()),
-        Some(Value::Float(w)) => Some(weights(w.clone()).into()),
-        other => other.clone(),
+    weights: impl Fn(Ranked<Float>) -> Result<Ranked<Float>>,
+    bias: impl Fn(Ranked<Float>) -> Result<Ranked<Float>>,
+) -> Result<Part> {
+    let change = |(index, input): (usize, &Option<Value>)| {
+        Ok(match input {
+            Some(Value::Float(x)) if node.site.computed[index].is_some() => Some(computed(x.clone()).into()),
+            Some(Value::Float(b)) if index == 2 => Some(bias(b.clone())?.into()),
+            Some(Value::Float(w)) => Some(weights(w.clone())?.into()),
+            other => other.clone(),
+        })
     };
     node.here.inputs.iter().enumerate().map(change).collect()
 }
@@ -195,10 +216,6 @@ fn below(x: Ranked<Float>) -> Ranked<Float> {
 
 fn none(x: Ranked<Float>) -> Ranked<Float> {
     map_ranked!(x, x => x.zeros_like())
-}
-
-fn raised(x: Ranked<Float>, gamma: f32) -> Ranked<Float> {
-    map_ranked!(x, x => x.clone() + x.clamp_min(0.0) * gamma)
 }
 
 fn lost() -> Error {

@@ -307,8 +307,8 @@ impl<'a> Subject<'a> {
         rule: &Rule<'_>,
     ) -> Result<Relevance> {
         let passes = 1 + usize::from(reference.is_some());
-        let reference = reference.map(|row| rows_to(row, &self.sample)).transpose()?;
-        let input = rows_to(self.input(), &self.sample)?;
+        let reference = reference.map(|row| rows_to(row, self.sample())).transpose()?;
+        let input = rows_to(self.input(), self.sample())?;
         let found = self.model().walk(input, reference, &[self.target], seed, rule)?;
         self.forward.set(self.forward.get() + passes);
         self.backward.set(self.backward.get() + 1);

@@ -426,6 +426,7 @@ mod tests {
             let name = case["name"].as_str().unwrap();
             let options = serde_json::from_value(case["explained"]["options"].clone()).unwrap();
             let path = format!("tests/fixtures/families/{}", case["file"].as_str().unwrap());
+            println!("{name}");
             // One lies in two files.
             let Ok(mut model) = load(&path, &options) else { continue };
             let inputs: Vec<(String, HostValue)> = case["inputs"]

@@ -1,4 +1,4 @@
-"""Backward passes with rules of their own: guided backprop, the deconvnet, DeepLIFT and LRP by Captum, z+ by zennit. Writes
+"""Backward passes with rules of their own: guided backprop, the deconvnet, DeepLIFT and LRP by Captum, LRP with gamma and z+ by zennit. Writes
 tests/fixtures/rules.
 
 Needs the networks of www/public/models (cargo xtask models).
@@ -15,7 +15,7 @@ import zennit.types
 from captum.attr import LRP, DeepLift, Deconvolution, GuidedBackprop
 from captum.attr._core import deep_lift, lrp
 from captum.attr._utils.custom_modules import Addition_Module
-from captum.attr._utils.lrp_rules import EpsilonRule, GammaRule
+from captum.attr._utils.lrp_rules import EpsilonRule
 from torch import nn
 from zennit.attribution import Gradient
 
@@ -23,7 +23,7 @@ import common
 from common import agreement
 
 OTHER = {"tiny": 2, "squeezenet1_1": 500, "efficientnet_lite0": 500}
-EPSILON = 1e-6
+EPSILON, GAMMA = 1e-6, 0.25
 unpool = F.max_unpool2d
 
 
@@ -39,7 +39,12 @@ lrp.SUPPORTED_NON_LINEAR_LAYERS.append(ReLU6)
 
 
 class Twin(nn.Module):
-    """An ONNX graph as PyTorch modules, each used once. Padding, joining and flattening are functions between them."""
+    """An ONNX graph as PyTorch modules, each used once. Padding, joining and flattening are functions between them.
+
+    Every module gets a copy of its input. Captum puts its hooks on tensors: where one is the output of a module with a hook
+    and the input of another, as between ReLU and max pooling, the first sees the gradient before the second has changed it;
+    and LRP would multiply what comes from several readers of a tensor by its value but once.
+    """
 
     def __init__(self, path, dtype=torch.float64):
         super().__init__()
@@ -92,7 +97,7 @@ class Twin(nn.Module):
     def forward(self, x):
         values = {self.input: x}
         for node, attributes, part in zip(self.graph, self.attributes, self.parts):
-            inputs = [values[name] for name in node.input if name in values]
+            inputs = [values[name].clone() for name in node.input if name in values]
             if node.op_type == "Conv":
                 pads = common.padding(inputs[0].shape[2:], attributes, part.weight.shape[2:])
                 value = part(common.pad(inputs[0], pads, 0.0))
@@ -145,24 +150,10 @@ def deep_lift_map(path, x, baseline, target, unpool=max_unpool2d):
         return method.attribute(leaf(x), baseline, target).detach()
 
 
-class Gamma(GammaRule):
-    """Captum's, which leaves the bias as it is, with the paper's: the bias is a weight like others."""
-
-    STABILITY_FACTOR = EPSILON
-
-    def _manipulate_weights(self, module, inputs, outputs):
-        super()._manipulate_weights(module, inputs, outputs)
-        if getattr(module, "bias", None) is not None:
-            module.bias.data = module.bias.data + self.gamma * module.bias.data.clamp(min=0)
-
-
-def captum_lrp(path, x, target, layer):
-    """LRP with the rule `layer()` at layers with weights, and epsilon elsewhere."""
+def epsilon_lrp(path, x, target):
     net = Twin(path, x.dtype)
     for part in net.parts:
-        if isinstance(part, (nn.Conv2d, nn.Linear)):
-            part.rule = layer()
-        elif isinstance(part, (nn.MaxPool2d, nn.AdaptiveAvgPool2d, Addition_Module)):
+        if isinstance(part, (nn.Conv2d, nn.Linear, nn.MaxPool2d, nn.AdaptiveAvgPool2d, Addition_Module)):
             part.rule = EpsilonRule(EPSILON)
     return LRP(net).attribute(leaf(x), target).detach()
 
@@ -189,8 +180,10 @@ def zennit_lrp(path, x, target, rules):
 
 CONVOLUTION, DENSE = zennit.types.Convolution, nn.Linear
 PROPAGATIONS = {
-    "epsilon": lambda *at: captum_lrp(*at, lambda: EpsilonRule(EPSILON)),
-    "gamma": lambda *at: captum_lrp(*at, lambda: Gamma(0.25)),
+    "epsilon": epsilon_lrp,
+    "gamma": lambda *at: zennit_lrp(
+        *at, [(CONVOLUTION, zennit.rules.Gamma(GAMMA, EPSILON)), (DENSE, zennit.rules.Gamma(GAMMA, EPSILON))]
+    ),
     "z_plus": lambda *at: zennit_lrp(
         *at, [(CONVOLUTION, zennit.rules.ZPlus(EPSILON)), (DENSE, zennit.rules.ZPlus(EPSILON))]
     ),
@@ -227,10 +220,10 @@ def cases(family, network, image):
     logit = network.exact(x)[0, top].item()
     for rule, method in PROPAGATIONS.items():
         maps = [method(path, at, top) for at in (x, x32)]
-        by = "zennit" if "plus" in rule else "captum"
+        by = "captum" if rule == "epsilon" else "zennit"
         add(
             f"lrp_{rule}", *maps, method="lrp", target=top, by=by, logit_difference=logit,
-            params={"rule": rule, "epsilon": EPSILON, "gamma": 0.25},
+            params={"rule": rule, "epsilon": EPSILON, "gamma": GAMMA},
         )  # fmt: skip
 
 

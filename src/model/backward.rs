@@ -185,7 +185,8 @@ impl Visit<'_> {
 
     /// The node's first output at other inputs.
     pub fn forward(&self, inputs: &[Option<Value>]) -> Result<Ranked<Float>> {
-        let outputs: Vec<Option<Value>> = self.graph.apply(self.step, inputs)?.into_iter().map(Some).collect();
+        let outputs: Vec<Option<Value>> =
+            self.graph.apply(self.step, inputs)?.into_iter().map(Some).collect();
         real(outputs.first())
     }
 
@@ -426,7 +427,6 @@ mod tests {
             let name = case["name"].as_str().unwrap();
             let options = serde_json::from_value(case["explained"]["options"].clone()).unwrap();
             let path = format!("tests/fixtures/families/{}", case["file"].as_str().unwrap());
-            println!("{name}");
             // One lies in two files.
             let Ok(mut model) = load(&path, &options) else { continue };
             let inputs: Vec<(String, HostValue)> = case["inputs"]

@@ -10,12 +10,13 @@ import metrics
 import paths
 import perturbation
 import relex
+import rules
 import segments
 import tiny
 import zoo
 
 for family in (
-    images, broken, tiny, imagenet, segments, perturbation, cam, paths, relex, zoo, families, axai_statistics, metrics
+    images, broken, tiny, imagenet, segments, perturbation, cam, paths, relex, rules, zoo, families, axai_statistics, metrics
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

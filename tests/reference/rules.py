@@ -204,9 +204,13 @@ def cases(family, network, image):
             maps = [method(path, at, target) for at in (x, x32)]
             add(suffix, *maps, method=name, target=target, by="captum")
 
-    baselines = {"black": torch.zeros_like, "white": torch.ones_like}
-    for name in baselines if network.name == "tiny" else ("black",):
-        starts = [network.space.to_model(baselines[name](at)) for at in (x, x32)]
+    baselines = {
+        "black": lambda x: network.space.to_model(torch.zeros_like(x)),
+        "white": lambda x: network.space.to_model(torch.ones_like(x)),
+        "mean": torch.zeros_like,
+    }
+    for name in baselines if network.name == "tiny" else ("black", "mean"):
+        starts = [baselines[name](at) for at in (x, x32)]
         maps = [deep_lift_map(path, at, start, top) for at, start in zip((x, x32), starts)]
         scores = network.exact(torch.cat([x, starts[0]]))[:, top]
         change = (scores[0] - scores[1]).item()
@@ -228,12 +232,21 @@ def cases(family, network, image):
 
 
 def unbiased():
-    """The tiny network without its biases, so that no relevance is lost on them."""
+    """The tiny network without its biases and with a ReLU before its sum, so that no relevance is lost: not on biases, and
+    not on a negative neuron that has no positive contribution."""
     model = onnx.load(str(common.FIXTURES / "tiny.onnx"))
     for tensor in model.graph.initializer:
         if tensor.name.endswith(".bias"):
             zero = onnx.numpy_helper.to_array(tensor) * 0
             tensor.CopyFrom(onnx.numpy_helper.from_array(zero, tensor.name))
+    nodes = list(model.graph.node)
+    place = next(k for k, node in enumerate(nodes) if node.op_type == "Add")
+    signed = nodes[place].input[1]
+    nodes[place].input[1] = "relu_before_add"
+    nodes.insert(place, onnx.helper.make_node("Relu", [signed], ["relu_before_add"], name="relu_before_add"))
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model, full_check=True)
     (common.FIXTURES / "rules" / "unbiased.onnx").write_bytes(model.SerializeToString(deterministic=True))
 
 

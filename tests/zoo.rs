@@ -99,9 +99,12 @@ fn agree(network: &Network, sampling: Sampling, computed: &Computed) -> Result<W
         // Where an activation lies within rounding of a kink of ReLU, PyTorch's own results in 32 and 64 bits
         // part: no more is asked of us than of it.
         let own = (1.0 - network.float32.cosine[sample], network.float32.relative_l2[sample]);
-        if 1.0 - found.cosine > f64::max(1e-4, 3.0 * own.0) || f64::max(found.relative_l2, norm) > f64::max(1e-2, 3.0 * own.1)
+        if 1.0 - found.cosine > f64::max(1e-4, 3.0 * own.0)
+            || f64::max(found.relative_l2, norm) > f64::max(1e-2, 3.0 * own.1)
         {
-            return Err(format!("gradient of sample {sample}: {found:?}, norm off by {norm:.1e}, PyTorch {own:?}"));
+            return Err(format!(
+                "gradient of sample {sample}: {found:?}, norm off by {norm:.1e}, PyTorch {own:?}"
+            ));
         }
         worst.cosine = worst.cosine.min(found.cosine);
         worst.norm = worst.norm.max(norm);

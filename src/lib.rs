@@ -2,7 +2,7 @@
 //!
 //! The same engine runs natively and, compiled to WebAssembly, in a browser. Data goes one way:
 //! [`input`] makes a tensor of a photograph, [`model`] runs the network, [`attribution`] finds what counted,
-//! [`narrate`] puts it in words and [`render`] in colours.
+//! [`metric`] judges how well, [`narrate`] puts it in words and [`render`] in colours.
 //!
 //! ```no_run
 //! # async fn example(onnx: &[u8], rgba: &[u8]) -> adversight::Result<()> {
@@ -26,10 +26,12 @@ pub mod device;
 mod error;
 mod explainer;
 pub mod input;
+pub mod metric;
 pub mod model;
 pub mod narrate;
 pub mod render;
 pub mod segment;
+pub mod statistics;
 #[cfg(target_family = "wasm")]
 mod wasm;
 

@@ -5,7 +5,7 @@ import test, { afterEach } from "node:test";
 import { Engine } from "./client.js";
 import { createHost, watchForTraps, type EngineProtocol, type Wasm } from "./host.js";
 import { serve } from "./rpc.js";
-import type { ExplainOptions, TensorData } from "./wasm/adversight.js";
+import type { ExplainOptions, ModelOptions, TensorData } from "./wasm/adversight.js";
 
 let open: MessagePort[] = [];
 afterEach(() => {
@@ -16,11 +16,11 @@ afterEach(() => {
 /** A WebAssembly module of JavaScript, which notes what it is asked. Its "explanation" of a tensor is the tensor doubled. */
 function fakeWasm() {
   const log: string[] = [];
-  const model = (name: string) => ({
+  const model = (name: string): object => ({
     info: { name, classes: 2 },
-    classify: (input: TensorData, top: number) => {
+    classify: (input: TensorData | null, top: number) => {
       log.push(`classify ${name} top ${top}`);
-      return Promise.resolve({ top: [], region: null, milliseconds: input.data.length });
+      return Promise.resolve({ top: [], region: null, milliseconds: input?.data.length ?? 0 });
     },
     async explain(
       input: TensorData,
@@ -40,6 +40,11 @@ function fakeWasm() {
       return { attribution: { data, shape: input.shape }, heatmap: { data, shape: [1, 2] }, words: [] };
     },
     logits: (input: TensorData) => Promise.resolve(input),
+    withInputs: (inputs: object) => {
+      log.push(`inputs of ${name}: ${Object.keys(inputs).join(", ")}`);
+      return model(`${name} with inputs`);
+    },
+    prepare: (input: TensorData) => ({ ...input, shape: [1, ...input.shape] }),
     inputGradient: () => Promise.reject(new WebAssembly.RuntimeError("unreachable")),
     free: () => log.push(`free ${name}`),
   });
@@ -50,11 +55,19 @@ function fakeWasm() {
         ? Promise.reject(Object.assign(new Error("No WebGPU."), { code: "device_unavailable" }))
         : Promise.resolve({
             device: { kind: "cpu", reason: "This is a test." },
-            loadModel: (onnx: Uint8Array, { name = "model" }) => {
+            inspect: (onnx: Uint8Array) => {
+              if (onnx.byteLength === 0)
+                throw Object.assign(new Error("Not ONNX."), { code: "model_malformed" });
+              return { producer: "test", nodes: onnx.byteLength };
+            },
+            loadModel: (onnx: Uint8Array, options: ModelOptions) => {
+              const { name, ...others } = options;
+              const known = Object.entries(others).filter(([, value]) => value !== null);
               log.push(`load ${onnx.byteLength} bytes`);
+              if (known.length > 0) log.push(`with ${JSON.stringify(Object.fromEntries(known))}`);
               return onnx.byteLength === 0
                 ? Promise.reject(Object.assign(new Error("Not ONNX."), { code: "model_malformed" }))
-                : Promise.resolve(model(name));
+                : Promise.resolve(model(name ?? "model"));
             },
             free: () => log.push("free engine"),
           }),
@@ -104,6 +117,82 @@ test("a model that cannot be read leaves the engine usable", async () => {
   const { engine } = await openEngine();
   await assert.rejects(engine.loadModel({ onnx: new Uint8Array(0) }), { code: "model_malformed" });
   await engine.loadModel({ onnx: new Blob([onnx]) });
+});
+
+test("a file is inspected without being loaded, and one that is no model rejects with its code", async () => {
+  const { engine, log } = await openEngine();
+  assert.deepEqual(await engine.inspect(onnx), { producer: "test", nodes: 3 });
+  assert.deepEqual(await engine.inspect(new Blob([onnx, onnx])), { producer: "test", nodes: 6 });
+  await assert.rejects(engine.inspect(new Uint8Array(0)), { code: "model_malformed", message: "Not ONNX." });
+  assert.deepEqual(log, []);
+});
+
+test("what is known about a model reaches the engine, with the weights beside it as bytes", async () => {
+  const { engine, log } = await openEngine();
+  await engine.loadModel({
+    onnx,
+    output: "logits",
+    activation: "none",
+    sizes: { "pixels:2": 32 },
+    external: { "model.onnx.data": new Blob([new Uint8Array([7, 8])]), "more.bin": new Uint8Array([9]) },
+  });
+  const external = { "model.onnx.data": { 0: 7, 1: 8 }, "more.bin": { 0: 9 } };
+  const options = { output: "logits", sizes: { "pixels:2": 32 }, activation: "none", external };
+  assert.equal(log.at(-1), `with ${JSON.stringify(options)}`);
+});
+
+test("a model whose loading is aborted is freed when it comes", async () => {
+  const { engine, log } = await openEngine();
+  const abort = new AbortController();
+  const loading = engine.loadModel({
+    onnx,
+    name: "unwanted",
+    signal: abort.signal,
+    onProgress: () => {
+      queueMicrotask(() => {
+        abort.abort(); // when the call is on its way
+      });
+    },
+  });
+  await assert.rejects(loading, { name: "AbortError" });
+  await engine.loadModel({ onnx });
+  await sleep(5);
+  assert.deepEqual(log, ["load 3 bytes", "load 3 bytes", "free unwanted"]);
+});
+
+test("a file that can no longer be read is named", async () => {
+  const { engine } = await openEngine();
+  const file = Object.assign(new Blob([onnx]), {
+    name: "model.onnx",
+    arrayBuffer: () => Promise.reject(new DOMException("gone", "NotReadableError")),
+  });
+  await assert.rejects(engine.loadModel({ onnx: file }), {
+    code: "download_failed",
+    message: /^model\.onnx could not be read: .*Choose it again\.$/,
+  });
+});
+
+test("a model with values for its other inputs is a model of its own", async () => {
+  const { engine, log } = await openEngine();
+  const model = await engine.loadModel({ onnx, name: "words" });
+  const bound = await model.withInputs({ tokens: { data: Int32Array.of(101, 7), shape: [1, 2] } });
+  assert.equal(bound.info.name, "words with inputs");
+  assert.equal((await bound.classify(null)).milliseconds, 0);
+  model.close();
+  await bound.classify(tensor);
+  assert.deepEqual(log.slice(1), [
+    "inputs of words: tokens",
+    "classify words with inputs top 5",
+    "free words",
+    "classify words with inputs top 5",
+  ]);
+});
+
+test("the tensor that the network is given can be looked at", async () => {
+  const { engine } = await openEngine();
+  const model = await engine.loadModel({ onnx });
+  assert.deepEqual(await model.prepare(tensor), { data: tensor.data, shape: [1, 1, 2] });
+  await assert.rejects(model.prepare({ data: new Float32Array(3), shape: [2] }), { code: "input_shape" });
 });
 
 test("an explanation arrives whole, and only the method's own options reach the engine", async () => {

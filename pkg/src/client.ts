@@ -1,11 +1,13 @@
 // The engine and its models as the user of the package sees them.
 
-import { download, downloadJson } from "./download.js";
+import { download, downloadJson, readBlob } from "./download.js";
 import { AdversightError, engineFailure } from "./errors.js";
 import type { ColourMaps, EngineProtocol } from "./host.js";
 import { checkTensor, foreignPixels, prepareInput, type ModelInput, type SentInput } from "./input.js";
 import { Caller, type CallOptions, type Endpoint } from "./rpc.js";
+import type { Preprocessing } from "./preprocessing.js";
 import type {
+  Activation,
   Classification,
   ColourMap,
   DeviceChoice,
@@ -13,18 +15,20 @@ import type {
   ExplainOptions as MethodOptions,
   Explanation,
   MethodDescription,
+  ModelInput as InputValue,
   ModelInfo,
   ModelOptions,
+  ModelReport,
   Progress,
   TensorData,
 } from "./wasm/adversight.js";
 
-/** The contents of a Hugging Face `preprocessor_config.json`, optionally with `channel_order: "BGR"`. */
-export type Preprocessing = NonNullable<ModelOptions["preprocessing"]>;
+/** A file: its address, the file itself, or its bytes. */
+export type FileSource = URL | string | Blob | Uint8Array | ArrayBuffer;
 
 export interface ModelSource {
   /** The model: its address, its file, or its bytes. */
-  onnx: URL | string | Blob | Uint8Array | ArrayBuffer;
+  onnx: FileSource;
   /** The names of the classes in order, or the address of a JSON list of them. */
   labels?: string[] | URL | string | undefined;
   /** A `preprocessor_config.json` (Hugging Face), or its address. Images can be given only where it is known. */
@@ -33,8 +37,26 @@ export interface ModelSource {
   config?: Record<string, unknown> | URL | string | undefined;
   /** What to call the model. */
   name?: string | undefined;
+  /** The input to explain, by its name in the file, where there are several. */
+  input?: string | undefined;
+  /** The output (head) to explain, by its name in the file, where there are several. */
+  output?: string | undefined;
+  /** Explain at the output of this node instead of at the input, as for embeddings. */
+  at?: string | undefined;
+  /** Sizes of dimensions that the file leaves open: by symbolic name ("height"), or by input and axis ("pixels:2"). */
+  sizes?: Record<string, number> | undefined;
+  /** What turns the network's scores into probabilities. Found at the end of the graph where it is left out. */
+  activation?: Activation | undefined;
+  /** Files that weights lie in, by the location that the ONNX file names (`ModelReport.external`). */
+  external?: Record<string, FileSource> | undefined;
   signal?: AbortSignal | undefined;
   /** Called with bytes while the model is downloaded (stage "download"), and while it is read. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface InspectOptions {
+  signal?: AbortSignal | undefined;
+  /** Called with bytes while the file is downloaded. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -109,10 +131,25 @@ export class Engine {
     return this.#caller.ended;
   }
 
+  /**
+   * What an ONNX file holds, and whether it can be loaded (`problems` says what is in the way). Quick: nothing is loaded. Rejects with
+   * "model_malformed" where the file is no ONNX model.
+   */
+  async inspect(onnx: FileSource, options: InspectOptions = {}): Promise<ModelReport> {
+    const file = await readFile(onnx, options);
+    return this.#caller.call(
+      "inspect",
+      { onnx: file.bytes },
+      { transfer: file.ours ? [file.bytes.buffer] : [], signal: options.signal },
+    );
+  }
+
   async loadModel(source: ModelSource): Promise<Model> {
-    const { signal, onProgress } = source;
-    const [onnx, labels, preprocessing, config] = await Promise.all([
-      readModel(source),
+    const { signal, onProgress, name, input, output, at, sizes, activation } = source;
+    const external = Object.entries(source.external ?? {});
+    const [onnx, weights, labels, preprocessing, config] = await Promise.all([
+      readFile(source.onnx, source),
+      Promise.all(external.map(([, file]) => readFile(file, source))),
       readJson(source.labels, signal),
       readJson(source.preprocessing, signal),
       readJson(source.config, signal),
@@ -121,13 +158,27 @@ export class Engine {
       labels: labels as string[] | null,
       preprocessing: preprocessing as Preprocessing | null,
       config: config as (ModelOptions["config"] & object) | null,
-      ...(source.name === undefined ? {} : { name: source.name }),
+      ...defined({ name, input, output, at, sizes, activation }),
+      ...(external.length === 0
+        ? {}
+        : {
+            external: Object.fromEntries(
+              external.flatMap(([location], i) => (weights[i] ? [[location, weights[i].bytes]] : [])),
+            ),
+          }),
     };
+    const ours = [onnx, ...weights].filter((file) => file.ours).map(({ bytes }) => bytes.buffer);
     onProgress?.({ done: 0, total: 0, stage: "read" });
     const { model, info } = await this.#caller.call(
       "loadModel",
       { onnx: onnx.bytes, options },
-      { transfer: onnx.ours ? [onnx.bytes.buffer] : [], signal },
+      {
+        transfer: ours,
+        signal,
+        onLate: (late) => {
+          closeModel(this.#caller, (late as EngineProtocol["loadModel"]["reply"]).model);
+        },
+      },
     );
     return new Model(this.#caller, model, info);
   }
@@ -166,16 +217,29 @@ export class Model {
   /** Why the model gave what it gave: by the named method, for `target` or else for the best class. */
   async explain(source: ModelInput, options: ExplainOptions): Promise<Explanation> {
     const { signal, onProgress, ...rest } = options;
-    // What is undefined is left out: the engine has its defaults.
-    const method = Object.fromEntries(
-      (Object.entries(rest) as [string, unknown][]).filter(([, value]) => value !== undefined),
-    ) as unknown as MethodOptions;
+    const method = defined(rest) as unknown as MethodOptions;
     return this.#withInput(source, signal, (input, transfer) =>
       this.#caller.call(
         "explain",
         { model: this.#model, input, options: method },
         { transfer, signal, onProgress },
       ),
+    );
+  }
+
+  /**
+   * The same model with values for the inputs that are not explained (numbers of tokens, masks), by their names. It shares the model's
+   * weights, and is closed by itself.
+   */
+  async withInputs(inputs: Record<string, InputValue>): Promise<Model> {
+    const { model, info } = await this.#caller.call("withInputs", { model: this.#model, inputs });
+    return new Model(this.#caller, model, info);
+  }
+
+  /** The tensor that the network is given for an image: scaled, cut, normalised. A tensor comes back as it is. */
+  async prepare(source: ModelInput, { signal }: Pick<CallOptions, "signal"> = {}): Promise<TensorData> {
+    return this.#withInput(source, signal, (input, transfer) =>
+      this.#caller.call("prepare", { model: this.#model, input }, { transfer, signal }),
     );
   }
 
@@ -197,7 +261,7 @@ export class Model {
 
   /** Frees the model's memory, after the calls that still run on it. */
   close(): void {
-    this.#caller.call("closeModel", { model: this.#model }).catch(() => undefined); // the engine has ended: nothing left to free
+    closeModel(this.#caller, this.#model);
   }
 
   async #withInput<T>(
@@ -219,12 +283,26 @@ export class Model {
   }
 }
 
-async function readModel(source: ModelSource): Promise<{ bytes: Uint8Array<ArrayBuffer>; ours: boolean }> {
-  const { onnx } = source;
-  if (onnx instanceof Uint8Array) return { bytes: onnx as Uint8Array<ArrayBuffer>, ours: false };
-  if (onnx instanceof ArrayBuffer) return { bytes: new Uint8Array(onnx), ours: false };
-  if (onnx instanceof Blob) return { bytes: new Uint8Array(await onnx.arrayBuffer()), ours: true };
-  return { bytes: await download(onnx, source), ours: true };
+function closeModel(caller: Caller<EngineProtocol>, model: number): void {
+  caller.call("closeModel", { model }).catch(() => undefined); // the engine has ended: nothing left to free
+}
+
+/** `ours` are bytes that were read here, and so may be handed over instead of copied. */
+async function readFile(
+  file: FileSource,
+  options: InspectOptions,
+): Promise<{ bytes: Uint8Array<ArrayBuffer>; ours: boolean }> {
+  if (file instanceof Uint8Array) return { bytes: file as Uint8Array<ArrayBuffer>, ours: false };
+  if (file instanceof ArrayBuffer) return { bytes: new Uint8Array(file), ours: false };
+  if (file instanceof Blob) return { bytes: await readBlob(file), ours: true };
+  return { bytes: await download(file, options), ours: true };
+}
+
+/** What is undefined is left out: the engine has its defaults. */
+function defined<T extends object>(options: T): { [Key in keyof T]?: NonNullable<T[Key]> } {
+  return Object.fromEntries(
+    (Object.entries(options) as [string, unknown][]).filter(([, value]) => value !== undefined),
+  ) as { [Key in keyof T]?: NonNullable<T[Key]> };
 }
 
 function readJson(value: object | URL | string | undefined, signal: AbortSignal | undefined): unknown {

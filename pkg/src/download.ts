@@ -44,6 +44,21 @@ export async function download(
   return bytes;
 }
 
+/** The bytes of a file of the user's own. */
+export async function readBlob(blob: Blob): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return new Uint8Array(await blob.arrayBuffer());
+  } catch (cause) {
+    const name = "name" in blob && typeof blob.name === "string" ? blob.name : "The file";
+    throw new AdversightError(
+      "download_failed",
+      `${name} could not be read: it was moved or changed since it was chosen, or it is larger than the browser can hold. ` +
+        "Choose it again.",
+      { cause },
+    );
+  }
+}
+
 export async function downloadJson(url: URL | string, signal?: AbortSignal): Promise<unknown> {
   const response = await request(url, signal);
   const text = await response.text();

@@ -2,8 +2,10 @@
  * `<adversight-explainer model="model.onnx" preprocessing="preprocessor_config.json" labels="labels.json" src="photo.jpg" method="agi">`:
  * a photograph with the explanation over it and the words under it.
  *
- * Further attributes: `config`, `device` (auto, webgpu, cpu), `target` (a class's number), `params` (JSON), `opacity` (0 to 1),
- * `colour-map` (magma, viridis, turbo), `view` (overlay, heatmap, photograph). Events, which bubble: `adversight-progress`, `adversight-explanation`
+ * Further attributes: `config`, `preset` instead of `preprocessing` (imagenet, timm, keras_tf, keras_caffe, unit, bytes) with `size`
+ * (224, or "height width"), `output` (of a model with several), `activation` (softmax, sigmoid, none), `device` (auto, webgpu, cpu),
+ * `target` (a class's number), `params` (JSON), `opacity` (0 to 1), `colour-map` (magma, viridis, turbo), `view` (overlay, heatmap,
+ * photograph), `segments` (how many are shown). Events, which bubble: `adversight-progress`, `adversight-explanation`
  * and `adversight-error`, with the Progress, Explanation or AdversightError as their detail. Parts for styling: `picture`,
  * `caption`, `status`.
  *
@@ -15,6 +17,7 @@ import { asAdversightError } from "./errors.js";
 import { createEngine } from "./index.js";
 import { decodeImage } from "./input.js";
 import { colourMapNames, drawExplanation } from "./picture.js";
+import { presetNames, presetPreprocessing, type Preprocessing } from "./preprocessing.js";
 import type { DeviceChoice, Explanation } from "./wasm/adversight.js";
 
 export interface AdversightExplainer extends HTMLElement {
@@ -41,15 +44,19 @@ const style = `
 const computing = [
   "model",
   "preprocessing",
+  "preset",
+  "size",
   "labels",
   "config",
+  "output",
+  "activation",
   "src",
   "method",
   "target",
   "params",
   "device",
 ];
-const drawing = ["opacity", "colour-map", "view"];
+const drawing = ["opacity", "colour-map", "view", "segments"];
 
 /** One engine for each kind of device and one model for each address, shared by the elements of a page. */
 const engines = new Map<DeviceChoice, Promise<Engine>>();
@@ -68,21 +75,34 @@ async function sharedModel(device: DeviceChoice, attribute: (name: string) => st
   const onnx = attribute("model");
   if (onnx === undefined)
     throw new TypeError("The attribute model, the address of an ONNX file, is missing.");
-  const files = {
-    preprocessing: attribute("preprocessing"),
+  const options = {
+    preprocessing: attribute("preprocessing") ?? presetOf(attribute),
     labels: attribute("labels"),
     config: attribute("config"),
+    output: attribute("output"),
+    activation: oneOf(["softmax", "sigmoid", "none"] as const, attribute("activation")),
   };
-  const key = JSON.stringify([device, onnx, files]);
+  const key = JSON.stringify([device, onnx, options]);
   const present = models.get(key);
   if (present && !(await present.catch(() => null))?.engine.closed) return present;
   const loading = sharedEngine(device).then(async (engine) => ({
     engine,
-    model: await engine.loadModel({ onnx, ...files }),
+    model: await engine.loadModel({ onnx, ...options }),
   }));
   models.set(key, loading);
   loading.catch(() => models.delete(key));
   return loading;
+}
+
+/** The preprocessing that the attributes `preset` and `size` name. */
+function presetOf(attribute: (name: string) => string | undefined): Preprocessing | undefined {
+  const name = attribute("preset");
+  if (name === undefined) return undefined;
+  const preset = oneOf(presetNames, name);
+  if (!preset)
+    throw new TypeError(`The attribute preset is one of ${presetNames.join(", ")}, not "${name}".`);
+  const [height = 224, width = height] = (attribute("size") ?? "224").split(/\D+/).map(Number);
+  return presetPreprocessing(preset, { height, width });
 }
 
 function oneOf<Name extends string>(names: readonly Name[], value: string | undefined): Name | undefined {
@@ -208,6 +228,7 @@ export function define(tag = "adversight-explainer"): void {
         colours: this.#engine?.colourMap(map) ?? new Uint8Array(768),
         opacity: Number(this.getAttribute("opacity") ?? 0.8),
         view: view ?? "overlay",
+        segments: this.hasAttribute("segments") ? Number(this.getAttribute("segments")) : undefined,
       });
       const words = this.explanation?.words.join(" ");
       this.#canvas.setAttribute("aria-label", words ?? this.getAttribute("aria-label") ?? "Photograph");

@@ -15,6 +15,8 @@ export const errorCodes = [
   "preprocessing_invalid",
   "target_out_of_range",
   "method_unknown",
+  /** The method cannot work on this model or this input; the message says what it would need (see `ModelInfo.methods`). */
+  "method_unsuited",
   "parameter_invalid",
   "out_of_memory",
   "cancelled",

@@ -13,9 +13,11 @@ import type {
   Explanation,
   MethodDescription,
   Engine as WasmEngine,
+  ModelInput as InputValue,
   Model as WasmModel,
   ModelInfo,
   ModelOptions,
+  ModelReport,
   TensorData,
 } from "./wasm/adversight.js";
 
@@ -34,9 +36,15 @@ export interface EngineProtocol {
     send: { device: DeviceChoice; wasm: string | null };
     reply: { device: DeviceReport; methods: MethodDescription[]; colourMaps: ColourMaps };
   };
+  inspect: { send: { onnx: Uint8Array }; reply: ModelReport };
   loadModel: { send: { onnx: Uint8Array; options: ModelOptions }; reply: { model: number; info: ModelInfo } };
   classify: { send: { model: number; input: SentInput; top: number }; reply: Classification };
   explain: { send: { model: number; input: SentInput; options: ExplainOptions }; reply: Explanation };
+  withInputs: {
+    send: { model: number; inputs: Record<string, InputValue> };
+    reply: { model: number; info: ModelInfo };
+  };
+  prepare: { send: { model: number; input: SentInput }; reply: TensorData };
   logits: { send: { model: number; input: TensorData }; reply: TensorData };
   inputGradient: { send: { model: number; input: TensorData; target: number }; reply: TensorData };
   closeModel: { send: { model: number }; reply: undefined };
@@ -48,10 +56,20 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
   const models = new Map<number, WasmModel>();
   let next = 0;
 
+  const engineOf = (): WasmEngine => {
+    if (!engine) throw new AdversightError("engine_closed", "The engine was closed.");
+    return engine;
+  };
   const modelOf = (id: number): WasmModel => {
     const model = models.get(id);
     if (!model) throw new AdversightError("engine_closed", "This model was closed. Load it again.");
     return model;
+  };
+
+  const keep = (model: WasmModel) => {
+    const id = next++;
+    models.set(id, model);
+    return { model: id, info: model.info };
   };
 
   return {
@@ -64,12 +82,12 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
       return { value: { device: engine.device, methods: wasm.methods(), colourMaps } };
     },
 
+    inspect({ onnx }) {
+      return attempt(() => ({ value: engineOf().inspect(onnx) }));
+    },
+
     async loadModel({ onnx, options }) {
-      if (!engine) throw new AdversightError("engine_closed", "The engine was closed.");
-      const model = await engine.loadModel(onnx, options);
-      const id = next++;
-      models.set(id, model);
-      return { value: { model: id, info: model.info } };
+      return { value: keep(await engineOf().loadModel(onnx, options)) };
     },
 
     async classify({ model, input, top }) {
@@ -78,7 +96,20 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
 
     async explain({ model, input, options }, { onProgress, isCancelled }) {
       const value = await modelOf(model).explain(toWasmInput(input), options, { onProgress, isCancelled });
-      return { value, transfer: whole(value.attribution.data, value.heatmap.data) };
+      const { attribution, heatmap, segments } = value;
+      const parts = segments ? [segments.labels, segments.values, segments.chosen] : [];
+      return { value, transfer: whole(attribution.data, heatmap.data, ...parts) };
+    },
+
+    withInputs({ model, inputs }) {
+      return attempt(() => ({ value: keep(modelOf(model).withInputs(inputs)) }));
+    },
+
+    prepare({ model, input }) {
+      return attempt(() => {
+        const value = modelOf(model).prepare(toWasmInput(input));
+        return { value, transfer: whole(value.data) };
+      });
     },
 
     async logits({ model, input }) {
@@ -107,6 +138,11 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
   };
 }
 
+/** What a call gives that does not wait, as a promise: an error rejects it. */
+async function attempt<T>(call: () => T): Promise<T> {
+  return Promise.resolve(call());
+}
+
 async function instantiate(wasm: Wasm, url: URL): Promise<void> {
   try {
     await wasm.default({ module_or_path: url });
@@ -121,7 +157,7 @@ async function instantiate(wasm: Wasm, url: URL): Promise<void> {
 }
 
 /** The buffers that hold one array and nothing else. (A view into the engine's own memory must never be handed over.) */
-function whole(...arrays: Float32Array[]): ArrayBuffer[] {
+function whole(...arrays: (Float32Array | Uint32Array)[]): ArrayBuffer[] {
   const buffers = arrays
     .filter((array) => array.byteLength === array.buffer.byteLength)
     .map((array) => array.buffer)

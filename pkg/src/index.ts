@@ -15,14 +15,18 @@ import { AdversightError } from "./errors.js";
 import type { DeviceChoice } from "./wasm/adversight.js";
 
 export { Model } from "./client.js";
-export type { ClassifyOptions, ExplainOptions, ModelSource, Preprocessing } from "./client.js";
+export type { ClassifyOptions, ExplainOptions, FileSource, InspectOptions, ModelSource } from "./client.js";
 export { AdversightError, errorCodes } from "./errors.js";
 export type { ErrorCode } from "./errors.js";
 export { decodeImage, maxPixels } from "./input.js";
 export type { ImageInput, ModelInput } from "./input.js";
 export { colourMapNames, drawExplanation, heatmapPixels } from "./picture.js";
 export type { DrawOptions, PaintOptions, View } from "./picture.js";
+export { presetNames, presetPreprocessing } from "./preprocessing.js";
+export type { PresetName, PresetSize, Preprocessing } from "./preprocessing.js";
+export { segmentHeatmap, segmentRanking } from "./segments.js";
 export type {
+  Activation,
   Classification,
   ClassScore,
   ColourMap,
@@ -31,10 +35,15 @@ export type {
   Explanation,
   ExplanationInfo,
   MethodDescription,
+  MethodSupport,
+  ModelInput as InputValue,
   ModelInfo,
+  ModelReport,
+  OperatorSupport,
   ParamDescription,
   Progress,
   Region,
+  Segmentation,
   TensorData,
   ValueInfo,
 } from "./wasm/adversight.js";

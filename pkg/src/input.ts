@@ -9,8 +9,11 @@ import type { TensorData, WasmInput } from "./wasm/adversight.js";
 export type ImageInput =
   Blob | ImageData | ImageBitmap | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement;
 
-/** An image, or a tensor that goes into the network as it is. */
-export type ModelInput = ImageInput | TensorData;
+/**
+ * An image, or a tensor that goes into the network as it is. Null stands for the inputs that `Model.withInputs` has set, of a model that
+ * is explained at a node.
+ */
+export type ModelInput = ImageInput | TensorData | null;
 
 /** The form in which an input travels to the engine: an ImageBitmap's pixels are read there, off the page's thread. */
 export type SentInput = WasmInput | { bitmap: ImageBitmap };
@@ -43,6 +46,7 @@ export function checkSize(width: number, height: number): void {
 
 /** Makes an input ready to be sent. Nothing that belongs to the caller is handed over; what was made here is. */
 export async function prepareInput(source: ModelInput): Promise<PreparedInput> {
+  if (source === null) return { input: null, transfer: [] };
   if (isTensor(source)) {
     checkTensor(source);
     return { input: { data: source.data, shape: [...source.shape] }, transfer: [] };
@@ -117,7 +121,7 @@ async function checkSource(source: ImageInput): Promise<void> {
 
 /** The input as the engine takes it; a bitmap that was sent is closed once its pixels are read. */
 export function toWasmInput(input: SentInput): WasmInput {
-  if (!("bitmap" in input)) return input;
+  if (input === null || !("bitmap" in input)) return input;
   const { bitmap } = input;
   const { width, height } = bitmap;
   try {
@@ -215,7 +219,7 @@ export function checkTensor({ data, shape }: TensorData): void {
   }
 }
 
-function isTensor(source: ModelInput): source is TensorData {
+function isTensor(source: ImageInput | TensorData): source is TensorData {
   return (
     "data" in source &&
     source.data instanceof Float32Array &&

@@ -1,5 +1,6 @@
 // From a heatmap to a picture: the last step, which never computes an attribution anew.
 
+import { borderLines, segmentHeatmap, segmentRanking } from "./segments.js";
 import type { ColourMap, Explanation } from "./wasm/adversight.js";
 
 /** The scales of colours that the engine has. (A name that is missing here, or is none of its names, does not compile.) */
@@ -36,6 +37,13 @@ export interface DrawOptions extends PaintOptions {
   shade?: number;
   /** How much the photograph under the heatmap loses of its colour and light, as a share of `opacity`, so that the heatmap stands out. */
   dim?: number;
+  /**
+   * For methods that work on segments: how many of them are shown, the most important first; as many as the method chose where it is
+   * left out. (Segments are not smoothed.)
+   */
+  segments?: number | undefined;
+  /** Whether the segments' borders are drawn (true). */
+  borders?: boolean;
   /** The longer side of the picture is not made larger than this. */
   maxSide?: number;
 }
@@ -116,14 +124,15 @@ function normalised(data: Float32Array): Float32Array {
 export function drawExplanation(
   canvas: HTMLCanvasElement,
   photograph: ImageBitmap,
-  explanation: Pick<Explanation, "heatmap" | "region"> | null,
+  explanation: Pick<Explanation, "heatmap" | "region" | "segments"> | null,
   options: DrawOptions,
 ): void {
   const {
     view = "overlay",
     opacity = 0.8,
     base = 0,
-    smooth = 3,
+    smooth: wanted = 3,
+    borders = true,
     dim = 0.8,
     shade = 0.45,
     maxSide = 1600,
@@ -160,13 +169,47 @@ export function drawExplanation(
   }
 
   const { colours } = options;
+  const segments = segmentsOf(explanation);
+  const shown = options.segments ?? segments?.chosen.length ?? 0;
+  const heatmap = segments ? segmentHeatmap(explanation.heatmap, segments, shown) : explanation.heatmap;
+  const smooth = segments ? 0 : wanted;
   const painted = heatmapPixels(
-    explanation.heatmap,
+    heatmap,
     view === "heatmap" ? { colours, smooth } : { colours, opacity, base, smooth },
   );
   const small = document.createElement("canvas");
   small.width = painted.width;
   small.height = painted.height;
   small.getContext("2d")?.putImageData(new ImageData(painted.data, painted.width, painted.height), 0, 0);
+  context.imageSmoothingEnabled = !segments; // a segment's edge is where it is
   context.drawImage(small, x, y, width, height);
+  if (segments && borders) {
+    const place = new DOMMatrix([width / painted.width, 0, 0, height / painted.height, x, y]);
+    const stroke = (only: ReadonlySet<number> | null, style: string, thickness: number) => {
+      const path = new Path2D();
+      path.addPath(linePath(borderLines(segments.labels, heatmap.shape, only)), place);
+      context.strokeStyle = style;
+      context.lineWidth = (thickness * canvas.width) / 800;
+      context.lineCap = "square";
+      context.stroke(path);
+    };
+    const best = new Set(segmentRanking(segments).slice(0, shown));
+    stroke(null, "rgb(255 255 255 / 0.28)", 0.75);
+    stroke(best, "rgb(0 0 0 / 0.65)", 3.5);
+    stroke(best, "rgb(255 255 255 / 0.95)", 1.75);
+  }
+}
+
+/** The explanation's segments, where they lie on its heatmap. */
+function segmentsOf({ heatmap, segments }: Pick<Explanation, "heatmap" | "segments">) {
+  return segments?.labels.length === heatmap.data.length ? segments : null;
+}
+
+function linePath(lines: readonly number[]): Path2D {
+  const path = new Path2D();
+  for (let i = 0; i < lines.length; i += 4) {
+    path.moveTo(lines[i] ?? 0, lines[i + 1] ?? 0);
+    path.lineTo(lines[i + 2] ?? 0, lines[i + 3] ?? 0);
+  }
+  return path;
 }

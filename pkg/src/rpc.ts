@@ -41,6 +41,8 @@ export interface CallOptions {
   transfer?: Transferable[];
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
+  /** Told of a result that comes although the call was aborted, so that what it holds can be freed. */
+  onLate?: (value: unknown) => void;
 }
 
 /** Names of calls, with what each is sent and what it gives back. */
@@ -82,7 +84,7 @@ export class Caller<P extends Protocol<P>> {
   call<Name extends keyof P & string>(
     name: Name,
     args: P[Name]["send"],
-    { transfer = [], signal, onProgress }: CallOptions = {},
+    { transfer = [], signal, onProgress, onLate }: CallOptions = {},
   ): Promise<P[Name]["reply"]> {
     return new Promise<P[Name]["reply"]>((resolve, reject) => {
       if (this.#ended) throw this.#ended;
@@ -90,7 +92,9 @@ export class Caller<P extends Protocol<P>> {
 
       const id = this.#next++;
       const abort = () => {
-        this.#pending.delete(id);
+        if (onLate)
+          this.#pending.set(id, { resolve: onLate, reject: () => undefined, onProgress: undefined });
+        else this.#pending.delete(id);
         this.#post({ kind: "cancel", id });
         reject(signal?.reason as Error);
       };

@@ -6,6 +6,7 @@
 //! concern. One line in [`registry`] makes a method known to the API, the command line, the page and the docs.
 
 mod agi;
+mod axai;
 mod blur_ig;
 mod cam;
 pub mod display;
@@ -13,22 +14,18 @@ mod expected_gradients;
 mod grad_cam;
 mod grad_cam_plus_plus;
 mod guided_ig;
+mod hidden;
 mod input_x_gradient;
 mod integrated_gradients;
-mod layer_cam;
-pub mod registry;
-mod relex;
-mod axai;
-pub mod display;
-mod hidden;
-mod integrated_gradients;
 mod kernel_shap;
+mod layer_cam;
 mod lime;
 mod mask;
 mod occlusion;
 mod partition;
 pub mod registry;
 mod regression;
+mod relex;
 mod rise;
 mod saliency;
 mod score_cam;
@@ -292,7 +289,7 @@ fn predicts(logits: Tensor<2>, class: &[usize]) -> Tensor<2> {
 }
 
 /// The score of each row's class, `[N]`.
-fn scores(logits: Tensor<2>, class: usize, score: Score) -> Tensor<1> {
+pub(crate) fn scores(logits: Tensor<2>, class: usize, score: Score) -> Tensor<1> {
     let scored = match score {
         Score::Logit => logits,
         Score::Probability => activation::softmax(logits, 1),
@@ -303,12 +300,12 @@ fn scores(logits: Tensor<2>, class: usize, score: Score) -> Tensor<1> {
 }
 
 /// Rows of features as a tensor in the model's shape, and back.
-fn rows_to(rows: Tensor<2>, sample: &[usize]) -> Result<Ranked<Float>> {
+pub(crate) fn rows_to(rows: Tensor<2>, sample: &[usize]) -> Result<Ranked<Float>> {
     let dims: Vec<usize> = std::iter::once(rows.dims()[0]).chain(sample.iter().copied()).collect();
     Ranked::D2(rows).reshape(&dims).ok_or_else(|| Error::Internal("features do not fill a sample".into()))
 }
 
-fn to_rows(tensor: Ranked<Float>) -> Result<Tensor<2>> {
+pub(crate) fn to_rows(tensor: Ranked<Float>) -> Result<Tensor<2>> {
     let dims = tensor.dims();
     let rows = [dims[0], dims[1..].iter().product()];
     tensor

@@ -1,5 +1,14 @@
 //! The engine on a command line.
 
+#[path = "adversight/csv.rs"]
+mod csv;
+#[path = "adversight/evaluate.rs"]
+mod evaluate;
+#[path = "adversight/report.rs"]
+mod report;
+#[path = "adversight/reproduce/mod.rs"]
+mod reproduce;
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -11,8 +20,9 @@ use std::{
 use adversight::{
     ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
     Photograph, Preprocessing,
-    attribution::registry,
+    attribution::registry::{self, ParamDescription},
     input::preprocessing::labels_from_config,
+    metric,
     model::{self, Activation, ModelFile, ModelOptions},
     render::{ColourMap, overlay},
 };
@@ -92,8 +102,14 @@ enum Command {
         #[arg(long)]
         model: PathBuf,
     },
+    /// Measures how good explanations are: images x models x methods x metrics.
+    Evaluate(evaluate::EvaluateArgs),
+    /// Measures a paper's tables and figures as far as they can be, with the paper's numbers beside them.
+    Reproduce(reproduce::ReproduceArgs),
     /// Prints the registry of methods as JSON.
     Methods,
+    /// Prints the registry of metrics as JSON.
+    Metrics,
     /// Prints the device that would be used, as JSON.
     Device {
         /// The device.
@@ -179,6 +195,13 @@ async fn run(cli: Cli) -> CliResult {
         }
         Command::Inspect { model } => {
             println!("{}", pretty(&model::inspect(&read(&model)?).map_err(say)?)?);
+        }
+        Command::Metrics => {
+            println!("{}", pretty(&metric::registry::metrics())?);
+        }
+        Command::Reproduce(args) => reproduce::reproduce(&args).await?,
+        Command::Evaluate(args) => {
+            evaluate::print(&evaluate::evaluate(&args).await?);
         }
         Command::Device { device } => {
             println!("{}", pretty(open(device).await?.report())?);
@@ -363,20 +386,31 @@ fn labels(text: &str) -> CliResult<Vec<String>> {
 
 /// `name=value` pairs, each read by the kind that the method declares for it.
 fn parse_params(method: &str, pairs: &[String]) -> CliResult<serde_json::Map<String, serde_json::Value>> {
-    let described = registry::find(method).map_err(say)?.describe();
+    parse_pairs(method, &registry::find(method).map_err(say)?.describe().params, pairs)
+}
+
+/// `name=value` pairs of a method or a metric called `owner`, which declares the parameters `known`.
+fn parse_pairs(
+    owner: &str,
+    known: &[ParamDescription],
+    pairs: &[String],
+) -> CliResult<serde_json::Map<String, serde_json::Value>> {
     pairs
         .iter()
         .map(|pair| {
-            let (name, value) = pair
-                .split_once('=')
-                .ok_or_else(|| format!("--param {pair} is not of the form name=value."))?;
+            let (name, value) =
+                pair.split_once('=').ok_or_else(|| format!("\"{pair}\" is not of the form name=value."))?;
             let fault = |reason: String| {
-                say(Error::ParameterInvalid { method: method.to_owned(), name: name.to_owned(), reason })
+                say(Error::ParameterInvalid { method: owner.to_owned(), name: name.to_owned(), reason })
             };
-            match described.params.iter().find(|param| param.name == name) {
-                Some(param) => Ok((name.to_owned(), param.parse(value).map_err(fault)?)),
+            match known.iter().find(|param| param.name == name) {
+                Some(param) => {
+                    let value = param.parse(value).map_err(fault)?;
+                    param.check(&value).map_err(fault)?;
+                    Ok((name.to_owned(), value))
+                }
                 None => {
-                    let names: Vec<&str> = described.params.iter().map(|param| param.name.as_str()).collect();
+                    let names: Vec<&str> = known.iter().map(|param| param.name.as_str()).collect();
                     Err(fault(format!("it is unknown; there are {}", names.join(", "))))
                 }
             }

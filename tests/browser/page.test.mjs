@@ -233,7 +233,7 @@ test("the method is changed by the keyboard alone", async () => {
     await page.keyboard.press("Tab");
     assert.ok(++steps < 100, "the method is not reached by Tab");
   }
-  await page.keyboard.press("ArrowUp");
+  await page.keyboard.type("Integrated");
   await explained("integrated_gradients");
   assert.match(await text("status"), /Integrated/i);
   assert.match(await text("fact-completeness-gap"), /\d/);

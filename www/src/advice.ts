@@ -24,6 +24,7 @@ const advice: Record<ErrorCode, { title: string; remedy?: Remedy }> = {
   preprocessing_invalid: { title: "It is not known how to prepare pictures for this network." },
   target_out_of_range: { title: "The network has no such class." },
   method_unknown: { title: "There is no such method." },
+  method_unsuited: { title: "This method does not suit the network." },
   parameter_invalid: { title: "A setting does not fit." },
   out_of_memory: { title: "There is not enough memory.", remedy: "restart" },
   cancelled: { title: "Cancelled." },
@@ -37,6 +38,13 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof AdversightError) {
     const { title, remedy = null } = advice[error.code];
     return { title, message: error.message, remedy };
+  }
+  if (error instanceof DOMException && error.name === "TimeoutError") {
+    return {
+      title: "The time limit was reached.",
+      message: "The method was stopped. Raise the limit, or choose quicker settings or a quicker method.",
+      remedy: null,
+    };
   }
   const message = error instanceof Error ? error.message : String(error);
   return { title: "That did not work.", message, remedy: "retry" };

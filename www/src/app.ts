@@ -8,7 +8,6 @@ import {
   type ColourMap,
   type DeviceChoice,
   type Engine,
-  type Explanation,
   type ImageInput,
   type MethodDescription,
   type Model,
@@ -17,17 +16,25 @@ import {
 } from "adversight";
 import { problemOf, type Problem } from "./advice.js";
 import { midSentence } from "./format.js";
+import { loadNetworks, loadPhoto, loadSamples, type Network, type Sample } from "./library.js";
+import { passesOf, suitedMethod, unsuited } from "./methods.js";
+import { classesParam, sameParams, sameQuestion, startingParams } from "./settings.js";
+import { measured } from "./speed.js";
 import {
-  loadCards,
-  loadLabels,
-  loadPhoto,
-  loadSamples,
-  modelUrl,
-  type ModelCard,
-  type Sample,
-} from "./library.js";
-import { classesParam, sameParams, startingParams } from "./settings.js";
-import { initialState, Store, type Params, type Photo, type State } from "./state.js";
+  initialState,
+  Store,
+  type Answer,
+  type Params,
+  type Photo,
+  type Question,
+  type State,
+} from "./state.js";
+
+/** A model with the names of its classes; their numbers where they have none, as the engine says it. */
+export interface Loaded {
+  model: Model;
+  labels: string[];
+}
 
 /** The quickest method, whose picture is shown while the one that was asked for is computed. */
 const firstLookMethod = "saliency";
@@ -36,15 +43,18 @@ export class App {
   readonly store = new Store<State>(initialState);
   /** What the engine and the model in use were asked for as; `state` has what is wanted. */
   #choice: DeviceChoice | null = null;
-  #card: ModelCard | null = null;
-  /** A model that could not be loaded, which "try again" means. */
-  #rejected: ModelCard | null = null;
+  #network: Network | null = null;
+  /** A network that could not be loaded, which "try again" means. */
+  #rejected: Network | null = null;
   #running: AbortController | null = null;
+  /** While paused, what is wanted may change, but nothing is computed for it. */
+  #paused = false;
   /** Counts the photographs that were asked for: only the last one is shown. */
   #asked = 0;
   /** The engine and the model that are on their way; another refresh waits for the same. */
   #opening: { choice: DeviceChoice; engine: Promise<Engine> } | null = null;
-  #loading: { engine: Engine; card: ModelCard; model: Promise<Model>; abort: AbortController } | null = null;
+  #loading: { engine: Engine; network: Network; loaded: Promise<Loaded>; abort: AbortController } | null =
+    null;
 
   get state(): Readonly<State> {
     return this.store.state;
@@ -55,8 +65,8 @@ export class App {
     this.store.set({ task: { label: "Starting the engine", done: 0, total: 0 } });
     void this.#open(this.state.deviceChoice).catch(() => undefined); // the refresh below tells of a failure
     try {
-      const [cards, samples] = await Promise.all([loadCards(), loadSamples()]);
-      this.store.set({ cards, card: cards[0] ?? null, samples });
+      const [networks, samples] = await Promise.all([loadNetworks(), loadSamples()]);
+      this.store.set({ networks, network: networks[0] ?? null, samples });
       const [sample] = samples;
       if (!this.state.photo && sample) this.#show(await readSample(sample));
       await this.#refresh({ firstLook: true });
@@ -79,8 +89,42 @@ export class App {
     }));
   }
 
-  async chooseModel(card: ModelCard): Promise<void> {
-    this.store.set({ card });
+  async chooseNetwork(network: Network): Promise<void> {
+    this.store.set({ network });
+    await this.#refresh({ firstLook: true });
+  }
+
+  /** Stops what is computed, so that the engine is free for something else. */
+  pause(): void {
+    this.#paused = true;
+    this.#running?.abort();
+  }
+
+  /** Ends a pause, and does what was missed. */
+  async resume(): Promise<void> {
+    this.#paused = false;
+    if (this.state.network) await this.#refresh({ firstLook: this.state.explanation === null, keep: true });
+  }
+
+  /** The engine on the wanted device, for one who has paused the page. */
+  async engine(signal: AbortSignal): Promise<Engine> {
+    try {
+      return await this.#ensureEngine(signal);
+    } finally {
+      if (this.#paused) this.store.set({ task: null });
+    }
+  }
+
+  /** Takes over a network of the user's own that is loaded on the page's engine already, in the place of an earlier `replaced`. */
+  async adopt(network: Network, loaded: Loaded, replaced: Network | null): Promise<void> {
+    const { networks, model: before, engine } = this.state;
+    this.store.set({ networks: [...networks.filter((other) => other !== replaced), network], network });
+    if (engine && !engine.closed) {
+      this.#use(network, loaded);
+      before?.close();
+    }
+    this.report(null);
+    this.#paused = false;
     await this.#refresh({ firstLook: true });
   }
 
@@ -90,8 +134,39 @@ export class App {
   }
 
   async chooseMethod(method: string): Promise<void> {
+    const { model, method: before, beside } = this.state;
+    if (unsuited(model?.info, method)) return;
+    if (method === beside) {
+      if (this.swap()) return;
+      this.store.set({ beside: before, second: null });
+    }
     this.store.set({ method });
     await this.#refresh();
+  }
+
+  /** Shows another method's explanation beside the first; null ends that. */
+  async chooseBeside(beside: string | null): Promise<void> {
+    if (beside !== null && unsuited(this.state.model?.info, beside)) return;
+    this.store.set({ beside, ...(beside === this.state.second?.question.method ? {} : { second: null }) });
+    await this.#refresh({ keep: true });
+  }
+
+  /** Lets the two methods change places with what they have found; gives whether both have found something. */
+  swap(): boolean {
+    const { method, beside, explanation, answered, second, firstLook } = this.state;
+    if (beside === null || !second || !explanation || !answered || firstLook) return false;
+    this.store.set({
+      method: beside,
+      beside: method,
+      explanation: second.explanation,
+      answered: second.question,
+      second: { explanation, question: answered },
+    });
+    return true;
+  }
+
+  setLimit(limit: number | null): void {
+    this.store.set({ limit });
   }
 
   /** Changes settings of the method; computes when asked to by `explain`. */
@@ -133,7 +208,11 @@ export class App {
 
   /** The method that can set one class against another. */
   whyNotMethod(): MethodDescription | undefined {
-    return this.state.methods.find((method) => classesParam(method));
+    const { methods, method, model } = this.state;
+    const able = methods.filter(
+      (candidate) => classesParam(candidate) && !unsuited(model?.info, candidate.name),
+    );
+    return able.find(({ name }) => name === method) ?? able[0];
   }
 
   cancel(): void {
@@ -141,7 +220,7 @@ export class App {
     if (!this.#loading) return;
     this.#loading.abort.abort();
     this.#loading = null;
-    if (this.state.model) this.store.set({ card: this.#card });
+    if (this.state.model) this.store.set({ network: this.#network });
   }
 
   report(problem: Problem | null): void {
@@ -152,8 +231,8 @@ export class App {
   async retry(): Promise<void> {
     if (this.state.problem?.remedy === "restart") this.state.engine?.close();
     this.report(null);
-    if (this.#rejected) this.store.set({ card: this.#rejected });
-    if (this.state.cards.length === 0) await this.start();
+    if (this.#rejected) this.store.set({ network: this.#rejected });
+    if (this.state.networks.length === 0) await this.start();
     else await this.#refresh();
   }
 
@@ -171,6 +250,14 @@ export class App {
 
   setColours(colours: ColourMap): void {
     this.store.set({ colours });
+  }
+
+  setShownSegments(shownSegments: number | null): void {
+    this.store.set({ shownSegments });
+  }
+
+  setBorders(borders: boolean): void {
+    this.store.set({ borders });
   }
 
   /** A photograph that cannot be read changes nothing, and does not interrupt what is being computed. */
@@ -197,8 +284,10 @@ export class App {
     before?.bitmap.close();
   }
 
-  async #refresh({ firstLook = false } = {}): Promise<void> {
+  /** Does what is missing. `firstLook` shows something quick before; `keep` leaves an explanation that still answers the question. */
+  async #refresh({ firstLook = false, keep = false } = {}): Promise<void> {
     this.#running?.abort();
+    if (this.#paused) return;
     const controller = new AbortController();
     const { signal } = controller;
     this.#running = controller;
@@ -206,9 +295,12 @@ export class App {
       const engine = await this.#ensureEngine(signal);
       const model = await this.#ensureModel(engine, signal);
       await this.#classify(model, signal);
-      if (firstLook && this.state.method !== firstLookMethod)
-        await this.#explain(model, signal, firstLookMethod);
-      await this.#explain(model, signal, this.state.method);
+      if (!(keep && this.#answers(this.state.method))) {
+        if (firstLook && this.state.method !== firstLookMethod && !unsuited(model.info, firstLookMethod))
+          await this.#explain(model, signal, firstLookMethod);
+        await this.#explain(model, signal, this.state.method);
+      }
+      await this.#explainBeside(model, signal);
       this.store.set({ problem: null });
     } catch (error) {
       // What was interrupted by the user or by a later action is no error.
@@ -263,7 +355,7 @@ export class App {
       }
       this.#choice = choice;
       const methods = engine.methods();
-      this.store.set({ engine, methods, model: null, ...this.#settingsFor(methods, engine) });
+      this.store.set({ engine, methods, model: null, speed: [], ...this.#settingsFor(methods, engine) });
       before?.close();
     }
     signal.throwIfAborted();
@@ -287,51 +379,57 @@ export class App {
 
   /** The wanted model on this engine. The one before stays in use until then. */
   async #ensureModel(engine: Engine, signal: AbortSignal): Promise<Model> {
-    const { model: before, card } = this.state;
-    if (!card) throw new Error("No network was found beside this page. Reload it to try again.");
+    const { model: before, network } = this.state;
+    if (!network) throw new Error("No network was found beside this page. Reload it to try again.");
     this.#rejected = null;
-    if (before && this.#card === card) return before;
+    if (before && this.#network === network) return before;
 
-    if (this.#loading?.engine !== engine || this.#loading.card !== card) {
+    if (this.#loading?.engine !== engine || this.#loading.network !== network) {
       this.#loading?.abort.abort();
       const abort = new AbortController();
-      this.#loading = { engine, card, abort, model: this.#load(engine, card, abort.signal) };
+      this.#loading = { engine, network, abort, loaded: this.#load(engine, network, abort.signal) };
     }
     const loading = this.#loading;
     try {
-      const model = await loading.model;
+      const loaded = await loading.loaded;
       if (this.#loading === loading) {
         this.#loading = null;
-        this.#card = card;
-        this.#forgetClasses();
-        this.store.set({ model, target: null, ...nothingFound });
+        this.#use(network, loaded);
         before?.close();
       }
       signal.throwIfAborted();
-      return model;
+      return loaded.model;
     } catch (error) {
       if (this.#loading === loading) this.#loading = null;
-      if (!signal.aborted && before && this.#card) {
-        this.#rejected = card;
-        this.store.set({ card: this.#card });
+      if (!signal.aborted && before && this.#network) {
+        this.#rejected = network;
+        this.store.set({ network: this.#network });
       }
       throw error;
     }
   }
 
-  async #load(engine: Engine, card: ModelCard, signal: AbortSignal): Promise<Model> {
-    const onProgress = this.#begin(`Loading ${card.title}`);
-    const labels = loadLabels(card);
-    const model = await engine.loadModel({
-      onnx: modelUrl(`${card.name}.onnx`),
-      labels: await labels,
-      preprocessing: card.preprocessing,
-      name: card.title,
-      signal,
-      onProgress,
+  async #load(engine: Engine, network: Network, signal: AbortSignal): Promise<Loaded> {
+    const onProgress = this.#begin(`Loading ${network.title}`);
+    const source = await network.source();
+    const model = await engine.loadModel({ ...source, signal, onProgress });
+    return { model, labels: namesOf(model, source.labels) };
+  }
+
+  /** Puts a loaded network to use: nothing that was found with the one before holds any more. */
+  #use(network: Network, { model, labels }: Loaded): void {
+    const { methods, method, beside } = this.state;
+    this.#network = network;
+    this.#forgetClasses();
+    this.store.set({
+      model,
+      labels,
+      target: null,
+      speed: [],
+      method: suitedMethod(model.info, methods, method),
+      beside: beside !== null && unsuited(model.info, beside) ? null : beside,
+      ...nothingFound,
     });
-    this.store.set({ labels: await labels });
-    return model;
   }
 
   async #classify(model: Model, signal: AbortSignal): Promise<void> {
@@ -340,21 +438,52 @@ export class App {
     this.#begin("Looking at the photograph");
     const found = await model.classify(photo.bitmap, { top: 5, signal });
     this.store.set({ classification: found });
+    this.#measure(null, 1, found.milliseconds);
   }
 
   async #explain(model: Model, signal: AbortSignal, name: string): Promise<void> {
-    const { photo, params, target, methods, method } = this.state;
+    const firstLook = name !== this.state.method;
+    const answer = await this.#ask(model, signal, name, firstLook ? "A first look by" : "Explaining by");
+    if (!answer) return;
+    const { explanation, question } = answer;
+    this.store.set({ explanation, answered: question, firstLook, shownSegments: null });
+  }
+
+  /** The same question to the method beside, unless it was asked already. */
+  async #explainBeside(model: Model, signal: AbortSignal): Promise<void> {
+    const { beside, second } = this.state;
+    if (beside === null) return;
+    if (second && sameQuestion(second.question, this.#question(beside))) return;
+    this.store.set({ second: null });
+    this.store.set({ second: await this.#ask(model, signal, beside, "Beside it, explaining by") });
+  }
+
+  async #ask(model: Model, signal: AbortSignal, name: string, verb: string): Promise<Answer | null> {
+    const { photo, methods, limit } = this.state;
     const description = methods.find((candidate) => candidate.name === name);
-    if (!photo || !description) return;
-    const firstLook = name !== method;
-    const onProgress = this.#begin(
-      firstLook
-        ? `A first look by ${midSentence(description.title)}`
-        : `Explaining by ${midSentence(description.title)}`,
-    );
-    const question = { method: name, params: params[name] ?? {}, target };
-    const explanation: Explanation = await model.explain(photo.bitmap, { ...question, signal, onProgress });
-    this.store.set({ explanation, answered: question, firstLook });
+    if (!photo || !description) return null;
+    const onProgress = this.#begin(`${verb} ${midSentence(description.title)}`);
+    const question = this.#question(name);
+    const stop = limit === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(limit * 1000)]);
+    const explanation = await model.explain(photo.bitmap, { ...question, signal: stop, onProgress });
+    const { forwardPasses: forward, backwardPasses: backward, milliseconds } = explanation.info;
+    this.#measure(name, passesOf({ forward, backward }), milliseconds);
+    return { explanation, question };
+  }
+
+  #question(method: string): Question {
+    const { params, target } = this.state;
+    return { method, params: params[method] ?? {}, target };
+  }
+
+  /** Whether what is shown answers the question as it stands now. */
+  #answers(method: string): boolean {
+    const { answered, firstLook } = this.state;
+    return answered !== null && !firstLook && sameQuestion(answered, this.#question(method));
+  }
+
+  #measure(method: string | null, passes: number, milliseconds: number): void {
+    this.store.set({ speed: measured(this.state.speed, { method, passes, milliseconds }) });
   }
 
   /** Classes that were set against each other belong to one photograph, one network and one question. */
@@ -368,7 +497,18 @@ export class App {
   }
 }
 
-const nothingFound = { classification: null, explanation: null, answered: null, firstLook: false } as const;
+const nothingFound = {
+  classification: null,
+  explanation: null,
+  answered: null,
+  firstLook: false,
+  second: null,
+  shownSegments: null,
+} as const;
+
+/** The names of a model's classes; their numbers where they have none. */
+export const namesOf = (model: Model, labels: string[] | undefined): string[] =>
+  labels ?? Array.from({ length: model.info.classes }, (_, index) => `class ${index}`);
 
 async function readSample(sample: Sample): Promise<Photo> {
   const bitmap = await decodeImage(await loadPhoto(sample.file));

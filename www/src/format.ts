@@ -5,6 +5,25 @@ export function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(milliseconds < 10_000 ? 1 : 0)} s`;
 }
 
+/** A time that was guessed and not measured. */
+export function roughly(milliseconds: number): string {
+  if (milliseconds < 950) return "less than 1 s";
+  if (milliseconds < 9_500) return `about ${Math.round(milliseconds / 1000)} s`;
+  if (milliseconds < 90_000) return `about ${Math.round(milliseconds / 5000) * 5} s`;
+  if (milliseconds < 90 * 60_000) return `about ${Math.round(milliseconds / 60_000)} min`;
+  return `about ${Math.round(milliseconds / 3_600_000)} h`;
+}
+
+/** Bytes, in the unit that suits them. */
+export function bytes(count: number): string {
+  const units = ["bytes", "kB", "MB", "GB"];
+  const place = Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, count)) / 3));
+  return `${Number((count / 1000 ** place).toPrecision(3))} ${units[place] ?? ""}`;
+}
+
+/** A whole number, with thousands set apart. */
+export const whole = (count: number): string => count.toLocaleString("en-GB");
+
 /** A share as a percentage, never rounded to nothing or to certainty. The space does not break, as in the engine's words. */
 export function percent(share: number): string {
   return percentText(share).replaceAll(" ", "\u00a0");

@@ -1,9 +1,19 @@
-// The networks and photographs that lie beside the page.
+// The networks and photographs that lie beside the page, and networks of the user's own.
 
-import type { Preprocessing } from "adversight";
+import type { ModelSource, Preprocessing } from "adversight";
 
-/** A network: models/<name>.json with models/<name>.onnx beside it. */
-export interface ModelCard {
+/** A network that can be chosen. */
+export interface Network {
+  name: string;
+  title: string;
+  /** Whether it is the user's own. */
+  own: boolean;
+  /** All that is needed to load it, on any engine. */
+  source: () => Promise<ModelSource & { labels: string[] | undefined }>;
+}
+
+/** A network beside the page: models/<name>.json with models/<name>.onnx beside it. */
+interface ModelCard {
   name: string;
   title: string;
   preprocessing: Preprocessing;
@@ -23,14 +33,24 @@ export interface Sample {
 /** The networks, the one to start with first. */
 const names = ["efficientnet_lite0", "squeezenet1_1"];
 
-export const modelUrl = (file: string) => new URL(`models/${file}`, document.baseURI);
+const modelUrl = (file: string) => new URL(`models/${file}`, document.baseURI);
 export const photoUrl = (file: string) => new URL(`photos/${file}`, document.baseURI);
 
-export async function loadCards(): Promise<ModelCard[]> {
-  return Promise.all(names.map((name) => json<ModelCard>(modelUrl(`${name}.json`))));
+export async function loadNetworks(): Promise<Network[]> {
+  const cards = await Promise.all(names.map((name) => json<ModelCard>(modelUrl(`${name}.json`))));
+  return cards.map(({ name, title, preprocessing, labels }) => ({
+    name,
+    title,
+    own: false,
+    source: async () => ({
+      onnx: modelUrl(`${name}.onnx`),
+      labels: await json<string[]>(modelUrl(labels)),
+      preprocessing,
+      name: title,
+    }),
+  }));
 }
 
-export const loadLabels = (card: ModelCard) => json<string[]>(modelUrl(card.labels));
 export const loadSamples = () => json<Sample[]>(photoUrl("photos.json"));
 
 export async function loadPhoto(file: string): Promise<Blob> {

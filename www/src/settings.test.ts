@@ -35,6 +35,7 @@ const method = (name: string, params: ParamDescription[]): MethodDescription => 
   paper: "",
   needs: ["gradient"],
   display: "",
+  cost: { forward: 1, backward: 1 },
   params,
 });
 const agi = method("agi", [param("samples", 20), param("steps", 20), param("classes", [], "classes")]);
@@ -62,6 +63,12 @@ test("the paper's and the quick settings are known whatever the classes, and wha
   assert.equal(Math.round(paperCost(agi, { samples: 3, steps: 10, classes: [] })), 13);
   assert.equal(paperCost(agi, paper), 1);
   assert.equal(paperCost(saliency, {}), 1);
+  const occlusion = method("occlusion", [param("window", 15), param("stride", 8)]);
+  assert.equal(
+    paperCost(occlusion, quickParams(occlusion) ?? {}),
+    4,
+    "a stride twice as long in both directions",
+  );
 });
 
 test("settings are compared by what they hold", () => {

@@ -3,11 +3,32 @@
 import type { DeviceReport, MethodDescription, ParamDescription } from "adversight";
 import type { Params, Question } from "./state.js";
 
-/** On a processor the methods start with these, so that the first picture comes in seconds; the papers' values are one click away. */
-const quick: Record<string, Params> = {
-  agi: { samples: 3, steps: 10 },
-  integrated_gradients: { steps: 15 },
-  smoothgrad: { samples: 8 },
+interface Quick {
+  settings: Params;
+  /** The power of each number with which the method's cost grows, where that is not 1. */
+  growth?: Record<string, number>;
+}
+
+/**
+ * On a processor the methods start with these, so that the first picture comes in seconds or within a minute; the papers' values are
+ * one click away.
+ */
+const quick: Record<string, Quick> = {
+  agi: { settings: { samples: 3, steps: 10 } },
+  blur_ig: { settings: { steps: 20 } },
+  expected_gradients: { settings: { samples: 20 } },
+  guided_ig: { settings: { steps: 20 } },
+  integrated_gradients: { settings: { steps: 15 } },
+  kernel_shap: { settings: { samples: 200 } },
+  lime: { settings: { samples: 200 } },
+  mask: { settings: { setting: "own", iterations: 60 } },
+  occlusion: { settings: { window: 32, stride: 16 }, growth: { window: 0, stride: -2 } },
+  relex: { settings: { samples: 1 } },
+  rise: { settings: { samples: 500 } },
+  score_cam: { settings: { channels: 64 } },
+  smoothgrad: { settings: { samples: 8 } },
+  vargrad: { settings: { samples: 8 } },
+  xrai: { settings: { steps: 15 } },
 };
 
 export function paperParams(method: MethodDescription): Params {
@@ -16,7 +37,7 @@ export function paperParams(method: MethodDescription): Params {
 
 /** The quick settings, or null for a method that is quick as it is. */
 export function quickParams(method: MethodDescription): Params | null {
-  const changes = Object.entries(quick[method.name] ?? {}).filter(([name]) =>
+  const changes = Object.entries(quick[method.name]?.settings ?? {}).filter(([name]) =>
     method.params.some((param) => param.name === name),
   );
   return changes.length === 0 ? null : { ...paperParams(method), ...Object.fromEntries(changes) };
@@ -42,11 +63,13 @@ function sameSettings({ params }: MethodDescription, a: Params, b: Params): bool
   );
 }
 
-/** How many times as long the paper's settings take, at most: methods' times grow with each number that the quick ones make smaller. */
+/** How many times as long the paper's settings take, at most: methods' times grow with the numbers that the quick settings change. */
 export function paperCost(method: MethodDescription, params: Params): number {
-  return Object.keys(quick[method.name] ?? {}).reduce((cost, name) => {
+  const { settings = {}, growth = {} } = quick[method.name] ?? {};
+  return Object.keys(settings).reduce((cost, name) => {
     const [paper, now] = [paperParams(method)[name], params[name]];
-    return typeof paper === "number" && typeof now === "number" && now > 0 ? (cost * paper) / now : cost;
+    if (typeof paper !== "number" || typeof now !== "number" || !(now > 0)) return cost;
+    return cost * (paper / now) ** (growth[name] ?? 1);
   }, 1);
 }
 

@@ -11,7 +11,8 @@ import type {
   View,
 } from "adversight";
 import type { Problem } from "./advice.js";
-import type { ModelCard, Sample } from "./library.js";
+import type { Network, Sample } from "./library.js";
+import type { Speed } from "./speed.js";
 
 export interface Photo {
   bitmap: ImageBitmap;
@@ -38,18 +39,28 @@ export interface Question {
   target: number | null;
 }
 
+/** An explanation with the question that it answers. */
+export interface Answer {
+  explanation: Explanation;
+  question: Question;
+}
+
 export interface State {
   // What was chosen.
   deviceChoice: DeviceChoice;
-  cards: ModelCard[];
-  card: ModelCard | null;
+  networks: Network[];
+  network: Network | null;
   labels: string[];
   samples: Sample[];
   photo: Photo | null;
   method: string;
+  /** The method whose explanation stands beside that of `method`, or null for one picture alone. */
+  beside: string | null;
   /** The settings of every method, kept when another one is picked. */
   params: Record<string, Params>;
   target: number | null;
+  /** The seconds after which a method is stopped; null to let it run. */
+  limit: number | null;
 
   // What came of it.
   engine: Engine | null;
@@ -61,6 +72,10 @@ export interface State {
   answered: Question | null;
   /** Whether the explanation is a first look, with the one that was asked for still to come. */
   firstLook: boolean;
+  /** What `beside` gave to the same question. */
+  second: Answer | null;
+  /** What was measured of this network on this device. */
+  speed: Speed;
   task: Task | null;
   problem: Problem | null;
 
@@ -70,18 +85,23 @@ export interface State {
   /** The width of the blur under which the heatmap is shown, in its own pixels. */
   smooth: number;
   colours: ColourMap;
+  /** How many segments are shown, of an explanation by segments; null for as many as the method chose. */
+  shownSegments: number | null;
+  borders: boolean;
 }
 
 export const initialState: State = {
   deviceChoice: "auto",
-  cards: [],
-  card: null,
+  networks: [],
+  network: null,
   labels: [],
   samples: [],
   photo: null,
   method: "agi",
+  beside: null,
   params: {},
   target: null,
+  limit: null,
   engine: null,
   methods: [],
   model: null,
@@ -89,12 +109,16 @@ export const initialState: State = {
   explanation: null,
   answered: null,
   firstLook: false,
+  second: null,
+  speed: [],
   task: null,
   problem: null,
   view: "overlay",
   opacity: 0.85,
   smooth: 3,
   colours: "magma",
+  shownSegments: null,
+  borders: true,
 };
 
 export class Store<S extends object> {

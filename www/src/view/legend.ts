@@ -11,7 +11,13 @@ export function mountLegend(app: App): void {
   const scale = find("legend-scale", HTMLCanvasElement);
   const about = find("legend-about", HTMLElement);
   const empty = find("empty-map", HTMLElement);
+  const emptyBeside = find("empty-map-beside", HTMLElement);
 
+  app.store.watch(["second", "methods"], (state) => {
+    const other = state.second?.explanation ?? null;
+    emptyBeside.hidden = !isEmpty(other);
+    emptyBeside.textContent = other && isEmpty(other) ? emptySentence(state, other) : "";
+  });
   app.store.watch(["explanation", "view", "methods"], (state) => {
     const nothing = isEmpty(state.explanation);
     legend.classList.toggle("off", !state.explanation || nothing || state.view === "photograph");

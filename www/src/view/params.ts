@@ -29,6 +29,8 @@ export function paramControl(
     case "number":
     case "integer":
       return numberControl(param, onChange);
+    case "text":
+      return textControl(param, onChange);
   }
 }
 
@@ -105,6 +107,31 @@ function booleanControl(param: ParamDescription, onChange: OnChange): Control {
     element: row(param, labelled(param), input),
     show(value) {
       input.checked = value === true;
+    },
+  };
+}
+
+/** Words, such as the name of a node of the graph. */
+function textControl(param: ParamDescription, onChange: OnChange): Control {
+  const input = make("input", {
+    testid: idOf(param),
+    attributes: {
+      type: "text",
+      autocomplete: "off",
+      spellcheck: "false",
+      autocapitalize: "off",
+      ...(param.default === "" ? { placeholder: "as the method chooses" } : {}),
+      ...described(param),
+    },
+  });
+  input.addEventListener("change", () => {
+    onChange(input.value.trim());
+  });
+  return {
+    name: param.name,
+    element: row(param, labelled(param), input),
+    show(value) {
+      if (typeof value === "string" && document.activeElement !== input) input.value = value;
     },
   };
 }

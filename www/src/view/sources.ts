@@ -1,35 +1,55 @@
-// Where photographs come from: the samples, a file, a drop, the clipboard. (The camera is in camera.ts.) And which network looks at them.
+// Where photographs come from: the samples, a file, a drop, the clipboard. (The camera is in camera.ts.) And which network looks at them;
+// one that is dropped goes to own.ts.
 
 import type { App } from "../app.js";
 import { fill, find, make } from "../dom.js";
+import { concernNetwork, sortFiles } from "../files.js";
 import { photoUrl } from "../library.js";
+import type { OwnNetwork } from "../own.js";
 
-export function mountSources(app: App): void {
+export function mountSources(app: App, own: OwnNetwork): void {
   mountModels(app);
   mountSamples(app);
   mountFile(app);
-  mountDrop(app);
+  mountDrop(app, (files) => take(app, own, files));
   document.addEventListener("paste", (event) => {
-    const file = event.clipboardData?.files[0];
+    const files = [...(event.clipboardData?.files ?? [])];
+    const [file] = files;
     if (!file) return; // text into a field
     event.preventDefault();
-    void app.choosePhoto(file, "Pasted picture");
+    if (own.draft.open || concernNetwork(files)) void take(app, own, files);
+    else void app.choosePhoto(file, "Pasted picture");
   });
+}
+
+/** Whatever files there are: a photograph, a network, both, or what belongs to the network that is being set up. */
+async function take(app: App, own: OwnNetwork, files: File[]): Promise<void> {
+  const [file] = files;
+  if (file && !own.draft.open && !concernNetwork(files)) {
+    await app.choosePhoto(file, file.name);
+    return;
+  }
+  const sorted = await sortFiles(files);
+  const { photo, onnx, companions } = sorted;
+  if (onnx || !photo || companions.preprocessing || companions.labels || companions.weights.length > 0) {
+    void own.take(sorted);
+  }
+  if (photo) await app.choosePhoto(photo, photo.name);
 }
 
 function mountModels(app: App): void {
   const select = find("model", HTMLSelectElement);
-  app.store.watch(["cards", "card"], ({ cards, card }) => {
+  app.store.watch(["networks", "network"], ({ networks, network }) => {
     fill(
       select,
-      cards.map(({ name, title }) => ({ value: name, label: title })),
-      card?.name ?? "",
+      networks.map(({ name, title, own }) => ({ value: name, label: own ? `Yours: ${title}` : title })),
+      network?.name ?? "",
     );
-    select.disabled = cards.length === 0;
+    select.disabled = networks.length === 0;
   });
   select.addEventListener("change", () => {
-    const card = app.state.cards.find(({ name }) => name === select.value);
-    if (card) void app.chooseModel(card);
+    const network = app.state.networks.find(({ name }) => name === select.value);
+    if (network) void app.chooseNetwork(network);
   });
 }
 
@@ -81,11 +101,12 @@ function mountFile(app: App): void {
   });
 }
 
-function mountDrop(app: App): void {
+function mountDrop(app: App, onDrop: (files: File[]) => Promise<void>): void {
   const drop = find("drop", HTMLElement);
   const carriesFile = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
   const show = (on: boolean) => {
     drop.classList.toggle("on", on);
+    find("own-dialog", HTMLDialogElement).classList.toggle("dropping", on); // it lies over the rest
   };
   window.addEventListener("dragover", (event) => {
     event.preventDefault(); // else the browser leaves the page for what is dropped
@@ -97,9 +118,9 @@ function mountDrop(app: App): void {
   window.addEventListener("drop", (event) => {
     event.preventDefault();
     show(false);
-    const file = event.dataTransfer?.files[0];
-    if (file) {
-      void app.choosePhoto(file, file.name);
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length > 0) {
+      void onDrop(files);
     } else {
       app.report({
         title: "That was no file.",

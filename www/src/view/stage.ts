@@ -1,6 +1,6 @@
-// The photograph with the heatmap over the part of it that the network saw.
+// The photograph with the heatmap over the part of it that the network saw; two of them where two methods are compared.
 
-import { drawExplanation } from "adversight";
+import { drawExplanation, type Explanation } from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import type { State } from "../state.js";
@@ -9,15 +9,31 @@ import { isEmpty } from "./legend.js";
 const reveal = 400; // milliseconds
 
 export function mountStage(app: App): void {
-  const canvas = find("picture", HTMLCanvasElement);
   const credit = find("credit", HTMLElement);
+  mountPicture(app, "picture", "explanation", ({ explanation }) => explanation);
+  mountPicture(app, "picture-beside", "second", ({ second }) => second?.explanation ?? null);
+  app.store.watch(["photo"], ({ photo }) => {
+    credit.replaceChildren(
+      ...(photo ? [make("span", { text: photo.title }), make("small", { text: photo.credit })] : []),
+    );
+  });
+}
+
+function mountPicture(
+  app: App,
+  id: string,
+  key: keyof State,
+  read: (state: Readonly<State>) => Explanation | null,
+): void {
+  const canvas = find(id, HTMLCanvasElement);
   const stillness = matchMedia("(prefers-reduced-motion: reduce)");
   let revealed = 0;
   let frame = 0;
 
   const draw = (now: number) => {
     frame = 0;
-    const { photo, explanation, engine, view, opacity, smooth, colours } = app.state;
+    const { photo, engine, view, opacity, smooth, colours, shownSegments, borders } = app.state;
+    const explanation = read(app.state);
     const share = stillness.matches ? 1 : Math.min(1, (now - revealed) / reveal);
     if (photo) {
       drawExplanation(canvas, photo.bitmap, engine && !isEmpty(explanation) ? explanation : null, {
@@ -25,6 +41,8 @@ export function mountStage(app: App): void {
         opacity: opacity * share,
         smooth,
         view,
+        segments: shownSegments ?? undefined,
+        borders,
       });
     }
     if (share < 1) schedule();
@@ -33,25 +51,24 @@ export function mountStage(app: App): void {
     frame ||= requestAnimationFrame(draw);
   };
 
-  app.store.watch(["explanation"], () => {
+  app.store.watch([key], () => {
     revealed = performance.now();
   });
-  app.store.watch(["photo", "explanation", "view", "opacity", "smooth", "colours"], schedule);
-  app.store.watch(["photo", "explanation", "view"], (state) => {
-    canvas.setAttribute("aria-label", description(state));
-  });
-  app.store.watch(["photo"], ({ photo }) => {
-    credit.replaceChildren(
-      ...(photo ? [make("span", { text: photo.title }), make("small", { text: photo.credit })] : []),
-    );
+  app.store.watch(
+    ["photo", key, "view", "opacity", "smooth", "colours", "shownSegments", "borders"],
+    schedule,
+  );
+  app.store.watch(["photo", key, "view", "methods"], (state) => {
+    canvas.setAttribute("aria-label", description(state, read(state)));
   });
 }
 
-function description({ photo, explanation, view }: State): string {
+function description({ photo, view, methods, beside }: State, explanation: Explanation | null): string {
   if (!photo) return "No photograph yet";
   if (!explanation || isEmpty(explanation) || view === "photograph") return `Photograph: ${photo.title}`;
-  const { target } = explanation.info;
+  const { target, method } = explanation.info;
   const over =
     view === "overlay" ? `over the photograph: ${photo.title}` : `of the photograph: ${photo.title}`;
-  return `Heatmap for “${target.label}” ${over}`;
+  const by = beside === null ? "" : ` by ${methods.find(({ name }) => name === method)?.title ?? method}`;
+  return `Heatmap for “${target.label}”${by} ${over}`;
 }

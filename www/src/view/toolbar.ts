@@ -1,9 +1,10 @@
 // How the picture is shown. None of this computes anything anew.
 
-import { colourMapNames, type ColourMap, type View } from "adversight";
+import { colourMapNames, segmentRanking, type ColourMap, type Segmentation, type View } from "adversight";
 import type { App } from "../app.js";
 import { fill, find, segments } from "../dom.js";
 import { capitalised } from "../format.js";
+import type { State } from "../state.js";
 
 const views: { value: View; label: string }[] = [
   { value: "overlay", label: "Overlay" },
@@ -23,7 +24,6 @@ export function mountToolbar(app: App): void {
   app.store.watch(["view"], ({ view }) => {
     check(view);
     opacity.disabled = view !== "overlay";
-    smooth.disabled = view === "photograph";
     colours.disabled = view === "photograph";
   });
 
@@ -48,9 +48,53 @@ export function mountToolbar(app: App): void {
     );
   });
 
+  app.store.watch(["view", "explanation", "second"], (state) => {
+    // Segments are shown as they are.
+    const found = explanations(state);
+    const bySegments = found.length > 0 && found.every(({ segments }) => segments);
+    smooth.disabled = state.view === "photograph" || bySegments;
+  });
+  mountSegments(app);
+
   const choices = colourMapNames.map((value) => ({ value, label: capitalised(value) }));
   fill(colours, choices, app.state.colours);
   colours.addEventListener("change", () => {
     app.setColours(colours.value as ColourMap);
   });
 }
+
+/** How many segments are shown, for methods that work on segments. */
+function mountSegments(app: App): void {
+  const row = find("segments-row", HTMLElement);
+  const slider = find("segments", HTMLInputElement);
+  const value = find("segments-value", HTMLOutputElement);
+  const borders = find("borders", HTMLInputElement);
+
+  app.store.watch(["explanation", "second", "shownSegments"], (state) => {
+    const found = segmentations(state);
+    row.hidden = found.length === 0;
+    const most = Math.max(1, ...found.map((segments) => segmentRanking(segments).length));
+    slider.max = String(most);
+    slider.value = String(state.shownSegments ?? found[0]?.chosen.length ?? 0);
+    value.textContent = `${slider.value}\u00a0of\u00a0${most}`;
+    slider.setAttribute("aria-valuetext", `${slider.value} of ${most} segments`);
+  });
+  app.store.watch(["view", "explanation"], ({ view }) => {
+    slider.disabled = borders.disabled = view === "photograph";
+  });
+  slider.addEventListener("input", () => {
+    app.setShownSegments(slider.valueAsNumber);
+  });
+  app.store.watch(["borders"], (state) => {
+    borders.checked = state.borders;
+  });
+  borders.addEventListener("change", () => {
+    app.setBorders(borders.checked);
+  });
+}
+
+const explanations = ({ explanation, second }: State) =>
+  [explanation, second?.explanation].filter((found) => found !== null && found !== undefined);
+
+const segmentations = (state: State): Segmentation[] =>
+  explanations(state).flatMap(({ segments }) => (segments ? [segments] : []));

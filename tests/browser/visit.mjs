@@ -1,0 +1,61 @@
+// What the tests of the page share: a visit to it, with everything noted that leaves it, and short names for what is asked of it.
+
+import { openBrowser, until } from "./browser.mjs";
+
+export const patience = 180_000;
+
+/** Opens the page; `prepare` runs before it loads. */
+export async function visit({ prepare } = {}) {
+  const browser = await openBrowser({ webgpu: false });
+  /** Every address that the visit asked for. */
+  const requests = [];
+  const { page, faults } = await browser.openDemo(async (page, context) => {
+    page.setDefaultTimeout(patience);
+    context.on("request", (request) => requests.push(request.url()));
+    page.on("websocket", (socket) => requests.push(socket.url()));
+    await page.addInitScript(watchCalls);
+    await prepare?.(page);
+  });
+  const at = (id) => page.getByTestId(id);
+  return {
+    browser,
+    page,
+    faults,
+    at,
+    text: async (id) => (await at(id).textContent()).trim(),
+    ready: () => page.locator('main[data-state="ready"]').waitFor({ timeout: patience }),
+    explained: (method) =>
+      page.locator(`main[data-state="ready"][data-explained="${method}"]`).waitFor({ timeout: patience }),
+    /** The calls to the engine since the last time. */
+    calls: () => page.evaluate(() => window.calls.splice(0)),
+    /** Requests to anywhere but the page's own folder. */
+    strangers: () =>
+      requests.filter((url) => !url.startsWith(`${browser.origin}/demo/`) && !/^(data|blob):/.test(url)),
+    /** The grey values of a canvas, once it has faded in. */
+    async picture(testid) {
+      await page.evaluate(() => new Promise((done) => setTimeout(() => requestAnimationFrame(done), 600)));
+      return at(testid).evaluate((canvas) => {
+        const { width, height } = canvas;
+        const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+        const sample = [];
+        for (let i = 0; i < data.length; i += 64) sample.push((data[i] + data[i + 1] + data[i + 2]) / 3);
+        return { width, height, sample };
+      });
+    },
+    until: (probe, what) => until(probe, what, patience),
+  };
+}
+
+/** Runs in the page before its own code: notes the calls to the engine. */
+function watchCalls() {
+  window.calls = [];
+  const { postMessage } = Worker.prototype;
+  Worker.prototype.postMessage = function (message, ...rest) {
+    if (message?.kind === "call") window.calls.push(message.name);
+    return postMessage.call(this, message, ...rest);
+  };
+}
+
+/** The mean difference of two pictures' grey values. */
+export const difference = (a, b) =>
+  a.sample.reduce((sum, grey, i) => sum + Math.abs(grey - b.sample[i]), 0) / a.sample.length;

@@ -1,0 +1,437 @@
+// A network of the user's own, from dropped files to a model that the page can use: what is in the file, what has to be known about it, and
+// a look at what the network is given and answers. The page stays as it is until the network is taken over.
+
+import {
+  decodeImage,
+  presetPreprocessing,
+  type Activation,
+  type Classification,
+  type Engine,
+  type Model,
+  type ModelReport,
+  type ModelSource,
+  type Preprocessing,
+  type PresetName,
+  type ValueInfo,
+} from "adversight";
+import { problemOf, type Problem } from "./advice.js";
+import { namesOf, type App } from "./app.js";
+import type { Companions, Sorted } from "./files.js";
+import { fitLabels } from "./labels.js";
+import { loadPhoto, type Network } from "./library.js";
+import { alwaysTheSame, looksLikeNoise } from "./noise.js";
+import { formProblem, normalisationOf, readForm, writeForm, type PictureForm } from "./picture-form.js";
+import { channelsLast, classesOf, openAxes, pictureAxes, pictureInputs } from "./report.js";
+import { Store } from "./state.js";
+import { channelsOf, type ChannelPicture, type Normalisation } from "./tensor.js";
+
+/** Where the preprocessing comes from: a dropped file, a preset, or the form's own fields. */
+export type PreparedBy = PresetName | "file" | "own";
+
+/** What the network is given of the photograph, and what it answers. */
+export interface Preview {
+  picture: ChannelPicture | null;
+  normalisation: Normalisation;
+  answer: Classification;
+  /** Why the answer looks like noise, as a sentence. */
+  doubt: string | null;
+}
+
+export interface Draft {
+  open: boolean;
+  onnx: File | null;
+  companions: Companions;
+  /** Files that could not be used, as sentences. */
+  refused: string[];
+  report: ModelReport | null;
+  input: string | null;
+  output: string | null;
+  activation: Activation | null;
+  /** Sizes of open dimensions other than a picture's height and width, by axis. */
+  sizes: Record<number, number>;
+  preparedBy: PreparedBy;
+  form: PictureForm;
+  /** The model as the fields have it; null while they are being changed. */
+  model: Model | null;
+  preview: Preview | null;
+  /** The memory that a picture takes on its way through the network, once that is known. */
+  bytesPerSample: number | null;
+  /** What is being done, or null. */
+  busy: string | null;
+  problem: Problem | null;
+}
+
+const startingForm = readForm(presetPreprocessing("imagenet"), { height: 224, width: 224 });
+
+const empty: Draft = {
+  open: false,
+  onnx: null,
+  companions: { weights: [] },
+  refused: [],
+  report: null,
+  input: null,
+  output: null,
+  activation: null,
+  sizes: {},
+  preparedBy: "imagenet",
+  form: startingForm,
+  model: null,
+  preview: null,
+  bytesPerSample: null,
+  busy: null,
+  problem: null,
+};
+
+/** While somebody types, the network is not loaded for every digit. */
+const patience = 400; // milliseconds
+/** Of a network with more classes than that, the tail is left out of the entropy. */
+const mostClasses = 50_000;
+/** So many of the page's photographs are shown to the network to see whether it tells them apart. */
+const examples = 4;
+
+export class OwnNetwork {
+  readonly store = new Store<Draft>(empty);
+  readonly #app: App;
+  #running: AbortController | null = null;
+  /** The drafts of networks that were taken over, to be opened again. */
+  readonly #drafts = new Map<Network, Draft>();
+  #replaces: Network | null = null;
+  #count = 0;
+
+  constructor(app: App) {
+    this.#app = app;
+    app.store.watch(["photo"], () => {
+      if (this.draft.open && this.draft.model) void this.#load();
+    });
+  }
+
+  get draft(): Readonly<Draft> {
+    return this.store.state;
+  }
+
+  /** Takes files in: a new network, or what belongs to the one at hand. */
+  async take({ onnx, companions, refused }: Sorted): Promise<void> {
+    if (!onnx && !this.draft.onnx) {
+      this.#app.report({
+        title: "There is no network among these files.",
+        message: "Drop the .onnx file too, together with what belongs to it.",
+        remedy: null,
+      });
+      return;
+    }
+    if (onnx) this.#begin(onnx);
+    const before = this.draft.companions;
+    const weights = [
+      ...before.weights.filter(({ name }) => !companions.weights.some((file) => file.name === name)),
+      ...companions.weights,
+    ];
+    this.store.set({ companions: { ...before, ...companions, weights }, refused });
+    if (companions.preprocessing) this.#prepareBy("file");
+    if (onnx) await this.#inspect(onnx);
+    else await this.#load();
+  }
+
+  /** Whether the draft of a network is still known. */
+  knows(network: Network | null): boolean {
+    return network !== null && this.#drafts.has(network);
+  }
+
+  /** Opens the settings of a network that was taken over. */
+  async reopen(network: Network): Promise<void> {
+    const draft = this.#drafts.get(network);
+    if (!draft) return;
+    this.#replaces = network;
+    this.store.set({ ...draft, open: true, model: null, preview: null, busy: null, problem: null });
+    this.#app.pause();
+    await this.#load();
+  }
+
+  chooseInput(input: string): void {
+    this.store.set({ input, sizes: {} });
+    this.#prepareBy(this.draft.preparedBy);
+    void this.#load();
+  }
+
+  chooseOutput(output: string): void {
+    this.store.set({ output });
+    void this.#load();
+  }
+
+  chooseActivation(activation: Activation | null): void {
+    this.store.set({ activation });
+    void this.#load();
+  }
+
+  setSize(axis: number, size: number): void {
+    this.store.set({ sizes: { ...this.draft.sizes, [axis]: size } });
+    void this.#load(patience);
+  }
+
+  choosePreset(preparedBy: PreparedBy): void {
+    this.#prepareBy(preparedBy);
+    void this.#load();
+  }
+
+  /** Changes fields of the preprocessing, which is then the user's own. */
+  change(change: Partial<PictureForm>): void {
+    this.store.set({ form: { ...this.draft.form, ...change } });
+    if (this.draft.preparedBy !== "own" && !this.#onlySizes(change)) this.store.set({ preparedBy: "own" });
+    else if (this.draft.preparedBy !== "own") this.#prepareBy(this.draft.preparedBy);
+    void this.#load(patience);
+  }
+
+  /** Tries again what failed, with a new engine where the old one is dead. */
+  async retry(): Promise<void> {
+    const { onnx, report } = this.draft;
+    if (!onnx) return;
+    this.store.set({ problem: null });
+    await (report ? this.#load() : this.#inspect(onnx));
+  }
+
+  /** Gives the network to the page. */
+  async accept(): Promise<void> {
+    const { model, onnx, report } = this.draft;
+    if (!model || !onnx || !report) return;
+    this.#running?.abort();
+    const source = this.#source(onnx, report);
+    const labels = this.labels(model.info.classes);
+    const network: Network = {
+      name: `own-${++this.#count}`,
+      title: onnx.name,
+      own: true,
+      source: () => Promise.resolve({ ...source, labels: labels ?? undefined }),
+    };
+    this.#drafts.set(network, { ...this.draft, open: false });
+    const replaced = this.#replaces;
+    if (replaced) this.#drafts.delete(replaced);
+    this.store.set({ ...empty });
+    await this.#app.adopt(network, { model, labels: namesOf(model, labels ?? undefined) }, replaced);
+  }
+
+  /** Leaves everything as it was. */
+  async cancel(): Promise<void> {
+    if (!this.draft.open) return;
+    this.#running?.abort();
+    this.draft.model?.close();
+    this.store.set({ ...empty });
+    await this.#app.resume();
+  }
+
+  /** The dropped names, where they fit so many classes. */
+  labels(classes: number | null): string[] | null {
+    const { labels } = this.draft.companions;
+    return labels && classes !== null ? fitLabels(labels.value, classes) : null;
+  }
+
+  /** The input that is explained. */
+  inputOf(report: ModelReport): ValueInfo | undefined {
+    return report.inputs.find(({ name }) => name === this.draft.input) ?? pictureInputs(report)[0];
+  }
+
+  outputOf(report: ModelReport): ValueInfo | undefined {
+    return report.outputs.find(({ name }) => name === this.draft.output) ?? report.outputs[0];
+  }
+
+  /** Files of weights that the network names and that were not dropped. */
+  missing(report: ModelReport): string[] {
+    return report.external.filter((location) => !this.#weights(location));
+  }
+
+  #begin(onnx: File): void {
+    this.draft.model?.close();
+    this.#replaces = null;
+    this.store.set({ ...empty, open: true, onnx, busy: `Reading ${onnx.name}` });
+    this.#app.pause();
+  }
+
+  async #inspect(onnx: File): Promise<void> {
+    this.#running?.abort();
+    const { signal } = (this.#running = new AbortController());
+    try {
+      const engine = await this.#app.engine(signal);
+      const report = await engine.inspect(onnx, { signal });
+      const output = report.outputs[0]?.name ?? null;
+      this.store.set({ report, output, input: pictureInputs(report)[0]?.name ?? null, busy: null });
+      this.#prepareBy(this.draft.companions.preprocessing ? "file" : "imagenet");
+    } catch (error) {
+      if (!signal.aborted) this.store.set({ busy: null, problem: problemOf(error) });
+      return;
+    }
+    await this.#load();
+  }
+
+  /** Fills the form from a preset or the dropped file; the network's own size counts where it is fixed. */
+  #prepareBy(preparedBy: PreparedBy): void {
+    const { report, companions, form } = this.draft;
+    const input = report ? this.inputOf(report) : undefined;
+    const axes = input && pictureAxes(input);
+    const open = { height: form.height, width: form.width };
+    const size = axes
+      ? { height: input.shape[axes.height] ?? open.height, width: input.shape[axes.width] ?? open.width }
+      : open;
+    const channels = axes?.channels ?? 3;
+    const declared: Preprocessing =
+      preparedBy === "file"
+        ? (companions.preprocessing?.value ?? {})
+        : preparedBy === "own"
+          ? writeForm(form)
+          : presetPreprocessing(preparedBy, { ...size, channels });
+    const read = readForm(declared, size, channels);
+    // A fixed size is the network's, whatever the file says.
+    const fixed = axes && !openAxes(input).includes(axes.height) ? size : {};
+    this.store.set({ preparedBy, form: { ...read, ...fixed } });
+  }
+
+  #onlySizes(change: Partial<PictureForm>): boolean {
+    return (
+      Object.keys(change).every((key) => key === "height" || key === "width") &&
+      this.draft.preparedBy !== "file"
+    );
+  }
+
+  #weights(location: string): File | undefined {
+    const name = location.split(/[\\/]/).at(-1);
+    return this.draft.companions.weights.find((file) => file.name === name);
+  }
+
+  /** All that is needed to load the network as the fields have it. */
+  #source(onnx: File, report: ModelReport): Omit<ModelSource, "labels"> {
+    const { preparedBy, form, companions, sizes, activation } = this.draft;
+    const input = this.inputOf(report);
+    const axes = input && pictureAxes(input);
+    const preprocessing =
+      preparedBy === "file" && companions.preprocessing
+        ? companions.preprocessing.value
+        : preparedBy === "own" || preparedBy === "file"
+          ? writeForm(form)
+          : presetPreprocessing(preparedBy, {
+              height: form.height,
+              width: form.width,
+              channels: axes?.channels ?? 3,
+            });
+    const open = input ? openAxes(input) : [];
+    const sizeOf = (axis: number) =>
+      axis === axes?.height
+        ? form.height
+        : axis === axes?.width
+          ? form.width
+          : (sizes[axis] ?? axes?.channels ?? 1);
+    const external = report.external.flatMap((location) => {
+      const file = this.#weights(location);
+      return file ? [[location, file] as const] : [];
+    });
+    return {
+      onnx,
+      name: onnx.name,
+      preprocessing,
+      ...(report.inputs.length > 1 && input ? { input: input.name } : {}),
+      ...(report.outputs.length > 1 ? { output: this.outputOf(report)?.name } : {}),
+      ...(activation ? { activation } : {}),
+      ...(open.length > 0 && input
+        ? { sizes: Object.fromEntries(open.map((axis) => [`${input.name}:${axis}`, sizeOf(axis)])) }
+        : {}),
+      ...(external.length > 0 ? { external: Object.fromEntries(external) } : {}),
+    };
+  }
+
+  /** What keeps the network from being loaded, as a sentence. */
+  #obstacle(report: ModelReport): string | null {
+    if (report.problems.length > 0) return "";
+    const input = this.inputOf(report);
+    if (!input && report.inputs.some(channelsLast)) {
+      return (
+        "Its picture has the channels last, [N, H, W, C]; pictures are prepared for [N, C, H, W] only. " +
+        "Export it so, as with tf2onnx’s option --inputs-as-nchw."
+      );
+    }
+    if (!input || !pictureAxes(input)) {
+      return "None of its inputs is a picture. This page explains networks of pictures only; the package explains others too.";
+    }
+    const missing = this.missing(report);
+    if (missing.length > 0) return `Its weights lie in ${missing.join(", ")}: add that too.`;
+    return formProblem(this.draft.form);
+  }
+
+  /** Loads the network as the fields have it, and looks through it at the photograph. */
+  async #load(wait = 0): Promise<void> {
+    this.#running?.abort();
+    const controller = new AbortController();
+    const { signal } = (this.#running = controller);
+    const { onnx, report, model: before } = this.draft;
+    if (!onnx || !report) return;
+    this.store.set({ model: null, problem: null });
+    before?.close();
+    const obstacle = this.#obstacle(report);
+    if (obstacle !== null) {
+      this.store.set({
+        preview: null,
+        busy: null,
+        problem: obstacle === "" ? null : { title: "Something is missing.", message: obstacle, remedy: null },
+      });
+      return;
+    }
+    this.store.set({ busy: "Loading the network" });
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    if (signal.aborted) return;
+    let unused: Model | undefined;
+    try {
+      const engine = await this.#app.engine(signal);
+      const model = (unused = await this.#open(engine, onnx, report, signal));
+      await this.#look(model, signal);
+      signal.throwIfAborted();
+      this.store.set({ model, bytesPerSample: model.info.bytesPerSample, busy: null });
+      unused = undefined;
+      await this.#compareExamples(model, signal);
+    } catch (error) {
+      unused?.close();
+      if (!controller.signal.aborted) this.store.set({ busy: null, problem: problemOf(error) });
+    } finally {
+      if (this.#running === controller) this.#running = null;
+    }
+  }
+
+  /** The names are given along only where they fit; how many classes there are, some files leave to the loaded network. */
+  async #open(engine: Engine, onnx: File, report: ModelReport, signal: AbortSignal): Promise<Model> {
+    const source = { ...this.#source(onnx, report), signal };
+    const output = this.outputOf(report);
+    const labels = this.labels(output ? classesOf(output) : null);
+    const model = await engine.loadModel({ ...source, ...(labels ? { labels } : {}) });
+    const fitting = labels ? null : this.labels(model.info.classes);
+    if (!fitting) return model;
+    model.close();
+    return engine.loadModel({ ...source, labels: fitting });
+  }
+
+  async #look(model: Model, signal: AbortSignal): Promise<void> {
+    const { photo } = this.#app.state;
+    if (!photo) return;
+    this.store.set({ busy: "Looking at the photograph" });
+    const tensor = await model.prepare(photo.bitmap, { signal });
+    const answer = await model.classify(photo.bitmap, {
+      top: Math.min(mostClasses, model.info.classes),
+      signal,
+    });
+    const doubt = looksLikeNoise(answer.top.map(({ probability }) => probability));
+    const normalisation = normalisationOf(this.draft.form);
+    this.store.set({ preview: { picture: channelsOf(tensor), normalisation, answer, doubt } });
+  }
+
+  /** Whether the page's own photographs, which are very different, get different answers. */
+  async #compareExamples(model: Model, signal: AbortSignal): Promise<void> {
+    const { preview } = this.draft;
+    const { samples, photo } = this.#app.state;
+    if (preview?.doubt !== null) return;
+    const best = preview.answer.top.slice(0, 1);
+    for (const { file } of samples.filter((sample) => sample.file !== photo?.sample).slice(0, examples - 1)) {
+      const bitmap = await decodeImage(await loadPhoto(file));
+      try {
+        best.push(...(await model.classify(bitmap, { top: 1, signal })).top);
+      } finally {
+        bitmap.close();
+      }
+      if (best.at(-1)?.index !== best[0]?.index) return;
+    }
+    const doubt = alwaysTheSame(best, model.info.classes);
+    if (doubt !== null && !signal.aborted) this.store.set({ preview: { ...preview, doubt } });
+  }
+}

@@ -1,0 +1,42 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import type { ModelReport } from "adversight";
+import { channelsLast, classesOf, openAxes, pictureAxes, pictureInputs, shapeText } from "./report.js";
+
+const value = (shape: (number | null)[], elementType = "float32", name = "x") => ({
+  name,
+  shape,
+  elementType,
+});
+
+test("a picture has 1 or 3 channels, before its height and width", () => {
+  assert.deepEqual(pictureAxes(value([null, 3, 224, 224])), { height: 2, width: 3, channels: 3 });
+  assert.deepEqual(pictureAxes(value([1, 1, 28, 28])), { height: 2, width: 3, channels: 1 });
+  assert.deepEqual(pictureAxes(value([null, null, null, null])), { height: 2, width: 3, channels: 3 });
+  assert.equal(pictureAxes(value([null, 128])), null);
+  assert.equal(pictureAxes(value([1, 512, 13, 13])), null);
+  assert.equal(pictureAxes(value([null, 224, 224, 3])), null);
+  assert.ok(channelsLast(value([null, 224, 224, 3])));
+  assert.ok(!channelsLast(value([null, 3, 224, 3])));
+});
+
+test("inputs of other types are no pictures", () => {
+  const inputs = [
+    value([1, 3, 8, 8], "int64", "ids"),
+    value([1, 3, 8, 8], "float16", "pixels"),
+    value([1, 8]),
+  ];
+  assert.deepEqual(
+    pictureInputs({ inputs } as ModelReport).map(({ name }) => name),
+    ["pixels"],
+  );
+});
+
+test("the batch is never an open size, and classes are what an output holds for a sample", () => {
+  assert.deepEqual(openAxes(value([null, 3, null, 8])), [2]);
+  assert.equal(classesOf(value([null, 1000])), 1000);
+  assert.equal(classesOf(value([null, 10, 1, 1])), 10);
+  assert.equal(classesOf(value([null, null])), null);
+  assert.equal(shapeText([null, 3, 8]), "any × 3 × 8");
+});

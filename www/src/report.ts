@@ -1,0 +1,46 @@
+// What a report on an ONNX file means for the page: which inputs are pictures, which sizes are open, how many classes there are.
+
+import type { ModelReport, ValueInfo } from "adversight";
+
+/** Where a picture's dimensions lie in an input. */
+export interface PictureAxes {
+  height: number;
+  width: number;
+  channels: 1 | 3;
+}
+
+/** The axes of an input that can be a picture, [N, C, H, W] with 1 or 3 channels; null for any other. */
+export function pictureAxes(input: Pick<ValueInfo, "shape">): PictureAxes | null {
+  const { shape } = input;
+  if (shape.length !== 4 || channelsLast(input)) return null;
+  const [, channels] = shape;
+  if (channels === 1 || channels === 3) return { height: 2, width: 3, channels };
+  return channels === null ? { height: 2, width: 3, channels: 3 } : null;
+}
+
+/** Whether the input is a picture with its channels last, [N, H, W, C], for which the engine prepares none. */
+export function channelsLast({ shape }: Pick<ValueInfo, "shape">): boolean {
+  const [, first, , last] = shape;
+  return shape.length === 4 && (last === 1 || last === 3) && first !== 1 && first !== 3;
+}
+
+/** The inputs that can be pictures. */
+export const pictureInputs = (report: ModelReport): ValueInfo[] =>
+  report.inputs.filter(
+    (input) => pictureAxes(input) !== null && /float|double|uint8/i.test(input.elementType),
+  );
+
+/** The axes, but for the batch, whose size the file leaves open. */
+export const openAxes = ({ shape }: ValueInfo): number[] =>
+  shape.flatMap((size, axis) => (axis > 0 && size === null ? [axis] : []));
+
+/** The number of classes that an output has; null where its size is open. */
+export function classesOf({ shape }: ValueInfo): number | null {
+  return shape
+    .slice(1)
+    .reduce<number | null>((all, size) => (all === null || size === null ? null : all * size), 1);
+}
+
+/** A shape for people: "any × 3 × 224 × 224". */
+export const shapeText = (shape: readonly (number | null)[]): string =>
+  shape.length === 0 ? "a single value" : shape.map((size) => size ?? "any").join(" × ");

@@ -1,0 +1,76 @@
+// A second method's explanation of the same photograph, beside the first.
+
+import type { App } from "../app.js";
+import { find, make } from "../dom.js";
+import { percent, seconds } from "../format.js";
+import { rankCorrelation } from "../correlation.js";
+import type { State } from "../state.js";
+import { fillMethods } from "./method.js";
+
+export function mountBeside(app: App): void {
+  const select = find("beside", HTMLSelectElement);
+  const swap = find("swap", HTMLButtonElement);
+  const frames = find("frames", HTMLElement);
+  const second = find("second", HTMLElement);
+  const agreement = find("agreement", HTMLElement);
+
+  app.store.watch(["methods", "model", "method", "beside"], (state) => {
+    const none = make("option", { text: "no other method" });
+    none.value = "";
+    fillMethods(select, state, state.beside ?? "", { first: [none], without: state.method });
+    select.disabled = state.methods.length < 2;
+  });
+  select.addEventListener("change", () => void app.chooseBeside(select.value === "" ? null : select.value));
+  swap.addEventListener("click", () => {
+    app.swap();
+  });
+
+  app.store.watch(["beside", "second", "explanation", "answered", "methods", "firstLook"], (state) => {
+    const { beside, explanation, firstLook } = state;
+    const two = beside !== null;
+    frames.classList.toggle("two", two);
+    second.hidden = !two;
+    swap.hidden = !two;
+    swap.disabled = !state.second || !explanation || firstLook;
+    const name = (method: string) => state.methods.find((other) => other.name === method)?.title ?? method;
+    caption(
+      "first-by",
+      two,
+      explanation ? name(explanation.info.method) : "",
+      explanation?.info.milliseconds,
+    );
+    caption("second-by", two, two ? name(beside) : "", state.second?.explanation.info.milliseconds);
+    agreement.hidden = !two || !state.second || !explanation || firstLook;
+    if (!agreement.hidden) agreement.textContent = agreementSentence(state);
+  });
+}
+
+function caption(id: string, shown: boolean, name: string, milliseconds: number | undefined): void {
+  const place = find(id, HTMLElement);
+  place.hidden = !shown;
+  const time = milliseconds === undefined ? "…" : seconds(milliseconds);
+  place.replaceChildren(make("strong", { text: name }), make("small", { text: time }));
+}
+
+/** How alike the two pictures are. */
+function agreementSentence({ explanation, second }: State): string {
+  if (!explanation || !second) return "";
+  const [a, b] = [explanation.heatmap, second.explanation.heatmap];
+  const rank = rankCorrelation(a.data, b.data);
+  if (rank === null) return "The two cannot be compared in figures.";
+  const overlap = topOverlap(a.data, b.data);
+  return (
+    `How alike they are: rank correlation ${rank.toFixed(2).replace("-", "−")} (Spearman; 1 is the same order of pixels), and ` +
+    `${percent(overlap)} of the strongest tenth of the pixels in common.`
+  );
+}
+
+/** The share of the strongest tenth that two maps have in common. */
+function topOverlap(a: Float32Array, b: Float32Array): number {
+  const strongest = (data: Float32Array) =>
+    new Set(
+      [...data.keys()].sort((i, j) => (data[j] ?? 0) - (data[i] ?? 0)).slice(0, Math.ceil(data.length / 10)),
+    );
+  const [one, other] = [strongest(a), strongest(b)];
+  return [...one].filter((pixel) => other.has(pixel)).length / one.size;
+}

@@ -1,0 +1,112 @@
+// The dialogue of a network of the user's own: its files, what is in them, how pictures are prepared for it, and what comes of that.
+
+import type { App } from "../app.js";
+import { find, make } from "../dom.js";
+import { sortFiles } from "../files.js";
+import { whole } from "../format.js";
+import type { Draft, OwnNetwork } from "../own.js";
+import { classesOf } from "../report.js";
+import { mountOwnForm } from "./own-form.js";
+import { mountOwnPreview } from "./own-preview.js";
+import { reportView } from "./own-report.js";
+
+export function mountOwn(app: App, own: OwnNetwork): void {
+  const dialog = find("own-dialog", HTMLDialogElement);
+  const input = find("own-files", HTMLInputElement);
+  const settings = find("own-settings", HTMLButtonElement);
+  const accept = find("own-accept", HTMLButtonElement);
+  const retry = find("own-retry", HTMLButtonElement);
+  const problem = find("own-problem", HTMLElement);
+
+  const choose = () => {
+    input.click();
+  };
+  find("own", HTMLButtonElement).addEventListener("click", choose);
+  find("own-add", HTMLButtonElement).addEventListener("click", choose);
+  input.addEventListener("change", () => {
+    const files = [...(input.files ?? [])];
+    input.value = ""; // the same files may be chosen again
+    if (files.length > 0) void sortFiles(files).then((sorted) => own.take(sorted));
+  });
+  settings.addEventListener("click", () => {
+    if (app.state.network) void own.reopen(app.state.network);
+  });
+  app.store.watch(["network", "model"], ({ network }) => {
+    settings.hidden = !own.knows(network);
+  });
+
+  accept.addEventListener("click", () => void own.accept());
+  retry.addEventListener("click", () => void own.retry());
+  find("own-cancel", HTMLButtonElement).addEventListener("click", () => {
+    dialog.close();
+  });
+  dialog.addEventListener("close", () => void own.cancel());
+
+  own.store.watch(["open", "onnx"], ({ open, onnx }) => {
+    find("own-title", HTMLElement).textContent = onnx?.name ?? "A network of your own";
+    if (open && !dialog.open) {
+      dialog.showModal();
+      dialog.scrollTop = 0;
+    } else if (!open && dialog.open) {
+      dialog.close();
+    }
+  });
+  own.store.watch(["busy", "model", "problem", "report"], (draft) => {
+    dialog.dataset.state = draft.busy ? "busy" : draft.model ? "ready" : "stopped"; // for tests to wait for
+    find("own-status", HTMLElement).textContent = status(draft);
+    accept.disabled = draft.model === null;
+  });
+  own.store.watch(["problem", "report"], ({ problem: found, report }) => {
+    const stopped = report !== null && report.problems.length > 0;
+    problem.hidden = !found && !stopped;
+    retry.hidden = found?.remedy !== "restart"; // trying again mends no file
+    problem.replaceChildren();
+    if (found) {
+      problem.append(make("strong", { text: found.title }), ` ${found.message}`);
+    } else if (stopped) {
+      problem.append(make("strong", { text: "This network cannot run here yet." }));
+      problem.append(make("ul", {}, ...report.problems.map((text) => make("li", { text }))));
+    }
+  });
+  own.store.watch(["report", "bytesPerSample"], ({ report, bytesPerSample }) => {
+    find("own-report", HTMLElement).replaceChildren(...(report ? reportView(report, bytesPerSample) : []));
+  });
+  own.store.watch(["onnx", "companions", "refused", "report", "output", "model"], (draft) => {
+    find("own-list", HTMLElement).replaceChildren(...fileRows(own, draft));
+  });
+  mountOwnForm(own);
+  mountOwnPreview(own);
+}
+
+function status({ busy, model, problem, report }: Draft): string {
+  if (busy) return `${busy}…`;
+  if (model) return "Ready to be used.";
+  return problem || report?.problems.length ? "The network in use stays as it is." : "";
+}
+
+/** Each file with what it is taken for. */
+function fileRows(own: OwnNetwork, draft: Draft): HTMLElement[] {
+  const { onnx, companions, refused, report, model } = draft;
+  const row = (file: string, role: string, warn = false) =>
+    make("li", { class: warn ? "warn" : "" }, make("span", { text: file }), make("small", { text: role }));
+  const rows = onnx ? [row(onnx.name, "the network")] : [];
+  const { preprocessing, labels, weights } = companions;
+  if (preprocessing) rows.push(row(preprocessing.file, "how pictures are prepared"));
+  if (labels) {
+    const output = report ? own.outputOf(report) : undefined;
+    const classes = model?.info.classes ?? (output ? classesOf(output) : null);
+    const fits = classes === null || own.labels(classes) !== null;
+    const count = `${whole(labels.value.length)} names of classes`;
+    rows.push(
+      row(labels.file, fits ? count : `${count}, but the network has ${whole(classes)}: not used`, !fits),
+    );
+  }
+  for (const { name } of weights) rows.push(row(name, "weights"));
+  for (const name of report ? own.missing(report) : []) rows.push(row(name, "weights: still missing", true));
+  for (const sentence of refused) rows.push(row(sentence, "not used", true));
+  if (!report || report.problems.length > 0) return rows;
+  if (!preprocessing)
+    rows.push(row("preprocessor_config.json", "not given: choose below how pictures are prepared"));
+  if (!labels) rows.push(row("labels (.txt or .json)", "not given: classes go by their numbers"));
+  return rows;
+}

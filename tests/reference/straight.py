@@ -1,7 +1,8 @@
 """Quantised ONNX graphs in PyTorch, differentiable by the straight-through estimator.
 
 Rounding counts as the identity on the way back, and clipping to the integers' range passes the gradient of what lies in the
-range, its ends included (as torch.clamp does). Quantised values are held as real numbers without a fraction.
+range, its ends included (as torch.clamp does). Scales and zero points are constants, also those that DynamicQuantizeLinear finds:
+it then passes the gradient as it is. Quantised values are held as real numbers without a fraction.
 """
 
 import onnx
@@ -63,8 +64,8 @@ def quantize(net, inputs, attributes):
 def dynamic_quantize(net, inputs, attributes):
     x = inputs[0]
     low, high = x.min().clamp(max=0.0), x.max().clamp(min=0.0)
-    scale = (high - low) / 255.0
-    zero = torch.clamp(rounded(-low / scale), 0.0, 255.0)
+    scale = (high - low).detach() / 255.0
+    zero = torch.clamp(torch.round(-low.detach() / scale), 0.0, 255.0)
     return torch.clamp(rounded(x / scale) + zero, 0.0, 255.0), scale, zero
 
 
@@ -122,7 +123,6 @@ OPERATORS = {
     "Cast": lambda net, i, a: i[0],
     "Reshape": lambda net, i, a: i[0].reshape(tuple(i[1].tolist())),
     "Relu": lambda net, i, a: torch.relu(i[0]),
-    "MaxPool": lambda net, i, a: F.max_pool2d(i[0], a["kernel_shape"], a["strides"]),
     "GlobalAveragePool": lambda net, i, a: i[0].mean((2, 3), keepdim=True),
     "Flatten": lambda net, i, a: i[0].flatten(a.get("axis", 1)),
 }

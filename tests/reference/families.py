@@ -577,14 +577,7 @@ def quantised(cases):
         ):
             feeds = {"input": picture(name, (2, 3, 24, 24))}
             # No pooling: of rounded values several are often the greatest, and their averages often lie midway.
-            pooled = (
-                block(3, 12, stride=2),
-                nn.AvgPool2d(2),
-                block(12, 18),
-                block(18, 24),
-                nn.AdaptiveAvgPool2d(1),
-                nn.Flatten(),
-            )
+            trunk = (block(3, 12, stride=2), block(12, 18, stride=2), block(18, 24), nn.AdaptiveAvgPool2d(1), nn.Flatten())
             _, bare = folded(name, nn.Sequential(*trunk, nn.Linear(24, 16), nn.ReLU(), Product(16, 6)), feeds)
             onnx.save(filled(bare), source)
             if form is None:

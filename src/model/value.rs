@@ -143,6 +143,9 @@ impl<K: Basic + 'static> Ranked<K> {
         if before == dims {
             return Some(self);
         }
+        if dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size)).is_none() {
+            return None;
+        }
         if before.contains(&0) {
             // Burn's reshape takes a size of 0 for "as it was".
             let empty = dims.iter().product::<usize>() == 0;
@@ -271,7 +274,44 @@ macro_rules! map_value {
     };
 }
 
-pub(crate) use map_value;
+/// Burn's whole numbers have 32 bits. Larger ones are marks for "to the end", which stay that when they are cut.
+pub(crate) fn narrowed(data: TensorData) -> TensorData {
+    let shape = data.shape().to_vec();
+    match data.try_into_vec::<i64>() {
+        Ok(mut values) => {
+            for value in &mut values {
+                *value = (*value).clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+            }
+            TensorData::new(values, shape)
+        }
+        Err(_) => TensorData::new(Vec::<i64>::new(), vec![0]),
+    }
+}
+
+/// Like `map_value!` for operations that only move elements: Burn moves truth values as whole numbers, because some
+/// of its kernels lose what they are.
+macro_rules! move_elements {
+    ($value:expr, $tensor:pat => $body:expr) => {
+        match $value {
+            $crate::model::value::Value::Float(ranked) => {
+                $crate::model::value::Value::Float($crate::model::value::map_ranked!(ranked, $tensor => $body))
+            }
+            $crate::model::value::Value::Int(ranked) => {
+                $crate::model::value::Value::Int($crate::model::value::map_ranked!(ranked, $tensor => $body))
+            }
+            $crate::model::value::Value::Bool(ranked) => {
+                let ranked = $crate::model::value::map_ranked!(ranked, x => x.int());
+                let moved: $crate::model::value::Ranked<burn::tensor::Int> =
+                    $crate::model::value::map_ranked!(ranked, $tensor => $body);
+                $crate::model::value::Value::Bool(
+                    $crate::model::value::map_ranked!(moved, x => x.not_equal_elem(0)),
+                )
+            }
+        }
+    };
+}
+
+pub(crate) use {map_value, move_elements};
 
 impl Value {
     /// The sizes of all dimensions.
@@ -314,7 +354,7 @@ impl Value {
         } else if dtype.is_bool() {
             Ranked::from_data(data, device).map(Self::Bool)
         } else if dtype.is_int() || dtype.is_uint() {
-            Ranked::from_data(data.convert::<i64>(), device).map(Self::Int)
+            Ranked::from_data(narrowed(data.convert::<i64>()), device).map(Self::Int)
         } else {
             None
         }

@@ -6,7 +6,7 @@ use super::{
     Inputs, Node, Plan, axis, check_size, float_tensor, host_ints, int_tensor, one,
     shape::{narrowed, picked},
 };
-use crate::model::value::{Ranked, Value, map_ranked, map_value, zip_ranked};
+use crate::model::value::{Ranked, Value, map_ranked, move_elements, zip_ranked};
 
 /// Places that may count from the end, brought to 0..size; checked where they lie on the host.
 fn places(inputs: &Inputs, index: usize, size: usize) -> Result<Ranked<Int>, String> {
@@ -54,7 +54,7 @@ pub(super) fn gather(node: &Node) -> Plan {
             return Err("one of its inputs is empty".into());
         }
         let flat = indices.flat();
-        let picked = map_value!(value, ranked => map_ranked!(ranked, x => x.select(axis, flat.clone())));
+        let picked = move_elements!(value, x => x.select(axis, flat.clone()));
         one(picked.reshape(&shape)?)
     }))
 }
@@ -76,7 +76,14 @@ pub(super) fn gather_elements(node: &Node) -> Plan {
         for at in (0..dims.len()).filter(|&at| at != axis) {
             value = narrowed(value, at, 0, wanted[at]);
         }
-        one(map_value!(value, ranked => zip_ranked!(ranked, indices, (x, i) => x.gather(axis, i))?))
+        one(match value {
+            Value::Float(x) => Value::Float(zip_ranked!(x, indices, (x, i) => x.gather(axis, i))?),
+            Value::Int(x) => Value::Int(zip_ranked!(x, indices, (x, i) => x.gather(axis, i))?),
+            Value::Bool(x) => {
+                let found: Ranked<Int> = zip_ranked!(x, indices, (x, i) => x.int().gather(axis, i))?;
+                Value::Bool(map_ranked!(found, x => x.not_equal_elem(0)))
+            }
+        })
     }))
 }
 
@@ -154,7 +161,7 @@ pub(super) fn gather_nd(node: &Node) -> Plan {
         let mut shape = lead;
         shape.extend(rest);
         check_size(&shape)?;
-        let found = map_value!(table, ranked => map_ranked!(ranked, x => x.select(0, flat.clone())));
+        let found = move_elements!(table, x => x.select(0, flat.clone()));
         one(found.reshape(&shape)?)
     }))
 }

@@ -401,7 +401,8 @@ fn int_tensor(
     dims: &[usize],
     device: &burn::tensor::Device,
 ) -> Result<Ranked<Int>, String> {
-    Ranked::from_data(TensorData::new(values, dims.to_vec()), device).ok_or_else(|| too_many(dims))
+    let data = super::value::narrowed(TensorData::new(values, dims.to_vec()));
+    Ranked::from_data(data, device).ok_or_else(|| too_many(dims))
 }
 
 fn float_tensor(

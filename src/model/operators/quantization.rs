@@ -175,7 +175,8 @@ pub(super) fn quantize(node: &Node) -> Plan {
 pub(super) fn dynamic_quantize(_: &Node) -> Plan {
     Ok(Box::new(|inputs| {
         let value = inputs.float(0)?;
-        let flat = value.clone().flat();
+        // The range is a setting, not a function to differentiate: its gradient would fall on the extreme values.
+        let flat = value.clone().flat().detach();
         let low = flat.clone().min().clamp_max(0.0);
         let high = flat.max().clamp_min(0.0);
         let scale = (high - low.clone()) / 255.0;

@@ -9,7 +9,7 @@ use burn::tensor::{
 use super::{Inputs, Node, Plan, array, axes, axis, check_size, float_tensor, host_ints, one, too_many};
 use crate::model::{
     element::Element,
-    value::{Ranked, Value, map_ranked, map_value, zip_ranked},
+    value::{Ranked, Value, map_ranked, map_value, move_elements, zip_ranked},
 };
 
 /// Identity, and what is identity when a network is not being trained.
@@ -320,6 +320,9 @@ pub(super) fn joined(values: Vec<Value>, axis: usize) -> Result<Value, String> {
 }
 
 pub(super) fn concat(node: &Node) -> Plan {
+    if node.opset >= 4 && !node.has("axis") {
+        return Err("its axis is missing".into());
+    }
     let given = node.int("axis", 1)?;
     Ok(Box::new(move |inputs| {
         let values = (0..inputs.len()).map(|index| inputs.value(index)).collect::<Result<Vec<_>, _>>()?;
@@ -339,7 +342,7 @@ pub(super) fn narrowed(value: Value, axis: usize, start: usize, end: usize) -> V
 /// The elements at `indices` along an axis; the indices are in range.
 pub(super) fn picked(value: Value, axis: usize, indices: &[i64]) -> Value {
     let indices = Tensor::<1, Int>::from_data(indices, &value.device());
-    map_value!(value, ranked => map_ranked!(ranked, x => x.select(axis, indices.clone())))
+    move_elements!(value, x => x.select(axis, indices.clone()))
 }
 
 pub(super) fn split(node: &Node) -> Plan {
@@ -538,6 +541,9 @@ pub(super) fn pad(node: &Node) -> Plan {
             if size == 0 {
                 return Err("its input is empty".into());
             }
+            if mode == "reflect" && before.max(after) >= (size as i64).max(2) {
+                return Err(format!("a size of {size} cannot be reflected by {}", before.max(after)));
+            }
             if before > 0 || after > 0 {
                 let indices = mirrored(size, before.max(0) as usize, after.max(0) as usize, &mode);
                 value = picked(value, axis, &indices);
@@ -588,7 +594,7 @@ pub(super) fn tile(_: &Node) -> Plan {
         if dims.is_empty() {
             return one(value);
         }
-        one(map_value!(value, ranked => map_ranked!(ranked, x => x.repeat(&repeats))))
+        one(move_elements!(value, x => x.repeat(&repeats)))
     }))
 }
 

@@ -50,15 +50,18 @@ impl Parsed {
         if proto.graph.node.is_empty() {
             return Err(malformed("it holds no graph"));
         }
+        if proto.opset_import.is_empty() {
+            return Err(malformed(
+                "it names no operator set, so it is cut off, or older than any known exporter",
+            ));
+        }
         let opset = proto
             .opset_import
             .iter()
             .filter(|set| node::is_default_domain(&set.domain))
             .map(|set| set.version)
             .max()
-            .ok_or_else(|| {
-                malformed("it names no operator set, so it is cut off, or older than any known exporter")
-            })?;
+            .unwrap_or(1);
         let nodes = in_order(written_out(&proto)?, &proto.graph);
         Ok(Self { proto, opset, nodes })
     }

@@ -166,6 +166,16 @@ test("its settings can be opened again and changed", async () => {
   assert.equal(options.filter((title) => title.includes("tiny.onnx")).length, 1, options.join(", "));
 });
 
+test("names that are dropped later go to the network in use", async () => {
+  const others = names.map((name) => name.replace("thing", "object"));
+  await drop([file("others.json", JSON.stringify(others), "application/json")]);
+  await dialog("ready");
+  assert.match(await text("own-answers"), /object \d/);
+  await at("own-accept").click();
+  await until(async () => /object \d/.test(await text("words")), "the new names");
+  await tour.explained("saliency");
+});
+
 test("a file that is no network, and one that cannot run, are refused in words; the one before stays", async () => {
   const before = [await text("words"), await at("model").inputValue()];
   await at("own-files").setInputFiles(file("broken.onnx", fixture("broken/not_onnx.onnx")));
@@ -190,6 +200,9 @@ test("a file that is no network, and one that cannot run, are refused in words; 
 });
 
 test("what belongs to a network is refused without one, and a photograph is still a photograph", async () => {
+  await at("model").selectOption("squeezenet1_1");
+  await until(async () => !(await at("own-settings").isVisible()), "the page's own network");
+  await tour.explained("saliency");
   await drop([file("labels.txt", "cat\ndog", "text/plain")]);
   await until(() => at("banner").isVisible(), "the banner");
   assert.match(await text("banner-title"), /no network/);

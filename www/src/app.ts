@@ -117,6 +117,8 @@ export class App {
 
   /** Takes over a network of the user's own that is loaded on the page's engine already, in the place of an earlier `replaced`. */
   async adopt(network: Network, loaded: Loaded, replaced: Network | null): Promise<void> {
+    this.#loading?.abort.abort();
+    this.#loading = null;
     const { networks, model: before, engine } = this.state;
     this.store.set({ networks: [...networks.filter((other) => other !== replaced), network], network });
     if (engine && !engine.closed) {

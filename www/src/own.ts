@@ -109,9 +109,9 @@ export class OwnNetwork {
     return this.store.state;
   }
 
-  /** Takes files in: a new network, or what belongs to the one at hand. */
+  /** Takes files in: a new network, or what belongs to the one at hand or in use. */
   async take({ onnx, companions, refused }: Sorted): Promise<void> {
-    if (!onnx && !this.draft.onnx) {
+    if (!onnx && !this.draft.onnx && !this.#restore(this.#app.state.network)) {
       this.#app.report({
         title: "There is no network among these files.",
         message: "Drop the .onnx file too, together with what belongs to it.",
@@ -138,12 +138,7 @@ export class OwnNetwork {
 
   /** Opens the settings of a network that was taken over. */
   async reopen(network: Network): Promise<void> {
-    const draft = this.#drafts.get(network);
-    if (!draft) return;
-    this.#replaces = network;
-    this.store.set({ ...draft, open: true, model: null, preview: null, busy: null, problem: null });
-    this.#app.pause();
-    await this.#load();
+    if (this.#restore(network)) await this.#load();
   }
 
   chooseInput(input: string): void {
@@ -235,6 +230,16 @@ export class OwnNetwork {
   /** Files of weights that the network names and that were not dropped. */
   missing(report: ModelReport): string[] {
     return report.external.filter((location) => !this.#weights(location));
+  }
+
+  /** Takes up the draft of a network that was taken over; gives whether there is one. */
+  #restore(network: Network | null): boolean {
+    const draft = network && this.#drafts.get(network);
+    if (!draft) return false;
+    this.#replaces = network;
+    this.store.set({ ...draft, open: true, model: null, preview: null, busy: null, problem: null });
+    this.#app.pause();
+    return true;
   }
 
   #begin(onnx: File): void {

@@ -43,6 +43,19 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A weight is larger than the device can bind at once, and its operator cannot be split.
+    #[error(
+        "The weights of node \"{node}\" take {} MB, and this device binds at most {} MB at once. Run the model on \
+         the CPU.", .bytes / 1_000_000, .limit / 1_000_000
+    )]
+    ModelTooLarge {
+        /// The node.
+        node: String,
+        /// Size of the weights.
+        bytes: usize,
+        /// What the device binds at once.
+        limit: usize,
+    },
     /// The input is not an image or a tensor that can be read.
     #[error("{0}")]
     InputInvalid(String),
@@ -112,6 +125,40 @@ pub enum Error {
         /// What it would need.
         reason: String,
     },
+    /// The attribution map that is to be judged holds a NaN or an infinity.
+    #[error("The map holds {count} value(s) that are not finite, the first at index {index}.")]
+    MapNotFinite {
+        /// How many values are NaN or infinite.
+        count: usize,
+        /// Where the first of them stands in the flattened map.
+        index: usize,
+    },
+    /// The attribution map does not belong to the input.
+    #[error(
+        "The map has shape {map:?} and the input {input:?}. Give one value for each of the input's, or one a pixel."
+    )]
+    MapShape {
+        /// The shape of the map.
+        map: Vec<usize>,
+        /// The shape of the input.
+        input: Vec<usize>,
+    },
+    /// No metric of that name is registered.
+    #[error("There is no metric \"{name}\". Choose one of: {known}.")]
+    MetricUnknown {
+        /// The name that was asked for.
+        name: String,
+        /// The registered names.
+        known: String,
+    },
+    /// The metric lacks something that it needs.
+    #[error("{metric} cannot be measured here: {reason}.")]
+    MetricUnsuited {
+        /// The metric.
+        metric: String,
+        /// What it would need.
+        reason: String,
+    },
     /// The user stopped the computation.
     #[error("Cancelled.")]
     Cancelled,
@@ -133,6 +180,7 @@ impl Error {
             Self::ModelMalformed(_) => "model_malformed",
             Self::UnsupportedOperator { .. } => "model_unsupported",
             Self::ModelInvalid { .. } => "model_invalid",
+            Self::ModelTooLarge { .. } => "model_too_large",
             Self::InputInvalid(_) => "input_invalid",
             Self::InputShape { .. } => "input_shape",
             Self::InputTooLarge { .. } => "input_too_large",
@@ -142,6 +190,10 @@ impl Error {
             Self::MethodUnknown { .. } => "method_unknown",
             Self::ParameterInvalid { .. } => "parameter_invalid",
             Self::MethodUnsuited { .. } => "method_unsuited",
+            Self::MapNotFinite { .. } => "map_not_finite",
+            Self::MapShape { .. } => "map_shape",
+            Self::MetricUnknown { .. } => "metric_unknown",
+            Self::MetricUnsuited { .. } => "metric_unsuited",
             Self::Cancelled => "cancelled",
             Self::Internal(_) => "internal",
         }
@@ -150,7 +202,7 @@ impl Error {
     /// The graph node at fault, where there is one.
     pub fn node(&self) -> Option<&str> {
         match self {
-            Self::UnsupportedOperator { node, .. } => Some(node),
+            Self::UnsupportedOperator { node, .. } | Self::ModelTooLarge { node, .. } => Some(node),
             Self::ModelInvalid { node, .. } => node.as_deref(),
             _ => None,
         }

@@ -1,5 +1,7 @@
 //! A model with what is known about its input and its classes: what a user loads and asks.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Float, Tensor, TensorData};
 use serde::Serialize;
 use web_time::Instant;
@@ -7,9 +9,12 @@ use web_time::Instant;
 use crate::{
     ClassScore, Control, Device, Error, ExplainOptions, Explanation, HostTensor, Model, Photograph,
     Preprocessing, Result, Score,
-    attribution::{self, read, softmax},
+    attribution::{
+        self, read,
+        registry::{self, MethodSupport},
+    },
     input::{check_finite, image::Region, preprocessing::Size},
-    model::{GraphInfo, value::Ranked},
+    model::{GraphInfo, HostValue, ModelFile, ModelOptions, value::Ranked},
 };
 
 /// What a user has: pixels, or a tensor that goes into the network as it is.
@@ -28,6 +33,8 @@ pub enum Input<'a> {
     Photograph(&'a Photograph),
     /// Model space, `[N, …]`.
     Tensor(&'a HostTensor),
+    /// The inputs that [`Explainer::with_inputs`] has set, for a model that is explained at a node.
+    Bound,
 }
 
 /// The classes of an input, best first.
@@ -57,9 +64,12 @@ pub struct ModelInfo {
     pub has_preprocessing: bool,
     /// Whether the classes have names.
     pub has_labels: bool,
+    /// Which methods apply, and why others do not.
+    pub methods: Vec<MethodSupport>,
 }
 
-/// A model that classifies and is explained.
+/// A model that classifies and is explained. Cloning is cheap but for the labels.
+#[derive(Clone)]
 pub struct Explainer {
     model: Model,
     name: String,
@@ -73,8 +83,24 @@ impl Explainer {
     /// # Errors
     /// Those of [`Model::load`].
     pub fn load(onnx: &[u8], device: &Device) -> Result<Self> {
-        let model = Model::load(onnx, device)?;
+        Self::load_with(&onnx.into(), &ModelOptions::default(), device)
+    }
+
+    /// Loads an ONNX model of which the caller knows more than the file says; see [`Model::load_with`].
+    ///
+    /// # Errors
+    /// Those of [`Model::load_with`].
+    pub fn load_with(file: &ModelFile<'_>, options: &ModelOptions, device: &Device) -> Result<Self> {
+        let model = Model::load_with(file, options, device)?;
         Ok(Self { model, name: "model".into(), preprocessing: None, labels: None })
+    }
+
+    /// The same with values for the inputs that are not explained: token numbers, masks.
+    ///
+    /// # Errors
+    /// Those of [`Model::with_inputs`].
+    pub fn with_inputs(&self, values: BTreeMap<String, HostValue>) -> Result<Self> {
+        Ok(Self { model: self.model.with_inputs(values)?, ..self.clone() })
     }
 
     /// Declares the way from pixels to the network's input.
@@ -82,7 +108,15 @@ impl Explainer {
     /// # Errors
     /// [`Error::PreprocessingInvalid`] where its channels are not the model's.
     pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
-        let channels = self.model.sample_shape()?.first().copied().unwrap_or(0);
+        let picture = self.model.picture_input().map(|info| info.shape.clone());
+        let channels = match picture.as_deref() {
+            Some([_, Some(channels), _, _]) => *channels,
+            _ => {
+                return Err(Error::PreprocessingInvalid(
+                    "the model takes no pictures, [batch, channels, height, width]".into(),
+                ));
+            }
+        };
         if preprocessing.mean.len() != channels {
             return Err(Error::PreprocessingInvalid(format!(
                 "it declares {} channels, and the model takes {channels}",
@@ -133,6 +167,7 @@ impl Explainer {
             graph: self.model.info().clone(),
             has_preprocessing: self.preprocessing.is_some(),
             has_labels: self.labels.is_some(),
+            methods: registry::support(&self.model),
         }
     }
 
@@ -142,15 +177,16 @@ impl Explainer {
     /// Those of the input.
     pub async fn classify(&self, input: &Input<'_>, top: usize) -> Result<Classification> {
         let started = Instant::now();
-        let (tensor, region) = self.prepare(input)?;
+        let (bound, tensor, region) = self.locate(input).await?;
+        let this = bound.as_ref().unwrap_or(self);
         if tensor.shape[0] != 1 {
             return Err(Error::InputInvalid(format!(
                 "One input is classified at a time, but the batch holds {}.",
                 tensor.shape[0]
             )));
         }
-        let logits = self.logits(&tensor).await?.data;
-        let probabilities = softmax(&logits);
+        let logits = this.logits(&tensor).await?.data;
+        let probabilities = self.model.probabilities(&logits);
         let mut order: Vec<usize> = (0..logits.len()).collect();
         order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
         let score = |class| self.class_score(class, &logits, &probabilities);
@@ -171,8 +207,26 @@ impl Explainer {
         options: &ExplainOptions,
         control: &Control<'_>,
     ) -> Result<(Explanation, Option<Region>)> {
+        let (bound, tensor, region) = self.locate(input).await?;
+        let this = bound.as_ref().unwrap_or(self);
+        Ok((attribution::explain(this, &tensor, options, control).await?, region))
+    }
+
+    /// The explained value of an input. Where that is the output of a node, also the explainer with the input bound.
+    async fn locate(&self, input: &Input<'_>) -> Result<(Option<Self>, HostTensor, Option<Region>)> {
+        if let Input::Bound = input {
+            return Ok((None, self.model.source().await?, None));
+        }
         let (tensor, region) = self.prepare(input)?;
-        Ok((attribution::explain(self, &tensor, options, control).await?, region))
+        let explained = self.model.check_shape(&tensor.shape).is_ok();
+        match self.model.picture_input() {
+            Some(picture) if self.model.explains_a_node() && !explained => {
+                let bound = self.with_inputs(BTreeMap::from([(picture.name.clone(), tensor.into())]))?;
+                let source = bound.model.source().await?;
+                Ok((Some(bound), source, region))
+            }
+            _ => Ok((None, tensor, region)),
+        }
     }
 
     /// The logits `[N, classes]` of a batch in model space.
@@ -209,6 +263,11 @@ impl Explainer {
         let decoded;
         let photograph = match input {
             Input::Tensor(tensor) => return Ok(((*tensor).clone(), None)),
+            Input::Bound => {
+                return Err(Error::InputInvalid(
+                    "The bound inputs are no picture that could be prepared.".into(),
+                ));
+            }
             Input::Photograph(photograph) => *photograph,
             Input::Pixels { rgba, width, height } => {
                 decoded = Photograph::from_rgba(rgba, *width, *height)?;
@@ -220,8 +279,8 @@ impl Explainer {
                 "none is declared for this model, so it takes tensors but no photographs".into(),
             )
         })?;
-        let network = match self.model.info().input.shape.as_slice() {
-            [_, _, Some(height), Some(width)] => Some(Size { height: *height, width: *width }),
+        let network = match self.model.picture_input().map(|info| info.shape.as_slice()) {
+            Some([_, _, Some(height), Some(width)]) => Some(Size { height: *height, width: *width }),
             _ => None,
         };
         let (tensor, region) = photograph.prepare(preprocessing, network);

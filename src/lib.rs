@@ -2,7 +2,7 @@
 //!
 //! The same engine runs natively and, compiled to WebAssembly, in a browser. Data goes one way:
 //! [`input`] makes a tensor of a photograph, [`model`] runs the network, [`attribution`] finds what counted,
-//! [`narrate`] puts it in words and [`render`] in colours.
+//! [`metric`] judges how well, [`narrate`] puts it in words and [`render`] in colours.
 //!
 //! ```no_run
 //! # async fn example(onnx: &[u8], rgba: &[u8]) -> adversight::Result<()> {
@@ -20,14 +20,18 @@
 //!
 //! A newcomer reads [`attribution::registry`] first, then one method's file, then [`model`].
 
+pub mod attack;
 pub mod attribution;
 pub mod device;
 mod error;
 mod explainer;
 pub mod input;
+pub mod metric;
 pub mod model;
 pub mod narrate;
 pub mod render;
+pub mod segment;
+pub mod statistics;
 #[cfg(target_family = "wasm")]
 mod wasm;
 
@@ -36,4 +40,4 @@ pub use device::{Device, DeviceChoice, DeviceKind, DeviceReport};
 pub use error::{Error, Result};
 pub use explainer::{Classification, Explainer, Input, ModelInfo};
 pub use input::{HostTensor, image::Photograph, preprocessing::Preprocessing};
-pub use model::{Model, Score};
+pub use model::{HostValue, Model, ModelFile, ModelOptions, Score};

@@ -127,6 +127,101 @@ fn the_registry_is_printed_as_json() {
     for name in ["saliency", "smoothgrad", "integrated_gradients", "agi"] {
         assert!(names.contains(&name), "{names:?}");
     }
+    let metrics: Vec<Value> = serde_json::from_str(&succeed(&["metrics"])).unwrap();
+    assert!(metrics.iter().any(|metric| metric["name"] == "insertion" && metric["better"] == "higher"));
+}
+
+#[test]
+fn an_evaluation_goes_on_where_it_stopped() {
+    let (folder, images) = scratch("evaluated");
+    let (table, out) = scratch("evaluated.csv");
+    let (json, json_text) = scratch("evaluated.json");
+    fs::create_dir_all(&folder).unwrap();
+    let _ = fs::remove_file(&table);
+    for name in ["a.png", "b.png"] {
+        fs::copy(root().join("tests/fixtures/tiny").join(name), folder.join(name)).unwrap();
+    }
+    fs::write(
+        folder.join("labels.csv"),
+        "file,class_index,class_name\na.png,6,\"six, or so\"\nb.png,6,six\n",
+    )
+    .unwrap();
+    fs::write(folder.join("boxes.csv"), "file,x,y,width,height\na.png,0,0,16,16\nb.png,0,0,32,32\n").unwrap();
+    let boxes = folder.join("boxes.csv").to_str().unwrap().to_owned();
+    let evaluate = |metrics: &[&str]| {
+        let mut arguments = vec!["evaluate", "--images", &images, "--model", TINY, "--objects", &boxes];
+        arguments.extend(["--method", "saliency", "--method", "agi:classes=1,2,steps=3"]);
+        for metric in metrics {
+            arguments.extend(["--metric", metric]);
+        }
+        arguments.extend(["--out", &out, "--json", &json_text]);
+        let output = run(&arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        said
+    };
+    let metrics = ["insertion:step=100", "sparseness", "mask_overlap", "ablation", "randomisation"];
+    evaluate(&metrics);
+    let whole = fs::read_to_string(&table).unwrap();
+    assert_eq!(whole.lines().count(), 1 + 2 * 2 * 5);
+    let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    let groups = report["results"].as_array().unwrap();
+    assert_eq!(groups.len(), 10);
+    for group in groups {
+        // One of the two photographs shows class 6, and neither method makes segments.
+        assert_eq!(group["accuracy"], 0.5);
+        let unsuited = group["metric"] == "ablation";
+        assert_eq!(group["n"], if unsuited { 0 } else { 2 });
+        assert_eq!(group["errors"].as_str().unwrap().contains("[metric_unsuited]"), unsuited);
+    }
+    // The run is ended in the middle of a line: the rest comes to the same values.
+    // Up to the figures beside the value and the times.
+    let values =
+        |text: &str| text.lines().map(|line| line.split('{').next().unwrap().to_owned()).collect::<Vec<_>>();
+    fs::write(&table, &whole[..whole.len() / 2]).unwrap();
+    assert!(evaluate(&metrics).contains("of 20 are in"));
+    assert_eq!(values(&fs::read_to_string(&table).unwrap()), values(&whole));
+    // A further metric is added to what is there.
+    assert!(evaluate(&["sparseness", "complexity"]).contains("4 of 8 are in"));
+    assert_eq!(fs::read_to_string(&table).unwrap().lines().count(), 1 + 2 * 2 * 6);
+    let refused = |rest: &[&str]| {
+        let common =
+            ["evaluate", "--images", &images, "--model", TINY, "--method", "saliency", "--out", &out];
+        fail(&[&common, rest].concat())
+    };
+    assert!(refused(&["--metric", "spearman"]).contains("--reference"));
+    assert!(refused(&["--metric", "mask_overlap"]).contains("--objects"));
+    assert!(refused(&["--metric", "beauty"]).contains("[metric_unknown]"));
+    assert!(refused(&["--metric", "insertion:step=0"]).contains("[parameter_invalid]"));
+    fs::write(&table, "another,table\n").unwrap();
+    assert!(refused(&["--metric", "sparseness"]).contains("Choose another --out"));
+}
+
+#[test]
+fn papers_are_reproduced_with_their_own_numbers_beside() {
+    let (folder, images) = scratch("reproduced_images");
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["a.png", "b.png"] {
+        fs::copy(root().join("tests/fixtures/tiny").join(name), folder.join(name)).unwrap();
+    }
+    // A number of the paper, and a part of each report that only a measurement leads to.
+    for (paper, theirs, ours) in [
+        ("agi", "0.561", "cascade_tiny.svg"),
+        ("relex", "0.94", "rank_correlation_tiny.svg"),
+        ("axai", "-1.785e-3 to -1.777e-3", "qq_tiny.svg"),
+    ] {
+        let (out, out_text) = scratch(&format!("reproduced_{paper}"));
+        let _ = fs::remove_dir_all(&out);
+        succeed(&["reproduce", paper, "--images", &images, "--model", TINY, "--out", &out_text]);
+        let text = fs::read_to_string(out.join("report.md")).unwrap();
+        assert!(text.contains(theirs) && text.contains(ours), "{text}");
+        assert!(fs::read_to_string(out.join(ours)).unwrap().contains("<svg"));
+        assert!(fs::read_to_string(out.join("report.html")).unwrap().contains("<svg"));
+        let rows = text.lines().filter(|line| line.starts_with("| "));
+        let measured =
+            |row: &str| row.rsplit('|').nth(1).is_some_and(|cell| cell.trim().starts_with(char::is_numeric));
+        assert!(rows.filter(|row| measured(row)).count() >= 3, "{text}");
+    }
 }
 
 #[test]

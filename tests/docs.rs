@@ -1,8 +1,13 @@
-//! docs/methods.md is made from the registry; `UPDATE_DOCS=1 cargo test --test docs` writes it anew.
+//! docs/methods.md and docs/metrics.md are made from the registries; `UPDATE_DOCS=1 cargo test --test docs` writes them
+//! anew.
 
 use std::{fmt::Write, fs, path::Path};
 
-use adversight::attribution::registry::{MethodDescription, methods};
+use adversight::{
+    attribution::registry::{MethodDescription, ParamDescription, methods},
+    metric::registry::{Better, MetricDescription, metrics},
+};
+use serde::Serialize;
 
 fn markdown() -> String {
     let mut text = String::from(
@@ -18,15 +23,16 @@ fn markdown() -> String {
 
 fn section(text: &mut String, method: &MethodDescription) -> std::fmt::Result {
     let MethodDescription { name, title, summary, paper, needs, display, cost, params } = method;
-    let needs: Vec<String> = needs
-        .iter()
-        .map(|need| serde_json::to_value(need).unwrap().as_str().unwrap().replace('_', " "))
-        .collect();
+    let needs = words(needs);
     write!(text, "\n## {title} (`{name}`)\n\n{summary}\n\n")?;
     writeln!(text, "- Source: {paper}")?;
-    writeln!(text, "- Needs: {}", needs.join(", "))?;
+    writeln!(text, "- Needs: {}", needs)?;
     writeln!(text, "- Shown as: {display}")?;
     writeln!(text, "- Cost at most: {} forward, {} backward passes\n", cost.forward, cost.backward)?;
+    table(text, params)
+}
+
+fn table(text: &mut String, params: &[ParamDescription]) -> std::fmt::Result {
     writeln!(text, "| parameter | default | values | what it does |\n|---|---|---|---|")?;
     for param in params {
         let values = match (&param.choices, param.minimum, param.maximum) {
@@ -39,16 +45,59 @@ fn section(text: &mut String, method: &MethodDescription) -> std::fmt::Result {
     Ok(())
 }
 
-#[test]
-fn the_methods_page_is_the_registrys() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/methods.md");
+fn words<T: Serialize>(names: &[T]) -> String {
+    let word = |name: &T| serde_json::to_value(name).unwrap().as_str().unwrap().replace('_', " ");
+    names.iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+fn metrics_markdown() -> String {
+    let mut text = String::from(
+        "# Metrics\n\nMade from the registry by `UPDATE_DOCS=1 cargo test --test docs`; do not edit by hand.\n\
+         `adversight evaluate` takes them as `--metric name` or `--metric name:parameter=value,parameter=value`.\n\
+         Pixels are ranked and compared on the map with its channels aggregated as its method shows them. Every metric has a\n\
+         value for every finite map, a constant one and one of a single pixel included.\n",
+    );
+    for metric in metrics() {
+        metric_section(&mut text, &metric).unwrap();
+    }
+    text
+}
+
+fn metric_section(text: &mut String, metric: &MetricDescription) -> std::fmt::Result {
+    let MetricDescription { name, title, summary, paper, needs, better, params } = metric;
+    write!(text, "\n## {title} (`{name}`)\n\n{summary}\n\n")?;
+    writeln!(text, "- Source: {paper}")?;
+    if !needs.is_empty() {
+        writeln!(text, "- Needs: {}", words(needs))?;
+    }
+    let better = match better {
+        Better::Higher => "higher values are better",
+        Better::Lower => "lower values are better",
+        Better::Neither => "neither high nor low values are better",
+    };
+    writeln!(text, "- Read as: {better}")?;
+    if params.is_empty() {
+        return Ok(());
+    }
+    writeln!(text)?;
+    table(text, params)
+}
+
+fn check(page: &str, expected: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        fs::write(&path, markdown()).unwrap();
+        fs::write(&path, expected).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        written,
-        markdown(),
-        "docs/methods.md is out of date: run UPDATE_DOCS=1 cargo test --test docs"
-    );
+    assert_eq!(written, expected, "{page} is out of date: run UPDATE_DOCS=1 cargo test --test docs");
+}
+
+#[test]
+fn the_methods_page_is_the_registrys() {
+    check("docs/methods.md", &markdown());
+}
+
+#[test]
+fn the_metrics_page_is_the_registrys() {
+    check("docs/metrics.md", &metrics_markdown());
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display},
-    predicts,
+    predicts, read,
     registry::{Cost, Method, Need},
     subject::PixelSpace,
 };
@@ -32,28 +32,53 @@ enum Mode {
     Straight,
 }
 
+/// How the false classes are chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum Sampling {
+    /// At random (the paper).
+    #[default]
+    Random,
+    /// At equal distances by their numbers, from class 0 (the authors' published program).
+    Spread,
+    /// Those that the network holds most likely.
+    Probable,
+}
+
 /// Parameters of AGI.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Config {
     /// The curve along which the gradient is integrated.
     mode: Mode,
-    /// The false classes; where none is given, as many as `samples` says are drawn at random.
+    /// The false classes; where none is given, as many as `samples` says are chosen as `sampling` says.
     classes: Vec<usize>,
-    /// False classes to draw.
+    /// False classes to choose.
     #[schemars(range(min = 1, max = 1000))]
     samples: usize,
+    /// How they are chosen.
+    sampling: Sampling,
     /// Steps towards a false class at most; on the straight line, also the points on it.
     #[schemars(range(min = 1, max = 1000))]
     steps: usize,
     /// Length of a step in every pixel, where black is 0 and white is 1.
     #[schemars(range(min = 0.0, max = 1.0))]
     step_size: f32,
+    /// Also return each false class's own map: what tells the class from that one.
+    individual: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { mode: Mode::Path, classes: Vec::new(), samples: 20, steps: 20, step_size: 0.05 }
+        Self {
+            mode: Mode::Path,
+            classes: Vec::new(),
+            samples: 20,
+            sampling: Sampling::Random,
+            steps: 20,
+            step_size: 0.05,
+            individual: false,
+        }
     }
 }
 
@@ -70,17 +95,19 @@ impl Method for Agi {
     fn cost(config: &Config) -> Cost {
         let classes = if config.classes.is_empty() { config.samples } else { config.classes.len() };
         let gradients = 2 * classes * config.steps;
-        Cost { forward: gradients, backward: gradients }
+        let looks = usize::from(config.classes.is_empty() && config.sampling == Sampling::Probable);
+        Cost { forward: gradients + looks, backward: gradients }
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        let classes = false_classes(subject, config)?;
+        let classes = false_classes(subject, config).await?;
         let space = subject.pixel_space()?;
         let x0 = space.pixels(subject.input());
         let chunk = subject.batch_limit();
         let phases = if config.mode == Mode::Straight { 2 } else { 1 };
         let rounds = phases * config.steps * classes.len().div_ceil(chunk);
         let mut map = x0.zeros_like();
+        let mut individual = Vec::new();
         for (index, classes) in classes.chunks(chunk).enumerate() {
             let done = index * phases * config.steps;
             let run = Run { subject, config, space: &space, x0: &x0, done, rounds };
@@ -88,9 +115,12 @@ impl Method for Agi {
                 Mode::Path | Mode::Reference => run.ascend(classes, true).await?.attributed,
                 Mode::Straight => run.straight(run.ascend(classes, false).await?.x).await?,
             };
-            map = map + attributed.sum_dim(0);
+            map = map + attributed.clone().sum_dim(0);
+            if config.individual {
+                individual.push(attributed);
+            }
         }
-        Ok(Attribution { against: classes, ..Attribution::new(map, config.steps) })
+        Ok(Attribution { against: classes, individual, ..Attribution::new(map, config.steps) })
     }
 }
 
@@ -108,11 +138,27 @@ struct Run<'a> {
 struct Rows {
     x: Tensor<2>,
     attributed: Tensor<2>,
+    /// Which of the classes each row belongs to.
+    of: Vec<usize>,
 }
 
 impl Rows {
     fn select(&self, rows: &[usize]) -> Self {
-        Self { x: select(&self.x, rows), attributed: select(&self.attributed, rows) }
+        let of = rows.iter().map(|&row| self.of[row]).collect();
+        Self { x: select(&self.x, rows), attributed: select(&self.attributed, rows), of }
+    }
+
+    /// Rows that ended at different times, in the order of the classes.
+    fn join(parts: Vec<Self>) -> Self {
+        let of: Vec<usize> = parts.iter().flat_map(|rows| rows.of.iter().copied()).collect();
+        let (x, attributed) = parts.into_iter().map(|rows| (rows.x, rows.attributed)).unzip();
+        let rows = Self { x: Tensor::cat(x, 0), attributed: Tensor::cat(attributed, 0), of };
+        if rows.of.is_sorted() {
+            return rows;
+        }
+        let mut order: Vec<usize> = (0..rows.of.len()).collect();
+        order.sort_unstable_by_key(|&row| rows.of[row]);
+        rows.select(&order)
     }
 }
 
@@ -122,7 +168,7 @@ impl Run<'_> {
     async fn ascend(&self, classes: &[usize], integrate: bool) -> Result<Rows> {
         let Config { mode, steps, step_size, .. } = *self.config;
         let start = self.x0.clone().repeat_dim(0, classes.len());
-        let mut rows = Rows { attributed: start.zeros_like(), x: start };
+        let mut rows = Rows { attributed: start.zeros_like(), x: start, of: (0..classes.len()).collect() };
         let mut classes = classes.to_vec();
         let mut finished = Vec::new();
         for step in 0..steps {
@@ -139,7 +185,7 @@ impl Run<'_> {
                 if !out.is_empty() {
                     finished.push(rows.select(&out));
                     if kept.is_empty() {
-                        return Ok(join(finished));
+                        return Ok(Rows::join(finished));
                     }
                     rows = rows.select(&kept);
                     (points, ascent) = (select(&points, &kept), select(&ascent, &kept));
@@ -160,7 +206,7 @@ impl Run<'_> {
             rows.x = rows.x.clone() + (next - rows.x) * moving;
         }
         finished.push(rows);
-        Ok(join(finished))
+        Ok(Rows::join(finished))
     }
 
     /// The gradient of `p_t` integrated from each adversarial example straight to the input.
@@ -188,20 +234,30 @@ fn select(rows: &Tensor<2>, indices: &[usize]) -> Tensor<2> {
     rows.clone().select(0, indices)
 }
 
-fn join(parts: Vec<Rows>) -> Rows {
-    let (x, attributed) = parts.into_iter().map(|rows| (rows.x, rows.attributed)).unzip();
-    Rows { x: Tensor::cat(x, 0), attributed: Tensor::cat(attributed, 0) }
-}
-
 /// The classes of the set S, all of them other than the explained one.
-fn false_classes(subject: &Subject<'_>, config: &Config) -> Result<Vec<usize>> {
+async fn false_classes(subject: &Subject<'_>, config: &Config) -> Result<Vec<usize>> {
     for &class in &config.classes {
         subject.check_target(class)?;
     }
     if !config.classes.is_empty() {
         return Ok(config.classes.clone());
     }
-    let others = subject.classes() - 1;
-    let drawn = rand::seq::index::sample(&mut subject.random(), others, config.samples.min(others));
-    Ok(drawn.into_iter().map(|class| if class < subject.target() { class } else { class + 1 }).collect())
+    let (classes, target) = (subject.classes(), subject.target());
+    let samples = config.samples.min(classes - 1);
+    let other = |class: &usize| *class != target;
+    Ok(match config.sampling {
+        Sampling::Random => {
+            let drawn = rand::seq::index::sample(&mut subject.random(), classes - 1, samples);
+            drawn.into_iter().map(|class| if class < target { class } else { class + 1 }).collect()
+        }
+        // As in the published program the explained class is left out where it is met, and not replaced.
+        Sampling::Spread => (0..samples).map(|k| k * (classes / samples)).filter(other).collect(),
+        Sampling::Probable => {
+            let logits = read(subject.logits(subject.input())?.reshape([classes])).await?;
+            let mut order: Vec<usize> = (0..classes).filter(other).collect();
+            order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+            order.truncate(samples);
+            order
+        }
+    })
 }

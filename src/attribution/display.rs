@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::input::HostTensor;
 
 /// How the channels of a pixel become one value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Channels {
     /// The largest magnitude.
     MaxAbs,
@@ -52,23 +53,29 @@ pub struct Heatmap {
     pub rule: String,
 }
 
-/// Makes the picture; `map` is `[1, C, H, W]`, or of any other shape, which is shown as one row.
-pub fn heatmap(map: &HostTensor, display: Display) -> Heatmap {
+/// One value a pixel, and the height and width; `map` is `[1, C, H, W]`, or of any other shape, which is one row.
+pub fn aggregate(map: &HostTensor, rule: Channels) -> (Vec<f32>, [usize; 2]) {
     let (channels, shape) = match map.shape.as_slice() {
         [1, channels, height, width] => (*channels, [*height, *width]),
         _ => (1, [1, map.data.len()]),
     };
     let pixels = shape[0] * shape[1];
-    let aggregated: Vec<f32> = (0..pixels)
+    let aggregated = (0..pixels)
         .map(|pixel| {
             let values = (0..channels).map(|channel| map.data[channel * pixels + pixel]);
-            match display.channels {
+            match rule {
                 Channels::MaxAbs => values.fold(0.0, |most, value| value.abs().max(most)),
                 Channels::SumAbs => values.map(f32::abs).sum(),
                 Channels::Mean => values.sum::<f32>() / channels as f32,
             }
         })
         .collect();
+    (aggregated, shape)
+}
+
+/// Makes the picture; `map` is `[1, C, H, W]`, or of any other shape, which is shown as one row.
+pub fn heatmap(map: &HostTensor, display: Display) -> Heatmap {
+    let (aggregated, shape) = aggregate(map, display.channels);
     let mut sorted = aggregated.clone();
     sorted.sort_unstable_by(f32::total_cmp);
     let (low, high) = (percentile(&sorted, display.low), percentile(&sorted, display.high));
@@ -81,7 +88,7 @@ pub fn heatmap(map: &HostTensor, display: Display) -> Heatmap {
 }
 
 /// A percentile of sorted values, between two of them by linear interpolation, as numpy's default.
-fn percentile(sorted: &[f32], percent: f32) -> f32 {
+pub(crate) fn percentile(sorted: &[f32], percent: f32) -> f32 {
     let position = f64::from(percent) / 100.0 * (sorted.len() - 1) as f64;
     let (below, part) = (position.floor() as usize, position.fract() as f32);
     let above = (below + 1).min(sorted.len() - 1);

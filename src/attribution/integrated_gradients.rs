@@ -1,5 +1,6 @@
 //! Integrated gradients (Sundararajan et al. 2017, equations 1 and 3).
 
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ pub(super) struct IntegratedGradients;
 /// The input that stands for the absence of everything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Baseline {
+pub(super) enum Baseline {
     /// Pixels of value 0.
     #[default]
     Black,
@@ -24,6 +25,17 @@ enum Baseline {
     White,
     /// The mean of the training data: 0 in model space.
     Mean,
+}
+
+impl Baseline {
+    /// The baseline in model space, `[1, features]`.
+    pub(super) fn row(self, subject: &Subject<'_>) -> Result<Tensor<2>> {
+        Ok(match self {
+            Self::Black => subject.pixel_space()?.black,
+            Self::White => subject.pixel_space()?.white,
+            Self::Mean => subject.input().zeros_like(),
+        })
+    }
 }
 
 /// Parameters of integrated gradients.
@@ -60,11 +72,7 @@ impl Method for IntegratedGradients {
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let x = subject.input();
-        let baseline = match config.baseline {
-            Baseline::Black => subject.pixel_space()?.black,
-            Baseline::White => subject.pixel_space()?.white,
-            Baseline::Mean => x.zeros_like(),
-        };
+        let baseline = config.baseline.row(subject)?;
         let difference = x - baseline.clone();
         let points = config.steps;
         let chunk = subject.batch_limit();

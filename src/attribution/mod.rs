@@ -6,12 +6,34 @@
 //! concern. One line in [`registry`] makes a method known to the API, the command line, the page and the docs.
 
 mod agi;
+mod axai;
+mod blur_ig;
+mod cam;
 pub mod display;
+mod expected_gradients;
+mod grad_cam;
+mod grad_cam_plus_plus;
+mod guided_ig;
+mod hidden;
+mod input_x_gradient;
 mod integrated_gradients;
+mod kernel_shap;
+mod layer_cam;
+mod lime;
+mod mask;
+mod occlusion;
+mod partition;
 pub mod registry;
+mod regression;
+mod relex;
+mod rise;
 mod saliency;
+mod score_cam;
 mod smoothgrad;
 mod subject;
+mod upsample;
+mod vargrad;
+mod xrai;
 
 use std::collections::BTreeMap;
 
@@ -19,7 +41,8 @@ use burn::tensor::{Float, Tensor, TensorData, Transaction, activation};
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
-pub use subject::{Control, Progress, Subject};
+pub(crate) use subject::gradients;
+pub use subject::{Control, Gradients, Progress, Subject};
 
 use crate::{DeviceKind, Error, Explainer, Result, Score, input::HostTensor, model::value::Ranked, narrate};
 
@@ -32,6 +55,9 @@ pub struct Attribution {
     gap: Option<Tensor<1>>,
     /// The false classes that the target was told apart from.
     against: Vec<usize>,
+    /// What tells the target from each class of `against`, in its order and together as many rows, `[N, features]`;
+    /// nothing where nobody asked.
+    individual: Vec<Tensor<2>>,
     /// Points at which the method looked at the model.
     steps: usize,
     /// The segments that the method worked on.
@@ -40,7 +66,7 @@ pub struct Attribution {
 
 impl Attribution {
     fn new(map: Tensor<2>, steps: usize) -> Self {
-        Self { map, gap: None, against: Vec::new(), steps, segments: None }
+        Self { map, gap: None, against: Vec::new(), individual: Vec::new(), steps, segments: None }
     }
 }
 
@@ -130,6 +156,9 @@ pub struct Explanation {
     pub attribution: HostTensor,
     /// The same, made for the eye.
     pub heatmap: display::Heatmap,
+    /// What tells the target from each false class alone, in the order of `info.against`, where that was asked for
+    /// (AGI's `individual`).
+    pub individual: Vec<HostTensor>,
     /// The segments that the method worked on, for methods that use them.
     pub segments: Option<Segmentation>,
     /// How it came about.
@@ -173,8 +202,12 @@ pub(crate) async fn explain(
     let (attribution, params) = entry.run(&subject, &options.params).await?;
 
     let mut transaction = Transaction::default().register(attribution.map).register(clean);
+    let (promises_completeness, parts) = (attribution.gap.is_some(), attribution.individual.len());
     if let Some(gap) = attribution.gap {
         transaction = transaction.register(gap);
+    }
+    for rows in attribution.individual {
+        transaction = transaction.register(rows);
     }
     let mut read = transaction.execute_async().await.map_err(lost)?.into_iter();
     let mut next =
@@ -187,13 +220,18 @@ pub(crate) async fn explain(
         }
         None => next()?,
     };
-    let completeness_gap = next().ok().map(|gap| gap[0]);
+    let completeness_gap = if promises_completeness { next()?.first().copied() } else { None };
+    let mut individual = Vec::new();
+    for _ in 0..parts {
+        let row = |row: &[f32]| HostTensor { data: row.to_vec(), shape: input.shape.clone() };
+        individual.extend(next()?.chunks_exact(input.data.len()).map(row));
+    }
     let map = HostTensor { shape: map_shape(&input.shape, data.len())?, data };
     if let Some(index) = map.data.iter().position(|value| !value.is_finite()) {
         return Err(Error::invalid_model(format!("its gradient leads to no finite number at value {index}")));
     }
 
-    let probabilities = softmax(&logits);
+    let probabilities = model.probabilities(&logits);
     let score = |class: usize| explainer.class_score(class, &logits, &probabilities);
     let info = ExplanationInfo {
         method: options.method.clone(),
@@ -211,7 +249,7 @@ pub(crate) async fn explain(
     let heatmap = display::heatmap(&map, entry.display());
     let predicted = score(argmax(&logits));
     let words = narrate::explanation(&info, &predicted, &heatmap);
-    Ok(Explanation { attribution: map, heatmap, segments: attribution.segments, info, words })
+    Ok(Explanation { attribution: map, heatmap, individual, segments: attribution.segments, info, words })
 }
 
 /// The shape of a map: the input's, or one channel of it.
@@ -241,14 +279,6 @@ pub(crate) fn argmax(values: &[f32]) -> usize {
     values.iter().enumerate().fold(0, |best, (index, value)| if *value > values[best] { index } else { best })
 }
 
-/// Softmax on the host.
-pub(crate) fn softmax(logits: &[f32]) -> Vec<f32> {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let powers: Vec<f64> = logits.iter().map(|logit| f64::from(logit - highest).exp()).collect();
-    let sum: f64 = powers.iter().sum();
-    powers.into_iter().map(|power| (power / sum) as f32).collect()
-}
-
 /// 1 in each row where `class` has the highest logit, else 0, `[N, 1]`.
 fn predicts(logits: Tensor<2>, class: &[usize]) -> Tensor<2> {
     let device = logits.device();
@@ -259,7 +289,7 @@ fn predicts(logits: Tensor<2>, class: &[usize]) -> Tensor<2> {
 }
 
 /// The score of each row's class, `[N]`.
-fn scores(logits: Tensor<2>, class: usize, score: Score) -> Tensor<1> {
+pub(crate) fn scores(logits: Tensor<2>, class: usize, score: Score) -> Tensor<1> {
     let scored = match score {
         Score::Logit => logits,
         Score::Probability => activation::softmax(logits, 1),
@@ -270,12 +300,12 @@ fn scores(logits: Tensor<2>, class: usize, score: Score) -> Tensor<1> {
 }
 
 /// Rows of features as a tensor in the model's shape, and back.
-fn rows_to(rows: Tensor<2>, sample: &[usize]) -> Result<Ranked<Float>> {
+pub(crate) fn rows_to(rows: Tensor<2>, sample: &[usize]) -> Result<Ranked<Float>> {
     let dims: Vec<usize> = std::iter::once(rows.dims()[0]).chain(sample.iter().copied()).collect();
     Ranked::D2(rows).reshape(&dims).ok_or_else(|| Error::Internal("features do not fill a sample".into()))
 }
 
-fn to_rows(tensor: Ranked<Float>) -> Result<Tensor<2>> {
+pub(crate) fn to_rows(tensor: Ranked<Float>) -> Result<Tensor<2>> {
     let dims = tensor.dims();
     let rows = [dims[0], dims[1..].iter().product()];
     tensor

@@ -6,8 +6,12 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Attribution, Subject, agi, display::Display, integrated_gradients, saliency, smoothgrad};
-use crate::{Error, Result};
+use super::{
+    Attribution, Subject, agi, axai, blur_ig, display::Display, expected_gradients, grad_cam,
+    grad_cam_plus_plus, guided_ig, input_x_gradient, integrated_gradients, kernel_shap, layer_cam, lime,
+    mask, occlusion, relex, rise, saliency, score_cam, smoothgrad, vargrad, xrai,
+};
+use crate::{Error, Model, Result};
 
 /// What a method needs of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +81,7 @@ const fn entry<M: Method>() -> Entry {
         describe: describe::<M>,
         run: |subject, params| {
             Box::pin(async move {
-                let (config, in_force) = configure::<M>(params)?;
+                let (config, in_force) = configure::<M::Config>(M::NAME, params)?;
                 Ok((M::attribute(subject, &config).await?, in_force))
             })
         },
@@ -88,14 +92,66 @@ const fn entry<M: Method>() -> Entry {
 
 static METHODS: &[Entry] = &[
     entry::<saliency::Saliency>(),
+    entry::<input_x_gradient::InputXGradient>(),
+    entry::<grad_cam::GradCam>(),
+    entry::<grad_cam_plus_plus::GradCamPlusPlus>(),
+    entry::<layer_cam::LayerCam>(),
     entry::<smoothgrad::SmoothGrad>(),
+    entry::<vargrad::VarGrad>(),
     entry::<integrated_gradients::IntegratedGradients>(),
+    entry::<blur_ig::BlurIg>(),
+    entry::<expected_gradients::ExpectedGradients>(),
+    entry::<guided_ig::GuidedIg>(),
     entry::<agi::Agi>(),
+    entry::<score_cam::ScoreCam>(),
+    entry::<relex::RelEx>(),
+    entry::<axai::Axai>(),
+    entry::<xrai::Xrai>(),
+    entry::<occlusion::Occlusion>(),
+    entry::<mask::Mask>(),
+    entry::<lime::Lime>(),
+    entry::<kernel_shap::KernelShap>(),
+    entry::<rise::Rise>(),
 ];
 
 /// The description of every method, cheapest first.
 pub fn methods() -> Vec<MethodDescription> {
     METHODS.iter().map(|entry| (entry.describe)()).collect()
+}
+
+/// Whether a method applies to a model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct MethodSupport {
+    /// The method's name.
+    pub name: String,
+    /// Whether it applies.
+    pub applies: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Which methods apply to a model, and why others do not.
+pub(crate) fn support(model: &Model) -> Vec<MethodSupport> {
+    let picture = model.sample_shape().is_ok_and(|sample| sample.len() == 3);
+    let gradient = model.is_differentiable();
+    let convolution = model.nodes().iter().any(|node| node.operator == "Conv");
+    let missing = |need: &Need| match need {
+        Need::Gradient | Need::BackwardRule if !gradient => {
+            Some("no gradient passes from the explained value to the scores")
+        }
+        Need::Image if !picture => Some("the explained value is no picture, [channels, height, width]"),
+        Need::Activations if !gradient || !convolution => {
+            Some("it looks at a convolution's output, and there is none")
+        }
+        _ => None,
+    };
+    let support = |method: MethodDescription| {
+        let reason = method.needs.iter().find_map(missing).map(str::to_owned);
+        MethodSupport { name: method.name, applies: reason.is_none(), reason }
+    };
+    methods().into_iter().map(support).collect()
 }
 
 /// The method called `name`.
@@ -115,7 +171,7 @@ impl Entry {
         (self.describe)()
     }
 
-    pub(super) fn display(&self) -> Display {
+    pub(crate) fn display(&self) -> Display {
         self.display
     }
 
@@ -221,7 +277,10 @@ impl ParamDescription {
     }
 
     /// Checks a value's kind and range.
-    fn check(&self, value: &Value) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// A sentence's end that says what is wrong with it.
+    pub fn check(&self, value: &Value) -> Result<(), String> {
         match self.kind {
             ParamKind::Number | ParamKind::Integer => {
                 let number = value.as_f64().ok_or_else(|| format!("{value} is no number"))?;
@@ -253,14 +312,18 @@ impl ParamDescription {
 }
 
 /// The configuration from the caller's values, and all values in force.
-fn configure<M: Method>(params: &Map<String, Value>) -> Result<(M::Config, Map<String, Value>)> {
+pub(crate) fn configure<C>(owner: &str, params: &Map<String, Value>) -> Result<(C, Map<String, Value>)>
+where
+    C: Default + Serialize + DeserializeOwned + JsonSchema,
+{
     let fault = |name: &str, reason: String| Error::ParameterInvalid {
-        method: M::NAME.to_owned(),
+        method: owner.to_owned(),
         name: name.to_owned(),
         reason,
     };
-    let known = describe::<M>().params;
-    let mut values = Map::new();
+    let known = params_of::<C>();
+    // From the method's defaults on: a group of parameters that methods share may have others in each.
+    let mut values = in_force(&C::default());
     for (name, value) in params {
         let param = known.iter().find(|param| param.name == *name).ok_or_else(|| {
             let names: Vec<&str> = known.iter().map(|param| param.name.as_str()).collect();
@@ -274,7 +337,7 @@ fn configure<M: Method>(params: &Map<String, Value>) -> Result<(M::Config, Map<S
         };
         values.insert(name.clone(), value);
     }
-    let config: M::Config =
+    let config: C =
         serde_json::from_value(Value::Object(values)).map_err(|error| fault("", error.to_string()))?;
     let in_force = in_force(&config);
     Ok((config, in_force))
@@ -295,17 +358,21 @@ fn short(value: Value) -> Value {
     }
 }
 
-fn describe<M: Method>() -> MethodDescription {
+/// The parameters that a configuration declares, with its defaults.
+pub(crate) fn params_of<C: Default + Serialize + JsonSchema>() -> Vec<ParamDescription> {
     let schema = SchemaSettings::draft2020_12()
         .with(|settings| settings.inline_subschemas = true)
         .into_generator()
-        .into_root_schema_for::<M::Config>();
-    let defaults = in_force(&M::Config::default());
+        .into_root_schema_for::<C>();
+    let defaults = in_force(&C::default());
     let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
-    let params = defaults
+    defaults
         .into_iter()
         .map(|(name, default)| param(&name, default, properties.get(&name).unwrap_or(&Value::Null)))
-        .collect();
+        .collect()
+}
+
+fn describe<M: Method>() -> MethodDescription {
     MethodDescription {
         name: M::NAME.into(),
         title: M::TITLE.into(),
@@ -314,7 +381,7 @@ fn describe<M: Method>() -> MethodDescription {
         needs: M::NEEDS.to_vec(),
         display: M::DISPLAY.rule(),
         cost: M::cost(&M::Config::default()),
-        params,
+        params: params_of::<M::Config>(),
     }
 }
 
@@ -382,8 +449,11 @@ mod tests {
     #[test]
     fn values_are_checked_and_completed() {
         let values = |json: Value| json.as_object().unwrap().clone();
-        let (config, in_force) =
-            configure::<agi::Agi>(&values(serde_json::json!({ "steps": 5.0, "classes": [1, 2] }))).unwrap();
+        let (config, in_force) = configure::<<agi::Agi as Method>::Config>(
+            "agi",
+            &values(serde_json::json!({ "steps": 5.0, "classes": [1, 2] })),
+        )
+        .unwrap();
         assert_eq!(in_force["steps"], 5);
         assert_eq!(in_force["step_size"], 0.05);
         drop(config);
@@ -395,7 +465,7 @@ mod tests {
             serde_json::json!({ "classes": 3 }),
             serde_json::json!({ "stepsize": 0.1 }),
         ] {
-            let error = configure::<agi::Agi>(&values(bad.clone())).err().unwrap();
+            let error = configure::<<agi::Agi as Method>::Config>("agi", &values(bad.clone())).err().unwrap();
             assert_eq!(error.code(), "parameter_invalid", "{bad}");
         }
     }

@@ -1,5 +1,6 @@
 //! SmoothGrad (Smilkov et al. 2017) and its squared form (Hooker et al. 2019).
 
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -48,23 +49,40 @@ impl Method for SmoothGrad {
         Cost { forward: config.samples, backward: config.samples }
     }
 
+    /// Knows the given tensor `noise`, standard normal, one row for each sample.
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        let x = subject.input();
-        let (low, high) = subject.range();
-        let sigma = config.noise_level * (high - low);
-        let chunk = subject.batch_limit();
-        let mut random = subject.random();
-        let mut sum = x.zeros_like();
-        for start in (0..config.samples).step_by(chunk) {
-            subject.checkpoint(start, config.samples, "gradients of noisy copies").await?;
-            let rows = chunk.min(config.samples - start);
-            let noisy = x.clone() + subject.noise(rows, &mut random) * sigma;
-            let found = subject.gradients(noisy, &vec![subject.target(); rows], config.score)?;
-            let gradient = found.gradient;
-            let gradient = if config.squared { gradient.clone() * gradient } else { gradient };
-            sum = sum + gradient.sum_dim(0);
-        }
-        let map = sum / config.samples as f32;
-        Ok(Attribution::new(map, config.samples))
+        let Moments { mean, square } =
+            moments(subject, config.samples, config.noise_level, config.score).await?;
+        Ok(Attribution::new(if config.squared { square } else { mean }, config.samples))
     }
+}
+
+/// The mean of the gradients of noisy copies, and that of their squares, `[1, features]` each.
+pub(super) struct Moments {
+    pub mean: Tensor<2>,
+    pub square: Tensor<2>,
+}
+
+/// Takes the gradients of `samples` copies of the input with noise of `noise_level` times the input's range.
+pub(super) async fn moments(
+    subject: &Subject<'_>,
+    samples: usize,
+    noise_level: f32,
+    score: Score,
+) -> Result<Moments> {
+    let x = subject.input();
+    let (low, high) = subject.range();
+    let sigma = noise_level * (high - low);
+    let chunk = subject.batch_limit();
+    let mut noise = subject.noise_source(samples, subject.random())?;
+    let (mut sum, mut squares) = (x.zeros_like(), x.zeros_like());
+    for start in (0..samples).step_by(chunk) {
+        subject.checkpoint(start, samples, "gradients of noisy copies").await?;
+        let rows = chunk.min(samples - start);
+        let noisy = x.clone() + noise.next(rows) * sigma;
+        let gradient = subject.gradients(noisy, &vec![subject.target(); rows], score)?.gradient;
+        sum = sum + gradient.clone().sum_dim(0);
+        squares = squares + (gradient.clone() * gradient).sum_dim(0);
+    }
+    Ok(Moments { mean: sum / samples as f32, square: squares / samples as f32 })
 }

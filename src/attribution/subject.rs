@@ -11,8 +11,10 @@ use serde::Serialize;
 use super::{ExplainOptions, read, rows_to, to_rows};
 use crate::{
     DeviceKind, Error, Explainer, Model, Result,
-    input::HostTensor,
+    attack::Network,
+    input::{HostTensor, check_finite, preprocessing::ChannelOrder},
     model::{Gradient, Score},
+    segment::Picture,
 };
 
 /// How far a method is.
@@ -55,6 +57,7 @@ pub struct Subject<'a> {
     explainer: &'a Explainer,
     control: &'a Control<'a>,
     sample: Vec<usize>,
+    host: &'a HostTensor,
     input: Tensor<2>,
     range: (f32, f32),
     target: usize,
@@ -64,7 +67,7 @@ pub struct Subject<'a> {
 }
 
 /// Gradients of a batch.
-pub(super) struct Gradients {
+pub struct Gradients {
     /// `[N, features]`.
     pub gradient: Tensor<2>,
     /// `[N, classes]`.
@@ -99,10 +102,31 @@ impl PixelSpace {
     }
 }
 
+/// Rows of standard normal noise, one after the other, whatever the chunks in which they are asked for.
+pub(super) struct NoiseSource<'a> {
+    subject: &'a Subject<'a>,
+    given: Option<&'a [f32]>,
+    random: ChaCha8Rng,
+}
+
+impl NoiseSource<'_> {
+    /// The next rows.
+    pub fn next(&mut self, rows: usize) -> Tensor<2> {
+        match &mut self.given {
+            None => self.subject.noise(rows, &mut self.random),
+            Some(given) => {
+                let (now, later) = given.split_at(rows * self.subject.features());
+                *given = later;
+                self.subject.tensor(now.to_vec(), [rows, self.subject.features()])
+            }
+        }
+    }
+}
+
 impl<'a> Subject<'a> {
     pub(super) fn new(
         explainer: &'a Explainer,
-        input: &HostTensor,
+        input: &'a HostTensor,
         target: usize,
         options: &'a ExplainOptions,
         control: &'a Control<'a>,
@@ -114,6 +138,7 @@ impl<'a> Subject<'a> {
             explainer,
             control,
             sample: input.shape[1..].to_vec(),
+            host: input,
             input: to_rows(explainer.upload(input)?)?,
             range,
             target,
@@ -126,6 +151,11 @@ impl<'a> Subject<'a> {
     /// The explained input, `[1, features]`, in model space.
     pub(super) fn input(&self) -> Tensor<2> {
         self.input.clone()
+    }
+
+    /// The values of the explained input, in model space.
+    pub(super) fn values(&self) -> &[f32] {
+        &self.host.data
     }
 
     /// The explained class.
@@ -167,6 +197,40 @@ impl<'a> Subject<'a> {
     /// What the caller gave in place of what the method would draw or compute.
     pub(super) fn given(&self, name: &str) -> Option<&HostTensor> {
         self.options.given.get(name)
+    }
+
+    /// Rows of features that the caller gave under `name`.
+    ///
+    /// # Errors
+    /// [`Error::InputInvalid`] where they are not `rows` rows of finite numbers.
+    pub(super) fn given_rows(&self, name: &str, rows: usize) -> Result<Option<&'a [f32]>> {
+        self.given_values(name, rows * self.features())
+    }
+
+    /// The `count` numbers that the caller gave under `name`.
+    ///
+    /// # Errors
+    /// [`Error::InputInvalid`] where they are not so many, or not finite.
+    pub(super) fn given_values(&self, name: &str, count: usize) -> Result<Option<&'a [f32]>> {
+        let Some(given) = self.options.given.get(name) else { return Ok(None) };
+        if given.data.len() != count {
+            return Err(Error::InputInvalid(format!(
+                "The given \"{name}\" holds {} values (shape {:?}), and {} with these parameters takes {count}.",
+                given.data.len(),
+                given.shape,
+                self.options.method
+            )));
+        }
+        check_finite(&given.data)?;
+        Ok(Some(&given.data))
+    }
+
+    /// `rows` rows of standard normal noise in all, drawn or given under the name "noise".
+    ///
+    /// # Errors
+    /// Those of [`Subject::given_rows`].
+    pub(super) fn noise_source(&self, rows: usize, random: ChaCha8Rng) -> Result<NoiseSource<'_>> {
+        Ok(NoiseSource { subject: self, given: self.given_rows("noise", rows)?, random })
     }
 
     /// The model, for its nodes.
@@ -217,20 +281,11 @@ impl<'a> Subject<'a> {
 
     /// The gradient of each row's score of its class in `targets`, in chunks that fit the memory.
     pub(super) fn gradients(&self, points: Tensor<2>, targets: &[usize], score: Score) -> Result<Gradients> {
-        let model = self.explainer.model();
         let rows = points.dims()[0];
-        let limit = self.batch_limit();
-        let (mut gradients, mut logits) = (Vec::new(), Vec::new());
-        for start in (0..rows).step_by(limit) {
-            let end = (start + limit).min(rows);
-            let chunk = if end - start == rows { points.clone() } else { points.clone().slice(start..end) };
-            let found = model.gradient(rows_to(chunk, &self.sample)?, &targets[start..end], score)?;
-            gradients.push(to_rows(found.gradient)?);
-            logits.push(found.logits);
-        }
+        let found = gradients(self.model(), &self.sample, points, targets, score)?;
         self.forward.set(self.forward.get() + rows);
         self.backward.set(self.backward.get() + rows);
-        Ok(Gradients { gradient: cat(gradients), logits: cat(logits) })
+        Ok(found)
     }
 
     /// The logits of each row, `[N, classes]`, in chunks that fit the memory. Nothing is kept for a gradient.
@@ -267,7 +322,8 @@ impl<'a> Subject<'a> {
     pub(super) fn pixel_space(&self) -> Result<PixelSpace> {
         let features = self.features();
         let row = |values: Vec<f32>| self.tensor(values, [1, features]);
-        let Some(preprocessing) = self.explainer.preprocessing() else {
+        let at_a_node = self.model().explains_a_node();
+        let Some(preprocessing) = self.explainer.preprocessing().filter(|_| !at_a_node) else {
             let (low, high) = self.range;
             let width = if high > low { high - low } else { 1.0 };
             let same = |value| row(vec![value; features]);
@@ -291,6 +347,32 @@ impl<'a> Subject<'a> {
         })
     }
 
+    /// The input as a picture of red, green and blue, or of grey, from 0 to 1.
+    ///
+    /// # Errors
+    /// [`Error::MethodUnsuited`] where the input is no picture of one or three channels.
+    pub(super) fn picture(&self) -> Result<Picture> {
+        let [channels, height, width] = self.image()?;
+        if !matches!(channels, 1 | 3) {
+            return Err(self.unsuited("it works on pictures of one or three channels"));
+        }
+        let (low, high) = self.range;
+        let width_of_range = if high > low { high - low } else { 1.0 };
+        let preprocessing = self.explainer.preprocessing();
+        let pixels = height * width;
+        let mut data = vec![0.0; channels * pixels];
+        for (channel, plane) in self.host.data.chunks_exact(pixels).enumerate() {
+            let (factor, offset) = preprocessing
+                .map_or((1.0 / width_of_range, -low / width_of_range), |known| known.to_pixel(channel));
+            let blue_first = preprocessing.is_some_and(|known| known.channel_order == ChannelOrder::Bgr);
+            let colour = if blue_first { channels - 1 - channel } else { channel };
+            for (pixel, &value) in plane.iter().enumerate() {
+                data[pixel * channels + colour] = f64::from(value) * f64::from(factor) + f64::from(offset);
+            }
+        }
+        Ok(Picture { data, height, width, channels })
+    }
+
     /// The values of a column where reading them costs nothing: on the CPU. A GPU would have to be waited for.
     pub(super) async fn peek(&self, column: &Tensor<2>) -> Result<Option<Vec<f32>>> {
         if self.explainer.model().device().kind() != DeviceKind::Cpu {
@@ -306,6 +388,37 @@ impl<'a> Subject<'a> {
         (self.control.pause)().await;
         if (self.control.is_cancelled)() { Err(Error::Cancelled) } else { Ok(()) }
     }
+}
+
+impl Network for Subject<'_> {
+    fn gradients(&self, points: Tensor<2>, targets: &[usize], score: Score) -> Result<Gradients> {
+        self.gradients(points, targets, score)
+    }
+
+    async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {
+        self.checkpoint(done, total, stage).await
+    }
+}
+
+/// The gradient of each row's score of its class in `targets`, in chunks that fit the memory.
+pub(crate) fn gradients(
+    model: &Model,
+    sample: &[usize],
+    points: Tensor<2>,
+    targets: &[usize],
+    score: Score,
+) -> Result<Gradients> {
+    let rows = points.dims()[0];
+    let limit = model.batch_limit();
+    let (mut gradients, mut logits) = (Vec::new(), Vec::new());
+    for start in (0..rows).step_by(limit) {
+        let end = (start + limit).min(rows);
+        let chunk = if end - start == rows { points.clone() } else { points.clone().slice(start..end) };
+        let found = model.gradient(rows_to(chunk, sample)?, &targets[start..end], score)?;
+        gradients.push(to_rows(found.gradient)?);
+        logits.push(found.logits);
+    }
+    Ok(Gradients { gradient: cat(gradients), logits: cat(logits) })
 }
 
 fn cat(mut chunks: Vec<Tensor<2>>) -> Tensor<2> {

@@ -1,17 +1,29 @@
 //! The engine on a command line.
 
+#[path = "adversight/csv.rs"]
+mod csv;
+#[path = "adversight/evaluate.rs"]
+mod evaluate;
+#[path = "adversight/report.rs"]
+mod report;
+#[path = "adversight/reproduce/mod.rs"]
+mod reproduce;
+
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    io::{Read, Seek, SeekFrom},
+    path::{Component, Path, PathBuf},
     process::ExitCode,
 };
 
 use adversight::{
     ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
     Photograph, Preprocessing,
-    attribution::registry,
+    attribution::registry::{self, ParamDescription},
     input::preprocessing::labels_from_config,
+    metric,
+    model::{self, Activation, ModelFile, ModelOptions},
     render::{ColourMap, overlay},
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -84,8 +96,20 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Prints what an ONNX file holds, and whether it can be explained, as JSON.
+    Inspect {
+        /// The ONNX model.
+        #[arg(long)]
+        model: PathBuf,
+    },
+    /// Measures how good explanations are: images x models x methods x metrics.
+    Evaluate(evaluate::EvaluateArgs),
+    /// Measures a paper's tables and figures as far as they can be, with the paper's numbers beside them.
+    Reproduce(reproduce::ReproduceArgs),
     /// Prints the registry of methods as JSON.
     Methods,
+    /// Prints the registry of metrics as JSON.
+    Metrics,
     /// Prints the device that would be used, as JSON.
     Device {
         /// The device.
@@ -105,12 +129,37 @@ struct Common {
     /// A preprocessor_config.json, optionally with "channel_order": "BGR".
     #[arg(long)]
     preprocessing: Option<PathBuf>,
+    /// The explained input, where the model has several.
+    #[arg(long, value_name = "NAME")]
+    input_name: Option<String>,
+    /// The explained output, where the model has several.
+    #[arg(long, value_name = "NAME")]
+    output_name: Option<String>,
+    /// Explain the output of this node instead of an input.
+    #[arg(long, value_name = "NODE")]
+    at: Option<String>,
+    /// The size of an open dimension, as symbol=size or input:axis=size; may be repeated.
+    #[arg(long = "size", value_name = "DIM=SIZE")]
+    sizes: Vec<String>,
+    /// How scores become probabilities [default: found in the graph].
+    #[arg(long, value_enum)]
+    activation: Option<Scores>,
     /// Class names: a JSON list, a config.json with id2label, or a text file with one name a line.
     #[arg(long)]
     labels: Option<PathBuf>,
     /// The device that computes.
     #[arg(long, value_enum, default_value_t = On::Cpu)]
     device: On,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Scores {
+    /// One class of several.
+    Softmax,
+    /// Each class for itself.
+    Sigmoid,
+    /// The scores are what they are.
+    None,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -143,6 +192,16 @@ async fn run(cli: Cli) -> CliResult {
     match cli.command {
         Command::Methods => {
             println!("{}", pretty(&registry::methods())?);
+        }
+        Command::Inspect { model } => {
+            println!("{}", pretty(&model::inspect(&read(&model)?).map_err(say)?)?);
+        }
+        Command::Metrics => {
+            println!("{}", pretty(&metric::registry::metrics())?);
+        }
+        Command::Reproduce(args) => reproduce::reproduce(&args).await?,
+        Command::Evaluate(args) => {
+            evaluate::print(&evaluate::evaluate(&args).await?);
         }
         Command::Device { device } => {
             println!("{}", pretty(open(device).await?.report())?);
@@ -223,6 +282,49 @@ impl Owned {
     }
 }
 
+impl Common {
+    fn options(&self) -> CliResult<ModelOptions> {
+        let mut sizes = BTreeMap::new();
+        for pair in &self.sizes {
+            let size =
+                pair.rsplit_once('=').and_then(|(name, size)| Some((name.to_owned(), size.parse().ok()?)));
+            let (name, size) =
+                size.ok_or_else(|| format!("--size {pair} is not of the form name=number."))?;
+            sizes.insert(name, size);
+        }
+        Ok(ModelOptions {
+            input: self.input_name.clone(),
+            output: self.output_name.clone(),
+            at: self.at.clone(),
+            sizes,
+            activation: self.activation.map(|scores| match scores {
+                Scores::Softmax => Activation::Softmax,
+                Scores::Sigmoid => Activation::Sigmoid,
+                Scores::None => Activation::None,
+            }),
+        })
+    }
+}
+
+/// A part of a file beside the model; names that lead elsewhere are refused.
+fn part_of(folder: &Path, location: &str, offset: u64, length: Option<u64>) -> Result<Vec<u8>, String> {
+    let outside = Path::new(location).components().any(|part| !matches!(part, Component::Normal(_)));
+    if outside {
+        return Err(format!("lies in \"{location}\", outside of the model's folder"));
+    }
+    let fault = |error: std::io::Error| format!("lies in \"{location}\", which cannot be read: {error}");
+    let mut file = fs::File::open(folder.join(location)).map_err(fault)?;
+    let size = file.metadata().map_err(fault)?.len();
+    let length = length.unwrap_or(size.saturating_sub(offset));
+    if offset.checked_add(length).is_none_or(|end| end > size) {
+        return Err(format!("lies beyond the end of \"{location}\""));
+    }
+    file.seek(SeekFrom::Start(offset)).map_err(fault)?;
+    let mut bytes = vec![0; length as usize];
+    file.read_exact(&mut bytes).map_err(fault)?;
+    Ok(bytes)
+}
+
 impl Job {
     async fn new(common: &Common) -> CliResult<Self> {
         let input = if common.input.extension().is_some_and(|extension| extension == "npy") {
@@ -231,7 +333,12 @@ impl Job {
             Owned::Photograph(Photograph::decode(&read(&common.input)?).map_err(say)?)
         };
         let device = open(common.device).await?;
-        let mut explainer = Explainer::load(&read(&common.model)?, &device).map_err(say)?;
+        let bytes = read(&common.model)?;
+        let folder = common.model.parent().unwrap_or(Path::new("")).to_owned();
+        let external =
+            |location: &str, offset: u64, length: Option<u64>| part_of(&folder, location, offset, length);
+        let file = ModelFile { bytes: &bytes, external: Some(&external) };
+        let mut explainer = Explainer::load_with(&file, &common.options()?, &device).map_err(say)?;
         if let Some(name) = common.model.file_stem() {
             explainer = explainer.with_name(name.to_string_lossy());
         }
@@ -279,20 +386,31 @@ fn labels(text: &str) -> CliResult<Vec<String>> {
 
 /// `name=value` pairs, each read by the kind that the method declares for it.
 fn parse_params(method: &str, pairs: &[String]) -> CliResult<serde_json::Map<String, serde_json::Value>> {
-    let described = registry::find(method).map_err(say)?.describe();
+    parse_pairs(method, &registry::find(method).map_err(say)?.describe().params, pairs)
+}
+
+/// `name=value` pairs of a method or a metric called `owner`, which declares the parameters `known`.
+fn parse_pairs(
+    owner: &str,
+    known: &[ParamDescription],
+    pairs: &[String],
+) -> CliResult<serde_json::Map<String, serde_json::Value>> {
     pairs
         .iter()
         .map(|pair| {
-            let (name, value) = pair
-                .split_once('=')
-                .ok_or_else(|| format!("--param {pair} is not of the form name=value."))?;
+            let (name, value) =
+                pair.split_once('=').ok_or_else(|| format!("\"{pair}\" is not of the form name=value."))?;
             let fault = |reason: String| {
-                say(Error::ParameterInvalid { method: method.to_owned(), name: name.to_owned(), reason })
+                say(Error::ParameterInvalid { method: owner.to_owned(), name: name.to_owned(), reason })
             };
-            match described.params.iter().find(|param| param.name == name) {
-                Some(param) => Ok((name.to_owned(), param.parse(value).map_err(fault)?)),
+            match known.iter().find(|param| param.name == name) {
+                Some(param) => {
+                    let value = param.parse(value).map_err(fault)?;
+                    param.check(&value).map_err(fault)?;
+                    Ok((name.to_owned(), value))
+                }
                 None => {
-                    let names: Vec<&str> = described.params.iter().map(|param| param.name.as_str()).collect();
+                    let names: Vec<&str> = known.iter().map(|param| param.name.as_str()).collect();
                     Err(fault(format!("it is unknown; there are {}", names.join(", "))))
                 }
             }

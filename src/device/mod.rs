@@ -142,6 +142,18 @@ impl Device {
         self
     }
 
+    /// The largest value that a kernel can bind at once, in bytes; none on the CPU.
+    pub(crate) fn binding_limit(&self) -> Option<usize> {
+        match self.kind() {
+            DeviceKind::Cpu => None,
+            DeviceKind::WebGpu => {
+                let limit = |name: &str| self.report.limits.get(name).map(|&limit| limit as usize);
+                let limits = [limit("maxStorageBufferBindingSize"), limit("maxBufferSize")];
+                limits.into_iter().flatten().min().or(Some(128 << 20))
+            }
+        }
+    }
+
     /// Bytes that one batch of a method may occupy.
     pub(crate) fn batch_budget(&self) -> usize {
         const MIB: usize = 1 << 20;

@@ -1,13 +1,20 @@
-//! Reading an ONNX file, checking it, and running it.
+//! A checked graph on a device, and its run.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::OnceLock,
+};
 
 use burn::tensor::Float;
-use onnx_ir::{ArgType, Argument, Message, ModelProto, Node, OnnxGraphBuilder, ValueSource};
+use onnx_ir::NodeProto;
 
 use super::{
-    GraphInfo, NodeInfo, ValueInfo, count_names, names,
+    Activation, NodeInfo,
+    element::{self, Element},
+    file::{ModelFile, Parsed},
+    node::{self, Node},
     operators::{self, Inputs, Kernel},
+    prepare,
     value::{Ranked, Value, map_ranked},
 };
 use crate::{Device, Error, Result};
@@ -16,88 +23,129 @@ use crate::{Device, Error, Result};
 pub(super) type Slot = usize;
 
 /// One node, ready to run.
-struct Step {
-    /// The name in the file.
-    name: String,
-    operator: String,
-    kernel: Kernel,
-    inputs: Vec<Option<Slot>>,
-    outputs: Vec<Slot>,
+pub(super) struct Step {
+    /// The names in the file of the node, and of those that were folded into it.
+    pub names: Vec<String>,
+    pub operator: String,
+    /// As the file has it, for its attributes.
+    pub proto: NodeProto,
+    pub kernel: Kernel,
+    pub inputs: Vec<Option<Slot>>,
+    /// A node may leave out outputs that it could give.
+    pub outputs: Vec<Option<Slot>>,
     /// Values that no later step reads.
-    dead_after: Vec<Slot>,
+    pub dead_after: Vec<Slot>,
+}
+
+/// A value of the file that is known before the run.
+#[derive(Default)]
+pub(super) struct Constant {
+    pub value: Option<Value>,
+    /// A copy on the model's device of a constant that stays on the host.
+    copy: OnceLock<Option<Value>>,
+}
+
+impl From<Value> for Constant {
+    fn from(value: Value) -> Self {
+        Self { value: Some(value), copy: OnceLock::new() }
+    }
 }
 
 /// A checked graph whose constants are on a device.
 pub(super) struct Graph {
-    pub input: Slot,
-    output: Slot,
-    steps: Vec<Step>,
+    pub device: burn::tensor::Device,
+    pub steps: Vec<Step>,
     /// Indexed by slot; the weights and whatever follows from them alone.
-    constants: Vec<Option<Value>>,
-    pub info: GraphInfo,
+    pub constants: Vec<Constant>,
+    pub slots: HashMap<String, Slot>,
 }
 
 impl Graph {
-    pub fn load(onnx: &[u8], device: &Device) -> Result<Self> {
-        let file = parse(onnx)?;
-        check(&file)?;
-        let names = names::of_nodes(&file.graph);
-        let operators = count_names(file.graph.node.iter().map(|node| node.op_type.as_str()));
-        let ir = to_ir(onnx)?;
-        let (input, output) = ends(&ir, &file)?;
-
-        let mut slots = Slots::default();
-        let input_slot = slots.named(&ir.inputs[0].name);
-        let mut steps = Vec::with_capacity(ir.nodes.len());
-        let mut names = names::Aligner::new(names);
-        let mut parameters = 0;
-        for node in &ir.nodes {
-            // A constant's value is read where it is used.
-            if matches!(node, Node::Constant(_)) {
-                continue;
-            }
-            let name = names.next(node);
-            let kernel = operators::plan(node)
-                .unwrap_or_else(|| Err("it is not implemented".into()))
-                .map_err(|reason| unsupported(&name, &node.node_type().to_string(), reason))?;
-            let mut inputs = Vec::with_capacity(node.inputs().len());
-            for argument in node.inputs() {
-                let constants_before = slots.count;
-                let slot = slots.of(argument, device).map_err(|reason| Error::invalid_node(&name, reason))?;
-                if slots.count > constants_before
-                    && let Some(Some(value)) = slot.map(|slot| &slots.constants[slot])
-                {
-                    parameters += value.len();
-                }
-                inputs.push(slot);
-            }
-            let outputs = node.outputs().iter().map(|argument| slots.named(&argument.name)).collect();
-            let operator = node.node_type().to_string();
-            steps.push(Step { name, operator, kernel, inputs, outputs, dead_after: Vec::new() });
-        }
-        let output_slot = slots.named(&ir.outputs[0].name);
+    /// Reads the file's nodes and weights; constants are folded and batch normalisation is folded into convolutions.
+    /// Everything lies on the host.
+    pub fn read(file: &ModelFile<'_>, parsed: &Parsed, device: &Device) -> Result<Self> {
+        parsed.check_order()?;
+        check_operators(parsed)?;
+        let host = burn::tensor::Device::flex();
         let mut graph = Self {
-            input: input_slot,
-            output: output_slot,
-            steps,
-            constants: slots.constants,
-            info: GraphInfo { input, output, classes: 0, parameters, nodes: 0, operators },
+            device: device.burn().clone(),
+            steps: Vec::with_capacity(parsed.nodes.len()),
+            constants: Vec::new(),
+            slots: HashMap::new(),
         };
+        for tensor in &parsed.graph().initializer {
+            let fault = |reason: String| parsed.weight_error(tensor, reason);
+            let data = element::read(tensor, file.external).map_err(fault)?;
+            let value =
+                Value::from_data(data, &host).ok_or_else(|| fault("has too many dimensions".into()))?;
+            let slot = graph.slot(&tensor.name);
+            graph.constants[slot] = value.into();
+        }
+        let mut types = parsed.types();
+        for proto in &parsed.nodes {
+            let name = node::name_of(proto);
+            let operator = node::operator_of(proto);
+            let node = Node {
+                proto,
+                opset: parsed.opset,
+                types: proto.input.iter().map(|input| types.get(input).copied()).collect(),
+            };
+            let kernel =
+                operators::plan(&operator, &node).map_err(|reason| unsupported(&name, &operator, reason))?;
+            infer_types(&node, &mut types);
+            let inputs =
+                proto.input.iter().map(|name| (!name.is_empty()).then(|| graph.slot(name))).collect();
+            let outputs =
+                proto.output.iter().map(|name| (!name.is_empty()).then(|| graph.slot(name))).collect();
+            graph.steps.push(Step {
+                names: vec![name],
+                operator,
+                proto: proto.clone(),
+                kernel,
+                inputs,
+                outputs,
+                dead_after: Vec::new(),
+            });
+        }
         graph.fold_constants()?;
-        graph.drop_unused();
-        graph.info.nodes = graph.steps.len();
+        let ends: HashSet<Slot> = parsed
+            .graph()
+            .output
+            .iter()
+            .filter_map(|output| graph.slots.get(&output.name).copied())
+            .collect();
+        prepare::fold_batch_normalization(&mut graph, &ends);
         Ok(graph)
+    }
+
+    /// The slot of the value called `name`.
+    pub fn slot(&mut self, name: &str) -> Slot {
+        if let Some(&slot) = self.slots.get(name) {
+            return slot;
+        }
+        let slot = self.fresh();
+        self.slots.insert(name.to_owned(), slot);
+        slot
+    }
+
+    /// A slot without a name.
+    pub fn fresh(&mut self) -> Slot {
+        self.constants.push(Constant::default());
+        self.constants.len() - 1
     }
 
     /// Computes once what follows from constants alone: casts of f16 weights, above all.
     fn fold_constants(&mut self) -> Result<()> {
+        let host = burn::tensor::Device::flex();
         let mut kept = Vec::with_capacity(self.steps.len());
         for step in std::mem::take(&mut self.steps) {
-            let known = |slot: &Option<Slot>| slot.is_none_or(|slot| self.constants[slot].is_some());
-            if !step.inputs.is_empty() && step.inputs.iter().all(known) {
-                let values = step.run(&self.constants)?;
-                for (&slot, value) in step.outputs.iter().zip(values) {
-                    self.constants[slot] = Some(value);
+            let known = |slot: &Option<Slot>| slot.is_none_or(|slot| self.constants[slot].value.is_some());
+            if step.inputs.iter().all(known) {
+                let values = step.run(|slot| self.constants[slot].value.as_ref(), |_| None, &host)?;
+                for (slot, value) in step.outputs.iter().zip(values) {
+                    if let Some(slot) = *slot {
+                        self.constants[slot] = value.into();
+                    }
                 }
             } else {
                 kept.push(step);
@@ -107,307 +155,195 @@ impl Graph {
         Ok(())
     }
 
-    /// Drops steps whose outputs nobody reads and constants that no remaining step needs, and notes after which
-    /// step each value dies.
-    fn drop_unused(&mut self) {
-        let mut needed = HashSet::from([self.output]);
+    /// Drops steps that nothing in `wanted` follows from, and notes after which step each value dies. The values in
+    /// `given` are there from the start.
+    pub fn keep_only(&mut self, wanted: &[Slot], given: &[Slot]) {
+        let mut needed: HashSet<Slot> = wanted.iter().copied().collect();
         let mut kept = Vec::with_capacity(self.steps.len());
         for mut step in std::mem::take(&mut self.steps).into_iter().rev() {
-            if !step.outputs.iter().any(|slot| needed.contains(slot)) {
+            let wanted = |slot: &Option<Slot>| {
+                slot.is_some_and(|slot| needed.contains(&slot) && !given.contains(&slot))
+            };
+            if !step.outputs.iter().any(wanted) {
                 continue;
             }
             let mut reads: Vec<Slot> = step.inputs.iter().flatten().copied().collect();
             reads.sort_unstable();
             reads.dedup();
             step.dead_after = reads.into_iter().filter(|&slot| needed.insert(slot)).collect();
-            step.dead_after.extend(step.outputs.iter().copied().filter(|slot| !needed.contains(slot)));
+            let unread = |slot: &Option<Slot>| slot.filter(|slot| !needed.contains(slot));
+            step.dead_after.extend(step.outputs.iter().filter_map(unread));
             kept.push(step);
         }
         kept.reverse();
         self.steps = kept;
         for (slot, constant) in self.constants.iter_mut().enumerate() {
             if !needed.contains(&slot) {
-                *constant = None;
+                *constant = Constant::default();
             }
         }
     }
 
-    /// Runs the whole graph; `visit` sees every value that is computed.
-    pub fn run(&self, input: Value, mut visit: impl FnMut(&Value)) -> Result<Value> {
-        let mut values = self.constants.clone();
-        values[self.input] = Some(input);
-        for step in &self.steps {
-            step.advance(&mut values, &mut visit)?;
+    /// Puts the weights on the model's device. Whole numbers and a few real ones stay on the host, where sizes are
+    /// computed, and are copied when a kernel wants them.
+    pub fn upload(&mut self) {
+        const STAY: usize = 64;
+        if self.device == burn::tensor::Device::flex() {
+            return;
         }
-        self.take_output(values)
-    }
-
-    /// Runs the graph so that its output can be differentiated with respect to the value at `leaf`; returns the
-    /// output and that value as a leaf of autodiff.
-    pub fn run_from(
-        &self,
-        leaf: Slot,
-        input: Ranked<Float>,
-        mut visit: impl FnMut(&Value),
-    ) -> Result<(Value, Ranked<Float>)> {
-        let watch = |value: Ranked<Float>| map_ranked!(value, x => x.inner().autodiff().require_grad());
-        let mut values = self.constants.clone();
-        let mut watched = None;
-        if leaf == self.input {
-            let input = watch(input);
-            watched = Some(input.clone());
-            values[self.input] = Some(input.into());
-        } else {
-            values[self.input] = Some(input.into());
-        }
-        for step in &self.steps {
-            step.advance(&mut values, &mut visit)?;
-            if step.outputs.contains(&leaf)
-                && let Some(Value::Float(value)) = values[leaf].take()
+        for constant in &mut self.constants {
+            if let Some(Value::Float(value)) = &constant.value
+                && value.len() > STAY
+                && let Some(there) = Value::Float(value.clone()).uploaded(&self.device)
             {
-                let value = watch(value);
-                watched = Some(value.clone());
-                values[leaf] = Some(value.into());
+                *constant = there.into();
             }
         }
-        let watched =
-            watched.ok_or_else(|| Error::invalid_model("the watched node holds no real numbers"))?;
-        Ok((self.take_output(values)?, watched))
     }
 
-    fn take_output(&self, mut values: Vec<Option<Value>>) -> Result<Value> {
-        values[self.output].take().ok_or_else(|| Error::invalid_model("no node computes its output"))
+    /// Runs the steps on the values in `given`; `visit` sees every step with what it computed. Returns the values at
+    /// `wanted`.
+    pub fn run(
+        &self,
+        given: impl IntoIterator<Item = (Slot, Value)>,
+        wanted: &[Slot],
+        mut visit: impl FnMut(&Step, &[Value]),
+    ) -> Result<Vec<Value>> {
+        let mut values: Vec<Option<Value>> = vec![None; self.constants.len()];
+        let mut fixed = HashSet::new();
+        for (slot, value) in given {
+            values[slot] = Some(value);
+            fixed.insert(slot);
+        }
+        for step in &self.steps {
+            let outputs = self.advance(step, &values)?;
+            visit(step, &outputs);
+            for (slot, value) in step.outputs.iter().zip(outputs) {
+                if let Some(slot) = slot.filter(|slot| !fixed.contains(slot)) {
+                    values[slot] = Some(value);
+                }
+            }
+            for &slot in step.dead_after.iter().filter(|slot| !wanted.contains(slot)) {
+                values[slot] = None;
+            }
+            // What only a caller wants ends the run.
+            if wanted.iter().all(|&slot| values[slot].is_some()) {
+                break;
+            }
+        }
+        wanted
+            .iter()
+            .map(|&slot| {
+                let found = values[slot].clone().or_else(|| self.constants[slot].value.clone());
+                found.ok_or_else(|| Error::invalid_model("no node computes its output"))
+            })
+            .collect()
+    }
+
+    /// One step on the values so far.
+    pub fn advance(&self, step: &Step, values: &[Option<Value>]) -> Result<Vec<Value>> {
+        step.run(
+            |slot| values[slot].as_ref().or(self.constants[slot].value.as_ref()),
+            |slot| self.copy(slot),
+            &self.device,
+        )
+    }
+
+    fn copy(&self, slot: Slot) -> Option<&Value> {
+        let constant = &self.constants[slot];
+        constant.copy.get_or_init(|| constant.value.as_ref()?.uploaded(&self.device)).as_ref()
     }
 
     pub fn nodes(&self) -> Vec<NodeInfo> {
-        let info = |step: &Step| NodeInfo { name: step.name.clone(), operator: step.operator.clone() };
+        let info = |step: &Step| NodeInfo { name: step.names[0].clone(), operator: step.operator.clone() };
         self.steps.iter().map(info).collect()
     }
 
-    /// The slot of the first output of the node called `name`.
-    pub fn output_of(&self, name: &str) -> Result<Slot> {
-        self.steps.iter().find(|step| step.name == name).map(|step| step.outputs[0]).ok_or_else(|| {
-            Error::invalid_model(format!("it has no node called \"{name}\" that depends on the input"))
-        })
+    /// The slot of the first output of the node called `name`, or of the value of that name.
+    pub fn output_of(&self, name: &str) -> Option<Slot> {
+        let step = self.steps.iter().find(|step| step.names.iter().any(|own| own == name));
+        step.and_then(|step| step.outputs.iter().flatten().next().copied())
+            .or_else(|| self.slots.get(name).copied())
+    }
+
+    /// Softmax or sigmoid at the end is taken off; what is left are the logits.
+    pub fn take_off_activation(&mut self, output: Slot) -> Option<Activation> {
+        prepare::take_off_activation(self, output)
     }
 }
 
 impl Step {
-    fn run(&self, values: &[Option<Value>]) -> Result<Vec<Value>> {
+    fn run<'v>(
+        &self,
+        value: impl Fn(Slot) -> Option<&'v Value>,
+        copy: impl Fn(Slot) -> Option<&'v Value>,
+        device: &burn::tensor::Device,
+    ) -> Result<Vec<Value>> {
         let mut inputs = Vec::with_capacity(self.inputs.len());
+        let host = burn::tensor::Device::flex();
+        let mut on_device = *device == host;
         for slot in &self.inputs {
-            inputs.push(match slot {
-                Some(slot) => Some(values[*slot].as_ref().ok_or_else(|| {
-                    Error::invalid_node(&self.name, "one of its inputs is computed by no node before it")
-                })?),
+            let input = match slot {
                 None => None,
-            });
+                Some(slot) => Some(value(*slot).ok_or_else(|| {
+                    Error::invalid_node(&self.names[0], "one of its inputs is computed by no node before it")
+                })?),
+            };
+            on_device |= input.is_some_and(|input| input.device() != host);
+            inputs.push(input);
         }
-        (self.kernel)(&Inputs(&inputs)).map_err(|reason| Error::invalid_node(&self.name, reason))
-    }
-
-    fn advance(&self, values: &mut [Option<Value>], visit: &mut impl FnMut(&Value)) -> Result<()> {
-        let outputs = self.run(values)?;
-        for (&slot, value) in self.outputs.iter().zip(outputs) {
-            visit(&value);
-            values[slot] = Some(value);
-        }
-        for &slot in &self.dead_after {
-            values[slot] = None;
-        }
-        Ok(())
+        // Copies are made only for a step that runs on a GPU.
+        let copies: Vec<Option<&Value>> = match on_device && *device != host {
+            true => self.inputs.iter().map(|slot| slot.and_then(&copy)).collect(),
+            false => Vec::new(),
+        };
+        (self.kernel)(&Inputs::new(&inputs, &copies, device))
+            .map_err(|reason| Error::invalid_node(&self.names[0], reason))
     }
 }
 
-/// Numbers the values of a graph.
-#[derive(Default)]
-struct Slots {
-    by_name: HashMap<String, Slot>,
-    constants: Vec<Option<Value>>,
-    count: usize,
+/// Makes a value the leaf of an autodiff graph of its own.
+pub(super) fn leaf(value: Ranked<Float>) -> Ranked<Float> {
+    map_ranked!(value, x => x.inner().autodiff().require_grad())
 }
 
-impl Slots {
-    fn fresh(&mut self, value: Option<Value>) -> Slot {
-        self.constants.push(value);
-        self.count += 1;
-        self.count - 1
-    }
-
-    fn named(&mut self, name: &str) -> Slot {
-        if let Some(&slot) = self.by_name.get(name) {
-            return slot;
+fn check_operators(parsed: &Parsed) -> Result<()> {
+    for proto in &parsed.nodes {
+        let operator = node::operator_of(proto);
+        if operators::SUPPORTED.contains(&operator.as_str()) {
+            continue;
         }
-        let slot = self.fresh(None);
-        self.by_name.insert(name.to_owned(), slot);
-        slot
+        let own = node::is_default_domain(&proto.domain);
+        let reason = if own { "it is not implemented" } else { "it is outside ONNX's own operator set" };
+        return Err(unsupported(&node::name_of(proto), &operator, reason.into()));
     }
-
-    /// The slot of a node's input; constants are read here.
-    fn of(&mut self, argument: &Argument, device: &Device) -> Result<Option<Slot>, String> {
-        match argument.value_source {
-            ValueSource::Optional => Ok(None),
-            ValueSource::Dynamic => Ok(Some(self.named(&argument.name))),
-            ValueSource::Constant if self.by_name.contains_key(&argument.name) => {
-                Ok(self.by_name.get(&argument.name).copied())
-            }
-            ValueSource::Constant | ValueSource::Static(_) => {
-                let data = argument.value().ok_or("the data of one of its constants is missing")?;
-                let value = Value::from_constant(data, device)
-                    .ok_or("one of its constants has a type or a rank that is not supported")?;
-                let slot = self.fresh(Some(value));
-                if !argument.name.is_empty() {
-                    self.by_name.insert(argument.name.clone(), slot);
-                }
-                Ok(Some(slot))
-            }
-        }
-    }
+    Ok(())
 }
 
-fn parse(onnx: &[u8]) -> Result<ModelProto> {
-    let malformed = |reason: &str| Error::ModelMalformed(reason.to_owned());
-    if onnx.is_empty() {
-        return Err(malformed("the file is empty"));
-    }
-    let model = ModelProto::parse_from_bytes(onnx).map_err(|error| {
-        Error::ModelMalformed(format!("it is damaged or cut off, or not an ONNX file at all ({error})"))
-    })?;
-    if model.graph.node.is_empty() {
-        return Err(malformed("it holds no graph"));
-    }
-    Ok(model)
-}
-
-/// Finds what later phases would stumble over without being able to name it.
-fn check(model: &ModelProto) -> Result<()> {
-    let graph = &model.graph;
-    let mut defined: HashSet<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();
-    defined.insert("");
-    for tensor in &graph.initializer {
-        let user = graph.node.iter().find(|node| node.input.contains(&tensor.name)).map(names::of_node);
-        check_initializer(tensor).map_err(|reason| Error::ModelInvalid {
-            node: user,
-            reason: format!("its weight \"{}\" {reason}", tensor.name),
-        })?;
-        defined.insert(&tensor.name);
-    }
-    for node in &graph.node {
-        let name = names::of_node(node);
-        let own = matches!(node.domain.as_str(), "" | "ai.onnx");
-        if !own {
-            let operator = format!("{}::{}", node.domain, node.op_type);
-            return Err(unsupported(&name, &operator, "it is outside ONNX's own operator set".into()));
-        }
-        if node.op_type != "Constant" && !operators::SUPPORTED.contains(&node.op_type.as_str()) {
-            return Err(unsupported(&name, &node.op_type, "it is not implemented".into()));
-        }
-        if let Some(missing) = node.input.iter().find(|input| !defined.contains(input.as_str())) {
-            let later = graph.node.iter().any(|other| other.output.contains(missing));
-            let why = if later { "comes only after it" } else { "is nowhere defined" };
-            return Err(Error::invalid_node(&name, format!("its input \"{missing}\" {why}")));
-        }
-        defined.extend(node.output.iter().map(String::as_str));
-    }
-    match graph.output.iter().find(|output| !defined.contains(output.name.as_str())) {
-        Some(output) => Err(Error::invalid_model(format!("no node computes its output \"{}\"", output.name))),
-        None => Ok(()),
-    }
-}
-
-/// Compares the size that a weight claims with the data that the file holds, before anything is allocated.
-fn check_initializer(tensor: &onnx_ir::TensorProto) -> Result<(), String> {
-    if !tensor.external_data.is_empty() {
-        return Err("lies in another file; save the model as one file".into());
-    }
-    let count = tensor
-        .dims
-        .iter()
-        .try_fold(1usize, |count, &dim| usize::try_from(dim).ok().and_then(|dim| count.checked_mul(dim)))
-        .ok_or_else(|| format!("claims the impossible shape {:?}", tensor.dims))?;
-    // ONNX's TensorProto.DataType.
-    let bytes_each = match tensor.data_type {
-        2 | 3 | 9 => 1,
-        4 | 5 | 10 | 16 => 2,
-        1 | 6 | 12 => 4,
-        7 | 11 | 13 => 8,
-        other => return Err(format!("has the element type {other}, which is not supported")),
+/// Element types that follow from a node, where they matter: narrow whole numbers.
+fn infer_types(node: &Node, types: &mut HashMap<String, Element>) {
+    let attribute = |name: &str| {
+        i32::try_from(node.int(name, 0).unwrap_or(0)).ok().and_then(|n| Element::from_onnx(n).ok())
     };
-    let held = if tensor.raw_data.is_empty() {
-        tensor.float_data.len()
-            + tensor.int32_data.len()
-            + tensor.int64_data.len()
-            + tensor.double_data.len()
-            + tensor.uint64_data.len()
-    } else if tensor.raw_data.len().is_multiple_of(bytes_each) {
-        tensor.raw_data.len() / bytes_each
-    } else {
-        return Err("holds a broken number of bytes".into());
+    let first = match node.proto.op_type.as_str() {
+        "Cast" => attribute("to"),
+        "CastLike" => node.element(1),
+        "QuantizeLinear" => attribute("output_dtype").or(node.element(2)).or(Some(Element::U8)),
+        "DynamicQuantizeLinear" => Some(Element::U8),
+        "QLinearConv" | "QLinearMatMul" => node.element(7),
+        "Where" => node.element(1),
+        "Shape" | "Size" | "ArgMax" | "ArgMin" | "NonZero" | "NonMaxSuppression" => Some(Element::I64),
+        "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "And" | "Or" | "Xor" | "Not"
+        | "IsNaN" | "IsInf" => Some(Element::Bool),
+        "DequantizeLinear" => Some(Element::F32),
+        _ => node.element(0),
     };
-    if held == count { Ok(()) } else { Err(format!("claims {count} values and holds {held}")) }
+    if let (Some(output), Some(element)) = (node.proto.output.first(), first) {
+        types.entry(output.clone()).or_insert(element);
+    }
 }
 
-/// onnx-ir's typed graph. Its own failures are panics here and there; they are caught where panics can be.
-fn to_ir(onnx: &[u8]) -> Result<onnx_ir::OnnxGraph> {
-    // Simplification would drop nodes that a caller may want to look at by name.
-    let parse = || OnnxGraphBuilder::new().simplify(false).parse_bytes(onnx);
-    #[cfg(not(target_family = "wasm"))]
-    let parsed = std::panic::catch_unwind(parse)
-        .map_err(|_| Error::ModelMalformed("its nodes contradict each other".into()))?;
-    #[cfg(target_family = "wasm")]
-    let parsed = parse();
-    parsed.map_err(|error| match error {
-        onnx_ir::Error::InvalidFormat { error, .. } => Error::ModelMalformed(error),
-        other => Error::invalid_model(other),
-    })
-}
-
-/// The one input to explain and the one output to explain it by.
-fn ends(ir: &onnx_ir::OnnxGraph, file: &ModelProto) -> Result<(ValueInfo, ValueInfo)> {
-    let one = |what: &str, names: Vec<String>| match names.as_slice() {
-        [_] => Ok(()),
-        [] => Err(Error::invalid_model(format!("it has no {what}"))),
-        _ => Err(Error::invalid_model(format!(
-            "it has {} {what}s ({}), and one is supported",
-            names.len(),
-            names.join(", ")
-        ))),
-    };
-    let weights: HashSet<&str> = file.graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
-    let real: Vec<String> = file
-        .graph
-        .input
-        .iter()
-        .map(|input| input.name.clone())
-        .filter(|name| !weights.contains(name.as_str()))
-        .collect();
-    one("input", real.clone())?;
-    one("output", file.graph.output.iter().map(|output| output.name.clone()).collect())?;
-    let input = ir.inputs.first().ok_or_else(|| Error::invalid_model("it has no input"))?;
-    let output = ir.outputs.first().ok_or_else(|| Error::invalid_model("it has no output"))?;
-    let shape = match &input.ty {
-        ArgType::Tensor(tensor) if tensor.dtype.is_float() => {
-            tensor.static_shape.clone().unwrap_or_else(|| vec![None; tensor.rank])
-        }
-        other => {
-            return Err(Error::invalid_model(format!(
-                "its input \"{}\" is {other}, and a tensor of real numbers is needed",
-                real[0]
-            )));
-        }
-    };
-    // Whatever batch the file fixes, its nodes decide whether another works.
-    let free_batch = |shape: Vec<Option<usize>>| {
-        shape.into_iter().enumerate().map(|(i, size)| if i == 0 { None } else { size }).collect()
-    };
-    let output_shape = output.ty.static_shape().cloned().unwrap_or_else(|| vec![None; output.ty.rank()]);
-    Ok((
-        ValueInfo { name: real[0].clone(), shape: free_batch(shape) },
-        ValueInfo { name: file.graph.output[0].name.clone(), shape: free_batch(output_shape) },
-    ))
-}
-
-fn unsupported(node: &str, operator: &str, reason: String) -> Error {
+pub(super) fn unsupported(node: &str, operator: &str, reason: String) -> Error {
     Error::UnsupportedOperator {
         node: node.to_owned(),
         operator: operator.to_owned(),
@@ -423,59 +359,70 @@ mod tests {
 
     const TINY: &[u8] = include_bytes!("../../tests/fixtures/tiny.onnx");
 
+    fn tiny() -> (Graph, Slot, Slot) {
+        let parsed = Parsed::read(TINY).unwrap();
+        let mut graph = Graph::read(&TINY.into(), &parsed, &Device::cpu("test")).unwrap();
+        let input = graph.slot(&parsed.graph().input[0].name);
+        let output = graph.slot(&parsed.graph().output[0].name);
+        graph.keep_only(&[output], &[input]);
+        (graph, input, output)
+    }
+
     /// The backward pass visits what is tracked; weights are not, so that no weight's gradient is computed.
     #[test]
     fn only_what_follows_from_the_input_is_tracked() {
-        let device = Device::cpu("test");
-        let graph = Graph::load(TINY, &device).unwrap();
-        let constants = graph.constants.iter().flatten();
-        let weights = constants.filter(|constant| match constant {
-            Value::Float(weight) => {
-                with_ranked!(weight, weight => !weight.is_autodiff() && !weight.is_tracked())
+        let (graph, input, output) = tiny();
+        for constant in graph.constants.iter().filter_map(|constant| constant.value.as_ref()) {
+            if let Value::Float(weight) = constant {
+                assert!(with_ranked!(weight, weight => !weight.is_autodiff() && !weight.is_tracked()));
             }
-            _ => true,
-        });
-        assert_eq!(weights.count(), graph.constants.iter().flatten().count());
-
-        let tracked = |leaf| {
+        }
+        let tracked = |from: Slot, value: Ranked<Float>| {
             let mut count = 0;
-            let input = burn::tensor::Tensor::<4>::zeros([1, 3, 32, 32], device.burn());
+            let blank = burn::tensor::Tensor::<4>::zeros([1, 3, 32, 32], &graph.device);
+            let given = [(input, Value::from(blank)), (from, leaf(value).into())];
             graph
-                .run_from(leaf, input.into(), |value| {
-                    if let Value::Float(value) = value {
+                .run(given, &[output], |_, values| {
+                    if let [Value::Float(value)] = values {
                         count += usize::from(with_ranked!(value, value => value.is_tracked()));
                     }
                 })
                 .unwrap();
             count
         };
+        let blank = burn::tensor::Tensor::<4>::zeros([1, 3, 32, 32], &graph.device);
         // Every one of the file's 25 nodes depends on the input; one, the last, on the features before it.
-        assert_eq!(tracked(graph.input), 25);
-        assert_eq!(tracked(graph.output_of("flatten_23").unwrap()), 1);
+        assert_eq!(tracked(input, blank.clone().into()), 25);
+        let features = graph.output_of("flatten_23").unwrap();
+        let Value::Float(value) =
+            graph.run([(input, blank.into())], &[features], |_, _| ()).unwrap().remove(0)
+        else {
+            panic!("features are real");
+        };
+        assert_eq!(tracked(features, value), 1);
     }
 
     #[test]
     fn nodes_keep_the_files_names() {
-        let graph = Graph::load(TINY, &Device::cpu("test")).unwrap();
-        let names: Vec<&str> = graph.steps.iter().map(|step| step.name.as_str()).collect();
+        let names: Vec<String> = tiny().0.nodes().into_iter().map(|node| node.name).collect();
         assert_eq!(names.len(), 25);
-        assert_eq!((names[0], names[8], names[24]), ("conv_0", "concat_8", "gemm_24"));
+        assert_eq!((&*names[0], &*names[8], &*names[24]), ("conv_0", "concat_8", "gemm_24"));
     }
 
     #[test]
     fn values_die_after_their_last_use() {
-        let graph = Graph::load(TINY, &Device::cpu("test")).unwrap();
-        let mut alive = HashSet::from([graph.input]);
+        let (graph, input, output) = tiny();
+        let mut alive = HashSet::from([input]);
         let mut most = 0;
         for step in &graph.steps {
-            alive.extend(step.outputs.iter().copied());
-            most = most.max(alive.iter().filter(|&&slot| graph.constants[slot].is_none()).count());
+            alive.extend(step.outputs.iter().flatten().copied());
+            most = most.max(alive.iter().filter(|&&slot| graph.constants[slot].value.is_none()).count());
             for slot in &step.dead_after {
                 alive.remove(slot);
             }
         }
         // A branch keeps one value besides the input and output of the node that runs.
         assert!(most <= 4, "{most} values alive at once");
-        assert!(alive.contains(&graph.output));
+        assert!(alive.contains(&output));
     }
 }

@@ -5,21 +5,34 @@
 //! input or to the output of any node; constants have no part in autodiff, so no gradient of a weight can ever
 //! be computed.
 
+mod element;
+mod file;
 mod graph;
-mod names;
+mod host;
+mod node;
 pub(crate) mod operators;
+mod prepare;
+mod report;
+mod runner;
 pub mod value;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use burn::tensor::{Float, Tensor, activation};
 use serde::{Deserialize, Serialize};
 
+pub use element::External;
+pub use file::ModelFile;
+pub use host::HostValue;
+pub use report::{ModelReport, OperatorSupport, inspect};
+pub use runner::Runner;
+
 use crate::{Device, Error, Result};
+use file::Parsed;
 use graph::{Graph, Slot};
 use value::{Ranked, Value};
 
-/// The name and shape of a model's input or output; `null` where any size is accepted.
+/// The name, shape and type of a model's input or output; `null` where any size is accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
@@ -29,6 +42,38 @@ pub struct ValueInfo {
     pub name: String,
     /// Sizes of the dimensions; the first is the batch.
     pub shape: Vec<Option<usize>>,
+    /// The type of the elements, as ONNX calls it.
+    pub element_type: String,
+}
+
+/// How a model's scores become probabilities.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub enum Activation {
+    /// One class of several.
+    Softmax,
+    /// Each class for itself (multi-label).
+    Sigmoid,
+    /// The scores are what they are.
+    None,
+}
+
+/// What a caller may know about a file beyond what it says itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ModelOptions {
+    /// The explained input, where there are several.
+    pub input: Option<String>,
+    /// The explained output, where there are several.
+    pub output: Option<String>,
+    /// Explain the output of this node instead of an input: an embedding, above all.
+    pub at: Option<String>,
+    /// Sizes of open dimensions, by the symbolic name in the file or as `input:axis`.
+    pub sizes: BTreeMap<String, usize>,
+    /// How scores become probabilities; found in the graph where it is left out, and softmax where the graph has
+    /// nothing to say.
+    pub activation: Option<Activation>,
 }
 
 /// How often an operator occurs.
@@ -60,10 +105,20 @@ pub struct GraphInfo {
     pub input: ValueInfo,
     /// The logits.
     pub output: ValueInfo,
-    /// Number of classes.
+    /// All inputs that have no value in the file.
+    pub inputs: Vec<ValueInfo>,
+    /// All outputs.
+    pub outputs: Vec<ValueInfo>,
+    /// Number of scores of one sample.
     pub classes: usize,
+    /// How scores become probabilities.
+    pub activation: Activation,
     /// Number of weights.
     pub parameters: usize,
+    /// Memory that the weights take on the device.
+    pub weight_bytes: usize,
+    /// Memory that one sample of a gradient takes.
+    pub bytes_per_sample: usize,
     /// Number of nodes that run.
     pub nodes: usize,
     /// The operators of the file, by name.
@@ -94,11 +149,23 @@ pub struct Gradient {
     pub gradient: Ranked<Float>,
 }
 
-/// A network on a device.
+/// A network on a device. Cloning is cheap.
+#[derive(Clone)]
 pub struct Model {
-    graph: Graph,
+    graph: Arc<Graph>,
+    /// Computes the explained value from the inputs, where that is the output of a node.
+    before: Option<Arc<Graph>>,
     device: Device,
-    bytes_per_sample: usize,
+    /// The explained value.
+    source: Slot,
+    output: Slot,
+    /// Values of the inputs that are not explained.
+    fed: Vec<(Slot, Value)>,
+    /// Inputs by name, with their declared form.
+    inputs: Vec<(Slot, ValueInfo)>,
+    /// Batches larger than this do not work.
+    largest_batch: usize,
+    info: GraphInfo,
 }
 
 impl Model {
@@ -107,38 +174,227 @@ impl Model {
     /// # Errors
     /// [`Error::ModelMalformed`] for bytes that are not an ONNX model, [`Error::UnsupportedOperator`] for an
     /// operator that the engine lacks, [`Error::ModelInvalid`] for a graph that contradicts itself or whose
-    /// output is not one score per class.
+    /// output is not at least two scores a sample, [`Error::ModelTooLarge`] for weights that the device cannot bind.
     pub fn load(onnx: &[u8], device: &Device) -> Result<Self> {
-        let graph = Graph::load(onnx, device)?;
-        let mut model = Self { graph, device: device.clone(), bytes_per_sample: 0 };
+        Self::load_with(&onnx.into(), &ModelOptions::default(), device)
+    }
+
+    /// Like [`Model::load`], with what the caller knows about the file.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`], and [`Error::ModelInvalid`] for names that the file does not have.
+    pub fn load_with(file: &ModelFile<'_>, options: &ModelOptions, device: &Device) -> Result<Self> {
+        let parsed = Parsed::read(file.bytes)?;
+        let mut graph = Graph::read(file, &parsed, device)?;
+        let inputs = inputs(&parsed, &mut graph, options)?;
+        let outputs: Vec<ValueInfo> = parsed.graph().output.iter().map(file::value_info).collect();
+
+        let head = choose("output", &outputs, options.output.as_deref(), |_| true)?;
+        let output = graph.slot(&head.name);
+        let found = graph.take_off_activation(output);
+        let mut before = None;
+        let (source, input) = match &options.at {
+            None => {
+                let input = choose("input", &infos(&inputs), options.input.as_deref(), |info| {
+                    info.element_type.contains("float") || info.element_type == "float64"
+                })?;
+                (graph.slot(&input.name), input)
+            }
+            Some(at) => {
+                let slot = graph.output_of(at).filter(|&slot| graph.constants[slot].value.is_none());
+                let slot = slot.ok_or_else(|| {
+                    Error::invalid_model(format!("it has no node called \"{at}\" that depends on an input"))
+                })?;
+                let mut first = Graph::read(file, &parsed, device)?;
+                let same = first.output_of(at).ok_or(Error::Internal("a node was lost".into()))?;
+                first.keep_only(&[same], &[]);
+                first.upload();
+                before = Some((first, same));
+                (slot, ValueInfo { name: at.clone(), shape: Vec::new(), element_type: "float32".into() })
+            }
+        };
+        graph.keep_only(&[output], &[source]);
+        if !graph.steps.iter().any(|step| step.inputs.contains(&Some(source))) && output != source {
+            return Err(Error::invalid_model(format!("its output does not depend on \"{}\"", input.name)));
+        }
+        if let Some(limit) = device.binding_limit() {
+            prepare::split_weights(&mut graph, limit)?;
+            graph.keep_only(&[output], &[source]);
+        }
+        graph.upload();
+        let (parameters, weight_bytes) = parsed.weights();
+        let mut model = Self {
+            source,
+            output,
+            before: None,
+            device: device.clone(),
+            fed: Vec::new(),
+            largest_batch: usize::MAX,
+            info: GraphInfo {
+                input,
+                output: head,
+                inputs: infos(&inputs),
+                outputs,
+                classes: 0,
+                activation: options.activation.or(found).unwrap_or(Activation::Softmax),
+                parameters,
+                weight_bytes,
+                bytes_per_sample: 0,
+                nodes: graph.steps.len(),
+                operators: count_names(parsed.nodes.iter().map(|node| node.op_type.as_str())),
+            },
+            inputs,
+            graph: Arc::new(graph),
+        };
+        if let Some((first, slot)) = before {
+            model.before = Some(Arc::new(first));
+            model.rehearse_source(slot)?;
+        }
         model.rehearse()?;
         Ok(model)
     }
 
-    /// Runs the graph on one blank sample, so that what does not fit is said at load time, and so that the
-    /// memory of a sample is known.
+    /// Finds the shape of the explained node's output by a run on blank inputs.
+    fn rehearse_source(&mut self, slot: Slot) -> Result<()> {
+        let Some(before) = &self.before else { return Ok(()) };
+        let mut given = Vec::new();
+        for (slot, info) in &self.inputs {
+            given.push((*slot, blank(info)?.upload(&info.name, self.device.burn())?));
+        }
+        let found = before.run(given, &[slot], |_, _| ())?.remove(0);
+        let Value::Float(found) = found else {
+            return Err(Error::invalid_model("the explained node holds no real numbers"));
+        };
+        let mut shape: Vec<Option<usize>> = found.dims().into_iter().map(Some).collect();
+        if shape.is_empty() {
+            return Err(Error::invalid_model("the explained node holds one number, without a batch"));
+        }
+        shape[0] = None;
+        self.info.input.shape = shape;
+        Ok(())
+    }
+
+    /// Runs the graph on blank samples, so that what does not fit is said at load time, so that the memory of a
+    /// sample is known, and so that a batch that does not work is never tried.
     fn rehearse(&mut self) -> Result<()> {
-        let dims = self.sample_shape()?;
-        let dims: Vec<usize> = std::iter::once(1).chain(dims).collect();
-        let blank = Tensor::<1>::zeros([dims.iter().product::<usize>()], self.device.burn());
-        let blank = Ranked::<Float>::D1(blank).reshape(&dims).ok_or_else(|| {
-            Error::invalid_model(format!("its input has {} dimensions, more than are supported", dims.len()))
-        })?;
-        let mut elements = blank.dims().iter().product::<usize>();
-        let output = self.graph.run(blank.into(), |value| elements += value.len())?;
-        let logits = as_logits(output)?;
-        let [batch, classes] = logits.dims();
-        if batch != 1 || classes < 2 {
+        let sample = self.sample_shape()?;
+        for (slot, info) in &self.inputs {
+            if *slot != self.source {
+                self.fed.push((*slot, blank(info)?.upload(&info.name, self.device.burn())?));
+            }
+        }
+        let run = |batch: usize, elements: &mut usize| -> Result<Value> {
+            let dims: Vec<usize> = std::iter::once(batch).chain(sample.iter().copied()).collect();
+            let count = dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
+            if count.is_none_or(|count| count > 1 << 28) {
+                return Err(Error::invalid_model(format!("its input of shape {dims:?} is too large")));
+            }
+            let blank = HostValue::blank(true, dims).upload(&self.info.input.name, self.device.burn())?;
+            let Value::Float(blank) = blank else { return Err(Error::Internal("a blank input".into())) };
+            self.run(blank, |values| *elements += values.iter().map(Value::len).sum::<usize>())
+        };
+        let mut elements = sample.iter().product::<usize>();
+        let one = as_logits(run(1, &mut elements)?)?.dims();
+        if one[0] != 1 || one[1] < 2 {
             return Err(Error::invalid_model(format!(
-                "its output has shape {:?} for one sample, and one score for each of at least two classes is \
-                 needed",
-                logits.dims()
+                "its output has shape {one:?} for one sample, and at least two scores are needed"
             )));
         }
-        self.graph.info.classes = classes;
+        // Some exporters write the batch into the graph: the declared form tells, and a second run makes sure.
+        let declared = self.graph.constants.is_empty() || self.fixed_batch();
+        if declared {
+            let two = run(2, &mut 0).and_then(as_logits).map(|logits| logits.dims());
+            if two != Ok([2, one[1]]) {
+                self.largest_batch = 1;
+            }
+        }
+        self.info.classes = one[1];
         // Forward values, their gradients, and as much again for what kernels need while they run.
-        self.bytes_per_sample = 3 * elements * size_of::<f32>();
+        self.info.bytes_per_sample = 3 * elements * size_of::<f32>();
         Ok(())
+    }
+
+    /// Whether the file fixes the batch of its explained input.
+    fn fixed_batch(&self) -> bool {
+        let declared = self.inputs.iter().find(|(slot, _)| *slot == self.source);
+        declared.is_none_or(|(_, info)| info.shape.first().is_none_or(Option::is_some))
+    }
+
+    /// The graph's output for a batch of the explained value.
+    fn run(&self, input: Ranked<Float>, mut visit: impl FnMut(&[Value])) -> Result<Value> {
+        let given = self.given(input)?;
+        Ok(self.graph.run(given, &[self.output], |_, values| visit(values))?.remove(0))
+    }
+
+    /// The explained value and the other inputs, these repeated to the batch.
+    fn given(&self, input: Ranked<Float>) -> Result<Vec<(Slot, Value)>> {
+        let batch = input.dims().first().copied().unwrap_or(1);
+        let mut given = Vec::with_capacity(self.fed.len() + 1);
+        for (slot, value) in &self.fed {
+            let value = match value.dims().first() {
+                Some(1) if batch > 1 => {
+                    let mut dims = value.dims();
+                    dims[0] = batch;
+                    value::map_value!(value.clone(), ranked => ranked
+                        .expand(&dims)
+                        .ok_or_else(|| Error::Internal("an input could not be repeated".into()))?)
+                }
+                _ => value.clone(),
+            };
+            given.push((*slot, value));
+        }
+        given.push((self.source, input.into()));
+        Ok(given)
+    }
+
+    /// The model with values for its other inputs; those that are not named keep their zeros.
+    ///
+    /// # Errors
+    /// [`Error::InputInvalid`] for a name that is no input, [`Error::InputShape`].
+    pub fn with_inputs(&self, values: BTreeMap<String, HostValue>) -> Result<Self> {
+        let mut model = self.clone();
+        for (name, value) in values {
+            let (slot, info) = self.inputs.iter().find(|(_, info)| info.name == name).ok_or_else(|| {
+                let known: Vec<&str> = self.inputs.iter().map(|(_, info)| info.name.as_str()).collect();
+                Error::InputInvalid(format!(
+                    "There is no input \"{name}\"; the model has {}.",
+                    known.join(", ")
+                ))
+            })?;
+            if *slot == self.source {
+                return Err(Error::InputInvalid(format!("Input \"{name}\" is the explained one.")));
+            }
+            check_value(&value, info)?;
+            let value = value.upload(&name, self.device.burn())?;
+            match model.fed.iter_mut().find(|(fed, _)| fed == slot) {
+                Some((_, old)) => *old = value,
+                None => model.fed.push((*slot, value)),
+            }
+        }
+        Ok(model)
+    }
+
+    /// Whether the explained value is the output of a node, computed from the inputs.
+    pub fn explains_a_node(&self) -> bool {
+        self.before.is_some()
+    }
+
+    /// The value of the explained node for the inputs that [`Model::with_inputs`] has set.
+    ///
+    /// # Errors
+    /// [`Error::ModelInvalid`] where an input is explained, [`Error::DeviceLost`].
+    pub async fn source(&self) -> Result<crate::HostTensor> {
+        let before = self
+            .before
+            .as_ref()
+            .ok_or_else(|| Error::invalid_model("an input is explained, not the output of a node"))?;
+        let at = &self.info.input.name;
+        let slot = before.output_of(at).ok_or(Error::Internal("a node was lost".into()))?;
+        let value = before.run(self.fed.iter().cloned(), &[slot], |_, _| ())?.remove(0);
+        match HostValue::read(value).await? {
+            HostValue::Float { data, shape } => crate::HostTensor::new(data, shape),
+            _ => Err(Error::invalid_model("the explained node holds no real numbers")),
+        }
     }
 
     /// The device that holds the weights.
@@ -148,7 +404,52 @@ impl Model {
 
     /// What the model is made of.
     pub fn info(&self) -> &GraphInfo {
-        &self.graph.info
+        &self.info
+    }
+
+    /// The input that takes a picture: the explained one, or the only real one before the explained node.
+    pub(crate) fn picture_input(&self) -> Option<&ValueInfo> {
+        if self.before.is_none() {
+            return Some(&self.info.input);
+        }
+        let mut real = self.info.inputs.iter().filter(|info| info.element_type.contains("float"));
+        real.next().filter(|_| real.next().is_none())
+    }
+
+    /// Whether a gradient passes from the explained value to the scores.
+    pub fn is_differentiable(&self) -> bool {
+        const STOPS: [&str; 22] = [
+            "ArgMax",
+            "ArgMin",
+            "NonZero",
+            "NonMaxSuppression",
+            "Shape",
+            "Size",
+            "Equal",
+            "Greater",
+            "GreaterOrEqual",
+            "Less",
+            "LessOrEqual",
+            "And",
+            "Or",
+            "Xor",
+            "Not",
+            "IsNaN",
+            "IsInf",
+            "OneHot",
+            "Unique",
+            "Sign",
+            "Floor",
+            "Ceil",
+        ];
+        let mut reached = std::collections::HashSet::from([self.source]);
+        for step in &self.graph.steps {
+            let follows = step.inputs.iter().flatten().any(|slot| reached.contains(slot));
+            if follows && !STOPS.contains(&step.operator.as_str()) {
+                reached.extend(step.outputs.iter().flatten());
+            }
+        }
+        reached.contains(&self.output)
     }
 
     /// The nodes that run, in their order.
@@ -158,7 +459,7 @@ impl Model {
 
     /// Number of classes.
     pub fn classes(&self) -> usize {
-        self.graph.info.classes
+        self.info.classes
     }
 
     /// The shape of one sample: the input's shape without the batch.
@@ -166,18 +467,13 @@ impl Model {
     /// # Errors
     /// [`Error::ModelInvalid`] where the file leaves a size open.
     pub fn sample_shape(&self) -> Result<Vec<usize>> {
-        let input = &self.graph.info.input;
-        input.shape.iter().skip(1).copied().collect::<Option<Vec<_>>>().ok_or_else(|| {
-            Error::invalid_model(format!(
-                "its input \"{}\" leaves a size other than the batch open",
-                input.name
-            ))
-        })
+        let input = &self.info.input;
+        input.shape.iter().skip(1).copied().collect::<Option<Vec<_>>>().ok_or_else(|| open_size(input))
     }
 
     /// How many samples fit the memory budget of a gradient at once; at least 1.
     pub fn batch_limit(&self) -> usize {
-        (self.device.batch_budget() / self.bytes_per_sample.max(1)).max(1)
+        (self.device.batch_budget() / self.info.bytes_per_sample.max(1)).clamp(1, self.largest_batch)
     }
 
     /// Checks a shape against the model's input; any batch is accepted.
@@ -185,7 +481,7 @@ impl Model {
     /// # Errors
     /// [`Error::InputShape`].
     pub fn check_shape(&self, shape: &[usize]) -> Result<()> {
-        let input = &self.graph.info.input;
+        let input = &self.info.input;
         let fits = shape.len() == input.shape.len()
             && shape.first().is_some_and(|&batch| batch > 0)
             && shape
@@ -196,11 +492,9 @@ impl Model {
         if fits {
             return Ok(());
         }
-        let sizes = input.shape.iter().skip(1).map(|size| size.map_or("any".into(), |size| size.to_string()));
-        let expected = std::iter::once("batch".to_owned()).chain(sizes).collect::<Vec<_>>().join(", ");
         Err(Error::InputShape {
             input: input.name.clone(),
-            expected: format!("[{expected}]"),
+            expected: written_shape(input),
             actual: shape.to_vec(),
         })
     }
@@ -211,7 +505,7 @@ impl Model {
     /// [`Error::InputShape`].
     pub fn logits(&self, input: Ranked<Float>) -> Result<Tensor<2>> {
         self.check_shape(&input.dims())?;
-        as_logits(self.graph.run(input.into(), |_| ())?)
+        as_logits(self.run(input, |_| ())?)
     }
 
     /// The gradient of each sample's score of its class in `targets`, with respect to the input.
@@ -220,7 +514,7 @@ impl Model {
     /// [`Error::InputShape`], [`Error::TargetOutOfRange`].
     pub fn gradient(&self, input: Ranked<Float>, targets: &[usize], score: Score) -> Result<Gradient> {
         self.check_shape(&input.dims())?;
-        self.differentiate(self.graph.input, input, targets, score)
+        self.differentiate(self.source, input, targets, score)
     }
 
     /// The gradient with respect to the output of the node called `node` (its name in the file, or the name of
@@ -237,7 +531,10 @@ impl Model {
         score: Score,
     ) -> Result<Gradient> {
         self.check_shape(&input.dims())?;
-        let slot = self.graph.output_of(node)?;
+        let slot = self.graph.output_of(node).filter(|&slot| self.graph.constants[slot].value.is_none());
+        let slot = slot.ok_or_else(|| {
+            Error::invalid_model(format!("it has no node called \"{node}\" that depends on the input"))
+        })?;
         self.differentiate(slot, input, targets, score)
     }
 
@@ -249,14 +546,10 @@ impl Model {
         score: Score,
     ) -> Result<Gradient> {
         let batch = input.dims()[0];
-        let (output, leaf) = self.graph.run_from(wrt, input, |_| ())?;
+        let (output, leaf) = self.run_from(wrt, input)?;
         let logits = as_logits(output)?;
         let chosen = self.one_hot(targets, batch)?;
-        let scored = match score {
-            Score::Logit => logits.clone(),
-            Score::Probability => activation::softmax(logits.clone(), 1),
-            Score::LogProbability => activation::log_softmax(logits.clone(), 1),
-        };
+        let scored = self.scored(logits.clone(), score);
         if !logits.is_tracked() {
             return Err(Error::invalid_model("its logits do not depend on the value that is differentiated"));
         }
@@ -270,6 +563,49 @@ impl Model {
             value: value::map_ranked!(leaf, leaf => leaf.inner()),
             gradient,
         })
+    }
+
+    /// The output as a function of the value at `wrt`, which becomes a leaf of autodiff.
+    fn run_from(&self, wrt: Slot, input: Ranked<Float>) -> Result<(Value, Ranked<Float>)> {
+        if wrt == self.source {
+            let watched = graph::leaf(input);
+            return Ok((self.run(watched.clone(), |_| ())?, watched));
+        }
+        // First what leads to the value, then what follows from it.
+        let middle = self.graph.run(self.given(input.clone())?, &[wrt], |_, _| ());
+        let value = match middle {
+            Ok(mut values) => values.remove(0),
+            Err(error) => return Err(error),
+        };
+        let Value::Float(value) = value else {
+            return Err(Error::invalid_model("the watched node holds no real numbers"));
+        };
+        let watched = graph::leaf(value);
+        let mut given = self.given(input)?;
+        given.push((wrt, watched.clone().into()));
+        Ok((self.graph.run(given, &[self.output], |_, _| ())?.remove(0), watched))
+    }
+
+    /// The scores of all classes that a [`Score`] names, `[N, classes]`, from the logits.
+    pub(crate) fn scored(&self, logits: Tensor<2>, score: Score) -> Tensor<2> {
+        match (score, self.info.activation) {
+            (Score::Logit, _) | (Score::Probability, Activation::None) => logits,
+            (Score::Probability, Activation::Softmax) => activation::softmax(logits, 1),
+            (Score::Probability, Activation::Sigmoid) => activation::sigmoid(logits),
+            (Score::LogProbability, Activation::Softmax) => activation::log_softmax(logits, 1),
+            (Score::LogProbability, Activation::Sigmoid) => activation::log_sigmoid(logits),
+            // Scores that are probabilities already, or no probabilities at all; the logarithm is kept finite.
+            (Score::LogProbability, Activation::None) => logits.clamp_min(1e-12).log(),
+        }
+    }
+
+    /// What one sample's scores say of the classes, on the host.
+    pub(crate) fn probabilities(&self, logits: &[f32]) -> Vec<f32> {
+        match self.info.activation {
+            Activation::Softmax => softmax(logits),
+            Activation::Sigmoid => logits.iter().map(|logit| (1.0 + (-logit).exp()).recip()).collect(),
+            Activation::None => logits.to_vec(),
+        }
     }
 
     /// Rows of zeros with a one at each sample's class. A product with it selects the score; a gather would
@@ -301,22 +637,128 @@ impl Model {
     }
 }
 
-/// The graph's output as `[N, classes]`; trailing dimensions of size 1 are dropped.
+/// The graph's output as `[N, classes]`; the dimensions after the batch are one row of scores.
 fn as_logits(output: Value) -> Result<Tensor<2>> {
     let dims = output.dims();
     let Value::Float(output) = output else {
         return Err(Error::invalid_model("its output does not hold floating-point numbers"));
     };
-    let flat = match dims.as_slice() {
-        [batch, classes, rest @ ..] if rest.iter().all(|&size| size == 1) => [*batch, *classes],
-        _ => {
-            return Err(Error::invalid_model(format!(
-                "its output has shape {dims:?}, and one score per class, [batch, classes], is needed"
-            )));
-        }
+    let [batch, scores @ ..] = dims.as_slice() else {
+        return Err(Error::invalid_model("its output is one number, without a batch"));
     };
-    let flat = if output.rank() == 2 { Some(output) } else { output.reshape(&flat) };
-    flat.and_then(|flat| flat.get()).ok_or_else(|| Error::Internal("logits could not be reshaped".into()))
+    let flat = [*batch, scores.iter().product()];
+    let flat = output.reshape(&flat).and_then(|flat| flat.get());
+    flat.ok_or_else(|| Error::Internal("logits could not be reshaped".into()))
+}
+
+fn infos(inputs: &[(Slot, ValueInfo)]) -> Vec<ValueInfo> {
+    inputs.iter().map(|(_, info)| info.clone()).collect()
+}
+
+/// The inputs that have no value in the file, with the sizes that the caller gives them.
+fn inputs(parsed: &Parsed, graph: &mut Graph, options: &ModelOptions) -> Result<Vec<(Slot, ValueInfo)>> {
+    let mut inputs = Vec::new();
+    for proto in parsed.inputs() {
+        let mut info = file::value_info(proto);
+        let symbols = file::symbols(proto);
+        for (axis, size) in info.shape.iter_mut().enumerate() {
+            let placed = options.sizes.get(&format!("{}:{axis}", info.name));
+            let named =
+                symbols.get(axis).filter(|name| !name.is_empty()).and_then(|name| options.sizes.get(name));
+            if let Some(&given) = placed.or(named) {
+                *size = Some(given);
+            }
+        }
+        inputs.push((graph.slot(&info.name), info));
+    }
+    if inputs.is_empty() {
+        return Err(Error::invalid_model("it has no input"));
+    }
+    Ok(inputs)
+}
+
+/// The input or output that is meant: the one that is named, or the only one that will do.
+fn choose(
+    what: &str,
+    infos: &[ValueInfo],
+    named: Option<&str>,
+    fits: impl Fn(&ValueInfo) -> bool,
+) -> Result<ValueInfo> {
+    let names = || infos.iter().map(|info| info.name.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(name) = named {
+        let found = infos.iter().find(|info| info.name == name).cloned();
+        return found
+            .ok_or_else(|| Error::invalid_model(format!("it has no {what} \"{name}\", but {}", names())));
+    }
+    let fitting: Vec<&ValueInfo> = infos.iter().filter(|info| fits(info)).collect();
+    match fitting.as_slice() {
+        [one] => Ok((*one).clone()),
+        // The first head is the network's main one in every known exporter.
+        [first, ..] if what == "output" => Ok((*first).clone()),
+        [] => Err(Error::invalid_model(format!(
+            "none of its {what}s ({}) holds real numbers; name a node to explain instead, an embedding",
+            names()
+        ))),
+        _ => Err(Error::invalid_model(format!(
+            "it has several {what}s ({}); name the one to explain",
+            names()
+        ))),
+    }
+}
+
+/// A blank value of an input's declared form; open sizes other than the batch are errors.
+fn blank(info: &ValueInfo) -> Result<HostValue> {
+    let mut shape = Vec::with_capacity(info.shape.len());
+    for (axis, size) in info.shape.iter().enumerate() {
+        shape.push(match size {
+            Some(size) => *size,
+            None if axis == 0 => 1,
+            None => return Err(open_size(info)),
+        });
+    }
+    let count = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
+    if count.is_none_or(|count| count > 1 << 28) {
+        return Err(Error::invalid_model(format!(
+            "its input \"{}\" of shape {shape:?} is too large",
+            info.name
+        )));
+    }
+    Ok(match info.element_type.as_str() {
+        "bool" => HostValue::Bool { data: vec![false; shape.iter().product()], shape },
+        name => HostValue::blank(name.contains("float"), shape),
+    })
+}
+
+fn open_size(info: &ValueInfo) -> Error {
+    Error::invalid_model(format!(
+        "its input \"{}\" leaves a size other than the batch open; give it (sizes)",
+        info.name
+    ))
+}
+
+/// Checks a value against an input's declared form.
+fn check_value(value: &HostValue, info: &ValueInfo) -> Result<()> {
+    let shape = value.shape();
+    let fits = shape.len() == info.shape.len()
+        && shape.iter().zip(&info.shape).skip(1).all(|(&size, want)| want.is_none_or(|want| want == size));
+    if fits {
+        return Ok(());
+    }
+    Err(Error::InputShape { input: info.name.clone(), expected: written_shape(info), actual: shape.to_vec() })
+}
+
+fn written_shape(info: &ValueInfo) -> String {
+    let sizes = info.shape.iter().skip(1).map(|size| size.map_or("any".into(), |size| size.to_string()));
+    let shape = std::iter::once("batch".to_owned()).chain(sizes).collect::<Vec<_>>().join(", ");
+    format!("[{shape}]")
+}
+
+/// Softmax on the host.
+fn softmax(logits: &[f32]) -> Vec<f32> {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let powers: Vec<f64> = logits.iter().map(|logit| f64::from(logit - highest).exp()).collect();
+    let sum: f64 = powers.iter().sum();
+    powers.into_iter().map(|power| (power / sum) as f32).collect()
 }
 
 /// Counts of equal names, by name.

@@ -1,20 +1,21 @@
 //! Tensors whose rank is known only when a graph is loaded.
 //!
 //! Burn fixes a tensor's rank in its type; an ONNX graph fixes it in the file. [`Ranked`] bridges the two:
-//! operators that do not care about the rank use [`map_ranked!`], the others ask for the rank they need.
+//! operators that do not care about the rank use [`map_ranked!`] and [`zip_ranked!`], the others ask for the rank
+//! they need.
 
 use std::any::Any;
 
-use burn::tensor::{Bool, Float, Int, Tensor, TensorData};
-
-use crate::Device;
+use burn::tensor::{Bool, Float, Int, Tensor, TensorData, kind::Basic};
 
 /// The highest rank that a value of the graph may have.
 pub const MAX_RANK: usize = 6;
 
-/// A tensor of kind `K` and of any rank from 1 to [`MAX_RANK`].
+/// A tensor of kind `K` and of any rank up to [`MAX_RANK`].
 #[derive(Debug, Clone)]
-pub enum Ranked<K: burn::tensor::kind::Basic> {
+pub enum Ranked<K: Basic> {
+    /// A scalar, held as a tensor of one element.
+    D0(Tensor<1, K>),
     /// Rank 1.
     D1(Tensor<1, K>),
     /// Rank 2.
@@ -31,8 +32,9 @@ pub enum Ranked<K: burn::tensor::kind::Basic> {
 
 /// Applies an expression to the tensor inside a [`Ranked`], whatever its rank.
 macro_rules! with_ranked {
-    ($value:expr, $tensor:ident => $body:expr) => {
+    ($value:expr, $tensor:pat => $body:expr) => {
         match $value {
+            $crate::model::value::Ranked::D0($tensor) => $body,
             $crate::model::value::Ranked::D1($tensor) => $body,
             $crate::model::value::Ranked::D2($tensor) => $body,
             $crate::model::value::Ranked::D3($tensor) => $body,
@@ -45,8 +47,9 @@ macro_rules! with_ranked {
 
 /// Like `with_ranked!`, where the expression's result is a tensor of the same rank.
 macro_rules! map_ranked {
-    ($value:expr, $tensor:ident => $body:expr) => {
+    ($value:expr, $tensor:pat => $body:expr) => {
         match $value {
+            $crate::model::value::Ranked::D0($tensor) => $crate::model::value::Ranked::D0($body),
             $crate::model::value::Ranked::D1($tensor) => $crate::model::value::Ranked::D1($body),
             $crate::model::value::Ranked::D2($tensor) => $crate::model::value::Ranked::D2($body),
             $crate::model::value::Ranked::D3($tensor) => $crate::model::value::Ranked::D3($body),
@@ -57,65 +60,148 @@ macro_rules! map_ranked {
     };
 }
 
-pub(crate) use map_ranked;
-#[cfg(test)]
-pub(crate) use with_ranked;
+/// Like `map_ranked!` for two values; those of different ranks are an error.
+macro_rules! zip_ranked {
+    ($left:expr, $right:expr, ($a:pat, $b:pat) => $body:expr) => {
+        match ($left, $right) {
+            ($crate::model::value::Ranked::D0($a), $crate::model::value::Ranked::D0($b)) => {
+                Ok($crate::model::value::Ranked::D0($body))
+            }
+            ($crate::model::value::Ranked::D1($a), $crate::model::value::Ranked::D1($b)) => {
+                Ok($crate::model::value::Ranked::D1($body))
+            }
+            ($crate::model::value::Ranked::D2($a), $crate::model::value::Ranked::D2($b)) => {
+                Ok($crate::model::value::Ranked::D2($body))
+            }
+            ($crate::model::value::Ranked::D3($a), $crate::model::value::Ranked::D3($b)) => {
+                Ok($crate::model::value::Ranked::D3($body))
+            }
+            ($crate::model::value::Ranked::D4($a), $crate::model::value::Ranked::D4($b)) => {
+                Ok($crate::model::value::Ranked::D4($body))
+            }
+            ($crate::model::value::Ranked::D5($a), $crate::model::value::Ranked::D5($b)) => {
+                Ok($crate::model::value::Ranked::D5($body))
+            }
+            ($crate::model::value::Ranked::D6($a), $crate::model::value::Ranked::D6($b)) => {
+                Ok($crate::model::value::Ranked::D6($body))
+            }
+            _ => Err(String::from("its inputs have different numbers of dimensions")),
+        }
+    };
+}
 
-impl<K: burn::tensor::kind::Basic + 'static> Ranked<K> {
+pub(crate) use {map_ranked, with_ranked, zip_ranked};
+
+impl<K: Basic + 'static> Ranked<K> {
     /// The sizes of all dimensions.
     pub fn dims(&self) -> Vec<usize> {
-        with_ranked!(self, tensor => tensor.dims().to_vec())
+        match self {
+            Self::D0(_) => Vec::new(),
+            other => with_ranked!(other, tensor => tensor.dims().to_vec()),
+        }
     }
 
     /// The number of dimensions.
     pub fn rank(&self) -> usize {
-        with_ranked!(self, tensor => tensor.rank())
+        match self {
+            Self::D0(_) => 0,
+            other => with_ranked!(other, tensor => tensor.rank()),
+        }
     }
 
-    /// The tensor as one of rank `D`, or `None` where its rank is another.
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.dims().iter().product()
+    }
+
+    /// Whether there is no element at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The tensor as one of rank `D`, or `None` where its rank is another; a scalar counts as rank 1.
     pub fn get<const D: usize>(&self) -> Option<Tensor<D, K>> {
         let any: &dyn Any = with_ranked!(self, tensor => tensor);
         any.downcast_ref::<Tensor<D, K>>().cloned()
     }
 
-    /// The same elements in another shape of 1 to [`MAX_RANK`] dimensions and the same number of elements.
+    /// The device that holds the elements.
+    pub fn device(&self) -> burn::tensor::Device {
+        with_ranked!(self, tensor => tensor.device())
+    }
+
+    /// The same elements in another shape of up to [`MAX_RANK`] dimensions and the same number of elements.
     pub fn reshape(self, dims: &[usize]) -> Option<Self> {
-        fn to<const A: usize, const D: usize, K: burn::tensor::kind::Basic>(
+        fn to<const A: usize, const D: usize, K: Basic>(
             tensor: Tensor<A, K>,
-            dims: &[usize],
+            dims: [usize; D],
         ) -> Option<Tensor<D, K>> {
-            let dims: [usize; D] = dims.try_into().ok()?;
             (tensor.dims().iter().product::<usize>() == dims.iter().product::<usize>())
                 .then(|| tensor.reshape(dims))
         }
-        with_ranked!(self, tensor => match dims.len() {
-            1 => to(tensor, dims).map(Self::D1),
-            2 => to(tensor, dims).map(Self::D2),
-            3 => to(tensor, dims).map(Self::D3),
-            4 => to(tensor, dims).map(Self::D4),
-            5 => to(tensor, dims).map(Self::D5),
-            6 => to(tensor, dims).map(Self::D6),
+        let before = self.dims();
+        if before == dims {
+            return Some(self);
+        }
+        if before.contains(&0) {
+            // Burn's reshape takes a size of 0 for "as it was".
+            let empty = dims.iter().product::<usize>() == 0;
+            return empty.then(|| self.emptied(dims)).flatten();
+        }
+        with_ranked!(self, tensor => match *dims {
+            [] => to(tensor, [1]).map(Self::D0),
+            [a] => to(tensor, [a]).map(Self::D1),
+            [a, b] => to(tensor, [a, b]).map(Self::D2),
+            [a, b, c] => to(tensor, [a, b, c]).map(Self::D3),
+            [a, b, c, d] => to(tensor, [a, b, c, d]).map(Self::D4),
+            [a, b, c, d, e] => to(tensor, [a, b, c, d, e]).map(Self::D5),
+            [a, b, c, d, e, f] => to(tensor, [a, b, c, d, e, f]).map(Self::D6),
             _ => None,
         })
+    }
+
+    /// No element in the shape `dims`, one of whose sizes is 0.
+    fn emptied(self, dims: &[usize]) -> Option<Self> {
+        let device = self.device();
+        let dtype = with_ranked!(&self, tensor => tensor.dtype());
+        let dims = dims.to_vec();
+        let nothing = match dtype {
+            dtype if dtype.is_float() => TensorData::new(Vec::<f32>::new(), dims),
+            dtype if dtype.is_bool() => TensorData::new(Vec::<bool>::new(), dims),
+            _ => TensorData::new(Vec::<i64>::new(), dims),
+        };
+        Self::from_data(nothing, &device)
     }
 
     /// Leading dimensions of size 1 added until the rank is `rank`, as ONNX broadcasts do.
     pub fn with_rank(self, rank: usize) -> Option<Self> {
         let dims = self.dims();
-        if dims.len() == rank {
-            return Some(self);
-        }
         let missing = rank.checked_sub(dims.len())?;
         let dims: Vec<usize> = std::iter::repeat_n(1, missing).chain(dims).collect();
         self.reshape(&dims)
     }
 
-    /// A value with the contents of `data`; a scalar (rank 0) becomes a tensor of one element.
+    /// The value repeated along its dimensions of size 1 until it has the shape `dims`.
+    pub fn expand(self, dims: &[usize]) -> Option<Self> {
+        let value = self.with_rank(dims.len())?;
+        if value.dims() == dims {
+            return Some(value);
+        }
+        if value.dims().iter().zip(dims).any(|(&have, &want)| have != want && have != 1) {
+            return None;
+        }
+        fn array<const D: usize>(dims: &[usize]) -> Option<[usize; D]> {
+            dims.try_into().ok()
+        }
+        Some(map_ranked!(value, tensor => expand(tensor, array(dims)?)))
+    }
+
+    /// A value with the contents of `data`.
     pub(crate) fn from_data(data: TensorData, device: &burn::tensor::Device) -> Option<Self> {
         Some(match data.shape().len() {
             0 => {
                 let (bytes, _, dtype) = data.into_parts();
-                Self::D1(Tensor::from_data(TensorData::from_bytes(bytes, [1], dtype), device))
+                Self::D0(Tensor::from_data(TensorData::from_bytes(bytes, [1], dtype), device))
             }
             1 => Self::D1(Tensor::from_data(data, device)),
             2 => Self::D2(Tensor::from_data(data, device)),
@@ -126,11 +212,23 @@ impl<K: burn::tensor::kind::Basic + 'static> Ranked<K> {
             _ => return None,
         })
     }
+
+    /// All elements in a row.
+    pub(crate) fn flat(self) -> Tensor<1, K> {
+        with_ranked!(self, tensor => {
+            let count = tensor.dims().iter().product::<usize>();
+            tensor.reshape([count])
+        })
+    }
+}
+
+fn expand<const D: usize, K: Basic>(tensor: Tensor<D, K>, dims: [usize; D]) -> Tensor<D, K> {
+    tensor.expand(dims)
 }
 
 macro_rules! from_tensor {
     ($($variant:ident = $rank:literal),*) => {
-        $(impl<K: burn::tensor::kind::Basic> From<Tensor<$rank, K>> for Ranked<K> {
+        $(impl<K: Basic> From<Tensor<$rank, K>> for Ranked<K> {
             fn from(tensor: Tensor<$rank, K>) -> Self {
                 Self::$variant(tensor)
             }
@@ -151,14 +249,39 @@ pub enum Value {
     Bool(Ranked<Bool>),
 }
 
+/// Applies an expression to the [`Ranked`] inside a [`Value`], whatever its kind.
+macro_rules! with_value {
+    ($value:expr, $ranked:pat => $body:expr) => {
+        match $value {
+            $crate::model::value::Value::Float($ranked) => $body,
+            $crate::model::value::Value::Int($ranked) => $body,
+            $crate::model::value::Value::Bool($ranked) => $body,
+        }
+    };
+}
+
+/// Like `with_value!`, where the expression's result is a [`Ranked`] of the same kind.
+macro_rules! map_value {
+    ($value:expr, $ranked:pat => $body:expr) => {
+        match $value {
+            $crate::model::value::Value::Float($ranked) => $crate::model::value::Value::Float($body),
+            $crate::model::value::Value::Int($ranked) => $crate::model::value::Value::Int($body),
+            $crate::model::value::Value::Bool($ranked) => $crate::model::value::Value::Bool($body),
+        }
+    };
+}
+
+pub(crate) use map_value;
+
 impl Value {
     /// The sizes of all dimensions.
     pub fn dims(&self) -> Vec<usize> {
-        match self {
-            Self::Float(tensor) => tensor.dims(),
-            Self::Int(tensor) => tensor.dims(),
-            Self::Bool(tensor) => tensor.dims(),
-        }
+        with_value!(self, ranked => ranked.dims())
+    }
+
+    /// The number of dimensions.
+    pub fn rank(&self) -> usize {
+        with_value!(self, ranked => ranked.rank())
     }
 
     /// Number of elements.
@@ -171,26 +294,60 @@ impl Value {
         self.len() == 0
     }
 
-    /// A constant of the file on `device`, f16 and f64 converted to f32, every integer type to Burn's own.
-    pub(crate) fn from_constant(data: TensorData, device: &Device) -> Option<Self> {
+    /// The device that holds the elements.
+    pub fn device(&self) -> burn::tensor::Device {
+        with_value!(self, ranked => ranked.device())
+    }
+
+    /// The same elements in another shape.
+    pub(crate) fn reshape(self, dims: &[usize]) -> Result<Self, String> {
+        let before = self.dims();
+        let reason = || format!("its {before:?} elements do not fill the shape {dims:?}");
+        Ok(map_value!(self, ranked => ranked.reshape(dims).ok_or_else(reason)?))
+    }
+
+    /// The contents of `data` on a device: f16 and f64 as f32, every integer type as Burn's own.
+    pub(crate) fn from_data(data: TensorData, device: &burn::tensor::Device) -> Option<Self> {
         let dtype = data.dtype();
         if dtype.is_float() {
-            Ranked::from_data(data.convert::<f32>(), device.burn()).map(Self::Float)
+            Ranked::from_data(data.convert::<f32>(), device).map(Self::Float)
         } else if dtype.is_bool() {
-            Ranked::from_data(data, device.burn()).map(Self::Bool)
+            Ranked::from_data(data, device).map(Self::Bool)
         } else if dtype.is_int() || dtype.is_uint() {
-            Ranked::from_data(data.convert::<i64>(), device.burn()).map(Self::Int)
+            Ranked::from_data(data.convert::<i64>(), device).map(Self::Int)
         } else {
             None
         }
     }
-}
 
-impl<const D: usize> From<Tensor<D>> for Value
-where
-    Ranked<Float>: From<Tensor<D>>,
-{
-    fn from(tensor: Tensor<D>) -> Self {
-        Self::Float(tensor.into())
+    /// A copy on another device. The elements must lie on the host: nothing is read back from a GPU.
+    pub(crate) fn uploaded(&self, device: &burn::tensor::Device) -> Option<Self> {
+        Some(map_value!(self, ranked => {
+            let dims = ranked.dims();
+            Ranked::from_data(ranked.clone().flat().into_data(), device)?.reshape(&dims)?
+        }))
     }
 }
+
+macro_rules! from_ranked {
+    ($($kind:ident),*) => {
+        $(
+            impl From<Ranked<$kind>> for Value {
+                fn from(ranked: Ranked<$kind>) -> Self {
+                    Self::$kind(ranked)
+                }
+            }
+
+            impl<const D: usize> From<Tensor<D, $kind>> for Value
+            where
+                Ranked<$kind>: From<Tensor<D, $kind>>,
+            {
+                fn from(tensor: Tensor<D, $kind>) -> Self {
+                    Self::$kind(tensor.into())
+                }
+            }
+        )*
+    };
+}
+
+from_ranked!(Float, Int, Bool);

@@ -1,11 +1,16 @@
 //! Values across the boundary.
 
-use js_sys::{Array, Float32Array, Object, Reflect, Uint8Array, Uint8ClampedArray, Uint32Array};
+use std::collections::BTreeMap;
+
+use js_sys::{
+    Array, BigInt64Array, Float32Array, Int32Array, Object, Reflect, Uint8Array, Uint8ClampedArray,
+    Uint32Array,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::JsResult;
-use crate::{Error, Explanation, HostTensor, Input, input::image::Region};
+use crate::{Error, Explanation, HostTensor, Input, input::image::Region, model::HostValue};
 
 pub(super) use super::get as field;
 
@@ -43,10 +48,14 @@ fn invalid(reason: &str) -> JsValue {
 pub(super) enum OwnedInput {
     Pixels { rgba: Vec<u8>, width: usize, height: usize },
     Tensor(HostTensor),
+    Bound,
 }
 
 impl OwnedInput {
     pub fn from_js(input: &JsValue) -> JsResult<Self> {
+        if input.is_null() {
+            return Ok(Self::Bound);
+        }
         let Some(pixels) = field(input, "pixels")? else {
             return tensor_from_js(input).map(Self::Tensor);
         };
@@ -68,6 +77,7 @@ impl OwnedInput {
         match self {
             Self::Pixels { rgba, width, height } => Input::Pixels { rgba, width: *width, height: *height },
             Self::Tensor(tensor) => Input::Tensor(tensor),
+            Self::Bound => Input::Bound,
         }
     }
 }
@@ -79,6 +89,30 @@ pub(super) fn tensor_from_js(tensor: &JsValue) -> JsResult<HostTensor> {
         })?;
     let shape = field(tensor, "shape")?.ok_or_else(|| invalid("The tensor's shape is missing."))?;
     HostTensor::new(data.to_vec(), from_js(shape)?).map_err(js_error)
+}
+
+/// Values of a model's inputs, by name: whole numbers as an `Int32Array` or a `BigInt64Array`, real ones as a
+/// `Float32Array`.
+pub(super) fn values_from_js(inputs: &JsValue) -> JsResult<BTreeMap<String, HostValue>> {
+    let mut values = BTreeMap::new();
+    for name in Object::keys(&Object::from(inputs.clone())) {
+        let name = name.as_string().unwrap_or_default();
+        let tensor = field(inputs, &name)?.ok_or_else(|| invalid("An input has no value."))?;
+        let shape = field(&tensor, "shape")?.ok_or_else(|| invalid("An input's shape is missing."))?;
+        let shape: Vec<usize> = from_js(shape)?;
+        let data = field(&tensor, "data")?.ok_or_else(|| invalid("An input's data is missing."))?;
+        let value = if let Some(data) = data.dyn_ref::<Float32Array>() {
+            HostValue::Float { data: data.to_vec(), shape }
+        } else if let Some(data) = data.dyn_ref::<Int32Array>() {
+            HostValue::Int { data: data.to_vec().into_iter().map(i64::from).collect(), shape }
+        } else if let Some(data) = data.dyn_ref::<BigInt64Array>() {
+            HostValue::Int { data: data.to_vec(), shape }
+        } else {
+            return Err(invalid("An input's data must be a Float32Array, an Int32Array or a BigInt64Array."));
+        };
+        values.insert(name, value);
+    }
+    Ok(values)
 }
 
 fn floats(data: &[f32], shape: &[usize]) -> JsResult<Object> {
@@ -100,6 +134,10 @@ pub(super) fn explanation_to_js(explanation: &Explanation, region: Option<Region
     let heatmap = floats(&explanation.heatmap.data, &explanation.heatmap.shape)?;
     Reflect::set(&heatmap, &"rule".into(), &explanation.heatmap.rule.as_str().into())?;
     set("heatmap", &heatmap)?;
+    if !explanation.individual.is_empty() {
+        let maps = explanation.individual.iter().map(tensor_to_js).collect::<JsResult<Array>>()?;
+        set("individual", &maps)?;
+    }
     if let Some(found) = &explanation.segments {
         let segments = Object::new();
         let set = |name: &str, value: &JsValue| Reflect::set(&segments, &name.into(), value);

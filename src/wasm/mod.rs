@@ -15,7 +15,10 @@ use wasm_bindgen_futures::JsFuture;
 
 use crate::{
     Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, Preprocessing, Progress,
-    attribution::registry, input::preprocessing::labels_from_config, render::ColourMap,
+    attribution::registry,
+    input::preprocessing::labels_from_config,
+    model::{self, ModelFile},
+    render::ColourMap,
 };
 use convert::{OwnedInput, from_js, js_error, tensor_from_js, tensor_to_js, to_js};
 
@@ -65,6 +68,12 @@ impl Engine {
         to_js(self.device.report())
     }
 
+    /// Says what an ONNX file holds and whether it can be loaded; puts nothing on the device.
+    #[wasm_bindgen(unchecked_return_type = "ModelReport")]
+    pub fn inspect(&self, onnx: Vec<u8>) -> JsResult {
+        to_js(&model::inspect(&onnx).map_err(js_error)?)
+    }
+
     /// Loads an ONNX classifier.
     #[wasm_bindgen(js_name = loadModel)]
     pub async fn load_model(
@@ -72,9 +81,13 @@ impl Engine {
         onnx: Vec<u8>,
         #[wasm_bindgen(unchecked_param_type = "ModelOptions")] options: JsValue,
     ) -> JsResult<Model> {
-        let options: types::ModelOptions = from_js(options)?;
+        let options = types::ModelOptions::from_js(options)?;
         let load = || {
-            let mut explainer = Explainer::load(&onnx, &self.device)?;
+            let external = options.external()?;
+            let external =
+                |location: &str, offset: u64, length: Option<u64>| external.read(location, offset, length);
+            let file = ModelFile { bytes: &onnx, external: Some(&external) };
+            let mut explainer = Explainer::load_with(&file, &options.graph, &self.device)?;
             if let Some(declared) = &options.preprocessing {
                 explainer = explainer.with_preprocessing(Preprocessing::from_json(&declared.to_string())?)?;
             }
@@ -104,6 +117,23 @@ impl Model {
     #[wasm_bindgen(getter, unchecked_return_type = "ModelInfo")]
     pub fn info(&self) -> JsResult {
         to_js(&self.explainer.info())
+    }
+
+    /// The same model with values for the inputs that are not explained.
+    #[wasm_bindgen(js_name = withInputs)]
+    pub fn with_inputs(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "Record<string, ModelInput>")] inputs: JsValue,
+    ) -> JsResult<Model> {
+        let values = convert::values_from_js(&inputs)?;
+        Ok(Model { explainer: Rc::new(self.explainer.with_inputs(values).map_err(js_error)?) })
+    }
+
+    /// The tensor that the network sees of one input.
+    #[wasm_bindgen(unchecked_return_type = "TensorData")]
+    pub fn prepare(&self, #[wasm_bindgen(unchecked_param_type = "WasmInput")] input: JsValue) -> JsResult {
+        let input = OwnedInput::from_js(&input)?;
+        tensor_to_js(&self.explainer.prepare(&input.borrow()).map_err(js_error)?.0)
     }
 
     /// The most probable classes of one input.

@@ -1,7 +1,12 @@
 //! Types that exist on the JavaScript side only, in TypeScript.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
-use wasm_bindgen::prelude::*;
+use wasm_bindgen::{JsCast, prelude::*};
+
+use super::{JsResult, convert};
+use crate::model;
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -12,7 +17,17 @@ export interface TensorData {
 }
 
 /** What a model takes: RGBA pixels, or a tensor in model space that goes into the network as it is. */
-export type WasmInput = { pixels: Uint8Array | Uint8ClampedArray; width: number; height: number } | TensorData;
+export type WasmInput =
+    | { pixels: Uint8Array | Uint8ClampedArray; width: number; height: number }
+    | TensorData
+    /** The inputs that `withInputs` has set, for a model that is explained at a node. */
+    | null;
+
+/** A value of an input that is not explained. */
+export interface ModelInput {
+    data: Float32Array | Int32Array | BigInt64Array;
+    shape: number[];
+}
 
 /** How to open an engine. */
 export interface EngineOptions {
@@ -27,6 +42,18 @@ export interface ModelOptions {
     labels?: string[] | null;
     /** The contents of a Hugging Face config.json; its id2label names the classes. */
     config?: Record<string, unknown> | null;
+    /** The explained input, where there are several. */
+    input?: string | null;
+    /** The explained output, where there are several. */
+    output?: string | null;
+    /** Explain the output of this node instead of an input: an embedding, above all. */
+    at?: string | null;
+    /** Sizes of open dimensions, by the symbolic name in the file or as `input:axis`. */
+    sizes?: Record<string, number> | null;
+    /** How scores become probabilities; found in the graph where it is left out. */
+    activation?: Activation | null;
+    /** Files with weights that lie outside of the ONNX file, by the location that it names. */
+    external?: Record<string, Uint8Array> | null;
 }
 
 /** Called between the steps of an explanation. */
@@ -59,6 +86,8 @@ export interface Explanation {
     /** The raw values of the method, in the shape of the model's input or of one channel of it. */
     attribution: TensorData;
     heatmap: Heatmap;
+    /** What tells the target from each class of `info.against` alone, where that was asked for (AGI's `individual`). */
+    individual?: TensorData[];
     /** For methods that work on segments. */
     segments?: Segmentation;
     /** The part of the photograph that the network saw; null for tensors. */
@@ -77,4 +106,71 @@ pub(super) struct ModelOptions {
     pub preprocessing: Option<serde_json::Value>,
     pub labels: Option<Vec<String>>,
     pub config: Option<serde_json::Value>,
+    #[serde(skip)]
+    pub graph: model::ModelOptions,
+    #[serde(skip)]
+    files: JsValue,
+}
+
+/// What of the options concerns the graph.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct GraphOptions {
+    input: Option<String>,
+    output: Option<String>,
+    at: Option<String>,
+    sizes: Option<BTreeMap<String, usize>>,
+    activation: Option<model::Activation>,
+}
+
+impl ModelOptions {
+    pub fn from_js(options: JsValue) -> JsResult<Self> {
+        if options.is_undefined() || options.is_null() {
+            return Ok(Self::default());
+        }
+        let graph: GraphOptions = convert::from_js(options.clone())?;
+        let mut read: Self = convert::from_js(options.clone())?;
+        read.graph = model::ModelOptions {
+            input: graph.input,
+            output: graph.output,
+            at: graph.at,
+            sizes: graph.sizes.unwrap_or_default(),
+            activation: graph.activation,
+        };
+        read.files = convert::field(&options, "external")?.unwrap_or_default();
+        Ok(read)
+    }
+
+    /// The files beside the model.
+    pub fn external(&self) -> crate::Result<Files> {
+        let mut files = BTreeMap::new();
+        if self.files.is_object() {
+            for name in js_sys::Object::keys(&js_sys::Object::from(self.files.clone())) {
+                let bytes = js_sys::Reflect::get(&self.files, &name).ok();
+                let bytes = bytes.and_then(|bytes| bytes.dyn_into::<js_sys::Uint8Array>().ok());
+                let name = name.as_string().unwrap_or_default();
+                let bytes = bytes.ok_or_else(|| {
+                    crate::Error::InputInvalid(format!("The external file \"{name}\" must be a Uint8Array."))
+                })?;
+                files.insert(name, bytes);
+            }
+        }
+        Ok(Files(files))
+    }
+}
+
+/// Files with weights, which stay in JavaScript's memory until a weight is read.
+pub(super) struct Files(BTreeMap<String, js_sys::Uint8Array>);
+
+impl Files {
+    pub fn read(&self, location: &str, offset: u64, length: Option<u64>) -> Result<Vec<u8>, String> {
+        let missing = || format!("lies in the file \"{location}\"; give that file too");
+        let file = self.0.get(location).ok_or_else(missing)?;
+        let size = u64::from(file.length());
+        let end = offset.checked_add(length.unwrap_or(size.saturating_sub(offset)));
+        match end.filter(|&end| end <= size) {
+            Some(end) => Ok(file.subarray(offset as u32, end as u32).to_vec()),
+            None => Err(format!("lies beyond the end of the file \"{location}\"")),
+        }
+    }
 }

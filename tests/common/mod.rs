@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod generated;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -97,6 +99,11 @@ pub struct Case {
     pub logit_difference: Option<f64>,
     /// How far the oracle, computed in 64 bits, agrees with itself in 32.
     pub float32: Option<Agreement>,
+    /// The largest value that RelEx's first mask may have.
+    pub start: Option<f32>,
+    /// The backgrounds and positions that the oracle drew for expected gradients.
+    #[serde(default)]
+    pub draws: Vec<[f32; 2]>,
     /// Where the oracle's steps are stored, for a curve that is led by hand.
     pub curve: Option<String>,
 }
@@ -207,8 +214,18 @@ fn pearson(a: &[f64], b: &[f64]) -> f64 {
     dot / (aa * bb).sqrt()
 }
 
-/// Puts a table's rows under their heading into a page of the docs, where `UPDATE_DOCS` asks for it.
+/// Puts a table of agreements under its heading into a page of the docs, where `UPDATE_DOCS` asks for it.
 pub fn publish(page: &str, heading: &str, rows: &[String]) {
+    publish_table(
+        page,
+        heading,
+        &["network", "case", "device", "cosine", "rank correlation", "relative l2"],
+        rows,
+    );
+}
+
+/// Puts a table's rows under their heading into a page of the docs, where `UPDATE_DOCS` asks for it.
+pub fn publish_table(page: &str, heading: &str, columns: &[&str], rows: &[String]) {
     static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
     if std::env::var_os("UPDATE_DOCS").is_none() {
         return;
@@ -220,8 +237,30 @@ pub fn publish(page: &str, heading: &str, rows: &[String]) {
     let end = "<!-- end -->\n";
     let from = text.find(&start).unwrap_or_else(|| panic!("{page} has no place for {heading}")) + start.len();
     let to = from + text[from..].find(end).unwrap();
-    let table =
-        "| network | case | device | cosine | rank correlation | relative l2 |\n|---|---|---|---|---|---|\n";
-    let body = format!("\n{table}{}\n\n", rows.join("\n"));
+    let head = format!("| {} |\n|{}", columns.join(" | "), "---|".repeat(columns.len()));
+    let body = format!("\n{head}\n{}\n\n", rows.join("\n"));
     fs::write(&path, format!("{}{body}{}", &text[..from], &text[to..])).unwrap();
+}
+
+/// `count` well mixed 32-bit numbers: MurmurHash3's finaliser over a counter, as in tests/reference/common.py.
+fn mixed(count: usize, stream: u32) -> impl Iterator<Item = u32> {
+    (0..count as u32).map(move |k| {
+        let mut k = k.wrapping_add(stream.wrapping_mul(0x9E37_79B9));
+        for (shift, factor) in [(16, 0x85EB_CA6B), (13, 0xC2B2_AE35_u32)] {
+            k = (k ^ (k >> shift)).wrapping_mul(factor);
+        }
+        k ^ (k >> 16)
+    })
+}
+
+/// The oracles' uniform numbers.
+pub fn uniform(count: usize, stream: u32) -> Vec<f32> {
+    mixed(count, stream).map(|k| (k >> 8) as f32 / (1u32 << 24) as f32).collect()
+}
+
+/// The oracles' nearly normal numbers.
+pub fn normal(count: usize, stream: u32) -> Vec<f32> {
+    let thirds: Vec<u32> = mixed(3 * count, stream).map(|k| k >> 16).collect();
+    let sums = thirds.chunks_exact(3).map(|three| three.iter().sum::<u32>() as f32);
+    sums.map(|sum| (2.0 * sum - 196_605.0) / 65_536.0).collect()
 }

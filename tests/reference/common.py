@@ -46,13 +46,16 @@ class OnnxNet:
             value = torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy())
             self.weights[tensor.name] = value.to(dtype) if value.is_floating_point() else value
 
-    def __call__(self, x):
+    def __call__(self, x, taps=None):
+        """The logits. `taps` maps names of values to functions through which those values go on their way."""
+        taps = taps or {}
         values = dict(self.weights)
         values[self.input] = x
         for node in self.nodes:
             attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
             inputs = [values[name] if name else None for name in node.input]
-            values[node.output[0]] = OPERATORS[node.op_type](self, inputs, attributes)
+            value = OPERATORS[node.op_type](self, inputs, attributes)
+            values[node.output[0]] = taps.get(node.output[0], lambda v: v)(value)
         return values[self.output]
 
 
@@ -272,6 +275,29 @@ def captum_comparison(net, x, baseline, target, steps, ours):
     return result
 
 
+# --- numbers that both sides can make ------------------------------------------------------------
+
+
+def mixed(n, stream):
+    """`n` well mixed 32-bit numbers: MurmurHash3's finaliser over a counter. tests/common has the same."""
+    k = (np.arange(n, dtype=np.uint64) + np.uint64(stream) * np.uint64(0x9E3779B9)) & np.uint64(0xFFFFFFFF)
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        k ^= k >> np.uint64(shift)
+        k = (k * np.uint64(factor)) & np.uint64(0xFFFFFFFF)
+    return k ^ (k >> np.uint64(16))
+
+
+def uniform(n, stream):
+    """Numbers in [0,1) that float32 holds exactly."""
+    return torch.from_numpy((mixed(n, stream) >> np.uint64(8)).astype(np.float64) / 2**24)
+
+
+def normal(n, stream):
+    """The sum of three uniform numbers with mean 0 and variance 1, which float32 holds exactly: nearly normal."""
+    thirds = (mixed(3 * n, stream) >> np.uint64(16)).reshape(n, 3).sum(1).astype(np.float64)
+    return torch.from_numpy((2 * thirds - 196605) / 65536)
+
+
 # --- the format of the fixtures ------------------------------------------------------------------
 
 
@@ -322,3 +348,41 @@ def write_json(path, value):
 
 def sha256(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+# --- the networks of the further families --------------------------------------------------------
+
+
+class Network:
+    """A network with its spaces, in float64 and in float32."""
+
+    def __init__(self, name, path, declared):
+        self.name, self.exact, self.single = name, OnnxNet(path), OnnxNet(path, torch.float32)
+        self.space = Preprocessing(declared)
+        keys = ("do_rescale", "rescale_factor", "image_mean", "image_std", "channel_order")
+        preprocessing = {key: declared[key] for key in keys if key in declared}
+        self.head = {"file": str(path.relative_to(ROOT)), "sha256": sha256(path), "preprocessing": preprocessing}
+
+    def read(self, image):
+        """The input in float64 and in float32, and the predicted class."""
+        pixels = self.space.pixels(FIXTURES / image)
+        x, x32 = self.space.to_model(pixels), self.space.to_model(pixels.float())
+        return x, x32, int(self.exact(x).argmax())
+
+    def add(self, family, image, suffix, exact, single, **case):
+        """Stores the float64 map of a case, with the agreement of the float32 one."""
+        stem = f"{self.name}_{image.split('/')[-1].split('_')[0].removesuffix('.png')}"
+        family.add(
+            f"{stem}_{suffix}.npy", exact, sampled=self.name != "tiny", model=self.name, image=image,
+            float32=agreement(single, exact), **case,
+        )  # fmt: skip
+        print(stem, suffix, family.cases[-1]["float32"], flush=True)
+
+
+def networks(photographs=("chelsea", "coffee")):
+    """Each network with its images."""
+    declared = json.loads((FIXTURES / "tiny.json").read_text())
+    yield Network("tiny", FIXTURES / "tiny.onnx", declared), ["tiny/a.png", "tiny/b.png"]
+    for name, side in (("squeezenet1_1", 227), ("efficientnet_lite0", 224)):
+        declared = json.loads((MODELS / f"{name}.json").read_text())["preprocessing"]
+        yield Network(name, MODELS / f"{name}.onnx", declared), [f"images/{p}_{side}.png" for p in photographs]

@@ -1,10 +1,21 @@
 """Makes all fixtures of tests/fixtures again, in order. (`cargo xtask reference` runs the same scripts one by one.)"""
 
+import axai_statistics
 import broken
+import cam
+import families
 import imagenet
 import images
+import metrics
+import paths
+import perturbation
+import relex
+import segments
 import tiny
+import zoo
 
-for family in (images, broken, tiny, imagenet):
+for family in (
+    images, broken, tiny, imagenet, segments, perturbation, cam, paths, relex, zoo, families, axai_statistics, metrics
+):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

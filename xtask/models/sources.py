@@ -50,6 +50,12 @@ SCIKIT_IMAGE = Source(
     "scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
     "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
 )
+ONNX = Source(
+    "onnx",
+    "1.17.0",
+    "onnx-1.17.0-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl",
+    "4a183c6178be001bf398260e5ac2c927dc43e7746e8638d6c05c20e321f8c949",
+)
 SCIKIT_LEARN = Source(
     "scikit-learn",
     "1.9.1",

@@ -32,6 +32,24 @@ pub fn models(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
+/// The folder of ONNX's own tests of its operators, fetched once.
+pub fn onnx_tests(paths: &Paths) -> Result<PathBuf> {
+    let folder = paths.cache.join("onnx-tests");
+    let done = folder.join("fetched");
+    let tests = folder.join("onnx/backend/test/data/node");
+    if done.is_file() && tests.is_dir() {
+        return Ok(tests);
+    }
+    report::step("Fetching ONNX's own tests of its operators", || {
+        let mut command = program("python3");
+        command.arg("-B").arg(paths.root.join("xtask/models/onnx_tests.py"));
+        command.arg("--cache").arg(paths.cache.join("sources")).arg("--out").arg(&folder);
+        command::run(&mut command)?;
+        Ok(fs::write(&done, "")?)
+    })?;
+    Ok(tests)
+}
+
 /// Makes the tests' reference figures again: all of them, or those of the named scripts.
 pub fn reference(paths: &Paths, names: &[String]) -> Result<()> {
     let folder = paths.root.join("tests/reference");

@@ -9,6 +9,7 @@ use crate::command::{self, program};
 use crate::lint;
 use crate::npm;
 use crate::paths::Paths;
+use crate::python;
 use crate::report;
 use crate::setup;
 use crate::wasm;
@@ -54,11 +55,15 @@ impl Display for Suite {
 
 fn engine(paths: &Paths) -> Result<()> {
     setup::vulkan()?;
+    let onnx_tests = python::onnx_tests(paths)?;
     // One package at a time: together they would share their dependencies' features, and so build all of them anew.
     for package in ["xtask", "adversight"] {
         report::step(&format!("Testing {package} natively"), || {
             command::run(
-                program("cargo").args(["test", "--locked", "--package", package]).current_dir(&paths.root),
+                program("cargo")
+                    .args(["test", "--locked", "--package", package])
+                    .env("ADVERSIGHT_ONNX_TESTS", &onnx_tests)
+                    .current_dir(&paths.root),
             )
         })?;
     }

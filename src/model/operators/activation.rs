@@ -1,49 +1,203 @@
-//! Functions of one element: Relu, Clip, Sigmoid, and Softmax along an axis.
+//! Functions of one real number, and the softmax family along an axis.
 
-use burn::tensor::activation;
-use onnx_ir::node::{
-    clip::{ClipInput, ClipNode},
-    relu::ReluNode,
-    sigmoid::SigmoidNode,
-    softmax::SoftmaxNode,
-};
+use burn::tensor::{Bool, Float, activation};
 
-use super::{Plan, one};
-use crate::model::value::map_ranked;
+use super::{Inputs, Node, Plan, axis, one};
+use crate::model::value::{Ranked, map_ranked};
 
-pub(super) fn relu(_: &ReluNode) -> Plan {
-    Ok(Box::new(|inputs| one(map_ranked!(inputs.float(0)?, x => activation::relu(x)))))
-}
-
-pub(super) fn sigmoid(_: &SigmoidNode) -> Plan {
-    Ok(Box::new(|inputs| one(map_ranked!(inputs.float(0)?, x => activation::sigmoid(x)))))
-}
-
-pub(super) fn softmax(node: &SoftmaxNode) -> Plan {
-    let axis = node.config.axis;
-    Ok(Box::new(move |inputs| {
-        let x = inputs.float(0)?;
-        if axis >= x.rank() {
-            return Err(format!("its axis {axis} is not one of the input's {} dimensions", x.rank()));
-        }
-        one(map_ranked!(x, x => activation::softmax(x, axis)))
-    }))
-}
-
-pub(super) fn clip(node: &ClipNode) -> Plan {
-    let bound = |input: &Option<ClipInput>| match input {
-        Some(ClipInput::Static(value)) => Ok(Some(*value as f32)),
-        Some(ClipInput::Runtime(_)) => Err("its bounds are computed while the model runs".to_owned()),
-        None => Ok(None),
+/// Operators without attributes.
+macro_rules! functions {
+    ($($(#[$doc:meta])* $name:ident: $x:ident => $body:expr;)*) => {
+        $($(#[$doc])*
+        pub(super) fn $name(_: &Node) -> Plan {
+            Ok(Box::new(|inputs| one(map_ranked!(inputs.float(0)?, $x => $body))))
+        })*
     };
-    let (low, high) = (bound(&node.config.min)?, bound(&node.config.max)?);
-    Ok(Box::new(move |inputs| {
-        let x = inputs.float(0)?;
-        one(match (low, high) {
-            (Some(low), Some(high)) => map_ranked!(x, x => x.clamp(low, high)),
-            (Some(low), None) => map_ranked!(x, x => x.clamp_min(low)),
-            (None, Some(high)) => map_ranked!(x, x => x.clamp_max(high)),
-            (None, None) => x,
+}
+
+functions! {
+    acos: x => x.acos();
+    acosh: x => x.acosh();
+    asin: x => x.asin();
+    asinh: x => x.asinh();
+    atan: x => x.atan();
+    atanh: x => x.atanh();
+    ceil: x => x.ceil();
+    cos: x => x.cos();
+    cosh: x => x.cosh();
+    erf: x => x.erf();
+    exp: x => x.exp();
+    floor: x => x.floor();
+    hard_swish: x => x.clone() * (x / 6.0 + 0.5).clamp(0.0, 1.0);
+    log: x => x.log();
+    mish: x => activation::mish(x);
+    reciprocal: x => x.recip();
+    relu: x => activation::relu(x);
+    round: x => x.round();
+    sigmoid: x => activation::sigmoid(x);
+    sin: x => x.sin();
+    sinh: x => x.sinh();
+    softplus: x => activation::softplus(x, 1.0);
+    softsign: x => activation::softsign(x);
+    sqrt: x => x.sqrt();
+    tan: x => x.tan();
+    tanh: x => x.tanh();
+}
+
+/// The value at the end of [`floating`]'s closure.
+type Function = fn(Ranked<Float>, &[f32]) -> Ranked<Float>;
+
+/// An operator whose attributes are numbers with defaults.
+fn floating(node: &Node, attributes: &[(&str, f32)], function: Function) -> Plan {
+    let values =
+        attributes.iter().map(|(name, default)| node.float(name, *default)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Box::new(move |inputs| one(function(inputs.float(0)?, &values))))
+}
+
+pub(super) fn leaky_relu(node: &Node) -> Plan {
+    floating(
+        node,
+        &[("alpha", 0.01)],
+        |x, values| map_ranked!(x, x => activation::leaky_relu(x, f64::from(values[0]))),
+    )
+}
+
+pub(super) fn elu(node: &Node) -> Plan {
+    floating(
+        node,
+        &[("alpha", 1.0)],
+        |x, values| map_ranked!(x, x => activation::elu(x, f64::from(values[0]))),
+    )
+}
+
+pub(super) fn celu(node: &Node) -> Plan {
+    floating(
+        node,
+        &[("alpha", 1.0)],
+        |x, values| map_ranked!(x, x => activation::celu(x, f64::from(values[0]))),
+    )
+}
+
+pub(super) fn selu(node: &Node) -> Plan {
+    let defaults = [("alpha", 1.673_263_2), ("gamma", 1.050_701)];
+    floating(
+        node,
+        &defaults,
+        |x, values| map_ranked!(x, x => activation::elu(x, f64::from(values[0])) * values[1]),
+    )
+}
+
+pub(super) fn hard_sigmoid(node: &Node) -> Plan {
+    floating(
+        node,
+        &[("alpha", 0.2), ("beta", 0.5)],
+        |x, values| map_ranked!(x, x => (x * values[0] + values[1]).clamp(0.0, 1.0)),
+    )
+}
+
+/// `x sigmoid(alpha x)`.
+pub(super) fn swish(node: &Node) -> Plan {
+    floating(
+        node,
+        &[("alpha", 1.0)],
+        |x, values| map_ranked!(x, x => activation::sigmoid(x.clone() * values[0]) * x),
+    )
+}
+
+pub(super) fn thresholded_relu(node: &Node) -> Plan {
+    floating(node, &[("alpha", 1.0)], |x, values| {
+        map_ranked!(x, x => {
+            let passes = x.clone().greater_elem(values[0]).float();
+            x * passes
         })
+    })
+}
+
+pub(super) fn shrink(node: &Node) -> Plan {
+    floating(node, &[("bias", 0.0), ("lambd", 0.5)], |x, values| {
+        let (bias, lambda) = (values[0], values[1]);
+        map_ranked!(x, x => {
+            let below = x.clone().lower_elem(-lambda).float();
+            let above = x.clone().greater_elem(lambda).float();
+            (x.clone() + bias) * below + (x - bias) * above
+        })
+    })
+}
+
+/// `Gelu`, exact or by the tanh approximation.
+pub(super) fn gelu(node: &Node) -> Plan {
+    match node.text("approximate", "none")?.as_str() {
+        "none" => Ok(Box::new(|inputs| one(map_ranked!(inputs.float(0)?, x => activation::gelu(x))))),
+        "tanh" => Ok(Box::new(|inputs| {
+            one(map_ranked!(inputs.float(0)?, x => {
+                let inner = (x.clone().powi_scalar(3) * 0.044_715 + x.clone()) * 0.797_884_6;
+                x * 0.5 * (inner.tanh() + 1.0)
+            }))
+        })),
+        other => Err(format!("its approximation \"{other}\" is unknown")),
+    }
+}
+
+pub(super) fn is_nan(_: &Node) -> Plan {
+    Ok(Box::new(|inputs| one::<Ranked<Bool>>(map_ranked!(inputs.float(0)?, x => x.is_nan()))))
+}
+
+pub(super) fn is_inf(node: &Node) -> Plan {
+    let (negative, positive) = (node.flag("detect_negative", true)?, node.flag("detect_positive", true)?);
+    Ok(Box::new(move |inputs| {
+        one::<Ranked<Bool>>(map_ranked!(inputs.float(0)?, x => match (negative, positive) {
+            (true, true) => x.is_inf(),
+            (true, false) => x.equal_elem(f32::NEG_INFINITY),
+            (false, true) => x.equal_elem(f32::INFINITY),
+            (false, false) => x.clone().not_equal(x.clone()).bool_and(x.clone().equal(x)),
+        }))
     }))
+}
+
+/// Calls `function` with the value and the axis along which it works. Before opset 13 the family works on a matrix:
+/// the dimensions before the axis, and the rest.
+fn along(node: &Node, function: fn(Ranked<Float>, usize) -> Ranked<Float>) -> Plan {
+    let flattens = node.opset < 13;
+    let given = node.int("axis", if flattens { 1 } else { -1 })?;
+    Ok(Box::new(move |inputs: &Inputs| {
+        let x = inputs.float(0)?;
+        let dims = x.dims();
+        if dims.is_empty() {
+            let row = x.reshape(&[1]).ok_or("its input is empty")?;
+            return one(function(row, 0).reshape(&[]).ok_or("its input is empty")?);
+        }
+        let axis = axis(given, dims.len())?;
+        // Over the last axis, both definitions agree.
+        if !flattens || axis + 1 == dims.len() {
+            return one(function(x, axis));
+        }
+        let flat = [dims[..axis].iter().product(), dims[axis..].iter().product()];
+        let flat = x.reshape(&flat).ok_or("its input cannot be flattened")?;
+        one(function(flat, 1).reshape(&dims).ok_or("its input cannot be flattened")?)
+    }))
+}
+
+pub(super) fn softmax(node: &Node) -> Plan {
+    along(node, |x, axis| map_ranked!(x, x => activation::softmax(x, axis)))
+}
+
+pub(super) fn log_softmax(node: &Node) -> Plan {
+    along(node, |x, axis| map_ranked!(x, x => activation::log_softmax(x, axis)))
+}
+
+/// One at the first of the largest values along the axis, zero elsewhere.
+pub(super) fn hardmax(node: &Node) -> Plan {
+    along(node, |x, axis| {
+        map_ranked!(x, x => {
+            let winner = x.clone().argmax(axis);
+            let size = x.dims()[axis];
+            let mut dims = x.dims();
+            dims.fill(1);
+            dims[axis] = size;
+            let device = winner.device();
+            let places = burn::tensor::Tensor::<1, burn::tensor::Int>::arange(0..size as i64, &device);
+            let places = places.reshape(dims);
+            winner.expand(x.dims()).equal(places.expand(x.dims())).float()
+        })
+    })
 }

@@ -1,39 +1,18 @@
-//! Arithmetic of two tensors, with ONNX's broadcasting.
+//! Arithmetic, comparison and logic of several tensors, with ONNX's broadcasting.
 
-use burn::tensor::{Float, Tensor};
-use onnx_ir::node::arithmetic::{AddNode, DivNode, MulNode, SubNode};
+use burn::tensor::{Bool, Float, Int, kind::Basic};
 
-use super::{Inputs, Plan, one};
-use crate::model::value::{Ranked, Value};
+use super::{Inputs, Node, Plan, one};
+use crate::model::{
+    element::Element,
+    value::{Ranked, Value, map_ranked, zip_ranked},
+};
 
-/// An elementwise operation at every rank that a value may have.
-trait Elementwise {
-    fn apply<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> Tensor<D>;
-}
-
-macro_rules! elementwise {
-    ($($function:ident($node:ty) = $method:ident;)*) => {
-        $(pub(super) fn $function(_: &$node) -> Plan {
-            struct Operation;
-            impl Elementwise for Operation {
-                fn apply<const D: usize>(left: Tensor<D>, right: Tensor<D>) -> Tensor<D> {
-                    left.$method(right)
-                }
-            }
-            Ok(Box::new(broadcast::<Operation>))
-        })*
-    };
-}
-
-elementwise! {
-    add(AddNode) = add;
-    div(DivNode) = div;
-    mul(MulNode) = mul;
-    sub(SubNode) = sub;
-}
-
-fn broadcast<E: Elementwise>(inputs: &Inputs) -> Result<Vec<Value>, String> {
-    let (left, right) = (inputs.float(0)?, inputs.float(1)?);
+/// Two values brought to one rank; their sizes broadcast.
+fn broadcast<K: Basic + 'static>(
+    left: Ranked<K>,
+    right: Ranked<K>,
+) -> Result<(Ranked<K>, Ranked<K>), String> {
     let rank = left.rank().max(right.rank());
     let (left_dims, right_dims) = (left.dims(), right.dims());
     let mismatch = || format!("its inputs of shapes {left_dims:?} and {right_dims:?} do not broadcast");
@@ -42,13 +21,465 @@ fn broadcast<E: Elementwise>(inputs: &Inputs) -> Result<Vec<Value>, String> {
     if left.dims().iter().zip(right.dims()).any(|(&l, r)| l != r && l != 1 && r != 1) {
         return Err(mismatch());
     }
-    one(match (left, right) {
-        (Ranked::D1(l), Ranked::D1(r)) => Ranked::<Float>::D1(E::apply(l, r)),
-        (Ranked::D2(l), Ranked::D2(r)) => Ranked::D2(E::apply(l, r)),
-        (Ranked::D3(l), Ranked::D3(r)) => Ranked::D3(E::apply(l, r)),
-        (Ranked::D4(l), Ranked::D4(r)) => Ranked::D4(E::apply(l, r)),
-        (Ranked::D5(l), Ranked::D5(r)) => Ranked::D5(E::apply(l, r)),
-        (Ranked::D6(l), Ranked::D6(r)) => Ranked::D6(E::apply(l, r)),
-        _ => return Err(mismatch()),
+    Ok((left, right))
+}
+
+/// The shape that several shapes broadcast to.
+fn common_shape(shapes: &[Vec<usize>]) -> Result<Vec<usize>, String> {
+    let rank = shapes.iter().map(Vec::len).max().unwrap_or(0);
+    let mut common = vec![1; rank];
+    for shape in shapes {
+        for (&size, common) in shape.iter().rev().zip(common.iter_mut().rev()) {
+            match (*common, size) {
+                (_, 1) => {}
+                (1, size) => *common = size,
+                (common, size) if common == size => {}
+                _ => return Err(format!("its inputs of shapes {shapes:?} do not broadcast")),
+            }
+        }
+    }
+    Ok(common)
+}
+
+fn mismatch(inputs: &Inputs) -> String {
+    let kinds: Vec<&str> = (0..inputs.len())
+        .map(|index| match inputs.raw(index) {
+            Ok(Value::Float(_)) => "real",
+            Ok(Value::Int(_)) => "whole",
+            Ok(Value::Bool(_)) => "truth",
+            Err(_) => "no",
+        })
+        .collect();
+    format!("its inputs hold {} values, which do not go together", kinds.join(" and "))
+}
+
+/// An old file's explicit broadcast: `axis` says where the second shape begins within the first.
+fn old_broadcast(node: &Node) -> Result<Option<i64>, String> {
+    if node.opset >= 7 || !node.flag("broadcast", false)? || !node.has("axis") {
+        return Ok(None);
+    }
+    node.int("axis", 0).map(Some)
+}
+
+fn aligned(value: Value, other_rank: usize, axis: Option<i64>) -> Result<Value, String> {
+    let Some(axis) = axis else { return Ok(value) };
+    let axis = super::axis(axis, other_rank)?;
+    let mut dims = value.dims();
+    let trailing =
+        other_rank.checked_sub(axis + dims.len()).ok_or("its second input has too many dimensions")?;
+    dims.extend(std::iter::repeat_n(1, trailing));
+    value.reshape(&dims)
+}
+
+/// An operator on two inputs of one kind, real or whole.
+macro_rules! arithmetic {
+    ($($name:ident: ($a:ident, $b:ident) => $float:expr, $int:expr;)*) => {
+        $(pub(super) fn $name(node: &Node) -> Plan {
+            let old = old_broadcast(node)?;
+            Ok(Box::new(move |inputs| {
+                let left = inputs.value(0)?;
+                let right = aligned(inputs.value(1)?, left.rank(), old)?;
+                match (left, right) {
+                    (Value::Float(left), Value::Float(right)) => {
+                        let (left, right) = broadcast(left, right)?;
+                        one::<Ranked<Float>>(zip_ranked!(left, right, ($a, $b) => $float)?)
+                    }
+                    (Value::Int(left), Value::Int(right)) => {
+                        let (left, right) = broadcast(left, right)?;
+                        one::<Ranked<Int>>(zip_ranked!(left, right, ($a, $b) => $int)?)
+                    }
+                    _ => Err(mismatch(inputs)),
+                }
+            }))
+        })*
+    };
+}
+
+arithmetic! {
+    add: (a, b) => a + b, a + b;
+    sub: (a, b) => a - b, a - b;
+    mul: (a, b) => a * b, a * b;
+    div: (a, b) => a / b, a / b;
+}
+
+/// An operator that compares two inputs of one kind.
+macro_rules! comparison {
+    ($($name:ident: $method:ident;)*) => {
+        $(pub(super) fn $name(node: &Node) -> Plan {
+            let old = old_broadcast(node)?;
+            Ok(Box::new(move |inputs| {
+                let left = inputs.value(0)?;
+                let right = aligned(inputs.value(1)?, left.rank(), old)?;
+                one::<Ranked<Bool>>(match (left, right) {
+                    (Value::Float(left), Value::Float(right)) => {
+                        let (left, right) = broadcast(left, right)?;
+                        zip_ranked!(left, right, (a, b) => a.$method(b))?
+                    }
+                    (Value::Int(left), Value::Int(right)) => {
+                        let (left, right) = broadcast(left, right)?;
+                        zip_ranked!(left, right, (a, b) => a.$method(b))?
+                    }
+                    _ => return Err(mismatch(inputs)),
+                })
+            }))
+        })*
+    };
+}
+
+comparison! {
+    greater: greater;
+    greater_or_equal: greater_equal;
+    less: lower;
+    less_or_equal: lower_equal;
+}
+
+pub(super) fn equal(_: &Node) -> Plan {
+    Ok(Box::new(|inputs| {
+        one::<Ranked<Bool>>(match (inputs.value(0)?, inputs.value(1)?) {
+            (Value::Float(left), Value::Float(right)) => {
+                let (left, right) = broadcast(left, right)?;
+                zip_ranked!(left, right, (a, b) => a.equal(b))?
+            }
+            (Value::Int(left), Value::Int(right)) => {
+                let (left, right) = broadcast(left, right)?;
+                zip_ranked!(left, right, (a, b) => a.equal(b))?
+            }
+            (Value::Bool(left), Value::Bool(right)) => {
+                let (left, right) = same_shape(left, right)?;
+                zip_ranked!(left, right, (a, b) => a.equal(b))?
+            }
+            _ => return Err(mismatch(inputs)),
+        })
+    }))
+}
+
+/// Two values expanded to one shape.
+fn same_shape<K: Basic + 'static>(
+    left: Ranked<K>,
+    right: Ranked<K>,
+) -> Result<(Ranked<K>, Ranked<K>), String> {
+    let dims = common_shape(&[left.dims(), right.dims()])?;
+    let wide = |value: Ranked<K>| value.expand(&dims).ok_or_else(|| super::too_many(&dims));
+    Ok((wide(left)?, wide(right)?))
+}
+
+macro_rules! logic {
+    ($($name:ident: ($a:ident, $b:ident) => $body:expr;)*) => {
+        $(pub(super) fn $name(_: &Node) -> Plan {
+            Ok(Box::new(|inputs| {
+                let (left, right) = same_shape(inputs.bool(0)?, inputs.bool(1)?)?;
+                one::<Ranked<Bool>>(zip_ranked!(left, right, ($a, $b) => $body)?)
+            }))
+        })*
+    };
+}
+
+logic! {
+    and: (a, b) => a.bool_and(b);
+    or: (a, b) => a.bool_or(b);
+    xor: (a, b) => a.not_equal(b);
+}
+
+pub(super) fn not(_: &Node) -> Plan {
+    Ok(Box::new(|inputs| one::<Ranked<Bool>>(map_ranked!(inputs.bool(0)?, x => x.bool_not()))))
+}
+
+/// Whole numbers wrapped to the range of a narrow type, as overflow leaves them.
+fn wrap(value: Ranked<Int>, element: Option<Element>) -> Ranked<Int> {
+    match element.and_then(Element::range) {
+        None => value,
+        Some((low, high)) => {
+            let span = high - low + 1;
+            map_ranked!(value, x => (x - low).remainder_scalar(span) + low)
+        }
+    }
+}
+
+macro_rules! bitwise {
+    ($($name:ident: ($a:ident, $b:ident) => $body:expr;)*) => {
+        $(pub(super) fn $name(node: &Node) -> Plan {
+            let element = node.element(0);
+            Ok(Box::new(move |inputs| {
+                let (left, right) = same_shape(inputs.int(0)?, inputs.int(1)?)?;
+                one(wrap(zip_ranked!(left, right, ($a, $b) => $body)?, element))
+            }))
+        })*
+    };
+}
+
+bitwise! {
+    bitwise_and: (a, b) => a.bitwise_and(b);
+    bitwise_or: (a, b) => a.bitwise_or(b);
+    bitwise_xor: (a, b) => a.bitwise_xor(b);
+}
+
+pub(super) fn bitwise_not(node: &Node) -> Plan {
+    let element = node.element(0);
+    Ok(Box::new(move |inputs| one(wrap(map_ranked!(inputs.int(0)?, x => x.neg() - 1), element))))
+}
+
+pub(super) fn bit_shift(node: &Node) -> Plan {
+    let element = node.element(0);
+    let left = match node.text("direction", "")?.as_str() {
+        "LEFT" => true,
+        "RIGHT" => false,
+        other => return Err(format!("its direction \"{other}\" is neither LEFT nor RIGHT")),
+    };
+    Ok(Box::new(move |inputs| {
+        let (value, by) = same_shape(inputs.int(0)?, inputs.int(1)?)?;
+        one(wrap(
+            match left {
+                true => zip_ranked!(value, by, (a, b) => a.bitwise_left_shift(b))?,
+                false => zip_ranked!(value, by, (a, b) => a.bitwise_right_shift(b))?,
+            },
+            element,
+        ))
+    }))
+}
+
+/// `Mod`: the remainder with the sign of the divisor, or with `fmod` that of the dividend.
+pub(super) fn modulo(node: &Node) -> Plan {
+    let fmod = node.flag("fmod", false)?;
+    Ok(Box::new(move |inputs| match (inputs.value(0)?, inputs.value(1)?) {
+        (Value::Float(left), Value::Float(right)) => {
+            let (left, right) = same_shape(left, right)?;
+            one::<Ranked<Float>>(match fmod {
+                true => zip_ranked!(left, right, (a, b) => a.fmod(b))?,
+                false => zip_ranked!(left, right, (a, b) => a.remainder(b))?,
+            })
+        }
+        (Value::Int(left), Value::Int(right)) => {
+            let (left, right) = same_shape(left, right)?;
+            one::<Ranked<Int>>(match fmod {
+                true => zip_ranked!(left, right, (a, b) => a.clone() - a / b.clone() * b)?,
+                false => zip_ranked!(left, right, (a, b) => a.remainder(b))?,
+            })
+        }
+        _ => Err(mismatch(inputs)),
+    }))
+}
+
+/// `Pow`. The exponent may be of another kind; a small whole exponent known on the host is a product, whose
+/// gradient is finite at zero.
+pub(super) fn pow(_: &Node) -> Plan {
+    Ok(Box::new(|inputs| {
+        let host = inputs.raw(1)?.len() == 1 && inputs.raw(1)?.device() == burn::tensor::Device::flex();
+        let exponent =
+            if host && !matches!(inputs.raw(1)?, Value::Bool(_)) { inputs.scalar(1).ok() } else { None };
+        match inputs.value(0)? {
+            Value::Float(base) => {
+                let dims = common_shape(&[base.dims(), inputs.raw(1)?.dims()])?;
+                let base = base.expand(&dims).ok_or_else(|| super::too_many(&dims))?;
+                match exponent {
+                    Some(exponent) if exponent == 0.5 => return one(map_ranked!(base, x => x.sqrt())),
+                    Some(exponent) if exponent.fract() == 0.0 && (1.0..=8.0).contains(&exponent) => {
+                        return one(map_ranked!(base, x => x.powi_scalar(exponent as i32)));
+                    }
+                    Some(exponent) => return one(map_ranked!(base, x => x.powf_scalar(exponent))),
+                    None => {}
+                }
+                let exponent = as_float(inputs.value(1)?)?;
+                let (base, exponent) = same_shape(base, exponent)?;
+                one::<Ranked<Float>>(zip_ranked!(base, exponent, (a, b) => a.powf(b))?)
+            }
+            Value::Int(base) => {
+                // Whole powers through f32 are exact up to 2^24, more than any file was seen to need.
+                let (base, exponent) =
+                    same_shape(map_ranked!(base, x => x.float()), as_float(inputs.value(1)?)?)?;
+                let power: Ranked<Float> = zip_ranked!(base, exponent, (a, b) => a.powf(b))?;
+                one::<Ranked<Int>>(map_ranked!(power, x => x.round().int()))
+            }
+            Value::Bool(_) => Err(mismatch(inputs)),
+        }
+    }))
+}
+
+fn as_float(value: Value) -> Result<Ranked<Float>, String> {
+    match value {
+        Value::Float(value) => Ok(value),
+        Value::Int(value) => Ok(map_ranked!(value, x => x.float())),
+        Value::Bool(_) => Err("its inputs must be numbers".into()),
+    }
+}
+
+pub(super) fn prelu(_: &Node) -> Plan {
+    Ok(Box::new(|inputs| {
+        let (x, slope) = (inputs.float(0)?, inputs.float(1)?);
+        // One slope a channel, written without the spatial dimensions.
+        let (dims, slopes) = (x.dims(), slope.dims());
+        let slope = match *slopes.as_slice() {
+            [count] if dims.len() > 2 && dims[1] == count && dims.last() != Some(&count) => {
+                let mut wide = vec![1; dims.len() - 1];
+                wide[0] = count;
+                slope.reshape(&wide).ok_or("its slopes do not fit the input")?
+            }
+            _ => slope,
+        };
+        let (x, slope) = broadcast(x, slope)?;
+        one::<Ranked<Float>>(
+            zip_ranked!(x, slope, (x, slope) => x.clone().clamp_min(0.0) + x.clamp_max(0.0) * slope)?,
+        )
+    }))
+}
+
+/// An operator on any number of inputs.
+macro_rules! variadic {
+    ($($name:ident: ($a:ident, $b:ident) => $float:expr, $int:expr;)*) => {
+        $(pub(super) fn $name(_: &Node) -> Plan {
+            Ok(Box::new(|inputs| {
+                let mut result = inputs.value(0)?;
+                for index in 1..inputs.len() {
+                    result = match (result, inputs.value(index)?) {
+                        (Value::Float(left), Value::Float(right)) => {
+                            let (left, right) = same_shape(left, right)?;
+                            Value::Float(zip_ranked!(left, right, ($a, $b) => $float)?)
+                        }
+                        (Value::Int(left), Value::Int(right)) => {
+                            let (left, right) = same_shape(left, right)?;
+                            Value::Int(zip_ranked!(left, right, ($a, $b) => $int)?)
+                        }
+                        _ => return Err(mismatch(inputs)),
+                    };
+                }
+                one(result)
+            }))
+        })*
+    };
+}
+
+variadic! {
+    sum: (a, b) => a + b, a + b;
+    max: (a, b) => a.max_pair(b), a.max_pair(b);
+    min: (a, b) => a.min_pair(b), a.min_pair(b);
+}
+
+pub(super) fn mean(node: &Node) -> Plan {
+    let sum = sum(node)?;
+    Ok(Box::new(move |inputs| {
+        let count = inputs.len() as f32;
+        match sum(inputs)?.pop() {
+            Some(Value::Float(total)) => one(map_ranked!(total, x => x / count)),
+            _ => Err(mismatch(inputs)),
+        }
+    }))
+}
+
+/// Functions of one number, real or whole.
+macro_rules! unary {
+    ($($name:ident: $x:ident => $float:expr, $int:expr;)*) => {
+        $(pub(super) fn $name(_: &Node) -> Plan {
+            Ok(Box::new(|inputs| match inputs.value(0)? {
+                Value::Float(value) => one::<Ranked<Float>>(map_ranked!(value, $x => $float)),
+                Value::Int(value) => one::<Ranked<Int>>(map_ranked!(value, $x => $int)),
+                Value::Bool(_) => Err(mismatch(inputs)),
+            }))
+        })*
+    };
+}
+
+unary! {
+    abs: x => x.abs(), x.abs();
+    neg: x => x.neg(), x.neg();
+    sign: x => x.sign(), x.sign();
+}
+
+/// `Clip` between bounds that are attributes before opset 11 and inputs since.
+pub(super) fn clip(node: &Node) -> Plan {
+    let attribute = |name: &str| match node.has(name) {
+        true => node.float(name, 0.0).map(Some),
+        false => Ok(None),
+    };
+    let (low, high) = (attribute("min")?, attribute("max")?);
+    Ok(Box::new(move |inputs| {
+        let host = |index: usize, fixed: Option<f32>| match inputs.has(index) {
+            false => Ok(Bound::Known(fixed)),
+            true if inputs.raw(index)?.device() == burn::tensor::Device::flex()
+                && !inputs.raw(index)?.device().is_autodiff() =>
+            {
+                inputs.scalar(index).map(|value| Bound::Known(Some(value)))
+            }
+            true => inputs.value(index).map(Bound::Computed),
+        };
+        let mut value = inputs.value(0)?;
+        let (low, high) = (host(1, low)?, host(2, high)?);
+        if let (Value::Float(x), Bound::Known(low), Bound::Known(high)) = (&value, &low, &high) {
+            // The usual case by one operation.
+            let x = x.clone();
+            return one(match (*low, *high) {
+                (Some(low), Some(high)) if low <= high => map_ranked!(x, x => x.clamp(low, high)),
+                (Some(_), Some(high)) => map_ranked!(x, x => x.clamp(high, high)),
+                (Some(low), None) => map_ranked!(x, x => x.clamp_min(low)),
+                (None, Some(high)) => map_ranked!(x, x => x.clamp_max(high)),
+                (None, None) => x,
+            });
+        }
+        value = low.apply(value, true)?;
+        one(high.apply(value, false)?)
+    }))
+}
+
+/// A bound of `Clip`.
+enum Bound {
+    Known(Option<f32>),
+    Computed(Value),
+}
+
+impl Bound {
+    fn apply(self, value: Value, lower: bool) -> Result<Value, String> {
+        Ok(match (value, self) {
+            (value, Self::Known(None)) => value,
+            (Value::Float(x), Self::Known(Some(bound))) => Value::Float(match lower {
+                true => map_ranked!(x, x => x.clamp_min(bound)),
+                false => map_ranked!(x, x => x.clamp_max(bound)),
+            }),
+            (Value::Int(x), Self::Known(Some(bound))) => Value::Int(match lower {
+                true => map_ranked!(x, x => x.clamp_min(bound as i64)),
+                false => map_ranked!(x, x => x.clamp_max(bound as i64)),
+            }),
+            (Value::Float(x), Self::Computed(Value::Float(bound))) => {
+                let (x, bound) = same_shape(x, bound)?;
+                Value::Float(match lower {
+                    true => zip_ranked!(x, bound, (a, b) => a.max_pair(b))?,
+                    false => zip_ranked!(x, bound, (a, b) => a.min_pair(b))?,
+                })
+            }
+            _ => return Err("its input and its bounds are of different kinds".into()),
+        })
+    }
+}
+
+/// `Where`: the second input where the condition holds, else the third.
+pub(super) fn select(_: &Node) -> Plan {
+    Ok(Box::new(|inputs| {
+        let (condition, yes, no) = (inputs.bool(0)?, inputs.value(1)?, inputs.value(2)?);
+        let dims = common_shape(&[condition.dims(), yes.dims(), no.dims()])?;
+        let wide = || super::too_many(&dims);
+        let condition = condition.expand(&dims).ok_or_else(wide)?;
+        one(match (yes, no) {
+            (Value::Float(yes), Value::Float(no)) => Value::Float(masked(condition, yes, no, &dims)?),
+            (Value::Int(yes), Value::Int(no)) => Value::Int(masked(condition, yes, no, &dims)?),
+            (Value::Bool(yes), Value::Bool(no)) => Value::Bool(masked(condition, yes, no, &dims)?),
+            _ => return Err(mismatch(inputs)),
+        })
+    }))
+}
+
+fn masked<K: Basic + 'static>(
+    condition: Ranked<Bool>,
+    yes: Ranked<K>,
+    no: Ranked<K>,
+    dims: &[usize],
+) -> Result<Ranked<K>, String> {
+    let wide = || super::too_many(dims);
+    let (yes, no) = (yes.expand(dims).ok_or_else(wide)?, no.expand(dims).ok_or_else(wide)?);
+    Ok(match (condition, yes, no) {
+        (Ranked::D0(c), Ranked::D0(y), Ranked::D0(n)) => Ranked::D0(n.mask_where(c, y)),
+        (Ranked::D1(c), Ranked::D1(y), Ranked::D1(n)) => Ranked::D1(n.mask_where(c, y)),
+        (Ranked::D2(c), Ranked::D2(y), Ranked::D2(n)) => Ranked::D2(n.mask_where(c, y)),
+        (Ranked::D3(c), Ranked::D3(y), Ranked::D3(n)) => Ranked::D3(n.mask_where(c, y)),
+        (Ranked::D4(c), Ranked::D4(y), Ranked::D4(n)) => Ranked::D4(n.mask_where(c, y)),
+        (Ranked::D5(c), Ranked::D5(y), Ranked::D5(n)) => Ranked::D5(n.mask_where(c, y)),
+        (Ranked::D6(c), Ranked::D6(y), Ranked::D6(n)) => Ranked::D6(n.mask_where(c, y)),
+        _ => return Err(wide()),
     })
 }

@@ -10,14 +10,25 @@
 mod activation;
 mod arithmetic;
 mod convolution;
+mod detection;
+mod indexing;
 mod linear;
+mod loss;
+mod normalization;
 mod pooling;
+mod quantization;
+mod recurrent;
+mod reduction;
+mod resize;
 mod shape;
+mod signal;
 
-use burn::tensor::{Float, Tensor};
-use onnx_ir::Node;
+use burn::tensor::{Bool, Float, Int, Tensor, TensorData};
 
-use super::value::{Ranked, Value};
+use super::{
+    node::Node,
+    value::{Ranked, Value},
+};
 
 /// Computes the outputs of one node from its inputs; an error is a sentence without the node's name.
 pub(crate) type Kernel = Box<dyn Fn(&Inputs) -> Result<Vec<Value>, String> + Send + Sync>;
@@ -26,14 +37,14 @@ pub(crate) type Kernel = Box<dyn Fn(&Inputs) -> Result<Vec<Value>, String> + Sen
 pub(crate) type Plan = Result<Kernel, String>;
 
 macro_rules! operators {
-    ($($onnx:literal: $($variant:ident)|+ => $function:path;)*) => {
-        /// The ONNX operators (default domain) that the interpreter runs.
+    ($($onnx:literal => $function:path;)*) => {
+        /// The ONNX operators that the interpreter runs; those outside ONNX's own domain with it.
         pub(crate) const SUPPORTED: &[&str] = &[$($onnx),*];
 
-        /// Prepares a node; `None` where its operator is not supported.
-        pub(crate) fn plan(node: &Node) -> Option<Plan> {
-            match node {
-                $($(Node::$variant(node) => Some($function(node)),)+)*
+        /// The function that prepares a node of this operator.
+        fn planner(operator: &str) -> Option<fn(&Node) -> Plan> {
+            match operator {
+                $($onnx => Some($function),)*
                 _ => None,
             }
         }
@@ -41,40 +52,255 @@ macro_rules! operators {
 }
 
 operators! {
-    "Add": Add => arithmetic::add;
-    "Cast": Cast => shape::cast;
-    "Clip": Clip => activation::clip;
-    "Concat": Concat => shape::concat;
-    "Conv": Conv2d => convolution::conv2d;
-    "Div": Div => arithmetic::div;
-    "Dropout": Dropout => shape::identity;
-    "Flatten": Flatten => shape::flatten;
-    "Gemm": Gemm => linear::gemm;
-    "GlobalAveragePool": GlobalAveragePool => pooling::global_average;
-    "Identity": Identity => shape::identity;
-    "MatMul": Linear => linear::linear;
-    "MaxPool": MaxPool2d => pooling::max2d;
-    "Mul": Mul => arithmetic::mul;
-    "Relu": Relu => activation::relu;
-    "Sigmoid": Sigmoid => activation::sigmoid;
-    "Softmax": Softmax => activation::softmax;
-    "Sub": Sub => arithmetic::sub;
+    "Abs" => arithmetic::abs;
+    "Acos" => activation::acos;
+    "Acosh" => activation::acosh;
+    "Add" => arithmetic::add;
+    "AffineGrid" => resize::affine_grid;
+    "And" => arithmetic::and;
+    "ArgMax" => reduction::arg_max;
+    "ArgMin" => reduction::arg_min;
+    "Asin" => activation::asin;
+    "Asinh" => activation::asinh;
+    "Atan" => activation::atan;
+    "Atanh" => activation::atanh;
+    "AveragePool" => pooling::average;
+    "BatchNormalization" => normalization::batch;
+    "BitShift" => arithmetic::bit_shift;
+    "BitwiseAnd" => arithmetic::bitwise_and;
+    "BitwiseNot" => arithmetic::bitwise_not;
+    "BitwiseOr" => arithmetic::bitwise_or;
+    "BitwiseXor" => arithmetic::bitwise_xor;
+    "BlackmanWindow" => signal::blackman_window;
+    "Cast" => shape::cast;
+    "CastLike" => shape::cast_like;
+    "Ceil" => activation::ceil;
+    "Celu" => activation::celu;
+    "CenterCropPad" => shape::center_crop_pad;
+    "Clip" => arithmetic::clip;
+    "Col2Im" => convolution::col2im;
+    "Compress" => indexing::compress;
+    "Concat" => shape::concat;
+    "Constant" => shape::constant;
+    "ConstantOfShape" => shape::constant_of_shape;
+    "Conv" => convolution::conv;
+    "ConvInteger" => convolution::conv_integer;
+    "ConvTranspose" => convolution::conv_transpose;
+    "Cos" => activation::cos;
+    "Cosh" => activation::cosh;
+    "CumSum" => reduction::cumulative_sum;
+    "DFT" => signal::dft;
+    "DepthToSpace" => shape::depth_to_space;
+    "DequantizeLinear" => quantization::dequantize;
+    "Div" => arithmetic::div;
+    "Dropout" => shape::dropout;
+    "DynamicQuantizeLinear" => quantization::dynamic_quantize;
+    "Einsum" => linear::einsum;
+    "Elu" => activation::elu;
+    "Equal" => arithmetic::equal;
+    "Erf" => activation::erf;
+    "Exp" => activation::exp;
+    "Expand" => shape::expand;
+    "EyeLike" => shape::eye_like;
+    "Flatten" => shape::flatten;
+    "Floor" => activation::floor;
+    "GRU" => recurrent::gru;
+    "Gather" => indexing::gather;
+    "GatherElements" => indexing::gather_elements;
+    "GatherND" => indexing::gather_nd;
+    "Gelu" => activation::gelu;
+    "Gemm" => linear::gemm;
+    "GlobalAveragePool" => pooling::global_average;
+    "GlobalLpPool" => pooling::global_lp;
+    "GlobalMaxPool" => pooling::global_max;
+    "Greater" => arithmetic::greater;
+    "GreaterOrEqual" => arithmetic::greater_or_equal;
+    "GridSample" => resize::grid_sample;
+    "GroupNormalization" => normalization::group;
+    "HammingWindow" => signal::hamming_window;
+    "HannWindow" => signal::hann_window;
+    "HardSigmoid" => activation::hard_sigmoid;
+    "HardSwish" => activation::hard_swish;
+    "Hardmax" => activation::hardmax;
+    "Identity" => shape::identity;
+    "InstanceNormalization" => normalization::instance;
+    "IsInf" => activation::is_inf;
+    "IsNaN" => activation::is_nan;
+    "LRN" => normalization::local_response;
+    "LSTM" => recurrent::lstm;
+    "LayerNormalization" => normalization::layer;
+    "LeakyRelu" => activation::leaky_relu;
+    "Less" => arithmetic::less;
+    "LessOrEqual" => arithmetic::less_or_equal;
+    "Log" => activation::log;
+    "LogSoftmax" => activation::log_softmax;
+    "LpNormalization" => normalization::lp;
+    "LpPool" => pooling::lp;
+    "MatMul" => linear::matmul;
+    "MatMulInteger" => linear::matmul_integer;
+    "Max" => arithmetic::max;
+    "MaxPool" => pooling::max;
+    "Mean" => arithmetic::mean;
+    "MeanVarianceNormalization" => normalization::mean_variance;
+    "Min" => arithmetic::min;
+    "Mish" => activation::mish;
+    "Mod" => arithmetic::modulo;
+    "Mul" => arithmetic::mul;
+    "Neg" => arithmetic::neg;
+    "NegativeLogLikelihoodLoss" => loss::negative_log_likelihood;
+    "NonMaxSuppression" => detection::non_max_suppression;
+    "NonZero" => indexing::non_zero;
+    "Not" => arithmetic::not;
+    "OneHot" => indexing::one_hot;
+    "Or" => arithmetic::or;
+    "PRelu" => arithmetic::prelu;
+    "Pad" => shape::pad;
+    "Pow" => arithmetic::pow;
+    "QLinearConv" => convolution::qlinear_conv;
+    "QLinearMatMul" => linear::qlinear_matmul;
+    "QuantizeLinear" => quantization::quantize;
+    "RMSNormalization" => normalization::root_mean_square;
+    "RNN" => recurrent::rnn;
+    "Range" => shape::range;
+    "Reciprocal" => activation::reciprocal;
+    "ReduceL1" => reduction::l1;
+    "ReduceL2" => reduction::l2;
+    "ReduceLogSum" => reduction::log_sum;
+    "ReduceLogSumExp" => reduction::log_sum_exp;
+    "ReduceMax" => reduction::max;
+    "ReduceMean" => reduction::mean;
+    "ReduceMin" => reduction::min;
+    "ReduceProd" => reduction::product;
+    "ReduceSum" => reduction::sum;
+    "ReduceSumSquare" => reduction::sum_square;
+    "Relu" => activation::relu;
+    "Reshape" => shape::reshape;
+    "Resize" => resize::resize;
+    "ReverseSequence" => indexing::reverse_sequence;
+    "Round" => activation::round;
+    "STFT" => signal::stft;
+    "Scatter" => indexing::scatter_elements;
+    "ScatterElements" => indexing::scatter_elements;
+    "ScatterND" => indexing::scatter_nd;
+    "Selu" => activation::selu;
+    "Shape" => shape::shape;
+    "Shrink" => activation::shrink;
+    "Sigmoid" => activation::sigmoid;
+    "Sign" => arithmetic::sign;
+    "Sin" => activation::sin;
+    "Sinh" => activation::sinh;
+    "Size" => shape::size;
+    "Slice" => shape::slice;
+    "Softmax" => activation::softmax;
+    "SoftmaxCrossEntropyLoss" => loss::softmax_cross_entropy;
+    "Softplus" => activation::softplus;
+    "Softsign" => activation::softsign;
+    "SpaceToDepth" => shape::space_to_depth;
+    "Split" => shape::split;
+    "Sqrt" => activation::sqrt;
+    "Squeeze" => shape::squeeze;
+    "Sub" => arithmetic::sub;
+    "Sum" => arithmetic::sum;
+    "Swish" => activation::swish;
+    "Tan" => activation::tan;
+    "Tanh" => activation::tanh;
+    "ThresholdedRelu" => activation::thresholded_relu;
+    "Tile" => shape::tile;
+    "TopK" => reduction::top_k;
+    "Transpose" => shape::transpose;
+    "Trilu" => shape::trilu;
+    "Unique" => indexing::unique;
+    "Unsqueeze" => shape::unsqueeze;
+    "Upsample" => resize::upsample;
+    "Where" => arithmetic::select;
+    "Xor" => arithmetic::xor;
+    "com.microsoft::Gelu" => activation::gelu;
+    "com.microsoft::LayerNormalization" => normalization::layer;
+}
+
+/// Prepares a node; an error is the reason why it cannot run.
+pub(crate) fn plan(operator: &str, node: &Node) -> Plan {
+    let planner = planner(operator).ok_or("it is not implemented")?;
+    planner(node)
+}
+
+/// Joins all inputs along their last axis.
+pub(super) fn joined_last() -> Kernel {
+    Box::new(|inputs| {
+        let values = (0..inputs.len()).map(|index| inputs.value(index)).collect::<Result<Vec<_>, _>>()?;
+        let last = values.first().map_or(0, Value::rank).checked_sub(1).ok_or("its inputs are scalars")?;
+        one(shape::joined(values, last)?)
+    })
 }
 
 /// The inputs of a node on one run; an optional input that is absent is `None`.
-pub(crate) struct Inputs<'a>(pub(crate) &'a [Option<&'a Value>]);
+///
+/// Whole numbers that describe shapes, and small constants, lie on the host even where the model runs on a GPU:
+/// an operator that meets both kinds gets all of them on the GPU, and nothing is ever read back from there.
+pub(crate) struct Inputs<'a> {
+    values: &'a [Option<&'a Value>],
+    /// Copies of host constants on the model's device, where there are any.
+    copies: &'a [Option<&'a Value>],
+    device: burn::tensor::Device,
+    on_host: bool,
+}
 
-impl Inputs<'_> {
-    /// Input `index`, whatever it is.
-    pub(crate) fn value(&self, index: usize) -> Result<&Value, String> {
-        self.0.get(index).copied().flatten().ok_or_else(|| format!("its input {index} is missing"))
+impl<'a> Inputs<'a> {
+    pub(super) fn new(
+        values: &'a [Option<&'a Value>],
+        copies: &'a [Option<&'a Value>],
+        device: &burn::tensor::Device,
+    ) -> Self {
+        let host = burn::tensor::Device::flex();
+        let on_host = *device == host || values.iter().flatten().all(|value| value.device() == host);
+        Self { values, copies, device: if on_host { host } else { device.clone() }, on_host }
+    }
+
+    /// Input `index`, whatever it is and wherever it lies.
+    pub(crate) fn raw(&self, index: usize) -> Result<&'a Value, String> {
+        self.values.get(index).copied().flatten().ok_or_else(|| format!("its input {index} is missing"))
+    }
+
+    /// Input `index` on the device that the node runs on.
+    pub(crate) fn value(&self, index: usize) -> Result<Value, String> {
+        let value = self.raw(index)?;
+        if self.on_host || value.device() == self.device {
+            return Ok(value.clone());
+        }
+        match self.copies.get(index).copied().flatten() {
+            Some(copy) => Ok(copy.clone()),
+            None => {
+                value.uploaded(&self.device).ok_or_else(|| format!("its input {index} cannot be uploaded"))
+            }
+        }
+    }
+
+    /// Whether input `index` is there.
+    pub(crate) fn has(&self, index: usize) -> bool {
+        self.values.get(index).is_some_and(Option::is_some)
     }
 
     /// Input `index` as real numbers of any rank.
     pub(crate) fn float(&self, index: usize) -> Result<Ranked<Float>, String> {
         match self.value(index)? {
-            Value::Float(tensor) => Ok(tensor.clone()),
+            Value::Float(tensor) => Ok(tensor),
             _ => Err(format!("its input {index} must hold floating-point numbers")),
+        }
+    }
+
+    /// Input `index` as whole numbers of any rank.
+    pub(crate) fn int(&self, index: usize) -> Result<Ranked<Int>, String> {
+        match self.value(index)? {
+            Value::Int(tensor) => Ok(tensor),
+            _ => Err(format!("its input {index} must hold whole numbers")),
+        }
+    }
+
+    /// Input `index` as truth values of any rank.
+    pub(crate) fn bool(&self, index: usize) -> Result<Ranked<Bool>, String> {
+        match self.value(index)? {
+            Value::Bool(tensor) => Ok(tensor),
+            _ => Err(format!("its input {index} must hold truth values")),
         }
     }
 
@@ -86,113 +312,138 @@ impl Inputs<'_> {
 
     /// Input `index` of rank `D`, or `None` where the node leaves it out.
     pub(crate) fn optional<const D: usize>(&self, index: usize) -> Result<Option<Tensor<D>>, String> {
-        match self.0.get(index).copied().flatten() {
-            Some(_) => self.tensor(index).map(Some),
-            None => Ok(None),
+        if self.has(index) { self.tensor(index).map(Some) } else { Ok(None) }
+    }
+
+    fn on_gpu(index: usize) -> String {
+        format!(
+            "its input {index} is computed on the GPU and decides a shape, and reading it back would stop the run; \
+             run this model on the CPU"
+        )
+    }
+
+    /// The elements of input `index`, which must lie on the host: sizes, axes and the like.
+    pub(crate) fn ints(&self, index: usize) -> Result<Vec<i64>, String> {
+        let value = self.raw(index)?;
+        let Value::Int(tensor) = value else {
+            return Err(format!("its input {index} must hold whole numbers"));
+        };
+        if value.device() != burn::tensor::Device::flex() {
+            return Err(Self::on_gpu(index));
+        }
+        let data = tensor.clone().flat().into_data().convert::<i64>();
+        data.try_into_vec().map_err(|_| format!("its input {index} cannot be read"))
+    }
+
+    /// The elements of input `index`, which must lie on the host, as f32.
+    pub(crate) fn floats(&self, index: usize) -> Result<Vec<f32>, String> {
+        let value = self.raw(index)?;
+        if value.device() != burn::tensor::Device::flex() {
+            return Err(Self::on_gpu(index));
+        }
+        let data = match value {
+            Value::Float(tensor) => match tensor.device().is_autodiff() {
+                true => super::value::with_ranked!(tensor.clone(), tensor => {
+                    let count = tensor.dims().iter().product::<usize>();
+                    tensor.inner().reshape([count]).into_data()
+                }),
+                false => tensor.clone().flat().into_data(),
+            },
+            Value::Int(tensor) => tensor.clone().flat().into_data().convert::<f32>(),
+            Value::Bool(_) => return Err(format!("its input {index} must hold numbers")),
+        };
+        data.try_into_vec().map_err(|_| format!("its input {index} cannot be read"))
+    }
+
+    /// The truth values of input `index`, which must lie on the host.
+    pub(crate) fn bools(&self, index: usize) -> Result<Vec<bool>, String> {
+        let value = self.raw(index)?;
+        let Value::Bool(tensor) = value else {
+            return Err(format!("its input {index} must hold truth values"));
+        };
+        if value.device() != burn::tensor::Device::flex() {
+            return Err(Self::on_gpu(index));
+        }
+        Ok(tensor.clone().flat().into_data().iter::<bool>().collect())
+    }
+
+    /// The one element of input `index`, which must lie on the host.
+    pub(crate) fn scalar(&self, index: usize) -> Result<f32, String> {
+        match *self.floats(index)? {
+            [value] => Ok(value),
+            ref other => Err(format!("its input {index} must be one number, not {}", other.len())),
         }
     }
 
     /// How many inputs the node lists.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.values.len()
+    }
+
+    /// The device that the node runs on.
+    pub(crate) fn device(&self) -> &burn::tensor::Device {
+        &self.device
     }
 }
 
 /// The one output of most kernels.
-fn one(value: impl Into<Value>) -> Result<Vec<Value>, String> {
+fn one<V: Into<Value>>(value: V) -> Result<Vec<Value>, String> {
     Ok(vec![value.into()])
 }
 
-impl From<Ranked<Float>> for Value {
-    fn from(tensor: Ranked<Float>) -> Self {
-        Self::Float(tensor)
-    }
+/// Whole numbers on the host, where shapes are computed.
+fn host_ints(values: Vec<i64>, dims: &[usize]) -> Result<Value, String> {
+    int_tensor(values, dims, &burn::tensor::Device::flex()).map(Value::Int)
 }
 
-/// Padding of two spatial dimensions: before and after, height and width.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Padding2d {
-    begin: [usize; 2],
-    end: [usize; 2],
+fn int_tensor(
+    values: Vec<i64>,
+    dims: &[usize],
+    device: &burn::tensor::Device,
+) -> Result<Ranked<Int>, String> {
+    Ranked::from_data(TensorData::new(values, dims.to_vec()), device).ok_or_else(|| too_many(dims))
 }
 
-impl Padding2d {
-    fn pairs(self) -> [(usize, usize); 2] {
-        std::array::from_fn(|i| (self.begin[i], self.end[i]))
-    }
+fn float_tensor(
+    values: Vec<f32>,
+    dims: &[usize],
+    device: &burn::tensor::Device,
+) -> Result<Ranked<Float>, String> {
+    Ranked::from_data(TensorData::new(values, dims.to_vec()), device).ok_or_else(|| too_many(dims))
 }
 
-/// The padding of a window operator, from its attributes and, for `auto_pad`, from the size of its input.
-fn padding2d(
-    auto_pad: &onnx_ir::padding::AutoPad,
-    explicit: &onnx_ir::padding::PaddingConfig2d,
-    input: [usize; 2],
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    dilation: [usize; 2],
-) -> Padding2d {
-    use onnx_ir::padding::{AutoPad, PaddingConfig2d};
-    let same = |upper: bool| {
-        let mut padding = Padding2d { begin: [0; 2], end: [0; 2] };
-        for i in 0..2 {
-            let output = input[i].div_ceil(stride[i]);
-            let window = dilation[i] * (kernel[i] - 1) + 1;
-            let total = ((output.max(1) - 1) * stride[i] + window).saturating_sub(input[i]);
-            // The odd pixel goes to the end for SAME_UPPER, to the beginning for SAME_LOWER.
-            padding.begin[i] = if upper { total / 2 } else { total.div_ceil(2) };
-            padding.end[i] = total - padding.begin[i];
-        }
-        padding
-    };
-    match (auto_pad, explicit) {
-        (AutoPad::SameUpper, _) => same(true),
-        (AutoPad::SameLower, _) => same(false),
-        (AutoPad::NotSet, PaddingConfig2d::Explicit(top, left, bottom, right)) => {
-            Padding2d { begin: [*top, *left], end: [*bottom, *right] }
-        }
-        (AutoPad::Valid, _) | (AutoPad::NotSet, PaddingConfig2d::Valid) => {
-            Padding2d { begin: [0; 2], end: [0; 2] }
-        }
-    }
+fn too_many(dims: &[usize]) -> String {
+    format!("its result of shape {dims:?} has too many dimensions")
 }
 
-/// Checks that a window fits its padded input at least once.
-fn check_window(
-    input: [usize; 2],
-    padding: Padding2d,
-    kernel: [usize; 2],
-    dilation: [usize; 2],
-) -> Result<(), String> {
-    for i in 0..2 {
-        let padded = input[i] + padding.begin[i] + padding.end[i];
-        let window = dilation[i] * (kernel[i].max(1) - 1) + 1;
-        if kernel[i] == 0 || padded < window {
-            return Err(format!(
-                "its window of {window} pixels does not fit the padded input of {padded} pixels"
-            ));
-        }
-    }
-    Ok(())
+/// An axis that may count from the end, of a value of rank `rank`.
+fn axis(axis: i64, rank: usize) -> Result<usize, String> {
+    let counted = if axis < 0 { axis + rank as i64 } else { axis };
+    usize::try_from(counted)
+        .ok()
+        .filter(|&counted| counted < rank)
+        .ok_or_else(|| format!("its axis {axis} is not one of the input's {rank} dimensions"))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use onnx_ir::padding::{AutoPad, PaddingConfig2d};
+/// Axes that may count from the end, each once.
+fn axes(given: &[i64], rank: usize) -> Result<Vec<usize>, String> {
+    let mut found = given.iter().map(|&each| axis(each, rank)).collect::<Result<Vec<_>, _>>()?;
+    found.sort_unstable();
+    let before = found.len();
+    found.dedup();
+    if found.len() == before { Ok(found) } else { Err(format!("its axes {given:?} name one axis twice")) }
+}
 
-    #[test]
-    fn same_padding_puts_the_odd_pixel_where_onnx_says() {
-        let pad = |mode| padding2d(&mode, &PaddingConfig2d::Valid, [227, 224], [3, 3], [2, 2], [1, 1]);
-        // 227 needs a total of 2, 224 of 1.
-        assert_eq!(pad(AutoPad::SameUpper), Padding2d { begin: [1, 0], end: [1, 1] });
-        assert_eq!(pad(AutoPad::SameLower), Padding2d { begin: [1, 1], end: [1, 0] });
-    }
+/// A slice as an array, for Burn's functions that want one element a dimension.
+fn array<T: Copy, const D: usize>(values: &[T]) -> Result<[T; D], String> {
+    values.try_into().map_err(|_| format!("{} values do not fit {D} dimensions", values.len()))
+}
 
-    #[test]
-    fn a_window_larger_than_its_input_is_refused() {
-        let none = Padding2d { begin: [0; 2], end: [0; 2] };
-        assert!(check_window([2, 8], none, [3, 3], [1, 1]).is_err());
-        assert!(check_window([3, 8], none, [3, 3], [1, 1]).is_ok());
-        assert!(check_window([4, 8], none, [3, 3], [2, 1]).is_err());
+/// A size that the memory of no device holds is refused before it is asked for.
+fn check_size(dims: &[usize]) -> Result<(), String> {
+    let count = dims.iter().try_fold(1usize, |count, &dim| count.checked_mul(dim));
+    match count {
+        Some(count) if count <= 1 << 30 => Ok(()),
+        _ => Err(format!("its result of shape {dims:?} is too large")),
     }
 }

@@ -1,46 +1,301 @@
-//! Pooling over two spatial dimensions.
+//! Pooling over any number of spatial dimensions.
+//!
+//! Maximum and sum over a box are maxima and sums along each side in turn, so that one- and three-dimensional pooling
+//! are made of the two-dimensional kernels.
 
-use burn::tensor::{module, ops::MaxPoolOptions};
-use onnx_ir::node::{global_avg_pool::GlobalAveragePoolNode, max_pool2d::MaxPool2dNode};
+use burn::tensor::{
+    Float, Tensor, module,
+    ops::{AvgPoolOptions, MaxPoolOptions},
+};
 
-use super::{Plan, check_window, one, padding2d};
+use super::{
+    Node, Plan, check_size,
+    convolution::{Placed, Window},
+    float_tensor, host_ints, one,
+    shape::padded,
+};
+use crate::model::value::{Ranked, Value, map_ranked, with_ranked, zip_ranked};
 
-/// `MaxPool` of `[N, C, H, W]` without the optional output of indices.
-pub(super) fn max2d(node: &MaxPool2dNode) -> Plan {
-    let config = node.config.clone();
-    if node.outputs.len() > 1 {
-        return Err("its second output, the indices, is not supported".into());
+/// Batch and channels in one, and the spatial sizes.
+fn parts(dims: &[usize]) -> Result<(usize, &[usize]), String> {
+    match dims {
+        [batch, channels, spatial @ ..] if !spatial.is_empty() && !dims.contains(&0) => {
+            Ok((batch * channels, spatial))
+        }
+        _ => Err(format!("its input of shape {dims:?} has no batch, channels and spatial dimensions")),
     }
-    if config.strides.contains(&0) || config.dilation.contains(&0) {
-        return Err("its strides and dilations must be positive".into());
+}
+
+/// The padding of every dimension, batch and channels included, that lets each window lie inside.
+fn room(placed: &Placed) -> Vec<(i64, i64)> {
+    let mut amounts = vec![(0, 0); 2];
+    for (&(before, after), &beyond) in placed.pads.iter().zip(&placed.beyond) {
+        amounts.push((before as i64, (after + beyond) as i64));
     }
-    Ok(Box::new(move |inputs| {
-        let x = inputs.tensor::<4>(0)?;
-        let [_, _, height, width] = x.dims();
-        let padding = padding2d(
-            &config.auto_pad,
-            &config.padding,
-            [height, width],
-            config.kernel_size,
-            config.strides,
-            config.dilation,
-        );
-        check_window([height, width], padding, config.kernel_size, config.dilation)?;
-        let options = MaxPoolOptions {
-            kernel_size: config.kernel_size,
-            stride: config.strides,
-            padding: padding.pairs(),
-            dilation: config.dilation,
-            ceil_mode: config.ceil_mode,
+    amounts
+}
+
+/// Applies a two-dimensional pooling along the last two spatial dimensions, then along each one before.
+fn separately(
+    x: Ranked<Float>,
+    placed: &Placed,
+    pool: impl Fn(Tensor<4>, [usize; 2], [usize; 2], [usize; 2]) -> Tensor<4>,
+) -> Result<Ranked<Float>, String> {
+    let dims = x.dims();
+    let rank = dims.len() - 2;
+    let failed = || "its input cannot be pooled".to_owned();
+    let mut sizes = dims.clone();
+    let mut x = x;
+    let mut axis = rank;
+    while axis > 0 {
+        // Two axes at once where there are two left, else one.
+        let pair = axis >= 2 && axis == rank;
+        let first = if pair { axis - 2 } else { axis - 1 };
+        let before: usize = sizes[..first + 2].iter().product();
+        let (height, width) = if pair {
+            (sizes[axis], sizes[axis + 1])
+        } else {
+            (sizes[axis + 1], sizes[axis + 2..].iter().product())
         };
-        one(module::max_pool2d(x, options))
+        let side = |values: &[usize], neutral: usize| {
+            if pair { [values[axis - 2], values[axis - 1]] } else { [values[axis - 1], neutral] }
+        };
+        let flat: Tensor<4> =
+            x.reshape(&[before, 1, height, width]).and_then(|x| x.get()).ok_or_else(failed)?;
+        let pooled =
+            pool(flat, side(&placed.kernel, 1), side(&placed.strides, 1), side(&placed.dilations, 1));
+        let [.., height, width] = pooled.dims();
+        if pair {
+            (sizes[axis], sizes[axis + 1]) = (height, width);
+            axis -= 2;
+        } else {
+            sizes[axis + 1] = height;
+            axis -= 1;
+        }
+        x = Ranked::from(pooled).reshape(&sizes).ok_or_else(failed)?;
+    }
+    Ok(x)
+}
+
+/// The sum over each window of an input that is padded already.
+fn window_sums(x: Ranked<Float>, placed: &Placed) -> Result<Ranked<Float>, String> {
+    separately(x, placed, |x, kernel, strides, dilations| {
+        let area = (kernel[0] * kernel[1]) as f32;
+        if dilations == [1, 1] {
+            let mut options = AvgPoolOptions::new(kernel);
+            options.stride = strides;
+            return module::avg_pool2d(x, options) * area;
+        }
+        let ones = Tensor::ones([1, 1, kernel[0], kernel[1]], &x.device().inner());
+        module::conv2d(x, ones, None, burn::tensor::ops::ConvOptions::new(strides, [0, 0], dilations, 1))
+    })
+}
+
+/// How many elements of the input (and of its padding, where that counts) each window holds.
+fn window_counts(input: &[usize], placed: &Placed, with_padding: bool) -> Vec<f32> {
+    let rank = input.len();
+    let along = |i: usize| -> Vec<f32> {
+        (0..placed.output[i])
+            .map(|at| {
+                let start = at * placed.strides[i];
+                let inside = (0..placed.kernel[i]).filter(|k| {
+                    let place = start + k * placed.dilations[i];
+                    let (low, high) = if with_padding {
+                        (0, input[i] + placed.pads[i].0 + placed.pads[i].1)
+                    } else {
+                        (placed.pads[i].0, input[i] + placed.pads[i].0)
+                    };
+                    (low..high).contains(&place)
+                });
+                inside.count().max(1) as f32
+            })
+            .collect()
+    };
+    let mut counts = vec![1.0];
+    for i in 0..rank {
+        let side = along(i);
+        counts = counts.iter().flat_map(|count| side.iter().map(move |here| count * here)).collect();
+    }
+    counts
+}
+
+/// `AveragePool`.
+pub(super) fn average(node: &Node) -> Plan {
+    let window = Window::of(node)?;
+    let with_padding = node.flag("count_include_pad", false)?;
+    Ok(Box::new(move |inputs| {
+        let x = inputs.float(0)?;
+        let dims = x.dims();
+        let (_, spatial) = parts(&dims)?;
+        let placed = window.on(spatial, None)?;
+        let amounts = room(&placed);
+        let counts = window_counts(spatial, &placed, with_padding);
+        let Value::Float(x) = padded(Value::Float(x), &amounts, 0.0)? else {
+            return Err("its input is not real".into());
+        };
+        let sums = window_sums(x, &placed)?;
+        // Every window full: the usual case needs no map of counts.
+        if counts.iter().all(|&count| count == counts[0]) {
+            return one(map_ranked!(sums, x => x / counts[0]));
+        }
+        let mut wide = vec![1, 1];
+        wide.extend(&placed.output);
+        let counts = float_tensor(counts, &wide, inputs.device())?;
+        one::<Ranked<Float>>(zip_ranked!(sums, counts, (sums, counts) => sums / counts)?)
     }))
 }
 
-/// `GlobalAveragePool` of `[N, C, H, W]` to `[N, C, 1, 1]`.
-pub(super) fn global_average(_: &GlobalAveragePoolNode) -> Plan {
-    Ok(Box::new(|inputs| {
-        let x = inputs.tensor::<4>(0)?;
-        one(x.mean_dim(3).mean_dim(2))
+/// `LpPool`: the p-norm of each window.
+pub(super) fn lp(node: &Node) -> Plan {
+    let window = Window::of(node)?;
+    let p = node.positive("p", 2)? as f32;
+    Ok(Box::new(move |inputs| {
+        let x = inputs.float(0)?;
+        let dims = x.dims();
+        let placed = window.on(parts(&dims)?.1, None)?;
+        let powers = map_ranked!(x, x => x.abs().powf_scalar(p));
+        let Value::Float(powers) = padded(Value::Float(powers), &room(&placed), 0.0)? else {
+            return Err("its input is not real".into());
+        };
+        one(map_ranked!(window_sums(powers, &placed)?, x => x.powf_scalar(1.0 / p)))
+    }))
+}
+
+/// `MaxPool`, and the places of the maxima where they are asked for.
+pub(super) fn max(node: &Node) -> Plan {
+    let window = Window::of(node)?;
+    let with_indices = node.writes(1);
+    let column_first = node.int("storage_order", 0)? == 1;
+    Ok(Box::new(move |inputs| {
+        let x = match inputs.value(0)? {
+            Value::Float(x) => x,
+            Value::Int(x) => map_ranked!(x, x => x.float()),
+            Value::Bool(_) => return Err("its input must hold numbers".into()),
+        };
+        let whole = matches!(inputs.raw(0)?, Value::Int(_));
+        let dims = x.dims();
+        let (_, spatial) = parts(&dims)?;
+        let placed = window.on(spatial, None)?;
+        if with_indices {
+            return with_places(x, &placed, spatial, column_first);
+        }
+        let amounts = room(&placed);
+        // Burn's own padding of a maximum is that by minus infinity, and evenly on both sides it costs nothing.
+        let even = placed.pads.len() == 2
+            && placed.beyond == [0, 0]
+            && placed.pads.iter().all(|(before, after)| before == after);
+        let pooled = if even {
+            let flat = |x: Ranked<Float>| x.get::<4>().ok_or("its input cannot be pooled");
+            let options = MaxPoolOptions {
+                kernel_size: [placed.kernel[0], placed.kernel[1]],
+                stride: [placed.strides[0], placed.strides[1]],
+                padding: [placed.pads[0], placed.pads[1]],
+                dilation: [placed.dilations[0], placed.dilations[1]],
+                ceil_mode: false,
+            };
+            Ranked::from(module::max_pool2d(flat(x)?, options))
+        } else {
+            let Value::Float(x) = padded(Value::Float(x), &amounts, f32::MIN)? else {
+                return Err("its input is not real".into());
+            };
+            separately(x, &placed, |x, kernel_size, stride, dilation| {
+                let padding = [(0, 0); 2];
+                module::max_pool2d(
+                    x,
+                    MaxPoolOptions { kernel_size, stride, padding, dilation, ceil_mode: false },
+                )
+            })?
+        };
+        match whole {
+            true => one::<Ranked<burn::tensor::Int>>(map_ranked!(pooled, x => x.int())),
+            false => one(pooled),
+        }
+    }))
+}
+
+/// Maxima with their places in the flattened input; computed on the host, for the few graphs that ask.
+fn with_places(
+    x: Ranked<Float>,
+    placed: &Placed,
+    spatial: &[usize],
+    column_first: bool,
+) -> Result<Vec<Value>, String> {
+    if x.device() != burn::tensor::Device::flex() {
+        return Err("its second output, the places of the maxima, is computed on the CPU only".into());
+    }
+    let dims = x.dims();
+    let device = x.device();
+    let values: Vec<f32> =
+        with_ranked!(x, x => x.inner().into_data()).try_into_vec().map_err(|_| "its input cannot be read")?;
+    let plane: usize = spatial.iter().product();
+    let outputs: usize = placed.output.iter().product();
+    let mut output_dims = dims[..2].to_vec();
+    output_dims.extend(&placed.output);
+    check_size(&output_dims)?;
+    let rank = spatial.len();
+    let coordinates = |mut flat: usize, sizes: &[usize]| {
+        let mut place = vec![0; sizes.len()];
+        for i in (0..sizes.len()).rev() {
+            (place[i], flat) = (flat % sizes[i], flat / sizes[i]);
+        }
+        place
+    };
+    let window: usize = placed.kernel.iter().product();
+    let (mut maxima, mut places) = (Vec::new(), Vec::new());
+    for channel in 0..dims[0] * dims[1] {
+        for output in 0..outputs {
+            let corner = coordinates(output, &placed.output);
+            let (mut best, mut at) = (f32::NEG_INFINITY, 0usize);
+            for step in 0..window {
+                let step = coordinates(step, &placed.kernel);
+                let place: Option<Vec<usize>> = (0..rank)
+                    .map(|i| {
+                        let place = corner[i] * placed.strides[i] + step[i] * placed.dilations[i];
+                        place.checked_sub(placed.pads[i].0).filter(|&place| place < spatial[i])
+                    })
+                    .collect();
+                let Some(place) = place else { continue };
+                let flat = place.iter().zip(spatial).fold(0, |flat, (place, size)| flat * size + place);
+                let value = values[channel * plane + flat];
+                if value > best {
+                    best = value;
+                    at = match column_first {
+                        false => flat,
+                        true => {
+                            place.iter().zip(spatial).rev().fold(0, |flat, (place, size)| flat * size + place)
+                        }
+                    };
+                }
+            }
+            maxima.push(best);
+            places.push((channel * plane + at) as i64);
+        }
+    }
+    Ok(vec![float_tensor(maxima, &output_dims, &device)?.into(), host_ints(places, &output_dims)?])
+}
+
+/// Reduces every spatial dimension to size 1.
+fn global(x: Ranked<Float>, reduce: impl Fn(Tensor<3>) -> Tensor<3>) -> Result<Ranked<Float>, String> {
+    let dims = x.dims();
+    let (_, spatial) = parts(&dims)?;
+    let flat = [dims[0], dims[1], spatial.iter().product()];
+    let flat: Tensor<3> = x.reshape(&flat).and_then(|x| x.get()).ok_or("its input cannot be pooled")?;
+    let mut small = dims.clone();
+    small[2..].fill(1);
+    Ranked::from(reduce(flat)).reshape(&small).ok_or_else(|| "its input cannot be pooled".into())
+}
+
+pub(super) fn global_average(_: &Node) -> Plan {
+    Ok(Box::new(|inputs| one(global(inputs.float(0)?, |x| x.mean_dim(2))?)))
+}
+
+pub(super) fn global_max(_: &Node) -> Plan {
+    Ok(Box::new(|inputs| one(global(inputs.float(0)?, |x| x.max_dim(2))?)))
+}
+
+pub(super) fn global_lp(node: &Node) -> Plan {
+    let p = node.positive("p", 2)? as f32;
+    Ok(Box::new(move |inputs| {
+        one(global(inputs.float(0)?, |x| x.abs().powf_scalar(p).sum_dim(2).powf_scalar(1.0 / p))?)
     }))
 }

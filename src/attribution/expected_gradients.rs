@@ -1,0 +1,110 @@
+//! Expected gradients (Erion et al. 2021), SHAP's GradientExplainer: integrated gradients from many baselines.
+//!
+//! `mean of grad f(b + u (x - b)) * (x - b)` over draws of a background `b` and of a position `u` between it and the
+//! input. The attributions sum to `f(x) - mean f(b)`, up to the sampling error.
+
+use burn::tensor::{Int, Tensor};
+use rand::RngExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attribution, Subject,
+    display::{Channels, Display},
+    integrated_gradients::Baseline,
+    registry::{Cost, Method, Need},
+    scores,
+};
+use crate::{Error, Result, model::Score};
+
+pub(super) struct ExpectedGradients;
+
+/// Parameters of expected gradients.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// Draws of a background and of a point between it and the input.
+    #[schemars(range(min = 1, max = 5000))]
+    samples: usize,
+    /// The score whose gradient is taken.
+    score: Score,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { samples: 200, score: Score::Logit }
+    }
+}
+
+impl Method for ExpectedGradients {
+    type Config = Config;
+    const NAME: &'static str = "expected_gradients";
+    const TITLE: &'static str = "Expected gradients";
+    const SUMMARY: &'static str = "Integrated gradients on average over many empty pictures, so that none of them decides (SHAP's GradientExplainer).";
+    const PAPER: &'static str = "Erion, Janizek, Sturmfels, Lundberg, Lee: Improving Performance of Deep Learning Models with Axiomatic Attribution Priors and Expected Gradients (2021)";
+    const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
+    const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
+
+    fn cost(config: &Config) -> Cost {
+        // The input and the default backgrounds are scored for the completeness gap.
+        Cost { forward: config.samples + 4, backward: config.samples }
+    }
+
+    /// Knows the given tensors `background`, any number of inputs in model space, and `draws`, a row of two for
+    /// each sample: the number of the background and the position, 0 to 1.
+    ///
+    /// Without a background the backgrounds are a black picture, a white one, and the mean of the training data: one
+    /// photograph knows no others, and with a single one whatever has its colour could not count.
+    async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        let Config { samples, score } = *config;
+        let x = subject.input();
+        let backgrounds = backgrounds(subject)?;
+        let (choices, positions) = draws(subject, samples, backgrounds.dims()[0])?;
+        let chunk = subject.batch_limit();
+        let mut sum = x.zeros_like();
+        for start in (0..samples).step_by(chunk) {
+            subject.checkpoint(start, samples, "gradients between backgrounds and the input").await?;
+            let end = (start + chunk).min(samples);
+            let chosen = Tensor::<1, Int>::from_data(&choices[start..end], &x.device());
+            let background = backgrounds.clone().select(0, chosen);
+            let difference = x.clone() - background.clone();
+            let u = subject.tensor(positions[start..end].to_vec(), [end - start, 1]);
+            let points = background + u * difference.clone();
+            let found = subject.gradients(points, &vec![subject.target(); end - start], score)?;
+            sum = sum + (found.gradient * difference).sum_dim(0);
+        }
+        let map = sum / samples as f32;
+        let score_of = |points| Ok::<_, Error>(scores(subject.logits(points)?, subject.target(), score));
+        let change = score_of(x)? - score_of(backgrounds)?.mean();
+        let gap = map.clone().sum() - change;
+        Ok(Attribution { gap: Some(gap), ..Attribution::new(map, samples) })
+    }
+}
+
+/// The given backgrounds, or the default ones, `[N, features]`.
+fn backgrounds(subject: &Subject<'_>) -> Result<Tensor<2>> {
+    let Some(given) = subject.given("background") else {
+        let rows = [Baseline::Black, Baseline::White, Baseline::Mean].map(|baseline| baseline.row(subject));
+        return Ok(Tensor::cat(rows.into_iter().collect::<Result<Vec<_>>>()?, 0));
+    };
+    let count = given.data.len().div_ceil(subject.features()).max(1);
+    let rows = subject.given_rows("background", count)?.unwrap_or_default();
+    Ok(subject.tensor(rows.to_vec(), [count, subject.features()]))
+}
+
+/// Number of the background and position of each sample, given or drawn.
+fn draws(subject: &Subject<'_>, samples: usize, backgrounds: usize) -> Result<(Vec<i64>, Vec<f32>)> {
+    let Some(given) = subject.given_values("draws", 2 * samples)? else {
+        let mut random = subject.random();
+        return Ok((0..samples)
+            .map(|_| (random.random_range(0..backgrounds as i64), random.random::<f32>()))
+            .unzip());
+    };
+    let known = |&choice: &f32| choice.fract() == 0.0 && (0.0..backgrounds as f32).contains(&choice);
+    if let Some(wrong) = given.iter().step_by(2).find(|choice| !known(choice)) {
+        return Err(Error::InputInvalid(format!(
+            "The given \"draws\" name the background {wrong}, and there are {backgrounds}, from 0."
+        )));
+    }
+    Ok(given.chunks_exact(2).map(|draw| (draw[0] as i64, draw[1])).unzip())
+}

@@ -1,0 +1,36 @@
+//! LayerCAM (Jiang et al. 2021, equations 5 to 7).
+
+use burn::tensor::activation::relu;
+
+use super::{
+    Attribution, Subject,
+    cam::{self, FeatureMaps},
+    display::{Channels, Display},
+    grad_cam::Config,
+    registry::{Cost, Method, Need},
+};
+use crate::Result;
+
+pub(super) struct LayerCam;
+
+impl Method for LayerCam {
+    type Config = Config;
+    const NAME: &'static str = "layer_cam";
+    const TITLE: &'static str = "LayerCAM";
+    const SUMMARY: &'static str =
+        "Weighs every position of the feature maps by itself; fit for earlier, finer layers too.";
+    const PAPER: &'static str =
+        "Jiang, Zhang, Hou, Cheng, Wei: LayerCAM: Exploring Hierarchical Class Activation Maps (2021)";
+    const NEEDS: &'static [Need] = &[Need::Gradient, Need::Activations, Need::Image];
+    const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+
+    fn cost(_: &Config) -> Cost {
+        Cost { forward: 1, backward: 1 }
+    }
+
+    async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        subject.checkpoint(0, 1, "gradient at a layer").await?;
+        let FeatureMaps { maps, gradient } = FeatureMaps::new(subject, &config.layer, config.score)?;
+        cam::attribution(subject, (relu(gradient) * maps).sum_dim(1), 1)
+    }
+}

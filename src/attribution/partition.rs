@@ -1,0 +1,154 @@
+//! How methods that work on segments cut the picture, and what they leave out of it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Segmentation, Subject};
+use crate::{
+    Error, Result,
+    segment::{self, QuickShift, Segments, Slic},
+};
+use rand_distr::{Distribution, StandardNormal};
+
+/// The algorithm that cuts the picture.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Algorithm {
+    /// QuickShift: segments follow colours and edges.
+    #[default]
+    QuickShift,
+    /// SLIC: segments of about equal size.
+    Slic,
+    /// Equal rectangles.
+    Grid,
+}
+
+/// Parameters of the segmentation, which a method's own parameters flatten in.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct Partition {
+    /// How the picture is cut into segments.
+    pub segmentation: Algorithm,
+    /// QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32
+    /// pixels a side.
+    #[schemars(range(min = 1.0, max = 50.0))]
+    pub kernel_size: f32,
+    /// QuickShift: the longest link between pixels; larger: fewer segments.
+    #[schemars(range(min = 0.0, max = 1000.0))]
+    pub max_dist: f32,
+    /// QuickShift: weight of colour against position.
+    #[schemars(range(min = 0.0, max = 10.0))]
+    pub ratio: f32,
+    /// SLIC and grid: about how many segments to make.
+    #[schemars(range(min = 1, max = 10000))]
+    pub segments: usize,
+    /// SLIC: weight of position against colour.
+    #[schemars(range(min = 0.001, max = 1000.0))]
+    pub compactness: f32,
+}
+
+impl Default for Partition {
+    /// QuickShift as in AXAI's paper; scikit-image's SLIC.
+    fn default() -> Self {
+        Self {
+            segmentation: Algorithm::QuickShift,
+            kernel_size: 8.0,
+            max_dist: 10.0,
+            ratio: 0.1,
+            segments: 100,
+            compactness: 10.0,
+        }
+    }
+}
+
+impl Partition {
+    /// The segments of the subject's picture: those that were given as `segments` (a number for every pixel), or
+    /// else what the algorithm finds. QuickShift's noise against ties is drawn from the seed, or given as
+    /// `density_noise` (a value for every pixel).
+    ///
+    /// # Errors
+    /// [`Error::MethodUnsuited`] where the input is no picture, [`Error::InputInvalid`] for given tensors of another
+    /// size or with numbers that are no labels, [`Error::Cancelled`].
+    pub async fn cut(&self, subject: &Subject<'_>) -> Result<Segments> {
+        subject.checkpoint(0, 1, "cutting the picture into segments").await?;
+        let [_, height, width] = subject.image()?;
+        let pixels = height * width;
+        if let Some(given) = subject.given("segments") {
+            return labels(&given.data, pixels);
+        }
+        Ok(match self.segmentation {
+            Algorithm::Grid => segment::grid(height, width, self.segments),
+            Algorithm::Slic => {
+                let compactness = f64::from(self.compactness);
+                let settings = Slic { segments: self.segments, compactness, ..Slic::default() };
+                segment::slic(&subject.picture()?, settings)
+            }
+            Algorithm::QuickShift => {
+                let noise: Vec<f64> = match subject.given("density_noise") {
+                    Some(given) if given.data.len() != pixels => {
+                        return Err(wrong_size("density_noise", pixels));
+                    }
+                    Some(given) => given.data.iter().map(|&value| value.into()).collect(),
+                    None => {
+                        let mut random = subject.random();
+                        let normal = StandardNormal.sample_iter(&mut random).take(pixels);
+                        normal.map(|value: f64| 1e-5 * value).collect()
+                    }
+                };
+                let settings = QuickShift {
+                    kernel_size: self.kernel_size.into(),
+                    max_dist: self.max_dist.into(),
+                    // The digits that were meant, not those of 32 bits.
+                    ratio: f64::from((self.ratio * 1e6).round()) / 1e6,
+                };
+                segment::quickshift(&subject.picture()?, settings, Some(&noise))
+            }
+        })
+    }
+}
+
+fn labels(values: &[f32], pixels: usize) -> Result<Segments> {
+    if values.len() != pixels {
+        return Err(wrong_size("segments", pixels));
+    }
+    // Above, 32 bits do not tell whole numbers apart.
+    const MOST: f32 = 16_777_216.0;
+    if values.iter().any(|&label| label.fract() != 0.0 || !(0.0..MOST).contains(&label)) {
+        return Err(Error::InputInvalid("The given segments must be whole numbers from 0 on.".into()));
+    }
+    Ok(Segments::new(&values.iter().map(|&label| label as usize).collect::<Vec<_>>()))
+}
+
+fn wrong_size(name: &str, pixels: usize) -> Error {
+    Error::InputInvalid(format!(
+        "The given tensor \"{name}\" must hold a value for each of the {pixels} pixels."
+    ))
+}
+
+/// Segments whose weights can be fitted in reasonable time and memory.
+pub(super) const MOST_TO_FIT: usize = 1000;
+
+/// The error for more segments than [`MOST_TO_FIT`].
+pub(super) fn too_many(subject: &Subject<'_>, count: usize) -> Error {
+    subject.unsuited(&format!(
+        "the picture falls into {count} segments, more than the {MOST_TO_FIT} that can be fitted; choose a larger \
+         kernel_size or max_dist, or fewer segments"
+    ))
+}
+
+/// The numbers of the segments, by falling value; equal ones stay in their order.
+pub(super) fn ranked(values: &[f32]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..values.len() as u32).collect();
+    order.sort_by(|&a, &b| values[b as usize].total_cmp(&values[a as usize]));
+    order
+}
+
+/// Each segment's value at its pixels.
+pub(super) fn painted(segments: &Segments, values: &[f32]) -> Vec<f32> {
+    segments.labels.iter().map(|&label| values[label as usize]).collect()
+}
+
+/// What a method reports of its segments.
+pub(super) fn report(segments: Segments, values: Vec<f32>, chosen: Vec<u32>) -> Segmentation {
+    Segmentation { labels: segments.labels, values, chosen }
+}

@@ -1,0 +1,95 @@
+//! Score-CAM (Wang et al. 2020, algorithm 1): feature maps weighed by what the picture scores behind each.
+
+use burn::tensor::{Int, Tensor, activation};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attribution, Subject,
+    cam::{self, FeatureMaps},
+    display::{Channels, Display},
+    read,
+    registry::{Cost, Method, Need},
+    scores, upsample,
+};
+use crate::{Result, model::Score};
+
+pub(super) struct ScoreCam;
+
+/// Parameters of Score-CAM.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// Name of the node whose output is looked at, or of that output; where none is named, the last convolution
+    /// with its activation.
+    layer: String,
+    /// The score that a masked picture gets.
+    score: Score,
+    /// Feature maps to work with at most; where the layer has more, those that vary most (Faster Score-CAM).
+    #[schemars(range(min = 1, max = 4096))]
+    channels: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { layer: String::new(), score: Score::Logit, channels: 2048 }
+    }
+}
+
+impl Method for ScoreCam {
+    type Config = Config;
+    const NAME: &'static str = "score_cam";
+    const TITLE: &'static str = "Score-CAM";
+    const SUMMARY: &'static str = "Lets through only what a feature map lets through, and weighs the map by what the picture then scores.";
+    const PAPER: &'static str =
+        "Wang et al.: Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks (2020)";
+    const NEEDS: &'static [Need] = &[Need::Predictions, Need::Activations, Need::Image];
+    const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+
+    fn cost(config: &Config) -> Cost {
+        Cost { forward: config.channels + 1, backward: 1 }
+    }
+
+    async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        let [channels, height, width] = subject.image()?;
+        // The gradient is not needed, only the value that comes with it.
+        let maps = FeatureMaps::new(subject, &config.layer, config.score)?.maps;
+        let maps = most_varying(maps, config.channels).await?;
+        let count = maps.dims()[1];
+        let picture = subject.input().reshape([1, channels, height * width]);
+        let chunk = subject.batch_limit();
+        let mut weights = Vec::new();
+        for start in (0..count).step_by(chunk) {
+            subject.checkpoint(start, count, "scoring what each feature map shows").await?;
+            let end = (start + chunk).min(count);
+            let masks = upsample::bilinear(maps.clone().slice([0..1, start..end]), [height, width]);
+            let masks = stretch(masks.reshape([end - start, 1, height * width]));
+            let masked = (masks * picture.clone()).reshape([end - start, subject.features()]);
+            weights.push(scores(subject.logits(masked)?, subject.target(), config.score));
+        }
+        let weights = activation::softmax(Tensor::cat(weights, 0), 0).reshape([1, count, 1, 1]);
+        cam::attribution(subject, (weights * maps).sum_dim(1), count)
+    }
+}
+
+/// Each row from 0 to 1; a constant one becomes 0.
+fn stretch(rows: Tensor<3>) -> Tensor<3> {
+    let (low, high) = (rows.clone().min_dim(2), rows.clone().max_dim(2));
+    (rows - low.clone()) / (high - low + 1e-8)
+}
+
+/// The `limit` feature maps of the largest variance, in their order.
+async fn most_varying(maps: Tensor<4>, limit: usize) -> Result<Tensor<4>> {
+    let [_, count, height, width] = maps.dims();
+    if count <= limit {
+        return Ok(maps);
+    }
+    let variances = read(maps.clone().reshape([count, height * width]).var(1).reshape([count])).await?;
+    let mut order: Vec<usize> = (0..count).collect();
+    order.sort_by(|&a, &b| variances[b].total_cmp(&variances[a]));
+    order.truncate(limit);
+    order.sort_unstable();
+    let chosen: Vec<i64> = order.into_iter().map(|index| index as i64).collect();
+    let chosen = Tensor::<1, Int>::from_data(chosen.as_slice(), &maps.device());
+    Ok(maps.select(1, chosen))
+}

@@ -1,0 +1,58 @@
+//! VarGrad (Adebayo et al. 2018): the variance of the gradient over noisy copies of the input.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attribution, Subject,
+    display::{Channels, Display},
+    registry::{Cost, Method, Need},
+    smoothgrad::{Moments, moments},
+};
+use crate::{Result, model::Score};
+
+pub(super) struct VarGrad;
+
+/// Parameters of VarGrad.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// Noisy copies of the input.
+    #[schemars(range(min = 2, max = 1000))]
+    samples: usize,
+    /// Standard deviation of the noise, as a part of the input's range.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    noise_level: f32,
+    /// The score whose gradient is taken.
+    score: Score,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { samples: 25, noise_level: 0.15, score: Score::Logit }
+    }
+}
+
+impl Method for VarGrad {
+    type Config = Config;
+    const NAME: &'static str = "vargrad";
+    const TITLE: &'static str = "VarGrad";
+    const SUMMARY: &'static str =
+        "How much the gradient varies among noisy copies of the picture; what stays equal drops out.";
+    const PAPER: &'static str = "Adebayo, Gilmer, Goodfellow, Kim: Local Explanation Methods for Deep Neural Networks Lack Sensitivity to Parameter Values (2018)";
+    const NEEDS: &'static [Need] = &[Need::Gradient];
+    const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 0.0, high: 99.0 };
+
+    fn cost(config: &Config) -> Cost {
+        Cost { forward: config.samples, backward: config.samples }
+    }
+
+    /// Knows the given tensor `noise`, standard normal, one row for each sample.
+    async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        let Moments { mean, square } =
+            moments(subject, config.samples, config.noise_level, config.score).await?;
+        // No variance is negative; a difference of two roundings may be.
+        let variance = (square - mean.clone() * mean).clamp_min(0.0);
+        Ok(Attribution::new(variance, config.samples))
+    }
+}

@@ -1,0 +1,276 @@
+//! XRAI (Kapishnikov et al. 2019): integrated gradients summed up over regions, which join the explanation one after
+//! the other, the densest first.
+
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attribution, Segmentation, Subject,
+    display::{Channels, Display},
+    hidden::Blank,
+    read,
+    registry::{Cost, Method, Need},
+};
+use crate::{
+    Error, Result,
+    model::Score,
+    segment::{Felzenszwalb, Picture, Segments, felzenszwalb},
+};
+
+pub(super) struct Xrai;
+
+/// Parameters of XRAI.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// Points of integrated gradients from each of the two baselines, black and white.
+    #[schemars(range(min = 2, max = 1000))]
+    steps: usize,
+    /// Pixels by which every region grows, so that it holds its edges.
+    #[schemars(range(min = 0, max = 50))]
+    dilation: usize,
+    /// Regions that would add fewer pixels are left out.
+    #[schemars(range(min = 1, max = 10000))]
+    min_pixels: usize,
+    /// The score whose gradient is taken.
+    score: Score,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { steps: 100, dilation: 5, min_pixels: 50, score: Score::Logit }
+    }
+}
+
+/// The scales at which the picture is cut, and the rest of the segmentation's parameters, as in the authors' program.
+const SCALES: [f64; 6] = [50.0, 100.0, 150.0, 250.0, 500.0, 1200.0];
+const SIGMA: f64 = 0.8;
+const MIN_SEGMENT: usize = 150;
+
+impl Method for Xrai {
+    type Config = Config;
+    const NAME: &'static str = "xrai";
+    const TITLE: &'static str = "XRAI";
+    const SUMMARY: &'static str =
+        "Sums up integrated gradients over regions of the picture and ranks the regions.";
+    const PAPER: &'static str =
+        "Kapishnikov, Bolukbasi, Viégas, Terry: XRAI: Better Attributions Through Regions (2019)";
+    const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace, Need::Image];
+    const DISPLAY: Display = Display { channels: Channels::Mean, low: 50.0, high: 99.0 };
+
+    fn cost(config: &Config) -> Cost {
+        Cost { forward: 2 * config.steps, backward: 2 * config.steps }
+    }
+
+    /// Known tensor to give: `segments`, `[levels, 1, height, width]`, one segmentation a level.
+    async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        let [channels, height, width] = subject.image()?;
+        let pixels = height * width;
+        subject.checkpoint(0, 2 * config.steps, "cutting the picture into regions").await?;
+        let levels = levels(subject, height, width)?;
+        let mut integrated = subject.input().zeros_like();
+        for (done, baseline) in [Blank::Black, Blank::White].into_iter().enumerate() {
+            let baseline = baseline.picture(subject)?;
+            integrated = integrated + integrate(subject, baseline, config, done * config.steps).await?;
+        }
+        let map = (integrated / 2.0).reshape([channels, pixels]).max_dim(0);
+        let attribution: Vec<f64> = read(map.reshape([pixels])).await?.into_iter().map(f64::from).collect();
+        let regions: Vec<Vec<usize>> =
+            levels.iter().flat_map(|level| regions(level, height, width, config.dilation)).collect();
+        let ranked = rank(&attribution, &regions, config.min_pixels);
+        let painted = ranked.labels.iter().map(|&label| ranked.values[label as usize]).collect();
+        let map = subject.tensor(painted, [1, pixels]);
+        Ok(Attribution { segments: Some(ranked), ..Attribution::new(map, 2 * config.steps) })
+    }
+}
+
+/// `(x - b)` times the mean gradient on the straight line from `b` to `x`, both ends included.
+async fn integrate(
+    subject: &Subject<'_>,
+    baseline: Tensor<2>,
+    config: &Config,
+    done: usize,
+) -> Result<Tensor<2>> {
+    let difference = subject.input() - baseline.clone();
+    let chunk = subject.batch_limit();
+    let mut sum = difference.zeros_like();
+    for start in (0..config.steps).step_by(chunk) {
+        subject
+            .checkpoint(done + start, 2 * config.steps, "gradients between the baseline and the input")
+            .await?;
+        let end = (start + chunk).min(config.steps);
+        let alphas = (start..end).map(|k| k as f32 / (config.steps - 1) as f32).collect();
+        let path = baseline.clone() + subject.tensor(alphas, [end - start, 1]) * difference.clone();
+        let targets = vec![subject.target(); end - start];
+        sum = sum + subject.gradients(path, &targets, config.score)?.gradient.sum_dim(0);
+    }
+    Ok(difference * (sum / config.steps as f32))
+}
+
+/// The segmentations of the picture, from fine to coarse, or those that were given.
+fn levels(subject: &Subject<'_>, height: usize, width: usize) -> Result<Vec<Segments>> {
+    let pixels = height * width;
+    if let Some(given) = subject.given("segments") {
+        let whole = |label: &f32| label.fract() == 0.0 && *label >= 0.0;
+        if !given.data.len().is_multiple_of(pixels) || !given.data.iter().all(whole) {
+            return Err(Error::InputInvalid(format!(
+                "The given tensor \"segments\" must be of shape [levels, 1, {height}, {width}] and hold whole numbers \
+                 from 0 on."
+            )));
+        }
+        let level =
+            |labels: &[f32]| Segments::new(&labels.iter().map(|&label| label as usize).collect::<Vec<_>>());
+        return Ok(given.data.chunks_exact(pixels).map(level).collect());
+    }
+    let picture = spread(&subject.picture()?);
+    Ok(SCALES
+        .into_iter()
+        .map(|scale| felzenszwalb(&picture, Felzenszwalb { scale, sigma: SIGMA, min_size: MIN_SEGMENT }))
+        .collect())
+}
+
+/// The picture with its values spread from -1 to 1, the range that the scales are meant for.
+fn spread(picture: &Picture) -> Picture {
+    let (low, high) = picture
+        .data
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+    let range = if high > low { high - low } else { 1.0 };
+    let data = picture.data.iter().map(|value| (value - low) / range * 2.0 - 1.0).collect();
+    Picture { data, ..*picture }
+}
+
+/// The pixels of each segment, grown by a disk of the radius `dilation`.
+fn regions(segments: &Segments, height: usize, width: usize, dilation: usize) -> Vec<Vec<usize>> {
+    let reach = dilation as isize;
+    // The half-width of the disk in each of its rows.
+    let disk: Vec<(isize, isize)> =
+        (-reach..=reach).map(|down| (down, (reach * reach - down * down).isqrt())).collect();
+    let mut regions = vec![Vec::new(); segments.count];
+    let mut members = vec![Vec::new(); segments.count];
+    for (pixel, &label) in segments.labels.iter().enumerate() {
+        members[label as usize].push(pixel);
+    }
+    // The last region that a pixel was added to, so that none gets it twice.
+    let mut seen = vec![usize::MAX; height * width];
+    for (label, (region, members)) in regions.iter_mut().zip(&members).enumerate() {
+        for &pixel in members {
+            let (row, column) = ((pixel / width) as isize, (pixel % width) as isize);
+            // Only pixels at the rim reach beyond the segment.
+            if dilation > 0 && !at_rim(segments, pixel, height, width) {
+                if seen[pixel] != label {
+                    seen[pixel] = label;
+                    region.push(pixel);
+                }
+                continue;
+            }
+            for &(down, half) in &disk {
+                let row = row + down;
+                if !(0..height as isize).contains(&row) {
+                    continue;
+                }
+                let (from, to) = ((column - half).max(0), (column + half).min(width as isize - 1));
+                for column in from..=to {
+                    let other = row as usize * width + column as usize;
+                    if seen[other] != label {
+                        seen[other] = label;
+                        region.push(other);
+                    }
+                }
+            }
+        }
+    }
+    regions
+}
+
+/// Whether one of the four neighbours of `pixel` belongs to another segment.
+fn at_rim(segments: &Segments, pixel: usize, height: usize, width: usize) -> bool {
+    let label = segments.labels[pixel];
+    let other = |neighbour: usize| segments.labels[neighbour] != label;
+    let (row, column) = (pixel / width, pixel % width);
+    (column > 0 && other(pixel - 1))
+        || (column + 1 < width && other(pixel + 1))
+        || (row > 0 && other(pixel - width))
+        || (row + 1 < height && other(pixel + width))
+}
+
+/// Joins the regions to the explanation, each time the one whose pixels that are not yet in it have the highest mean.
+///
+/// The parts that the regions added are the segments of the result, the densest first. Pixels that no region added in
+/// the end are its last segment, with their own mean.
+fn rank(attribution: &[f64], regions: &[Vec<usize>], min_pixels: usize) -> Segmentation {
+    const OPEN: usize = usize::MAX;
+    let mut holders = vec![Vec::new(); attribution.len()];
+    for (number, region) in regions.iter().enumerate() {
+        region.iter().for_each(|&pixel| holders[pixel].push(number));
+    }
+    let mut sums: Vec<f64> =
+        regions.iter().map(|region| region.iter().map(|&pixel| attribution[pixel]).sum()).collect();
+    let mut counts: Vec<usize> = regions.iter().map(Vec::len).collect();
+    let mut parts = vec![OPEN; attribution.len()];
+    let mut gains = Vec::new();
+    loop {
+        let gain = |number: &usize| sums[*number] / counts[*number] as f64;
+        let large = (0..regions.len()).filter(|&number| counts[number] >= min_pixels.max(1));
+        // Of equals the first.
+        let Some(best) = large.reduce(|best, other| if gain(&other) > gain(&best) { other } else { best })
+        else {
+            break;
+        };
+        let part = gains.len();
+        gains.push(gain(&best));
+        for &pixel in &regions[best] {
+            if parts[pixel] == OPEN {
+                parts[pixel] = part;
+                for &holder in &holders[pixel] {
+                    sums[holder] -= attribution[pixel];
+                    counts[holder] -= 1;
+                }
+            }
+        }
+    }
+    let rest: Vec<f64> =
+        parts.iter().zip(attribution).filter(|(part, _)| **part == OPEN).map(|(_, value)| *value).collect();
+    let mut order: Vec<usize> = (0..gains.len()).collect();
+    order.sort_by(|&a, &b| gains[b].total_cmp(&gains[a]));
+    let mut number = vec![0; gains.len()];
+    for (rank, &part) in order.iter().enumerate() {
+        number[part] = rank as u32;
+    }
+    let mut values: Vec<f32> = order.iter().map(|&part| gains[part] as f32).collect();
+    let last = values.len() as u32;
+    if !rest.is_empty() {
+        values.push((rest.iter().sum::<f64>() / rest.len() as f64) as f32);
+    }
+    let labels = parts.into_iter().map(|part| number.get(part).copied().unwrap_or(last)).collect();
+    let chosen = (0..last).filter(|&part| values[part as usize] > 0.0).collect();
+    Segmentation { labels, values, chosen }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_densest_region_is_first_and_keeps_its_pixels() {
+        let attribution = [1.0, 1.0, 4.0, 0.0, 2.0, -1.0];
+        let regions = [vec![0, 1], vec![1, 2, 3], vec![2, 3], vec![4]];
+        let ranked = rank(&attribution, &regions, 1);
+        // {2, 3} and {4} both have the mean 2, and the earlier one is first; then {0, 1}, which leaves nothing of the rest.
+        assert_eq!(ranked.labels, [2, 2, 0, 0, 1, 3]);
+        assert_eq!(ranked.values, [2.0, 2.0, 1.0, -1.0]);
+        assert_eq!(ranked.chosen, [0, 1, 2]);
+    }
+
+    #[test]
+    fn regions_grow_by_a_disk() {
+        let labels: Vec<usize> = (0..49).map(|pixel| usize::from(pixel == 24)).collect();
+        let grown = regions(&Segments::new(&labels), 7, 7, 2);
+        let mut dot = grown[1].clone();
+        dot.sort_unstable();
+        // skimage.morphology.disk(2) around the middle of 7 x 7.
+        assert_eq!(dot, [10, 16, 17, 18, 22, 23, 24, 25, 26, 30, 31, 32, 38]);
+        assert_eq!(grown[0].len(), 49);
+    }
+}

@@ -1,0 +1,127 @@
+//! The tables and figures of the three papers that our networks and images allow, with the papers' own numbers beside
+//! them. What is not in this build, or not to be had, is named as missing.
+
+mod agi;
+mod attack;
+mod axai;
+mod relex;
+
+use std::path::PathBuf;
+
+use adversight::{Device, attribution::registry as methods};
+use clap::{Args, ValueEnum};
+
+use crate::{
+    CliResult, On,
+    evaluate::{EvaluateArgs, Group, Network, Target},
+    open,
+    report::Report,
+};
+
+/// What is reproduced, on what.
+#[derive(Args)]
+pub struct ReproduceArgs {
+    /// The paper.
+    #[arg(value_enum)]
+    paper: Paper,
+    /// A folder of photographs; the papers' thousands of ImageNet images, as far as they are to be had.
+    #[arg(long)]
+    images: PathBuf,
+    /// An ONNX model with its preprocessing in the .json file of the same name; may be repeated.
+    #[arg(long = "model", required = true)]
+    models: Vec<PathBuf>,
+    /// Takes the first images only.
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 0)]
+    seed: u32,
+    /// The device that computes.
+    #[arg(long, value_enum, default_value_t = On::Cpu)]
+    device: On,
+    /// The folder for report.md, report.html, the plots and the tables; what its tables hold is not measured again.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Paper {
+    /// Explanations via adversarial attacks.
+    Axai,
+    /// Building reliable explanations of unreliable neural networks.
+    Relex,
+    /// Adversarial gradient integration.
+    Agi,
+}
+
+/// Measures, and writes the report.
+pub async fn reproduce(args: &ReproduceArgs) -> CliResult {
+    std::fs::create_dir_all(&args.out)
+        .map_err(|error| format!("{} cannot be made: {error}.", args.out.display()))?;
+    let report = match args.paper {
+        Paper::Axai => axai::report(args).await?,
+        Paper::Relex => relex::report(args).await?,
+        Paper::Agi => agi::report(args).await?,
+    };
+    report.write(&args.out)?;
+    println!("{}", args.out.join("report.html").display());
+    Ok(())
+}
+
+impl ReproduceArgs {
+    /// An evaluation on the same images and models, with its table in the report's folder.
+    fn evaluation(&self, table: &str, methods: &[String], metrics: &[&str]) -> EvaluateArgs {
+        EvaluateArgs {
+            images: self.images.clone(),
+            models: self.models.clone(),
+            methods: methods.to_vec(),
+            metrics: metrics.iter().map(|&metric| metric.to_owned()).collect(),
+            labels: None,
+            objects: None,
+            reference: None,
+            target: Target::Predicted,
+            limit: self.limit,
+            seed: self.seed,
+            device: self.device,
+            out: self.out.join(format!("{table}.csv")),
+            json: Some(self.out.join(format!("{table}.json"))),
+        }
+    }
+
+    async fn networks(&self) -> CliResult<Vec<Network>> {
+        let device: Device = open(self.device).await?;
+        self.models.iter().map(|path| Network::load(path, &device)).collect()
+    }
+}
+
+/// The written methods whose method this build has; the report names the others.
+fn available(report: &mut Report, written: &[&str]) -> Vec<String> {
+    let name = |written: &str| written.split(':').next().unwrap_or_default().to_owned();
+    let (here, missing): (Vec<&str>, Vec<&str>) =
+        written.iter().partition(|written| methods::find(&name(written)).is_ok());
+    if !missing.is_empty() {
+        report.say(format!("Not in this build, so left out: {}.", missing.join(", ")));
+    }
+    here.into_iter().map(str::to_owned).collect()
+}
+
+/// A number of the table, or a dash.
+fn shown(value: Option<f64>, digits: usize) -> String {
+    value.map(|value| format!("{value:.digits$}")).unwrap_or_else(|| "-".into())
+}
+
+/// The mean of a metric.
+fn mean_of(groups: &[Group], model: &str, method: &str, metric: &str) -> Option<f64> {
+    find(groups, model, method, metric)?.mean
+}
+
+fn find<'a>(groups: &'a [Group], model: &str, method: &str, metric: &str) -> Option<&'a Group> {
+    groups.iter().find(|group| group.model == model && group.method == method && group.metric == metric)
+}
+
+/// The names of the models, in their order.
+fn models(groups: &[Group]) -> Vec<String> {
+    let mut names: Vec<String> = groups.iter().map(|group| group.model.clone()).collect();
+    names.dedup();
+    names
+}

@@ -1,0 +1,430 @@
+//! What a metric works on: a map, the input that it explains, the network, and what else is known.
+
+use std::{
+    cell::{Cell, RefCell},
+    cmp::Ordering,
+    collections::BTreeMap,
+    ops::Range,
+};
+
+use burn::tensor::{Tensor, TensorData};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::{
+    Control, Error, ExplainOptions, Explainer, Explanation, HostTensor, Progress, Result, Score,
+    attribution::{
+        self, Segmentation,
+        display::{self, Channels},
+        read, registry, rows_to, scores,
+    },
+    input::check_finite,
+};
+
+/// One explanation under judgement.
+///
+/// A map has the input's shape, or one value a pixel (`[1, 1, H, W]` for an input `[1, C, H, W]`). Whatever ranks or
+/// compares pixels works on the map with its channels aggregated, by default as the method shows it. Inputs that are
+/// no pictures count every value as a pixel.
+pub struct Assessment<'a> {
+    pub(super) explainer: &'a Explainer,
+    pub(super) input: &'a HostTensor,
+    pub(super) map: &'a HostTensor,
+    pub(super) target: usize,
+    control: &'a Control<'a>,
+    channels: Channels,
+    seed: u32,
+    options: Option<&'a ExplainOptions>,
+    segments: Option<&'a Segmentation>,
+    reference: Option<&'a HostTensor>,
+    object: Option<&'a [bool]>,
+    randomised: Option<&'a Explainer>,
+    given: BTreeMap<String, HostTensor>,
+    metric: RefCell<String>,
+    forward: Cell<usize>,
+}
+
+impl<'a> Assessment<'a> {
+    /// Judges `map` as an explanation of why the network of `explainer` gives class `target` to `input`, `[1, …]` in
+    /// model space.
+    ///
+    /// # Errors
+    /// [`Error::MapNotFinite`], [`Error::MapShape`], [`Error::TargetOutOfRange`], and those of the input.
+    pub fn new(
+        explainer: &'a Explainer,
+        input: &'a HostTensor,
+        map: &'a HostTensor,
+        target: usize,
+        control: &'a Control<'a>,
+    ) -> Result<Self> {
+        explainer.model().check_shape(&input.shape)?;
+        explainer.model().check_target(target)?;
+        check_finite(&input.data)?;
+        if input.shape[0] != 1 {
+            return Err(Error::InputInvalid(format!(
+                "One explanation is judged at a time, but the batch holds {}.",
+                input.shape[0]
+            )));
+        }
+        check_map(map, input)?;
+        Ok(Self {
+            explainer,
+            input,
+            map,
+            target,
+            control,
+            channels: Channels::SumAbs,
+            seed: 0,
+            options: None,
+            segments: None,
+            reference: None,
+            object: None,
+            randomised: None,
+            given: BTreeMap::new(),
+            metric: RefCell::default(),
+            forward: Cell::new(0),
+        })
+    }
+
+    /// Judges a finished explanation: its map and segments, with the channels aggregated as its method shows them, and
+    /// explained again with `options` by the metrics that ask for it.
+    ///
+    /// # Errors
+    /// Those of [`Assessment::new`].
+    pub fn of(
+        explainer: &'a Explainer,
+        input: &'a HostTensor,
+        explanation: &'a Explanation,
+        options: &'a ExplainOptions,
+        control: &'a Control<'a>,
+    ) -> Result<Self> {
+        let target = explanation.info.target.index;
+        let mut assessment = Self::new(explainer, input, &explanation.attribution, target, control)?;
+        assessment.segments = explanation.segments.as_ref();
+        assessment.with_method(options)
+    }
+
+    /// How the map was made, for metrics that make it again: its method, parameters and seed.
+    ///
+    /// # Errors
+    /// [`Error::MethodUnknown`].
+    pub fn with_method(mut self, options: &'a ExplainOptions) -> Result<Self> {
+        self.channels = registry::find(&options.method)?.display().channels;
+        self.seed = options.seed;
+        self.options = Some(options);
+        Ok(self)
+    }
+
+    /// How the channels of a pixel become one value; by default the sum of magnitudes, or what the method shows.
+    #[must_use]
+    pub fn with_channels(mut self, channels: Channels) -> Self {
+        self.channels = channels;
+        self
+    }
+
+    /// Seed of everything random.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u32) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The segments of the picture, for metrics that work on them.
+    #[must_use]
+    pub fn with_segments(mut self, segments: &'a Segmentation) -> Self {
+        self.segments = Some(segments);
+        self
+    }
+
+    /// A second map of the same shape, for metrics that compare.
+    ///
+    /// # Errors
+    /// [`Error::MapNotFinite`], [`Error::MapShape`].
+    pub fn with_reference(mut self, reference: &'a HostTensor) -> Result<Self> {
+        check_map(reference, self.input)?;
+        self.reference = Some(reference);
+        Ok(self)
+    }
+
+    /// The pixels of the object that the class names, row by row.
+    ///
+    /// # Errors
+    /// [`Error::InputInvalid`] where there is not one truth value a pixel.
+    pub fn with_object(mut self, object: &'a [bool]) -> Result<Self> {
+        let pixels = self.positions();
+        if object.len() != pixels {
+            return Err(Error::InputInvalid(format!(
+                "The object's mask has {} values for {pixels} pixels.",
+                object.len()
+            )));
+        }
+        self.object = Some(object);
+        Ok(self)
+    }
+
+    /// The same network with random weights, for sanity checks; see [`super::randomise`].
+    #[must_use]
+    pub fn with_randomised(mut self, randomised: &'a Explainer) -> Self {
+        self.randomised = Some(randomised);
+        self
+    }
+
+    /// A tensor that stands in for what a metric would draw; each metric documents the names that it knows.
+    #[must_use]
+    pub fn with_given(mut self, name: impl Into<String>, tensor: HostTensor) -> Self {
+        self.given.insert(name.into(), tensor);
+        self
+    }
+
+    pub(super) fn begin(&self, metric: &str) {
+        *self.metric.borrow_mut() = metric.to_owned();
+        self.forward.set(0);
+    }
+
+    pub(super) fn forward_passes(&self) -> usize {
+        self.forward.get()
+    }
+
+    /// The error for what the metric needs and the assessment lacks.
+    pub(super) fn unsuited(&self, reason: &str) -> Error {
+        Error::MetricUnsuited { metric: self.metric.borrow().clone(), reason: reason.to_owned() }
+    }
+
+    /// The second map.
+    pub(super) fn reference(&self) -> Result<&'a HostTensor> {
+        self.reference.ok_or_else(|| self.unsuited("it compares with a second map, and none was given"))
+    }
+
+    /// The pixels of the object.
+    pub(super) fn object(&self) -> Result<&'a [bool]> {
+        self.object.ok_or_else(|| self.unsuited("it needs the object's box or mask, and none was given"))
+    }
+
+    /// The segments that the method worked on.
+    pub(super) fn segments(&self) -> Result<&'a Segmentation> {
+        self.segments.ok_or_else(|| {
+            self.unsuited("it needs segments, and this method makes none; choose one that does, such as axai")
+        })
+    }
+
+    /// The network with random weights.
+    pub(super) fn randomised(&self) -> Result<&'a Explainer> {
+        self.randomised
+            .ok_or_else(|| self.unsuited("it needs the same network with random weights, and none was given"))
+    }
+
+    /// How the map was made.
+    pub(super) fn method(&self) -> Result<&'a ExplainOptions> {
+        self.options.ok_or_else(|| self.unsuited("it makes the map again, and the method was not given"))
+    }
+
+    /// A tensor that the caller gave in place of what would be drawn: rows of features.
+    pub(super) fn given_rows(&self, name: &str) -> Result<Option<Vec<Vec<f32>>>> {
+        let Some(given) = self.given.get(name) else { return Ok(None) };
+        let features = self.input.data.len();
+        if given.data.is_empty() || !given.data.len().is_multiple_of(features) {
+            return Err(self.unsuited(&format!(
+                "the given \"{name}\" holds {} values, which are no rows of {features}",
+                given.data.len()
+            )));
+        }
+        check_finite(&given.data)?;
+        Ok(Some(given.data.chunks_exact(features).map(<[f32]>::to_vec).collect()))
+    }
+
+    /// A generator for everything random; the same on every device.
+    pub(super) fn random(&self) -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(u64::from(self.seed))
+    }
+
+    /// A generator for the sample numbered `number`, so that a sample can be drawn again instead of being kept.
+    pub(super) fn random_of(&self, number: usize) -> ChaCha8Rng {
+        let mut random = self.random();
+        random.set_stream(number as u64 + 1);
+        random
+    }
+
+    /// Seed of everything random.
+    pub(super) fn seed(&self) -> u32 {
+        self.seed
+    }
+
+    /// Channels, height and width of the input.
+    pub(super) fn image(&self) -> Result<[usize; 3]> {
+        match self.input.shape.as_slice() {
+            [1, channels, height, width] => Ok([*channels, *height, *width]),
+            _ => Err(self.unsuited("it works on pictures, [channels, height, width]")),
+        }
+    }
+
+    /// Channels of the input; 1 where it is no picture.
+    pub(super) fn input_channels(&self) -> usize {
+        match self.input.shape.as_slice() {
+            [_, channels, _, _] => *channels,
+            _ => 1,
+        }
+    }
+
+    /// Pixels of the input, or values where it is no picture.
+    pub(super) fn positions(&self) -> usize {
+        self.input.data.len() / self.input_channels()
+    }
+
+    /// Smallest and largest value of the input, and how far they are apart (1 for a constant input).
+    pub(super) fn width_of_range(&self) -> f32 {
+        let (low, high) = self
+            .input
+            .data
+            .iter()
+            .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &x| (low.min(x), high.max(x)));
+        if high > low { high - low } else { 1.0 }
+    }
+
+    /// The map with its channels aggregated: one value a pixel.
+    pub(super) fn pixels(&self) -> Vec<f64> {
+        self.aggregate(self.map)
+    }
+
+    /// Any map of this input with its channels aggregated as the judged one.
+    pub(super) fn aggregate(&self, map: &HostTensor) -> Vec<f64> {
+        display::aggregate(map, self.channels).0.into_iter().map(f64::from).collect()
+    }
+
+    /// The judged map with one value for each of the input's; a value a pixel is spread over its channels, so that
+    /// its sum stays.
+    pub(super) fn spread_map(&self) -> Vec<f32> {
+        if self.map.data.len() == self.input.data.len() {
+            return self.map.data.clone();
+        }
+        let channels = self.input_channels();
+        self.map.data.iter().map(|value| value / channels as f32).collect::<Vec<_>>().repeat(channels)
+    }
+
+    /// The input on the device, `[1, features]`.
+    pub(super) fn input_row(&self) -> Tensor<2> {
+        self.tensor(self.input.data.clone(), [1, self.input.data.len()])
+    }
+
+    /// A tensor on the model's device.
+    pub(super) fn tensor<const D: usize>(&self, values: Vec<f32>, dims: [usize; D]) -> Tensor<D> {
+        Tensor::from_data(TensorData::new(values, dims), self.explainer.model().device().burn())
+    }
+
+    /// The target's score for `rows` samples, which `make` builds `[n, features]` at a time; read back once.
+    pub(super) async fn scores(
+        &self,
+        rows: usize,
+        score: Score,
+        stage: &str,
+        make: impl Fn(Range<usize>) -> Tensor<2>,
+    ) -> Result<Vec<f64>> {
+        let chunks = self.run(rows, stage, make, |logits| scores(logits, self.target, score)).await?;
+        Ok(read(Tensor::cat(chunks, 0)).await?.into_iter().map(f64::from).collect())
+    }
+
+    /// The logits of `rows` samples, one vector each; read back once.
+    pub(super) async fn logits(
+        &self,
+        rows: usize,
+        stage: &str,
+        make: impl Fn(Range<usize>) -> Tensor<2>,
+    ) -> Result<Vec<Vec<f32>>> {
+        let classes = self.explainer.model().classes();
+        let flat = |logits: Tensor<2>| {
+            let values = logits.dims().iter().product::<usize>();
+            logits.reshape([values])
+        };
+        let chunks = self.run(rows, stage, make, flat).await?;
+        Ok(read(Tensor::cat(chunks, 0)).await?.chunks_exact(classes).map(<[f32]>::to_vec).collect())
+    }
+
+    /// The logits of samples that are on the host.
+    pub(super) async fn logits_of(&self, samples: &[Vec<f32>], stage: &str) -> Result<Vec<Vec<f32>>> {
+        self.logits(samples.len(), stage, |rows| self.upload(&samples[rows])).await
+    }
+
+    /// Rows of features that are on the host, on the device.
+    pub(super) fn upload(&self, samples: &[Vec<f32>]) -> Tensor<2> {
+        self.tensor(samples.concat(), [samples.len(), self.input.data.len()])
+    }
+
+    /// Sends `rows` samples through the network in chunks that fit the memory, and keeps of each chunk's logits what
+    /// `keep` makes of them.
+    async fn run(
+        &self,
+        rows: usize,
+        stage: &str,
+        make: impl Fn(Range<usize>) -> Tensor<2>,
+        keep: impl Fn(Tensor<2>) -> Tensor<1>,
+    ) -> Result<Vec<Tensor<1>>> {
+        let model = self.explainer.model();
+        let limit = model.batch_limit();
+        let sample = &self.input.shape[1..];
+        let mut kept = Vec::new();
+        for start in (0..rows).step_by(limit) {
+            self.checkpoint(start, rows, stage).await?;
+            let chunk = make(start..(start + limit).min(rows));
+            kept.push(keep(model.logits(rows_to(chunk, sample)?)?));
+        }
+        self.forward.set(self.forward.get() + rows);
+        Ok(kept)
+    }
+
+    /// The map of `input` by the method of the judged one, for the same class; `change` may alter its options.
+    pub(super) async fn explain(
+        &self,
+        explainer: &Explainer,
+        input: &HostTensor,
+        change: impl FnOnce(&mut ExplainOptions),
+    ) -> Result<HostTensor> {
+        let mut options = self.method()?.clone();
+        options.target = Some(self.target);
+        change(&mut options);
+        // Its own progress would run from start to end for every map.
+        let control = Control {
+            on_progress: Box::new(|_| ()),
+            is_cancelled: Box::new(|| (self.control.is_cancelled)()),
+            pause: Box::new(|| (self.control.pause)()),
+        };
+        Ok(attribution::explain(explainer, input, &options, &control).await?.attribution)
+    }
+
+    /// Reports progress, lets the host breathe, and ends the metric where it was cancelled.
+    pub(super) async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {
+        (self.control.on_progress)(Progress { done, total, stage: stage.to_owned() });
+        (self.control.pause)().await;
+        if (self.control.is_cancelled)() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}
+
+/// Checks that a map is finite and belongs to the input.
+fn check_map(map: &HostTensor, input: &HostTensor) -> Result<()> {
+    let fits = match (map.shape.as_slice(), input.shape.as_slice()) {
+        (map, input) if map == input => true,
+        ([1, 1, height, width], [_, _, h, w]) => height == h && width == w,
+        _ => false,
+    };
+    if !fits || map.data.len() != map.shape.iter().product::<usize>() {
+        return Err(Error::MapShape { map: map.shape.clone(), input: input.shape.clone() });
+    }
+    check_finite(&map.data).map_err(|error| match error {
+        Error::InputNotFinite { count, index } => Error::MapNotFinite { count, index },
+        other => other,
+    })
+}
+
+/// The pixels from the highest value to the lowest; equal ones in their own order.
+pub(super) fn descending(values: &[f64]) -> Vec<usize> {
+    ordered(values, |a, b| b.partial_cmp(&a).unwrap_or(Ordering::Equal))
+}
+
+/// The pixels from the lowest value to the highest; equal ones in their own order.
+pub(super) fn ascending(values: &[f64]) -> Vec<usize> {
+    ordered(values, |a, b| a.partial_cmp(&b).unwrap_or(Ordering::Equal))
+}
+
+fn ordered(values: &[f64], compare: impl Fn(f64, f64) -> Ordering) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| compare(values[a], values[b]));
+    order
+}

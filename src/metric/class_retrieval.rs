@@ -1,0 +1,72 @@
+//! Class retrieval (Lim et al. 2021, section 4.1): is the class found again in what the map leaves of the picture?
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Assessment, Finding,
+    registry::{Better, Metric, Need},
+};
+use crate::{
+    Result,
+    attribution::{
+        argmax,
+        display::{self, Channels, Display},
+    },
+};
+
+pub(super) struct ClassRetrieval;
+
+/// How a map becomes a mask from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Mask {
+    /// The sum of magnitudes over the channels, its smallest value as 0 and its 99th percentile as 1, as in RelEx's code.
+    Scaled,
+    /// As it is, cut off at 0 and 1: for methods that learn a mask, such as RelEx.
+    Raw,
+}
+
+/// Parameters of class retrieval.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// How the map becomes a mask: its magnitudes scaled, or its values as they are.
+    mask: Mask,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { mask: Mask::Scaled }
+    }
+}
+
+impl Metric for ClassRetrieval {
+    type Config = Config;
+    const NAME: &'static str = "class_retrieval";
+    const TITLE: &'static str = "Class retrieval";
+    const SUMMARY: &'static str = "1 where the network finds the class in the picture multiplied with the map, else 0. For \
+                                   an attacked picture, the class is that of the clean one.";
+    const PAPER: &'static str =
+        "Lim, Lee, Kim: Building Reliable Explanations of Unreliable Neural Networks (2021)";
+    const NEEDS: &'static [Need] = &[Need::Predictions];
+    const BETTER: Better = Better::Higher;
+
+    async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
+        let mask: Vec<f32> = match config.mask {
+            Mask::Scaled => {
+                let rule = Display { channels: Channels::SumAbs, low: 0.0, high: 99.0 };
+                display::heatmap(assessment.map, rule).data
+            }
+            Mask::Raw => assessment.map.data.iter().map(|value| value.clamp(0.0, 1.0)).collect(),
+        };
+        let masked: Vec<f32> =
+            assessment.input.data.iter().zip(mask.iter().cycle()).map(|(x, m)| x * m).collect();
+        let logits = assessment.logits_of(&[masked], "the masked picture").await?.concat();
+        let retrieved = argmax(&logits) == assessment.target;
+        Ok(Finding::new(f64::from(u8::from(retrieved))).with(
+            "probability",
+            f64::from(assessment.explainer.model().probabilities(&logits)[assessment.target]),
+        ))
+    }
+}

@@ -1,0 +1,89 @@
+//! The pixel games that share their rules: pixels change from one picture to another, a few at a step, in the order of
+//! a map, and the target's probability is followed.
+
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Assessment, Curve, filter};
+use crate::{Result, Score};
+
+/// What a picture without its pixels is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Substrate {
+    /// Zero in model space: the data set's mean.
+    Blank,
+    /// The picture itself, blurred as in RISE's code: kernel 11, sigma 5.
+    Blur,
+}
+
+impl Substrate {
+    /// `[1, features]`.
+    pub fn picture(self, assessment: &Assessment<'_>) -> Result<Tensor<2>> {
+        let input = assessment.input;
+        let values = match self {
+            Self::Blank => vec![0.0; input.data.len()],
+            Self::Blur => {
+                let kernel = filter::folded_gaussian(11, 5.0);
+                filter::blur(&input.data, assessment.image()?, &kernel, filter::Edge::Zero)
+            }
+        };
+        Ok(assessment.tensor(values, [1, input.data.len()]))
+    }
+}
+
+/// Changes the pixels of `from` to those of `to` in `order`, `step` at a time, and follows the target's probability
+/// from none changed to all. All pictures are made on the device and read back once.
+pub(super) async fn play(
+    assessment: &Assessment<'_>,
+    order: &[usize],
+    from: Tensor<2>,
+    to: Tensor<2>,
+    step: usize,
+) -> Result<Curve> {
+    let (channels, pixels) = (assessment.input_channels(), order.len());
+    let mut turn = vec![0.0f32; pixels];
+    for (rank, &pixel) in order.iter().enumerate() {
+        // A whole number below 2^24, which a float holds.
+        turn[pixel] = (rank / step) as f32;
+    }
+    let turn = assessment.tensor(turn, [1, 1, pixels]);
+    let (from, to) = (from.reshape([1, channels, pixels]), to.reshape([1, channels, pixels]));
+    let pictures = pixels.div_ceil(step) + 1;
+    let y = assessment
+        .scores(pictures, Score::Probability, "pictures of a curve", |rows| {
+            let count = rows.len();
+            let steps = assessment.tensor(rows.map(|row| row as f32).collect(), [count, 1, 1]);
+            // 1 where the pixel's turn has come. Products with 0 and 1 are exact, so unchanged pixels stay as they are.
+            let changed = (turn.clone() - steps).lower_elem(0.0).float();
+            let kept = changed.ones_like() - changed.clone();
+            (from.clone() * kept + to.clone() * changed).reshape([count, channels * pixels])
+        })
+        .await?;
+    let x = (0..pictures).map(|done| (done * step).min(pixels) as f64 / pixels as f64).collect();
+    Ok(Curve { x, y })
+}
+
+/// The area under a curve of equal steps by the trapezoid rule, as a part of what it would be at 1 throughout. The last
+/// step counts as a whole one even where fewer pixels were left for it, as in RISE's code.
+pub(super) fn area(y: &[f64]) -> f64 {
+    match y {
+        [] => 0.0,
+        [only] => *only,
+        [first, .., last] => (y.iter().sum::<f64>() - (first + last) / 2.0) / (y.len() - 1) as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn areas_are_trapezoids() {
+        assert_eq!(area(&[1.0, 1.0, 1.0]), 1.0);
+        assert_eq!(area(&[0.0, 1.0]), 0.5);
+        assert_eq!(area(&[1.0, 0.0, 0.0]), 0.25);
+        assert_eq!(area(&[0.3]), 0.3);
+    }
+}

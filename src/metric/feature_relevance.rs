@@ -1,0 +1,71 @@
+//! Feature relevance R of RelEx (Lim et al. 2021, section 4.2): the harmonic mean of preservation and 1 - deletion.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Assessment, Finding,
+    assessment::{ascending, descending},
+    curve::{Substrate, area, play},
+    registry::{Better, Metric, Need},
+};
+use crate::Result;
+
+pub(super) struct FeatureRelevance;
+
+/// Parameters of feature relevance.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// Pixels that are taken out at a step.
+    #[schemars(range(min = 1, max = 1000000))]
+    step: usize,
+    /// What takes the place of a pixel.
+    substrate: Substrate,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { step: 224, substrate: Substrate::Blank }
+    }
+}
+
+impl Metric for FeatureRelevance {
+    type Config = Config;
+    const NAME: &'static str = "feature_relevance";
+    const TITLE: &'static str = "Feature relevance R";
+    const SUMMARY: &'static str = "High where the important pixels alone keep the class and their loss takes it away: \
+                                   the harmonic mean of preservation and 1 - deletion.";
+    const PAPER: &'static str =
+        "Lim, Lee, Kim: Building Reliable Explanations of Unreliable Neural Networks (2021)";
+    const NEEDS: &'static [Need] = &[Need::Predictions];
+    const BETTER: Better = Better::Higher;
+
+    async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
+        let empty = config.substrate.picture(assessment)?;
+        let x = assessment.input_row();
+        let pixels = assessment.pixels();
+        let (least_first, most_first) = (ascending(&pixels), descending(&pixels));
+        let kept = play(assessment, &least_first, x.clone(), empty.clone(), config.step).await?;
+        let lost = play(assessment, &most_first, x, empty, config.step).await?;
+        let (p, d) = (area(&kept.y), area(&lost.y));
+        Ok(Finding::new(harmonic_mean(p, 1.0 - d)).with("preservation", p).with("deletion", d))
+    }
+}
+
+/// `1 / R = (1 / P + 1 / (1 - D)) / 2`, and 0 where one of the two is.
+fn harmonic_mean(a: f64, b: f64) -> f64 {
+    if a > 0.0 && b > 0.0 { 2.0 / (1.0 / a + 1.0 / b) } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmonic_mean;
+
+    #[test]
+    fn both_parts_must_be_good() {
+        assert_eq!(harmonic_mean(0.5, 0.5), 0.5);
+        assert_eq!(harmonic_mean(1.0, 0.0), 0.0);
+        assert!((harmonic_mean(1.0, 0.5) - 2.0 / 3.0).abs() < 1e-12);
+    }
+}

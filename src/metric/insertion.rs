@@ -1,0 +1,49 @@
+//! Insertion (Petsiuk et al. 2018; the AGI paper's table 1).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Assessment, Finding,
+    assessment::descending,
+    curve::{Substrate, area, play},
+    registry::{Better, Metric, Need},
+};
+use crate::Result;
+
+pub(super) struct Insertion;
+
+/// Parameters of insertion.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// Pixels that are put in at a step.
+    #[schemars(range(min = 1, max = 1000000))]
+    step: usize,
+    /// The picture that the pixels are put into: blurred as in RISE, or blank as in the AGI paper.
+    substrate: Substrate,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { step: 224, substrate: Substrate::Blur }
+    }
+}
+
+impl Metric for Insertion {
+    type Config = Config;
+    const NAME: &'static str = "insertion";
+    const TITLE: &'static str = "Insertion";
+    const SUMMARY: &'static str = "The area under the class's probability while the pixels are put into an empty \
+                                   picture, the most important first.";
+    const PAPER: &'static str = "Petsiuk, Das, Saenko: RISE (2018)";
+    const NEEDS: &'static [Need] = &[Need::Predictions];
+    const BETTER: Better = Better::Higher;
+
+    async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
+        let empty = config.substrate.picture(assessment)?;
+        let order = descending(&assessment.pixels());
+        let curve = play(assessment, &order, empty, assessment.input_row(), config.step).await?;
+        Ok(Finding::new(area(&curve.y)).along(curve))
+    }
+}

@@ -1,0 +1,113 @@
+//! Metrics: how good is an explanation?
+//!
+//! A metric is one file: a `Config` whose `Default` is the paper's setting, and a `measure` that reads like the
+//! paper's formula. It works on an [`Assessment`], which holds the map that is judged, the input that it explains and
+//! the network, and whatever else a metric may ask for: a second map, the object's pixels, the way in which the map
+//! was made. One line in [`registry`] makes a metric known to the command line and the docs.
+
+mod ablation;
+mod assessment;
+mod class_retrieval;
+mod completeness;
+mod complexity;
+mod convergence;
+mod curve;
+mod deletion;
+mod feature_relevance;
+mod filter;
+mod infidelity;
+mod insertion;
+mod mask_overlap;
+mod max_sensitivity;
+mod pearson;
+mod pointing_game;
+mod preservation;
+mod randomisation;
+pub mod randomise;
+pub mod registry;
+mod road;
+mod similarity;
+mod sparseness;
+mod spearman;
+mod ssim;
+mod stability;
+mod top_k;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub use assessment::Assessment;
+
+use crate::Result;
+
+/// What a metric found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// The metric's value; its description says whether a high one is good.
+    pub value: f64,
+    /// Figures beside it, by name.
+    pub parts: BTreeMap<&'static str, f64>,
+    /// How the value came about, for metrics that follow something.
+    pub curve: Option<Curve>,
+}
+
+impl Finding {
+    fn new(value: f64) -> Self {
+        Self { value, parts: BTreeMap::new(), curve: None }
+    }
+
+    fn with(mut self, name: &'static str, value: f64) -> Self {
+        self.parts.insert(name, value);
+        self
+    }
+
+    fn along(mut self, curve: Curve) -> Self {
+        self.curve = Some(curve);
+        self
+    }
+}
+
+/// A quantity that is followed, point by point.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Curve {
+    /// How far: the part of the pixels, from 0 to 1, or a method's steps.
+    pub x: Vec<f64>,
+    /// The quantity there.
+    pub y: Vec<f64>,
+}
+
+/// A finding, and what was measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Measurement {
+    /// Name of the metric.
+    pub metric: String,
+    /// All parameters in force.
+    pub params: serde_json::Map<String, serde_json::Value>,
+    /// What was found.
+    #[serde(flatten)]
+    pub finding: Finding,
+    /// Samples that went through the network for it, those of maps that were made again left out.
+    pub forward_passes: usize,
+    /// Wall time.
+    pub milliseconds: f64,
+}
+
+/// Measures one explanation by the metric called `name`.
+///
+/// # Errors
+/// [`crate::Error::MetricUnknown`], [`crate::Error::ParameterInvalid`], [`crate::Error::MetricUnsuited`] where the
+/// assessment lacks what the metric needs, [`crate::Error::Cancelled`], and those of the network.
+pub async fn measure(
+    assessment: &Assessment<'_>,
+    name: &str,
+    params: &serde_json::Map<String, serde_json::Value>,
+) -> Result<Measurement> {
+    registry::find(name)?.measure(assessment, params).await
+}
+
+/// `part / whole`, and 0 of nothing.
+fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
+}

@@ -1,0 +1,57 @@
+//! The sanity check of Adebayo et al. (2018): a map must change where the network forgets what it learned.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Assessment, Finding,
+    registry::{Better, Metric, Need},
+    similarity, ssim,
+};
+use crate::Result;
+
+pub(super) struct Randomisation;
+
+/// Parameters of the check.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// Compare magnitudes instead of signed values: random weights turn signs around by chance.
+    magnitudes: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { magnitudes: true }
+    }
+}
+
+impl Metric for Randomisation {
+    type Config = Config;
+    const NAME: &'static str = "randomisation";
+    const TITLE: &'static str = "Weight randomisation";
+    const SUMMARY: &'static str = "The rank correlation between the map and that of the same network with random weights. A \
+                                   method whose map hardly changes does not explain the network.";
+    const PAPER: &'static str =
+        "Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim: Sanity Checks for Saliency Maps (2018)";
+    const NEEDS: &'static [Need] = &[Need::Method, Need::Randomised];
+    const BETTER: Better = Better::Lower;
+
+    async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
+        let randomised = assessment.randomised()?;
+        assessment.checkpoint(0, 1, "explaining the randomised network").await?;
+        let other = assessment.explain(randomised, assessment.input, |_| ()).await?;
+        let compared = |values: Vec<f64>| -> Vec<f64> {
+            if config.magnitudes { values.into_iter().map(f64::abs).collect() } else { values }
+        };
+        let (map, other) = (compared(assessment.pixels()), compared(assessment.aggregate(&other)));
+        let finding = Finding::new(similarity::spearman(&map, &other))
+            .with("pearson", similarity::pearson(&map, &other));
+        Ok(match assessment.image() {
+            Ok([_, height, width]) if height.min(width) > ssim::WINDOW => {
+                finding.with("ssim", ssim::similarity(&map, &other, height, width))
+            }
+            _ => finding,
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! Spearman's rank correlation of two maps (Ghorbani et al. 2019; RelEx, figure 5).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Assessment, Finding,
+    registry::{Better, Metric, Need},
+    similarity,
+};
+use crate::Result;
+
+pub(super) struct Spearman;
+
+/// It has no parameters.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {}
+
+impl Metric for Spearman {
+    type Config = Config;
+    const NAME: &'static str = "spearman";
+    const TITLE: &'static str = "Rank correlation";
+    const SUMMARY: &'static str = "Whether two maps put the pixels in the same order: 1 the same, 0 unrelated, -1 reversed. A \
+                                   constant map agrees with nothing but itself.";
+    const PAPER: &'static str = "Ghorbani, Abid, Zou: Interpretation of Neural Networks Is Fragile (2019)";
+    const NEEDS: &'static [Need] = &[Need::Reference];
+    const BETTER: Better = Better::Higher;
+
+    async fn measure(assessment: &Assessment<'_>, _: &Config) -> Result<Finding> {
+        let other = assessment.aggregate(assessment.reference()?);
+        Ok(Finding::new(similarity::spearman(&assessment.pixels(), &other)))
+    }
+}

@@ -1,0 +1,44 @@
+//! Intersection of the most important pixels of two maps (Ghorbani et al. 2019; RelEx, supplement).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Assessment, Finding,
+    registry::{Better, Metric, Need},
+    similarity,
+};
+use crate::Result;
+
+pub(super) struct TopK;
+
+/// Parameters of the intersection.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// How many pixels are compared; all of them where the map has fewer.
+    #[schemars(range(min = 1, max = 1000000))]
+    k: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { k: 1000 }
+    }
+}
+
+impl Metric for TopK {
+    type Config = Config;
+    const NAME: &'static str = "top_k_intersection";
+    const TITLE: &'static str = "Top-k intersection";
+    const SUMMARY: &'static str =
+        "The part of one map's most important pixels that are among the other's, 0 to 1.";
+    const PAPER: &'static str = "Ghorbani, Abid, Zou: Interpretation of Neural Networks Is Fragile (2019)";
+    const NEEDS: &'static [Need] = &[Need::Reference];
+    const BETTER: Better = Better::Higher;
+
+    async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
+        let other = assessment.aggregate(assessment.reference()?);
+        Ok(Finding::new(similarity::top_k(&assessment.pixels(), &other, config.k)))
+    }
+}

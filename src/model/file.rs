@@ -1,0 +1,239 @@
+//! Reading an ONNX file: its nodes with functions written out, its weights, and what its ends are.
+
+use std::collections::{HashMap, HashSet};
+
+use onnx_ir::{GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+
+use super::{
+    ValueInfo,
+    element::{self, Element, External},
+    node,
+};
+use crate::{Error, Result};
+
+/// An ONNX file, and a way to the files beside it.
+#[derive(Clone, Copy)]
+pub struct ModelFile<'a> {
+    /// The contents of the `.onnx` file.
+    pub bytes: &'a [u8],
+    /// Fetches `length` bytes (all the rest where it is `None`) from `offset` on of the file at a location that the
+    /// model names; needed only where weights lie outside of the model.
+    pub external: Option<&'a External<'a>>,
+}
+
+impl<'a> From<&'a [u8]> for ModelFile<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { bytes, external: None }
+    }
+}
+
+/// A file that could be read; nothing of it has been checked for sense.
+pub(super) struct Parsed {
+    pub proto: ModelProto,
+    pub opset: i64,
+    /// The nodes, with calls of the file's own functions replaced by their bodies.
+    pub nodes: Vec<NodeProto>,
+}
+
+/// More nodes than any known network has; functions that call functions could make more.
+const MAX_NODES: usize = 200_000;
+
+impl Parsed {
+    pub fn read(bytes: &[u8]) -> Result<Self> {
+        let malformed = |reason: &str| Error::ModelMalformed(reason.to_owned());
+        if bytes.is_empty() {
+            return Err(malformed("the file is empty"));
+        }
+        let proto = ModelProto::parse_from_bytes(bytes).map_err(|error| {
+            Error::ModelMalformed(format!("it is damaged or cut off, or not an ONNX file at all ({error})"))
+        })?;
+        if proto.graph.node.is_empty() {
+            return Err(malformed("it holds no graph"));
+        }
+        let opset = proto
+            .opset_import
+            .iter()
+            .filter(|set| node::is_default_domain(&set.domain))
+            .map(|set| set.version)
+            .max()
+            .unwrap_or(1);
+        let nodes = written_out(&proto)?;
+        Ok(Self { proto, opset, nodes })
+    }
+
+    pub fn graph(&self) -> &GraphProto {
+        &self.proto.graph
+    }
+
+    /// The inputs that have no value in the file.
+    pub fn inputs(&self) -> impl Iterator<Item = &ValueInfoProto> {
+        let weights: HashSet<&str> =
+            self.graph().initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+        self.graph().input.iter().filter(move |input| !weights.contains(input.name.as_str()))
+    }
+
+    /// Checks that every value is defined before it is read; a cycle is a value that comes only after.
+    pub fn check_order(&self) -> Result<()> {
+        let graph = self.graph();
+        let mut defined: HashSet<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();
+        defined.insert("");
+        defined.extend(graph.initializer.iter().map(|tensor| tensor.name.as_str()));
+        for node in &self.nodes {
+            let name = node::name_of(node);
+            if let Some(missing) = node.input.iter().find(|input| !defined.contains(input.as_str())) {
+                let later = self.nodes.iter().any(|other| other.output.contains(missing));
+                let why = if later { "comes only after it" } else { "is nowhere defined" };
+                return Err(Error::invalid_node(&name, format!("its input \"{missing}\" {why}")));
+            }
+            for output in &node.output {
+                if !output.is_empty() && !defined.insert(output) {
+                    return Err(Error::invalid_node(
+                        &name,
+                        format!("its output \"{output}\" has that name already"),
+                    ));
+                }
+            }
+        }
+        match graph.output.iter().find(|output| !defined.contains(output.name.as_str())) {
+            Some(output) => {
+                Err(Error::invalid_model(format!("no node computes its output \"{}\"", output.name)))
+            }
+            None if graph.output.is_empty() => Err(Error::invalid_model("it has no output")),
+            None => Ok(()),
+        }
+    }
+
+    /// Says which weight is at fault, and at which node.
+    pub fn weight_error(&self, tensor: &TensorProto, reason: impl std::fmt::Display) -> Error {
+        let user = self.nodes.iter().find(|node| node.input.contains(&tensor.name)).map(node::name_of);
+        Error::ModelInvalid { node: user, reason: format!("its weight \"{}\" {reason}", tensor.name) }
+    }
+
+    /// The element types that the file declares, by the name of the value.
+    pub fn types(&self) -> HashMap<String, Element> {
+        let graph = self.graph();
+        let mut types = HashMap::new();
+        for info in graph.input.iter().chain(&graph.value_info).chain(&graph.output) {
+            if let Ok(element) = Element::from_onnx(info.type_.tensor_type().elem_type) {
+                types.insert(info.name.clone(), element);
+            }
+        }
+        for tensor in &graph.initializer {
+            if let Ok(element) = Element::from_onnx(tensor.data_type) {
+                types.insert(tensor.name.clone(), element);
+            }
+        }
+        types
+    }
+
+    /// Number of weights, and the bytes that they take on a device.
+    pub fn weights(&self) -> (usize, usize) {
+        let counts = self.graph().initializer.iter().filter_map(|tensor| element::count(tensor).ok());
+        let parameters = counts.fold(0usize, usize::saturating_add);
+        (parameters, parameters.saturating_mul(size_of::<f32>()))
+    }
+
+    /// The files that weights lie in.
+    pub fn locations(&self) -> Vec<String> {
+        let mut locations: Vec<String> = self
+            .graph()
+            .initializer
+            .iter()
+            .filter_map(|tensor| element::elsewhere(tensor).ok().flatten())
+            .map(|place| place.location)
+            .collect();
+        locations.sort_unstable();
+        locations.dedup();
+        locations
+    }
+}
+
+/// What the file says of an input or output.
+pub(super) fn value_info(info: &ValueInfoProto) -> ValueInfo {
+    let tensor = info.type_.tensor_type();
+    let shape = tensor
+        .shape
+        .dim
+        .iter()
+        .map(|dim| usize::try_from(dim.dim_value()).ok().filter(|&size| size > 0))
+        .collect();
+    let element_type = match Element::from_onnx(tensor.elem_type) {
+        Ok(element) => element.name().to_owned(),
+        Err(name) => name,
+    };
+    ValueInfo { name: info.name.clone(), shape, element_type }
+}
+
+/// The symbolic names of an input's open dimensions.
+pub(super) fn symbols(info: &ValueInfoProto) -> Vec<String> {
+    info.type_.tensor_type().shape.dim.iter().map(|dim| dim.dim_param().to_owned()).collect()
+}
+
+/// The nodes of the graph, each call of a function of the file replaced by the function's body.
+fn written_out(model: &ModelProto) -> Result<Vec<NodeProto>> {
+    if model.functions.is_empty() {
+        return Ok(model.graph.node.clone());
+    }
+    let mut nodes = Vec::new();
+    let mut pending: Vec<(NodeProto, usize)> =
+        model.graph.node.iter().rev().map(|node| (node.clone(), 0)).collect();
+    let mut calls = 0;
+    while let Some((call, depth)) = pending.pop() {
+        let function = model
+            .functions
+            .iter()
+            .find(|function| function.name == call.op_type && function.domain == call.domain);
+        let Some(function) = function else {
+            nodes.push(call);
+            if nodes.len() > MAX_NODES {
+                return Err(Error::invalid_model(format!("it has more than {MAX_NODES} nodes")));
+            }
+            continue;
+        };
+        let name = node::name_of(&call);
+        if depth > 32 {
+            return Err(Error::invalid_node(&name, "its function calls itself"));
+        }
+        calls += 1;
+        // Values inside of the body get names of their own; its ends take the caller's.
+        let mut names: HashMap<&str, String> = HashMap::from([("", String::new())]);
+        for (inner, outer) in
+            function.input.iter().zip(call.input.iter().map(String::as_str).chain(std::iter::repeat("")))
+        {
+            names.insert(inner, outer.to_owned());
+        }
+        for (inner, outer) in function.output.iter().zip(&call.output) {
+            names.insert(inner, outer.clone());
+        }
+        let mut body = Vec::with_capacity(function.node.len());
+        for inner in &function.node {
+            let mut node = inner.clone();
+            let mut renamed = |name: &String| -> String {
+                names.get(name.as_str()).cloned().unwrap_or_else(|| format!("{name}/{calls}"))
+            };
+            node.input = inner.input.iter().map(&mut renamed).collect();
+            node.output = inner.output.iter().map(&mut renamed).collect();
+            if !inner.name.is_empty() {
+                node.name = format!("{name}/{}", inner.name);
+            }
+            node.attribute.retain_mut(|attribute| {
+                if attribute.ref_attr_name.is_empty() {
+                    return true;
+                }
+                let given = call.attribute.iter().chain(&function.attribute_proto);
+                match given.into_iter().find(|given| given.name == attribute.ref_attr_name) {
+                    Some(given) => {
+                        let own = attribute.name.clone();
+                        *attribute = given.clone();
+                        attribute.name = own;
+                        true
+                    }
+                    None => false,
+                }
+            });
+            body.push((node, depth + 1));
+        }
+        pending.extend(body.into_iter().rev());
+    }
+    Ok(nodes)
+}

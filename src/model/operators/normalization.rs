@@ -1,0 +1,239 @@
+//! Normalisation by means and variances.
+
+use burn::tensor::{Float, Tensor};
+
+use super::{Inputs, Node, Plan, axis, one};
+use crate::model::value::{Ranked, Value, map_ranked, zip_ranked};
+
+/// One value a channel, shaped so that it broadcasts over an input of rank `rank`.
+fn per_channel(values: Ranked<Float>, channels: usize, rank: usize) -> Result<Ranked<Float>, String> {
+    if values.len() != channels {
+        return Err(format!("it has {} values for {channels} channels", values.len()));
+    }
+    let mut dims = vec![1; rank];
+    dims[1] = channels;
+    values.reshape(&dims).ok_or_else(|| "its input has too many dimensions".into())
+}
+
+fn channels(dims: &[usize]) -> Result<usize, String> {
+    match dims {
+        [_, channels, ..] if !dims.contains(&0) => Ok(*channels),
+        _ => Err(format!("its input of shape {dims:?} has no channels")),
+    }
+}
+
+/// `x * scale + shift` with one scale and shift a channel.
+fn affine(x: Ranked<Float>, scale: Ranked<Float>, shift: Ranked<Float>) -> Result<Ranked<Float>, String> {
+    let dims = x.dims();
+    let count = channels(&dims)?;
+    let scale = per_channel(scale, count, dims.len())?;
+    let shift = per_channel(shift, count, dims.len())?;
+    let scaled: Ranked<Float> = zip_ranked!(x, scale, (x, scale) => x * scale)?;
+    zip_ranked!(scaled, shift, (x, shift) => x + shift)
+}
+
+/// `BatchNormalization` with the statistics that training has left.
+pub(super) fn batch(node: &Node) -> Plan {
+    let epsilon = node.float("epsilon", 1e-5)?;
+    if node.flag("training_mode", false)? || (node.opset < 7 && !node.flag("is_test", false)?) {
+        return Err("it is in training mode".into());
+    }
+    Ok(Box::new(move |inputs| {
+        let x = inputs.float(0)?;
+        let flat = |index: usize| inputs.float(index).map(Ranked::flat);
+        let (scale, shift, mean, variance) = (flat(1)?, flat(2)?, flat(3)?, flat(4)?);
+        let count = scale.dims();
+        if [&shift, &mean, &variance].iter().any(|values| values.dims() != count) {
+            return Err("its scale, bias, mean and variance are not equally many".into());
+        }
+        let factor = scale / (variance + epsilon).sqrt();
+        let shift = shift - mean * factor.clone();
+        one(affine(x, factor.into(), shift.into())?)
+    }))
+}
+
+/// Rows brought to mean zero and variance one; also the means and the inverse deviations, `[rows, 1]`.
+fn standardized(rows: Tensor<2>, epsilon: f32) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
+    let mean = rows.clone().mean_dim(1);
+    let centred = rows - mean.clone();
+    let variance = (centred.clone() * centred.clone()).mean_dim(1);
+    let inverse = (variance + epsilon).sqrt().recip();
+    (centred * inverse.clone(), mean, inverse)
+}
+
+fn rows_of(x: Ranked<Float>, rows: usize) -> Result<Tensor<2>, String> {
+    let count = x.len();
+    let columns = count.checked_div(rows).filter(|&columns| columns > 0 && columns * rows == count);
+    columns
+        .and_then(|columns| x.reshape(&[rows, columns]))
+        .and_then(|x| x.get())
+        .ok_or_else(|| "its input does not divide into groups".into())
+}
+
+fn back(rows: Tensor<2>, dims: &[usize]) -> Result<Ranked<Float>, String> {
+    Ranked::from(rows).reshape(dims).ok_or_else(|| super::too_many(dims))
+}
+
+pub(super) fn instance(node: &Node) -> Plan {
+    let epsilon = node.float("epsilon", 1e-5)?;
+    Ok(Box::new(move |inputs| {
+        let x = inputs.float(0)?;
+        let dims = x.dims();
+        let count = channels(&dims)?;
+        let (normal, ..) = standardized(rows_of(x, dims[0] * count)?, epsilon);
+        one(affine(back(normal, &dims)?, inputs.float(1)?, inputs.float(2)?)?)
+    }))
+}
+
+/// `GroupNormalization`; scale and bias are one a group before opset 21, one a channel since.
+pub(super) fn group(node: &Node) -> Plan {
+    let epsilon = node.float("epsilon", 1e-5)?;
+    let groups = node.positive("num_groups", 1)?;
+    Ok(Box::new(move |inputs| {
+        let x = inputs.float(0)?;
+        let dims = x.dims();
+        let count = channels(&dims)?;
+        if count % groups != 0 {
+            return Err(format!("{groups} groups do not divide {count} channels"));
+        }
+        let (normal, ..) = standardized(rows_of(x, dims[0] * groups)?, epsilon);
+        let normal = back(normal, &dims)?;
+        let wide = |values: Ranked<Float>| -> Result<Ranked<Float>, String> {
+            if values.len() == count {
+                return Ok(values);
+            }
+            let grouped: Tensor<2> =
+                values.reshape(&[groups, 1]).and_then(|values| values.get()).ok_or_else(|| {
+                    format!(
+                        "its scale and bias are neither one a group ({groups}) nor one a channel ({count})"
+                    )
+                })?;
+            Ok(Ranked::from(grouped.expand([groups, count / groups]).reshape([count])))
+        };
+        one(affine(normal, wide(inputs.float(1)?)?, wide(inputs.float(2)?)?)?)
+    }))
+}
+
+/// Scale and optional bias of the last dimensions.
+fn scaled(normal: Ranked<Float>, inputs: &Inputs) -> Result<Ranked<Float>, String> {
+    let rank = normal.rank();
+    let wide = |index: usize| -> Result<Ranked<Float>, String> {
+        let values = inputs.float(index)?;
+        let dims = values.dims();
+        let fits = values.clone().with_rank(rank).is_some_and(|values| {
+            values.dims().iter().zip(normal.dims()).all(|(&have, want)| have == want || have == 1)
+        });
+        match values.with_rank(rank) {
+            Some(values) if fits => Ok(values),
+            _ => Err(format!("its scale or bias of shape {dims:?} does not fit its input")),
+        }
+    };
+    let scale = wide(1)?;
+    let bias = if inputs.has(2) { Some(wide(2)?) } else { None };
+    let scaled: Ranked<Float> = zip_ranked!(normal, scale, (x, scale) => x * scale)?;
+    match bias {
+        Some(bias) => zip_ranked!(scaled, bias, (x, bias) => x + bias),
+        None => Ok(scaled),
+    }
+}
+
+/// `LayerNormalization` over the dimensions from `axis` on, with mean and inverse deviation where they are asked for.
+pub(super) fn layer(node: &Node) -> Plan {
+    let epsilon = node.float("epsilon", 1e-5)?;
+    let given = node.int("axis", -1)?;
+    let outputs = node.proto.output.len();
+    Ok(Box::new(move |inputs| {
+        let x = inputs.float(0)?;
+        let dims = x.dims();
+        let axis = axis(given, dims.len())?;
+        let rows: usize = dims[..axis].iter().product();
+        let (normal, mean, inverse) = standardized(rows_of(x, rows)?, epsilon);
+        let mut small = dims.clone();
+        small[axis..].fill(1);
+        let mut results = one(scaled(back(normal, &dims)?, inputs)?)?;
+        for extra in [mean, inverse].into_iter().take(outputs.saturating_sub(1)) {
+            results.push(back(extra, &small)?.into());
+        }
+        Ok(results)
+    }))
+}
+
+/// `RMSNormalization` over the dimensions from `axis` on.
+pub(super) fn root_mean_square(node: &Node) -> Plan {
+    let epsilon = node.float("epsilon", 1e-5)?;
+    let given = node.int("axis", -1)?;
+    Ok(Box::new(move |inputs| {
+        let x = inputs.float(0)?;
+        let dims = x.dims();
+        let rows: usize = dims[..axis(given, dims.len())?].iter().product();
+        let x = rows_of(x, rows)?;
+        let inverse = ((x.clone() * x.clone()).mean_dim(1) + epsilon).sqrt().recip();
+        one(scaled(back(x * inverse, &dims)?, inputs)?)
+    }))
+}
+
+/// `LRN`: each value over a power of the squares of its neighbours among the channels.
+pub(super) fn local_response(node: &Node) -> Plan {
+    let size = node.positive("size", 1)?;
+    let (alpha, beta, bias) =
+        (node.float("alpha", 1e-4)?, node.float("beta", 0.75)?, node.float("bias", 1.0)?);
+    Ok(Box::new(move |inputs| {
+        let x = inputs.float(0)?;
+        let dims = x.dims();
+        let count = channels(&dims)?;
+        let plane: usize = dims[2..].iter().product();
+        let flat: Tensor<3> =
+            x.reshape(&[dims[0], count, plane]).and_then(|x| x.get()).ok_or("its input is empty")?;
+        let before = (size - 1) / 2;
+        let squares = (flat.clone() * flat.clone())
+            .pad([(0, 0), (before, size - 1 - before), (0, 0)], burn::tensor::ops::PadMode::Constant(0.0));
+        let mut sum = flat.zeros_like();
+        for shift in 0..size {
+            sum = sum + squares.clone().slice_dim(1, shift as i64..(shift + count) as i64);
+        }
+        let scale = (sum * (alpha / size as f32) + bias).powf_scalar(-beta);
+        one(Ranked::from(flat * scale).reshape(&dims).ok_or_else(|| super::too_many(&dims))?)
+    }))
+}
+
+/// `LpNormalization`: divided by the 1- or 2-norm along an axis.
+pub(super) fn lp(node: &Node) -> Plan {
+    let given = node.int("axis", -1)?;
+    let p = node.int("p", 2)?;
+    if ![1, 2].contains(&p) {
+        return Err(format!("its p is {p}, and ONNX has 1 and 2"));
+    }
+    Ok(Box::new(move |inputs| {
+        let x = inputs.float(0)?;
+        let axis = axis(given, x.rank())?;
+        one(map_ranked!(x, x => {
+            let norm = match p {
+                1 => x.clone().abs().sum_dim(axis),
+                _ => (x.clone() * x.clone()).sum_dim(axis).sqrt(),
+            };
+            // A row of zeros stays one.
+            let empty = norm.clone().equal_elem(0.0).float();
+            x / (norm + empty)
+        }))
+    }))
+}
+
+pub(super) fn mean_variance(node: &Node) -> Plan {
+    let given = node.ints("axes")?.unwrap_or_else(|| vec![0, 2, 3]);
+    Ok(Box::new(move |inputs| {
+        let mut mean = inputs.float(0)?;
+        let x = mean.clone();
+        let axes = super::axes(&given, x.rank())?;
+        for &axis in &axes {
+            mean = map_ranked!(mean, x => x.mean_dim(axis));
+        }
+        let centred: Ranked<Float> = zip_ranked!(x, mean, (x, mean) => x - mean)?;
+        let mut variance = map_ranked!(centred.clone(), x => x.clone() * x);
+        for &axis in &axes {
+            variance = map_ranked!(variance, x => x.mean_dim(axis));
+        }
+        let result: Ranked<Float> =
+            zip_ranked!(centred, variance, (x, variance) => x / (variance.sqrt() + 1e-9))?;
+        one(Value::Float(result))
+    }))
+}

@@ -1,0 +1,307 @@
+//! Operators that reduce or order the elements along axes.
+
+use burn::tensor::{Float, Int};
+
+use super::{
+    Inputs, Node, Plan, axes, axis, host_ints, one,
+    shape::{axes_of, narrowed},
+};
+use crate::model::value::{Ranked, Value, map_ranked, zip_ranked};
+
+/// Where a reduction's axes come from, and whether they stay with size 1.
+struct Along {
+    attribute: Option<Vec<i64>>,
+    keep: bool,
+    none_means_nothing: bool,
+}
+
+impl Along {
+    fn of(node: &Node) -> Result<Self, String> {
+        Ok(Self {
+            attribute: node.ints("axes")?,
+            keep: node.flag("keepdims", true)?,
+            none_means_nothing: node.flag("noop_with_empty_axes", false)?,
+        })
+    }
+
+    fn axes(&self, inputs: &Inputs, rank: usize) -> Result<Vec<usize>, String> {
+        match axes_of(&self.attribute, inputs, 1)? {
+            Some(given) if !given.is_empty() => axes(&given, rank),
+            _ if self.none_means_nothing => Ok(Vec::new()),
+            _ => Ok((0..rank).collect()),
+        }
+    }
+
+    fn shape(&self, dims: &[usize], axes: &[usize]) -> Vec<usize> {
+        let size = |(axis, &size): (usize, &usize)| match (axes.contains(&axis), self.keep) {
+            (false, _) => Some(size),
+            (true, true) => Some(1),
+            (true, false) => None,
+        };
+        dims.iter().enumerate().filter_map(size).collect()
+    }
+}
+
+/// A reduction of real numbers by `float` and of whole ones by `int`, each along several axes.
+fn reduce(
+    node: &Node,
+    float: fn(Ranked<Float>, &[usize]) -> Ranked<Float>,
+    int: Option<fn(Ranked<Int>, &[usize]) -> Ranked<Int>>,
+    of_nothing: Option<f32>,
+) -> Plan {
+    let along = Along::of(node)?;
+    Ok(Box::new(move |inputs| {
+        let value = inputs.value(0)?;
+        let dims = value.dims();
+        let axes = along.axes(inputs, dims.len())?;
+        let shape = along.shape(&dims, &axes);
+        if value.is_empty() {
+            let count = shape.iter().product();
+            return match of_nothing {
+                Some(neutral) => one(super::float_tensor(vec![neutral; count], &shape, inputs.device())?),
+                None => Err("its input is empty".into()),
+            };
+        }
+        // A scalar is reduced as a row of one.
+        let (value, axes) = match dims.len() {
+            0 => (value.reshape(&[1])?, vec![0]),
+            _ => (value, axes),
+        };
+        let reduced = match (value, int) {
+            (Value::Float(x), _) => Value::Float(float(x, &axes)),
+            (Value::Int(x), Some(int)) => Value::Int(int(x, &axes)),
+            (Value::Int(x), None) => {
+                let x = float(map_ranked!(x, x => x.float()), &axes);
+                Value::Int(map_ranked!(x, x => x.round().int()))
+            }
+            (Value::Bool(x), Some(int)) => {
+                let x = int(map_ranked!(x, x => x.int()), &axes);
+                Value::Bool(map_ranked!(x, x => x.not_equal_elem(0)))
+            }
+            (Value::Bool(_), None) => return Err("its input must hold numbers".into()),
+        };
+        one(reduced.reshape(&shape)?)
+    }))
+}
+
+/// A function along one axis, applied along each.
+macro_rules! each_axis {
+    ($name:ident, $kind:ident, $x:ident, $axis:ident => $body:expr) => {
+        fn $name(mut value: Ranked<$kind>, axes: &[usize]) -> Ranked<$kind> {
+            for &$axis in axes {
+                value = map_ranked!(value, $x => $body);
+            }
+            value
+        }
+    };
+}
+
+each_axis!(sum_float, Float, x, axis => x.sum_dim(axis));
+each_axis!(sum_int, Int, x, axis => x.sum_dim(axis));
+each_axis!(max_float, Float, x, axis => x.max_dim(axis));
+each_axis!(max_int, Int, x, axis => x.max_dim(axis));
+each_axis!(min_float, Float, x, axis => x.min_dim(axis));
+each_axis!(min_int, Int, x, axis => x.min_dim(axis));
+each_axis!(product_float, Float, x, axis => x.prod_dim(axis));
+each_axis!(product_int, Int, x, axis => x.prod_dim(axis));
+each_axis!(mean_float, Float, x, axis => x.mean_dim(axis));
+
+pub(super) fn sum(node: &Node) -> Plan {
+    reduce(node, sum_float, Some(sum_int), Some(0.0))
+}
+
+pub(super) fn mean(node: &Node) -> Plan {
+    reduce(node, mean_float, None, None)
+}
+
+pub(super) fn max(node: &Node) -> Plan {
+    reduce(node, max_float, Some(max_int), Some(f32::NEG_INFINITY))
+}
+
+pub(super) fn min(node: &Node) -> Plan {
+    reduce(node, min_float, Some(min_int), Some(f32::INFINITY))
+}
+
+pub(super) fn product(node: &Node) -> Plan {
+    reduce(node, product_float, Some(product_int), Some(1.0))
+}
+
+pub(super) fn l1(node: &Node) -> Plan {
+    reduce(node, |x, axes| sum_float(map_ranked!(x, x => x.abs()), axes), None, Some(0.0))
+}
+
+pub(super) fn l2(node: &Node) -> Plan {
+    let norm = |x: Ranked<Float>, axes: &[usize]| {
+        let sum = sum_float(map_ranked!(x, x => x.clone() * x), axes);
+        map_ranked!(sum, x => x.sqrt())
+    };
+    reduce(node, norm, None, Some(0.0))
+}
+
+pub(super) fn sum_square(node: &Node) -> Plan {
+    reduce(node, |x, axes| sum_float(map_ranked!(x, x => x.clone() * x), axes), None, Some(0.0))
+}
+
+pub(super) fn log_sum(node: &Node) -> Plan {
+    let logarithm = |x: Ranked<Float>, axes: &[usize]| map_ranked!(sum_float(x, axes), x => x.log());
+    reduce(node, logarithm, None, Some(f32::NEG_INFINITY))
+}
+
+/// The largest value is taken out first, so that no exponential overflows.
+pub(super) fn log_sum_exp(node: &Node) -> Plan {
+    let stable = |x: Ranked<Float>, axes: &[usize]| {
+        let highest = max_float(x.clone(), axes);
+        let shifted: Result<Ranked<Float>, String> =
+            zip_ranked!(x, highest.clone(), (x, m) => (x - m.detach()).exp());
+        // Both have one rank: a reduction keeps it.
+        let Ok(shifted) = shifted else { return highest };
+        let sum: Result<Ranked<Float>, String> =
+            zip_ranked!(sum_float(shifted, axes), highest.clone(), (sum, m) => sum.log() + m.detach());
+        sum.unwrap_or(highest)
+    };
+    reduce(node, stable, None, Some(f32::NEG_INFINITY))
+}
+
+/// The place of the largest or smallest value along an axis, the first or the last of several.
+fn arg(node: &Node, largest: bool) -> Plan {
+    let given = node.int("axis", 0)?;
+    let keep = node.flag("keepdims", true)?;
+    let last = node.flag("select_last_index", false)?;
+    Ok(Box::new(move |inputs| {
+        let x = match inputs.value(0)? {
+            Value::Float(x) => x,
+            Value::Int(x) => map_ranked!(x, x => x.float()),
+            Value::Bool(_) => return Err("its input must hold numbers".into()),
+        };
+        let mut dims = x.dims();
+        let axis = axis(given, dims.len())?;
+        if x.is_empty() {
+            return Err("its input is empty".into());
+        }
+        let size = dims[axis] as i64;
+        let place: Ranked<Int> = map_ranked!(x, x => {
+            let x = if last { x.flip([axis as i64]) } else { x };
+            let place = if largest { x.argmax(axis) } else { x.argmin(axis) };
+            if last { place.neg() + (size - 1) } else { place }
+        });
+        if keep {
+            return one(place);
+        }
+        dims.remove(axis);
+        one(Value::Int(place).reshape(&dims)?)
+    }))
+}
+
+pub(super) fn arg_max(node: &Node) -> Plan {
+    arg(node, true)
+}
+
+pub(super) fn arg_min(node: &Node) -> Plan {
+    arg(node, false)
+}
+
+/// `CumSum` along an axis, the element itself left out where `exclusive`, from the end where `reverse`.
+pub(super) fn cumulative_sum(node: &Node) -> Plan {
+    let (exclusive, reverse) = (node.flag("exclusive", false)?, node.flag("reverse", false)?);
+    Ok(Box::new(move |inputs| {
+        let value = inputs.value(0)?;
+        let given = *inputs.ints(1)?.first().ok_or("its axis is missing")?;
+        let axis = axis(given, value.rank())?;
+        macro_rules! accumulate {
+            ($ranked:expr) => {
+                map_ranked!($ranked, x => {
+                    let x = if reverse { x.flip([axis as i64]) } else { x };
+                    let sum = x.clone().cumsum(axis);
+                    let sum = if exclusive { sum - x } else { sum };
+                    if reverse { sum.flip([axis as i64]) } else { sum }
+                })
+            };
+        }
+        match value {
+            Value::Float(x) => one::<Ranked<Float>>(accumulate!(x)),
+            Value::Int(x) => one::<Ranked<Int>>(accumulate!(x)),
+            Value::Bool(_) => Err("its input must hold numbers".into()),
+        }
+    }))
+}
+
+/// `TopK`: the largest or smallest values along an axis and their places. Of equal values the first comes first.
+pub(super) fn top_k(node: &Node) -> Plan {
+    let given = node.int("axis", -1)?;
+    let largest = node.flag("largest", true)?;
+    let attribute = match node.has("k") {
+        true => Some(node.int("k", 1)?),
+        false => None,
+    };
+    Ok(Box::new(move |inputs| {
+        let value = inputs.value(0)?;
+        let axis = axis(given, value.rank())?;
+        let k = match attribute {
+            Some(k) => k,
+            None => *inputs.ints(1)?.first().ok_or("its k is missing")?,
+        };
+        let size = value.dims()[axis];
+        let k = usize::try_from(k)
+            .ok()
+            .filter(|&k| k <= size)
+            .ok_or_else(|| format!("its k of {k} exceeds {size}"))?;
+        if k == 0 {
+            return Err("its k is 0".into());
+        }
+        if value.device() == burn::tensor::Device::flex() {
+            return stable_top_k(value, axis, k, largest);
+        }
+        let Value::Float(x) = value else { return Err("on a GPU its input must be real".into()) };
+        let places: Ranked<Int> = map_ranked!(x.clone(), x => match largest {
+            true => x.argsort_descending(axis),
+            false => x.argsort(axis),
+        });
+        let Value::Int(places) = narrowed(places.into(), axis, 0, k) else {
+            return Err("its input is empty".into());
+        };
+        let values: Ranked<Float> = zip_ranked!(x, places.clone(), (x, i) => x.gather(axis, i))?;
+        Ok(vec![values.into(), places.into()])
+    }))
+}
+
+/// The order is found on the host; the values are gathered by tensors, so that a gradient passes.
+fn stable_top_k(value: Value, axis: usize, k: usize, largest: bool) -> Result<Vec<Value>, String> {
+    let dims = value.dims();
+    let numbers: Vec<f64> = match &value {
+        Value::Float(x) => {
+            let data = crate::model::value::with_ranked!(x.clone(), x => x.inner().into_data());
+            data.iter::<f64>().collect()
+        }
+        Value::Int(x) => x.clone().flat().into_data().iter::<f64>().collect(),
+        Value::Bool(_) => return Err("its input must hold numbers".into()),
+    };
+    let inner: usize = dims[axis + 1..].iter().product();
+    let outer: usize = dims[..axis].iter().product();
+    let size = dims[axis];
+    let mut shape = dims.clone();
+    shape[axis] = k;
+    let mut places = vec![0i64; outer * k * inner];
+    for row in 0..outer {
+        for column in 0..inner {
+            let at = |index: usize| numbers[(row * size + index) * inner + column];
+            let mut order: Vec<usize> = (0..size).collect();
+            order.sort_by(|&a, &b| {
+                let forward = at(a).total_cmp(&at(b));
+                if largest { forward.reverse() } else { forward }
+            });
+            for (rank, &index) in order.iter().take(k).enumerate() {
+                places[(row * k + rank) * inner + column] = index as i64;
+            }
+        }
+    }
+    let indices = match host_ints(places, &shape)? {
+        Value::Int(indices) => indices,
+        _ => return Err("its places are no whole numbers".into()),
+    };
+    let values = match value {
+        Value::Float(x) => Value::Float(zip_ranked!(x, indices.clone(), (x, i) => x.gather(axis, i))?),
+        Value::Int(x) => Value::Int(zip_ranked!(x, indices.clone(), (x, i) => x.gather(axis, i))?),
+        Value::Bool(_) => return Err("its input must hold numbers".into()),
+    };
+    Ok(vec![values, indices.into()])
+}

@@ -1,0 +1,74 @@
+//! The bare runtime: any graph on any inputs, without a class to explain.
+
+use std::collections::BTreeMap;
+
+use super::{
+    HostValue, ModelFile, ValueInfo, check_value,
+    file::{self, Parsed},
+    graph::{Graph, Slot},
+};
+use crate::{Device, Error, Result};
+
+/// A graph that is run as it is: every input in, every output out. The conformance tests use it.
+pub struct Runner {
+    graph: Graph,
+    inputs: Vec<(Slot, ValueInfo)>,
+    outputs: Vec<(Slot, String)>,
+}
+
+impl Runner {
+    /// Reads an ONNX file and puts its weights on `device`.
+    ///
+    /// # Errors
+    /// Those of [`super::Model::load`] that concern the graph.
+    pub fn load(file: &ModelFile<'_>, device: &Device) -> Result<Self> {
+        let parsed = Parsed::read(file.bytes)?;
+        let mut graph = Graph::read(file, &parsed, device)?;
+        let inputs: Vec<(Slot, ValueInfo)> = parsed
+            .graph()
+            .input
+            .iter()
+            .map(|input| (graph.slot(&input.name), file::value_info(input)))
+            .collect();
+        let outputs: Vec<(Slot, String)> = parsed
+            .graph()
+            .output
+            .iter()
+            .map(|output| (graph.slot(&output.name), output.name.clone()))
+            .collect();
+        graph.keep_only(&outputs.iter().map(|(slot, _)| *slot).collect::<Vec<_>>(), &[]);
+        graph.upload();
+        Ok(Self { graph, inputs, outputs })
+    }
+
+    /// The inputs, in the file's order.
+    pub fn inputs(&self) -> Vec<ValueInfo> {
+        self.inputs.iter().map(|(_, info)| info.clone()).collect()
+    }
+
+    /// Computes every output, in the file's order.
+    ///
+    /// # Errors
+    /// [`Error::InputInvalid`] for an unknown name, [`Error::ModelInvalid`] where a node cannot compute.
+    pub async fn run(&self, values: BTreeMap<String, HostValue>) -> Result<Vec<(String, HostValue)>> {
+        let mut given = Vec::with_capacity(values.len());
+        for (name, value) in values {
+            let (slot, info) = self
+                .inputs
+                .iter()
+                .find(|(_, info)| info.name == name)
+                .ok_or_else(|| Error::InputInvalid(format!("There is no input \"{name}\".")))?;
+            if !info.shape.is_empty() {
+                check_value(&value, info)?;
+            }
+            given.push((*slot, value.upload(&name, &self.graph.device)?));
+        }
+        let wanted: Vec<Slot> = self.outputs.iter().map(|(slot, _)| *slot).collect();
+        let found = self.graph.run(given, &wanted, |_, _| ())?;
+        let mut results = Vec::with_capacity(found.len());
+        for ((_, name), value) in self.outputs.iter().zip(found) {
+            results.push((name.clone(), HostValue::read(value).await?));
+        }
+        Ok(results)
+    }
+}

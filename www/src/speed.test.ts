@@ -14,7 +14,7 @@ test("nothing is said before something was measured", () => {
   assert.equal(estimate(after([null, 0, 5]), "agi", 100), null);
 });
 
-test("a method goes by its own pace, and else by that of the longest run", () => {
+test("a method goes by its own pace, and else by the best one", () => {
   const speed = after([null, 1, 80], ["saliency", 3, 120], ["agi", 100, 1000]);
   assert.equal(estimate(speed, "agi", 300), 3000);
   assert.equal(estimate(speed, "saliency", 3), 120);

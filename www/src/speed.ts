@@ -21,11 +21,10 @@ export function measured(speed: Speed, measurement: Measurement): Speed {
 
 /**
  * The milliseconds that so many passes of a method take; null while nothing was measured. A method's own pace counts where it is known,
- * else that of the measurement with the most passes.
+ * else the best one: what is slower was held up by a first run, or by looking at one sample at a time.
  */
 export function estimate(speed: Speed, method: string, passes: number): number | null {
   const own = speed.find((measurement) => measurement.method === method);
-  const [widest] = [...speed].sort((a, b) => b.passes - a.passes);
-  const pace = own ?? widest;
-  return pace ? (pace.milliseconds / pace.passes) * passes : null;
+  const paces = (own ? [own] : speed).map((measurement) => measurement.milliseconds / measurement.passes);
+  return paces.length > 0 ? Math.min(...paces) * passes : null;
 }

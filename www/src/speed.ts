@@ -4,6 +4,8 @@
 export interface Measurement {
   /** The method; null for a mere classification. */
   method: string | null;
+  /** Whether gradients were taken. */
+  gradients: boolean;
   passes: number;
   milliseconds: number;
 }
@@ -21,10 +23,16 @@ export function measured(speed: Speed, measurement: Measurement): Speed {
 
 /**
  * The milliseconds that so many passes of a method take; null while nothing was measured. A method's own pace counts where it is known,
- * else the best one: what is slower was held up by a first run, or by looking at one sample at a time.
+ * else the best one of a method that takes gradients as it does, or takes none: what is slower was held up by a first run, or by looking at
+ * one sample at a time. (A classification is such a first run.)
  */
-export function estimate(speed: Speed, method: string, passes: number): number | null {
-  const own = speed.find((measurement) => measurement.method === method);
-  const paces = (own ? [own] : speed).map((measurement) => measurement.milliseconds / measurement.passes);
+export function estimate(
+  speed: Speed,
+  { method, gradients, passes }: Omit<Measurement, "milliseconds">,
+): number | null {
+  const own = speed.filter((measurement) => measurement.method === method);
+  const alike = speed.filter((other) => other.method !== null && other.gradients === gradients);
+  const nearest = [own, alike, speed].find((some) => some.length > 0) ?? [];
+  const paces = nearest.map((measurement) => measurement.milliseconds / measurement.passes);
   return paces.length > 0 ? Math.min(...paces) * passes : null;
 }

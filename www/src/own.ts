@@ -19,7 +19,7 @@ import { namesOf, type App } from "./app.js";
 import type { Companions, Sorted } from "./files.js";
 import { fitLabels } from "./labels.js";
 import { loadPhoto, type Network } from "./library.js";
-import { alwaysTheSame, looksLikeNoise } from "./noise.js";
+import { looksLikeNoise, mostlyTheSame } from "./noise.js";
 import { formProblem, normalisationOf, readForm, writeForm, type PictureForm } from "./picture-form.js";
 import { channelsLast, classesOf, openAxes, pictureAxes, pictureInputs } from "./report.js";
 import { Store } from "./state.js";
@@ -87,7 +87,7 @@ const patience = 400; // milliseconds
 /** Of a network with more classes than that, the tail is left out of the entropy. */
 const mostClasses = 50_000;
 /** So many of the page's photographs are shown to the network to see whether it tells them apart. */
-const examples = 4;
+const examples = 6;
 
 export class OwnNetwork {
   readonly store = new Store<Draft>(empty);
@@ -434,9 +434,8 @@ export class OwnNetwork {
       } finally {
         bitmap.close();
       }
-      if (best.at(-1)?.index !== best[0]?.index) return;
     }
-    const doubt = alwaysTheSame(best, model.info.classes);
+    const doubt = mostlyTheSame(best, model.info.classes);
     if (doubt !== null && !signal.aborted) this.store.set({ preview: { ...preview, doubt } });
   }
 }

@@ -190,6 +190,9 @@ impl<K: Basic + 'static> Ranked<K> {
         if value.dims().iter().zip(dims).any(|(&have, &want)| have != want && have != 1) {
             return None;
         }
+        if dims.contains(&0) {
+            return value.emptied(dims);
+        }
         fn array<const D: usize>(dims: &[usize]) -> Option<[usize; D]> {
             dims.try_into().ok()
         }
@@ -247,6 +250,19 @@ pub enum Value {
     Int(Ranked<Int>),
     /// Truth values.
     Bool(Ranked<Bool>),
+}
+
+/// Whole numbers in the range of Burn's, which have 32 bits: files write the largest of 64 for "up to the end".
+pub(crate) fn whole(data: TensorData) -> TensorData {
+    let fits = |value: &i64| i32::try_from(*value).is_ok();
+    match data.as_slice::<i64>() {
+        Ok(values) if !values.iter().all(fits) => {
+            let (low, high) = (i64::from(i32::MIN), i64::from(i32::MAX));
+            let kept: Vec<i64> = values.iter().map(|&value| value.clamp(low, high)).collect();
+            TensorData::new(kept, data.shape().clone())
+        }
+        _ => data,
+    }
 }
 
 /// Applies an expression to the [`Ranked`] inside a [`Value`], whatever its kind.
@@ -314,7 +330,7 @@ impl Value {
         } else if dtype.is_bool() {
             Ranked::from_data(data, device).map(Self::Bool)
         } else if dtype.is_int() || dtype.is_uint() {
-            Ranked::from_data(data.convert::<i64>(), device).map(Self::Int)
+            Ranked::from_data(whole(data.convert::<i64>()), device).map(Self::Int)
         } else {
             None
         }

@@ -218,10 +218,11 @@ impl<K: Basic + 'static> Ranked<K> {
 
     /// All elements in a row.
     pub(crate) fn flat(self) -> Tensor<1, K> {
-        with_ranked!(self, tensor => {
-            let count = tensor.dims().iter().product::<usize>();
-            tensor.reshape([count])
-        })
+        let count = self.len();
+        if let (0, Some(Self::D1(nothing))) = (count, self.clone().emptied(&[0])) {
+            return nothing;
+        }
+        with_ranked!(self, tensor => tensor.reshape([count]))
     }
 }
 

@@ -628,7 +628,7 @@ fn normalizations(draw: &mut Draw) -> Vec<Case> {
         }
         let inputs = vec![rows.clone(), gain];
         cases.push(case("RMSNormalization", inputs).with([int("axis", axis)]).opset(23).wrt(&[0, 1]));
-        let lrn = [int("size", draw.size(1, 4) as i64), float("alpha", 0.5), float("bias", 1.5)];
+        let lrn = [int("size", draw.size(1, 4) as i64), float("alpha", 0.5), float("beta", 0.6), float("bias", 1.5)];
         cases.push(case("LRN", vec![x.clone()]).with(lrn).wrt(&[0]));
         let last = [int("axis", -1), int("p", draw.of(&[1, 2]))];
         let clear = draw.away(&wide, -2.0, 2.0, &[0.0]);

@@ -89,8 +89,8 @@ pub(super) fn softmax_cross_entropy(node: &Node) -> Plan {
     let both = node.writes(1);
     Ok(Box::new(move |inputs| {
         let x = inputs.float(0)?;
-        if x.rank() < 2 {
-            return Err("its input has no classes".into());
+        if x.rank() < 2 || x.is_empty() {
+            return Err(format!("its input of shape {:?} has no classes", x.dims()));
         }
         let logarithms = map_ranked!(x, x => activation::log_softmax(x, 1));
         let mut results: Vec<Value> = vec![loss.of_log_probabilities(logarithms.clone(), inputs)?.into()];

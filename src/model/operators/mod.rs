@@ -343,10 +343,7 @@ impl<'a> Inputs<'a> {
         }
         let data = match value {
             Value::Float(tensor) => match tensor.device().is_autodiff() {
-                true => super::value::with_ranked!(tensor.clone(), tensor => {
-                    let count = tensor.dims().iter().product::<usize>();
-                    tensor.inner().reshape([count]).into_data()
-                }),
+                true => super::value::with_ranked!(tensor.clone(), tensor => tensor.inner().into_data()),
                 false => tensor.clone().flat().into_data(),
             },
             Value::Int(tensor) => tensor.clone().flat().into_data().convert::<f32>(),

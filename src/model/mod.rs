@@ -33,6 +33,11 @@ use graph::{Graph, Slot};
 use prepare::LastActivation;
 use value::{Ranked, Value};
 
+/// The ONNX operators that the engine runs, those outside ONNX's own domain with it.
+pub fn supported_operators() -> &'static [&'static str] {
+    operators::SUPPORTED
+}
+
 /// The name, shape and type of a model's input or output; `null` where any size is accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

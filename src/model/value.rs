@@ -193,6 +193,9 @@ impl<K: Basic + 'static> Ranked<K> {
         if value.dims().iter().zip(dims).any(|(&have, &want)| have != want && have != 1) {
             return None;
         }
+        if dims.contains(&0) {
+            return value.emptied(dims);
+        }
         fn array<const D: usize>(dims: &[usize]) -> Option<[usize; D]> {
             dims.try_into().ok()
         }
@@ -218,10 +221,11 @@ impl<K: Basic + 'static> Ranked<K> {
 
     /// All elements in a row.
     pub(crate) fn flat(self) -> Tensor<1, K> {
-        with_ranked!(self, tensor => {
-            let count = tensor.dims().iter().product::<usize>();
-            tensor.reshape([count])
-        })
+        let count = self.len();
+        if let (0, Some(Self::D1(nothing))) = (count, self.clone().emptied(&[0])) {
+            return nothing;
+        }
+        with_ranked!(self, tensor => tensor.reshape([count]))
     }
 }
 
@@ -252,6 +256,19 @@ pub enum Value {
     Bool(Ranked<Bool>),
 }
 
+/// Whole numbers in the range of Burn's, which have 32 bits: files write the largest of 64 for "up to the end".
+pub(crate) fn whole(data: TensorData) -> TensorData {
+    let fits = |value: &i64| i32::try_from(*value).is_ok();
+    match data.as_slice::<i64>() {
+        Ok(values) if !values.iter().all(fits) => {
+            let (low, high) = (i64::from(i32::MIN), i64::from(i32::MAX));
+            let kept: Vec<i64> = values.iter().map(|&value| value.clamp(low, high)).collect();
+            TensorData::new(kept, data.shape().clone())
+        }
+        _ => data,
+    }
+}
+
 /// Applies an expression to the [`Ranked`] inside a [`Value`], whatever its kind.
 macro_rules! with_value {
     ($value:expr, $ranked:pat => $body:expr) => {
@@ -272,20 +289,6 @@ macro_rules! map_value {
             $crate::model::value::Value::Bool($ranked) => $crate::model::value::Value::Bool($body),
         }
     };
-}
-
-/// Burn's whole numbers have 32 bits. Larger ones are marks for "to the end", which stay that when they are cut.
-pub(crate) fn narrowed(data: TensorData) -> TensorData {
-    let shape = data.shape().to_vec();
-    match data.try_into_vec::<i64>() {
-        Ok(mut values) => {
-            for value in &mut values {
-                *value = (*value).clamp(i64::from(i32::MIN), i64::from(i32::MAX));
-            }
-            TensorData::new(values, shape)
-        }
-        Err(_) => TensorData::new(Vec::<i64>::new(), vec![0]),
-    }
 }
 
 /// Like `map_value!` for operations that only move elements: Burn moves truth values as whole numbers, because some
@@ -354,7 +357,7 @@ impl Value {
         } else if dtype.is_bool() {
             Ranked::from_data(data, device).map(Self::Bool)
         } else if dtype.is_int() || dtype.is_uint() {
-            Ranked::from_data(narrowed(data.convert::<i64>()), device).map(Self::Int)
+            Ranked::from_data(whole(data.convert::<i64>()), device).map(Self::Int)
         } else {
             None
         }

@@ -177,6 +177,7 @@ pub(super) fn reshape(node: &Node) -> Plan {
             let rest = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim)).unwrap_or(0);
             dims[open] = value.len().checked_div(rest).unwrap_or(0);
         }
+        check_size(&dims)?;
         one(value.reshape(&dims)?)
     }))
 }
@@ -348,10 +349,10 @@ pub(super) fn picked(value: Value, axis: usize, indices: &[i64]) -> Value {
 pub(super) fn split(node: &Node) -> Plan {
     let given = node.int("axis", 0)?;
     let attribute = node.ints("split")?;
-    let parts = match node.has("num_outputs") {
-        true => node.positive("num_outputs", 1)?,
-        false => node.proto.output.len(),
-    };
+    let parts = node.proto.output.len();
+    if node.positive("num_outputs", parts)? != parts {
+        return Err(format!("its num_outputs is not the number of its outputs, {parts}"));
+    }
     Ok(Box::new(move |inputs| {
         let value = inputs.raw(0)?.clone();
         let dims = value.dims();
@@ -528,7 +529,7 @@ pub(super) fn pad(node: &Node) -> Plan {
         let mut amounts = vec![(0, 0); rank];
         for (index, &each) in given.iter().enumerate() {
             let pair = (pads[index], pads[index + given.len()]);
-            if pair.0.abs() > 1 << 24 || pair.1.abs() > 1 << 24 {
+            if pair.0.unsigned_abs() > 1 << 24 || pair.1.unsigned_abs() > 1 << 24 {
                 return Err(format!("its pads {pads:?} are absurd"));
             }
             amounts[axis(each, rank)?] = pair;
@@ -628,7 +629,7 @@ pub(super) fn range(_: &Node) -> Plan {
             if step == 0 {
                 return Err("its step is 0".to_owned());
             }
-            let count = ((limit - start) as f64 / step as f64).ceil().max(0.0) as usize;
+            let count = ((limit as f64 - start as f64) / step as f64).ceil().max(0.0) as usize;
             check_size(&[count])?;
             return host_ints((0..count as i64).map(|index| start + index * step).collect(), &[count])
                 .map(|value| vec![value]);
@@ -657,7 +658,9 @@ pub(super) fn eye_like(node: &Node) -> Plan {
         let dims = inputs.raw(0)?.dims();
         let [rows, columns] = *dims else { return Err("its input is no matrix".into()) };
         let ones = (0..rows * columns)
-            .map(|at| f32::from(u8::from((at % columns) as i64 == (at / columns) as i64 + offset)))
+            .map(|at| {
+                f32::from(u8::from((at % columns) as i64 == ((at / columns) as i64).saturating_add(offset)))
+            })
             .collect();
         let value = Value::Float(float_tensor(ones, &dims, inputs.device())?);
         one(match element {
@@ -691,9 +694,11 @@ pub(super) fn trilu(node: &Node) -> Plan {
         let mask =
             super::int_tensor(mask, &wide, inputs.device())?.expand(&dims).ok_or_else(|| too_many(&dims))?;
         one(match value {
+            // A product would make a NaN of an infinity that is cut off, as in the masks of attention.
             Value::Float(x) => {
-                let mask = map_ranked!(mask, mask => mask.float());
-                Value::Float(zip_ranked!(x, mask, (x, mask) => x * mask)?)
+                let none = map_ranked!(x.clone(), x => x.detach().zeros_like());
+                let kept: Ranked<Bool> = map_ranked!(mask, mask => mask.not_equal_elem(0));
+                Value::Float(super::arithmetic::masked(kept, x, none, &dims)?)
             }
             Value::Int(x) => Value::Int(zip_ranked!(x, mask, (x, mask) => x * mask)?),
             Value::Bool(x) => {
@@ -709,6 +714,7 @@ pub(super) fn space_to_depth(node: &Node) -> Plan {
     Ok(Box::new(move |inputs| {
         let value = inputs.raw(0)?.clone();
         let [n, c, h, w] = *value.dims() else { return Err("its input must have 4 dimensions".into()) };
+        super::check_filled(&value)?;
         if h % block != 0 || w % block != 0 {
             return Err(format!("blocks of {block} do not fill {h} x {w}"));
         }
@@ -728,7 +734,8 @@ pub(super) fn depth_to_space(node: &Node) -> Plan {
     Ok(Box::new(move |inputs| {
         let value = inputs.raw(0)?.clone();
         let [n, c, h, w] = *value.dims() else { return Err("its input must have 4 dimensions".into()) };
-        let depth = c / (block * block);
+        super::check_filled(&value)?;
+        let depth = c / block / block;
         if depth * block * block != c {
             return Err(format!("blocks of {block} do not divide {c} channels"));
         }

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
-    Attribution, Subject, agi, axai, blur_ig, display::Display, expected_gradients, grad_cam,
-    grad_cam_plus_plus, guided_ig, input_x_gradient, integrated_gradients, kernel_shap, layer_cam, lime,
-    mask, occlusion, relex, rise, saliency, score_cam, smoothgrad, vargrad, xrai,
+    Attribution, Subject, agi, axai, blur_ig, deconvnet, deep_lift, display::Display, expected_gradients,
+    grad_cam, grad_cam_plus_plus, guided_backprop, guided_ig, input_x_gradient, integrated_gradients,
+    kernel_shap, layer_cam, lime, lrp, mask, occlusion, relex, rise, saliency, score_cam, smoothgrad,
+    vargrad, xrai,
 };
 use crate::{Error, Model, Result};
 
@@ -62,6 +63,11 @@ pub(super) trait Method {
     /// What it costs at most with these parameters.
     fn cost(config: &Self::Config) -> Cost;
 
+    /// Why it cannot work on a model that has all that it needs, as the end of a sentence.
+    fn unsuited(_: &Model) -> Option<String> {
+        None
+    }
+
     /// Computes the attribution; the caller has checked `config` against the declared ranges.
     fn attribute(subject: &Subject<'_>, config: &Self::Config) -> impl Future<Output = Result<Attribution>>;
 }
@@ -72,6 +78,7 @@ type Running<'a> = Pin<Box<dyn Future<Output = Result<(Attribution, Map<String, 
 pub struct Entry {
     describe: fn() -> MethodDescription,
     run: for<'a> fn(&'a Subject<'a>, &'a Map<String, Value>) -> Running<'a>,
+    unsuited: fn(&Model) -> Option<String>,
     name: &'static str,
     display: Display,
 }
@@ -82,9 +89,13 @@ const fn entry<M: Method>() -> Entry {
         run: |subject, params| {
             Box::pin(async move {
                 let (config, in_force) = configure::<M::Config>(M::NAME, params)?;
+                if let Some(reason) = M::unsuited(subject.model()) {
+                    return Err(subject.unsuited(&reason));
+                }
                 Ok((M::attribute(subject, &config).await?, in_force))
             })
         },
+        unsuited: M::unsuited,
         name: M::NAME,
         display: M::DISPLAY,
     }
@@ -93,6 +104,10 @@ const fn entry<M: Method>() -> Entry {
 static METHODS: &[Entry] = &[
     entry::<saliency::Saliency>(),
     entry::<input_x_gradient::InputXGradient>(),
+    entry::<guided_backprop::GuidedBackprop>(),
+    entry::<deconvnet::Deconvnet>(),
+    entry::<deep_lift::DeepLift>(),
+    entry::<lrp::Lrp>(),
     entry::<grad_cam::GradCam>(),
     entry::<grad_cam_plus_plus::GradCamPlusPlus>(),
     entry::<layer_cam::LayerCam>(),
@@ -147,11 +162,12 @@ pub(crate) fn support(model: &Model) -> Vec<MethodSupport> {
         }
         _ => None,
     };
-    let support = |method: MethodDescription| {
-        let reason = method.needs.iter().find_map(missing).map(str::to_owned);
-        MethodSupport { name: method.name, applies: reason.is_none(), reason }
+    let support = |entry: &Entry| {
+        let needs = entry.describe().needs;
+        let reason = needs.iter().find_map(missing).map(str::to_owned).or_else(|| (entry.unsuited)(model));
+        MethodSupport { name: entry.name.to_owned(), applies: reason.is_none(), reason }
     };
-    methods().into_iter().map(support).collect()
+    METHODS.iter().map(support).collect()
 }
 
 /// The method called `name`.

@@ -8,12 +8,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::Serialize;
 
-use super::{ExplainOptions, read, rows_to, to_rows};
+use super::{ExplainOptions, read, rows_to, scores, to_rows};
 use crate::{
     DeviceKind, Error, Explainer, Model, Result,
     attack::Network,
     input::{HostTensor, check_finite, preprocessing::ChannelOrder},
-    model::{Gradient, Score},
+    model::{Gradient, Score, Seed, backward::Rule},
     segment::Picture,
 };
 
@@ -72,6 +72,16 @@ pub struct Gradients {
     pub gradient: Tensor<2>,
     /// `[N, classes]`.
     pub logits: Tensor<2>,
+}
+
+/// What a walk back with rules found.
+pub(super) struct Relevance {
+    /// What arrived at the input, `[1, features]`.
+    pub arrived: Tensor<2>,
+    /// The explained class's logit, `[1]`.
+    pub score: Tensor<1>,
+    /// The same at the reference, where there is one.
+    pub reference_score: Option<Tensor<1>>,
 }
 
 /// The affine map from model space to pixels from 0 to 1, one factor and one offset a feature: `[1, features]`.
@@ -283,6 +293,28 @@ impl<'a> Subject<'a> {
         self.forward.set(self.forward.get() + rows);
         self.backward.set(self.backward.get() + rows);
         Ok(found)
+    }
+
+    /// Walks back from the explained class's logit to the input with `rule` at the nodes; a rule that compares with a
+    /// reference, `[1, features]`, finds its values there.
+    pub(super) fn walk(
+        &self,
+        reference: Option<Tensor<2>>,
+        seed: Seed,
+        rule: &Rule<'_>,
+    ) -> Result<Relevance> {
+        let passes = 1 + usize::from(reference.is_some());
+        let reference = reference.map(|row| rows_to(row, &self.sample)).transpose()?;
+        let input = rows_to(self.input(), &self.sample)?;
+        let found = self.model().walk(input, reference, &[self.target], seed, rule)?;
+        self.forward.set(self.forward.get() + passes);
+        self.backward.set(self.backward.get() + 1);
+        let score = |logits| scores(logits, self.target, Score::Logit);
+        Ok(Relevance {
+            arrived: to_rows(found.arrived)?,
+            score: score(found.logits),
+            reference_score: found.reference_logits.map(score),
+        })
     }
 
     /// The logits of each row, `[N, classes]`, in chunks that fit the memory. Nothing is kept for a gradient.

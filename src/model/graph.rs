@@ -249,6 +249,17 @@ impl Graph {
         )
     }
 
+    /// One step on inputs of the caller's, one for each of the step's own.
+    pub fn apply(&self, step: &Step, inputs: &[Option<Value>]) -> Result<Vec<Value>> {
+        let inputs: Vec<Option<&Value>> = inputs.iter().map(Option::as_ref).collect();
+        step.compute(&inputs, &[], &self.device)
+    }
+
+    /// What is known of a slot before the run.
+    pub fn constant(&self, slot: Slot) -> Option<&Value> {
+        self.constants[slot].value.as_ref()
+    }
+
     fn copy(&self, slot: Slot) -> Option<&Value> {
         let constant = &self.constants[slot];
         constant.copy.get_or_init(|| constant.value.as_ref()?.uploaded(&self.device)).as_ref()
@@ -292,7 +303,16 @@ impl Step {
             true => self.inputs.iter().map(|slot| slot.and_then(&copy)).collect(),
             false => Vec::new(),
         };
-        (self.kernel)(&Inputs::new(&inputs, &copies, device))
+        self.compute(&inputs, &copies, device)
+    }
+
+    fn compute(
+        &self,
+        inputs: &[Option<&Value>],
+        copies: &[Option<&Value>],
+        device: &burn::tensor::Device,
+    ) -> Result<Vec<Value>> {
+        (self.kernel)(&Inputs::new(inputs, copies, device))
             .map_err(|reason| Error::invalid_node(&self.names[0], reason))
     }
 }

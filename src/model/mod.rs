@@ -5,6 +5,7 @@
 //! input or to the output of any node; constants have no part in autodiff, so no gradient of a weight can ever
 //! be computed.
 
+pub(crate) mod backward;
 mod element;
 mod file;
 mod graph;
@@ -28,6 +29,7 @@ pub use report::{ModelReport, OperatorSupport, inspect};
 pub use runner::Runner;
 
 use crate::{Device, Error, Result};
+use backward::{Rule, Site, Walk};
 use file::Parsed;
 use graph::{Graph, Slot};
 use prepare::LastActivation;
@@ -153,6 +155,25 @@ pub struct Gradient {
     pub value: Ranked<Float>,
     /// The gradient of each sample's score, in the shape of `value`.
     pub gradient: Ranked<Float>,
+}
+
+/// What a walk back starts from at the explained class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seed {
+    /// 1, as a gradient does.
+    One,
+    /// The logit, which is then distributed.
+    Score,
+}
+
+/// What a walk back found.
+pub(crate) struct Walked {
+    /// The logits, `[N, classes]`.
+    pub logits: Tensor<2>,
+    /// The logits of the reference, where there is one.
+    pub reference_logits: Option<Tensor<2>>,
+    /// What arrived at the input, in its shape.
+    pub arrived: Ranked<Float>,
 }
 
 /// A network on a device. Cloning is cheap.
@@ -441,38 +462,12 @@ impl Model {
 
     /// Whether a gradient passes from the explained value to the scores.
     pub fn is_differentiable(&self) -> bool {
-        const STOPS: [&str; 22] = [
-            "ArgMax",
-            "ArgMin",
-            "NonZero",
-            "NonMaxSuppression",
-            "Shape",
-            "Size",
-            "Equal",
-            "Greater",
-            "GreaterOrEqual",
-            "Less",
-            "LessOrEqual",
-            "And",
-            "Or",
-            "Xor",
-            "Not",
-            "IsNaN",
-            "IsInf",
-            "OneHot",
-            "Unique",
-            "Sign",
-            "Floor",
-            "Ceil",
-        ];
-        let mut reached = std::collections::HashSet::from([self.source]);
-        for step in &self.graph.steps {
-            let follows = step.inputs.iter().flatten().any(|slot| reached.contains(slot));
-            if follows && !STOPS.contains(&step.operator.as_str()) {
-                reached.extend(step.outputs.iter().flatten());
-            }
-        }
-        reached.contains(&self.output)
+        self.source == self.output || self.way().next().is_some()
+    }
+
+    /// The nodes between the explained value and the scores through which a gradient passes, in their order.
+    pub(crate) fn way(&self) -> impl Iterator<Item = Site> {
+        backward::way(&self.graph, self.source, self.output).into_iter().flatten()
     }
 
     /// The nodes that run, in their order.
@@ -586,6 +581,42 @@ impl Model {
             value: value::map_ranked!(leaf, leaf => leaf.inner()),
             gradient,
         })
+    }
+
+    /// Walks back from each sample's score of its class in `targets` to the input, with `rule` at the nodes. A rule that
+    /// compares with a reference input, of the same shape, finds its values at every node.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`], [`Error::TargetOutOfRange`], and those of the rule.
+    pub(crate) fn walk(
+        &self,
+        input: Ranked<Float>,
+        reference: Option<Ranked<Float>>,
+        targets: &[usize],
+        seed: Seed,
+        rule: &Rule<'_>,
+    ) -> Result<Walked> {
+        self.check_shape(&input.dims())?;
+        let walk = Walk::new(&self.graph, self.source, self.output);
+        let (here, output) = walk.forward(self.given(input.clone())?)?;
+        let (there, reference_logits) = match reference {
+            Some(reference) => {
+                self.check_shape(&reference.dims())?;
+                let (there, output) = walk.forward(self.given(reference)?)?;
+                (Some(there), Some(as_logits(output)?))
+            }
+            None => (None, None),
+        };
+        let dims = output.dims();
+        let logits = as_logits(output)?;
+        let chosen = self.one_hot(targets, logits.dims()[0])?;
+        let seed = match seed {
+            Seed::One => chosen,
+            Seed::Score => chosen * logits.clone(),
+        };
+        let seed = Ranked::from(seed).reshape(&dims);
+        let seed = seed.ok_or_else(|| Error::Internal("logits could not be reshaped".into()))?;
+        Ok(Walked { logits, reference_logits, arrived: walk.backward(here, there, seed, rule)? })
     }
 
     /// The output as a function of the value at `wrt`, which becomes a leaf of autodiff.

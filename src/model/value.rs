@@ -8,6 +8,8 @@ use std::any::Any;
 
 use burn::tensor::{Bool, Float, Int, Tensor, TensorData, kind::Basic};
 
+use crate::{Error, Result};
+
 /// The highest rank that a value of the graph may have.
 pub const MAX_RANK: usize = 6;
 
@@ -227,6 +229,34 @@ impl<K: Basic + 'static> Ranked<K> {
         }
         with_ranked!(self, tensor => tensor.reshape([count]))
     }
+}
+
+/// Arithmetic of two values of the same shape.
+macro_rules! elementwise {
+    ($($(#[$doc:meta])* $name:ident($a:ident, $b:ident) => $result:expr;)*) => {
+        impl Ranked<Float> {
+            $($(#[$doc])*
+            ///
+            /// # Errors
+            /// [`Error::Internal`] where the ranks differ.
+            pub(crate) fn $name(self, other: Self) -> Result<Self> {
+                zip_ranked!(self, other, ($a, $b) => $result).map_err(Error::Internal)
+            })*
+        }
+    };
+}
+
+elementwise! {
+    /// The sum.
+    plus(a, b) => a + b;
+    /// The difference.
+    minus(a, b) => a - b;
+    /// The product.
+    times(a, b) => a * b;
+    /// The quotient.
+    over(a, b) => a / b;
+    /// The larger of the two.
+    larger(a, b) => a.max_pair(b);
 }
 
 fn expand<const D: usize, K: Basic>(tensor: Tensor<D, K>, dims: [usize; D]) -> Tensor<D, K> {

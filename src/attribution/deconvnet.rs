@@ -1,0 +1,58 @@
+//! The deconvolutional network (Zeiler and Fergus 2013, section 2.1): the backward pass has ReLUs of its own.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attribution, Subject,
+    display::{Channels, Display},
+    guided_backprop::without_rectifiers,
+    registry::{Cost, Method, Need},
+};
+use crate::{
+    Model, Result,
+    model::{
+        Seed,
+        backward::{Flow, Visit},
+        value::map_ranked,
+    },
+};
+
+pub(super) struct Deconvnet;
+
+/// The deconvolutional network has no parameters.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {}
+
+/// At a ReLU: g where g > 0, whatever x was.
+fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
+    if !node.site.rectifies {
+        return Ok(None);
+    }
+    let positive = map_ranked!(node.gradient()?, g => g.clamp_min(0.0));
+    Ok(Some(node.only(0, positive)))
+}
+
+impl Method for Deconvnet {
+    type Config = Config;
+    const NAME: &'static str = "deconvnet";
+    const TITLE: &'static str = "Deconvolutional network";
+    const SUMMARY: &'static str = "Projects the class back to the pixels through the network's layers in reverse, with a ReLU on the way back in place of the gradient's.";
+    const PAPER: &'static str = "Zeiler, Fergus: Visualizing and Understanding Convolutional Networks (2013)";
+    const NEEDS: &'static [Need] = &[Need::BackwardRule];
+    const DISPLAY: Display = Display { channels: Channels::MaxAbs, low: 0.0, high: 99.0 };
+
+    fn cost(_: &Config) -> Cost {
+        Cost { forward: 1, backward: 1 }
+    }
+
+    fn unsuited(model: &Model) -> Option<String> {
+        without_rectifiers(model)
+    }
+
+    async fn attribute(subject: &Subject<'_>, _: &Config) -> Result<Attribution> {
+        subject.checkpoint(0, 1, "backward pass").await?;
+        Ok(Attribution::new(subject.walk(None, Seed::One, &rule)?.arrived, 1))
+    }
+}

@@ -1,0 +1,175 @@
+//! DeepLIFT with the rescale rule (Shrikumar et al. 2017, section 3.5.2): how each value's difference from a reference
+//! input carries on to the difference of the logit.
+
+use burn::tensor::Float;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attribution, Subject,
+    display::{Channels, Display},
+    integrated_gradients::Baseline,
+    registry::{Cost, Method, Need},
+};
+use crate::{
+    Error, Result,
+    model::{
+        Seed,
+        backward::{Flow, Site, Visit},
+        value::{Ranked, Value, map_ranked},
+    },
+};
+
+pub(super) struct DeepLift;
+
+/// Parameters of DeepLIFT.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// The reference input.
+    baseline: Baseline,
+}
+
+/// Differences below this are taken for none.
+const NO_DIFFERENCE: f32 = 1e-10;
+
+/// Functions of one real number each.
+const FUNCTIONS: [&str; 29] = [
+    "Abs",
+    "Celu",
+    "Clip",
+    "Cos",
+    "Elu",
+    "Erf",
+    "Exp",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "LeakyRelu",
+    "Log",
+    "Mish",
+    "PRelu",
+    "Pow",
+    "Reciprocal",
+    "Relu",
+    "Selu",
+    "Shrink",
+    "Sigmoid",
+    "Sin",
+    "Softplus",
+    "Softsign",
+    "Sqrt",
+    "Swish",
+    "Tan",
+    "Tanh",
+    "ThresholdedRelu",
+    "com.microsoft::Gelu",
+];
+
+enum Kind {
+    /// Each output is a function of one input.
+    Function,
+    /// Each output is the largest of some inputs.
+    Maximum,
+    /// The outputs are linear in each of several inputs, of which two or more are computed.
+    Product,
+    /// Linear, or none of these: the plain vector-Jacobian product.
+    Other,
+}
+
+fn kind(site: &Site) -> Kind {
+    let followers = site.followers();
+    match site.operator.as_str() {
+        operator if FUNCTIONS.contains(&operator) && followers == [0] => Kind::Function,
+        "MaxPool" | "GlobalMaxPool" | "ReduceMax" => Kind::Maximum,
+        "Mul" | "MatMul" | "Gemm" | "Conv" | "ConvTranspose" | "Einsum" if followers.len() > 1 => {
+            Kind::Product
+        }
+        _ => Kind::Other,
+    }
+}
+
+fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
+    match kind(node.site) {
+        Kind::Function => rescale(node),
+        Kind::Maximum => cross_maximum(node),
+        Kind::Product => midpoint(node),
+        Kind::Other => Ok(None),
+    }
+}
+
+/// m = g (y - y0) / (x - x0).
+fn rescale(node: &Visit<'_>) -> Result<Option<Flow>> {
+    let (here, there) = (&node.here, node.there()?);
+    let dx = here.input(0)?.minus(there.input(0)?)?;
+    let dy = here.output()?.minus(there.output()?)?;
+    if dx.dims() != dy.dims() {
+        return Ok(None);
+    }
+    multiplier(node, node.gradient()?.times(dy)?, dx).map(Some)
+}
+
+/// m = (J_x^T g (max(y, y0) - y0) + J_x0^T g (y - max(y, y0))) / (x - x0): what the input won over the reference goes to
+/// the input's winners, and what it lost to the reference's.
+fn cross_maximum(node: &Visit<'_>) -> Result<Option<Flow>> {
+    let (here, there) = (&node.here, node.there()?);
+    let (g, y, y0) = (node.gradient()?, here.output()?, there.output()?);
+    let peak = y.clone().larger(y0.clone())?;
+    let won = node.product(&here.inputs, g.clone().times(peak.clone().minus(y0)?)?)?;
+    let lost = node.product(&there.inputs, g.times(y.minus(peak)?)?)?;
+    let difference = first(won)?.plus(first(lost)?)?;
+    multiplier(node, difference, here.input(0)?.minus(there.input(0)?)?).map(Some)
+}
+
+/// What is linear in each factor changes from the reference to the input by its slope in the middle.
+fn midpoint(node: &Visit<'_>) -> Result<Option<Flow>> {
+    let there = node.there()?;
+    let mut middle = node.here.inputs.clone();
+    for index in node.site.followers() {
+        let sum = node.here.input(index)?.plus(there.input(index)?)?;
+        middle[index] = Some(Value::Float(map_ranked!(sum, sum => sum * 0.5)));
+    }
+    node.product(&middle, node.gradient()?).map(Some)
+}
+
+/// The quotient, and the plain gradient where nothing is there to divide by.
+fn multiplier(node: &Visit<'_>, change: Ranked<Float>, dx: Ranked<Float>) -> Result<Flow> {
+    let none = map_ranked!(dx.clone(), dx => dx.abs().lower_elem(NO_DIFFERENCE).float());
+    let some = map_ranked!(none.clone(), none => none * -1.0 + 1.0);
+    let quotient = change.over(dx.plus(none.clone())?)?;
+    let plain = first(node.plain()?)?;
+    Ok(node.only(0, quotient.times(some)?.plus(plain.times(none)?)?))
+}
+
+fn first(flow: Flow) -> Result<Ranked<Float>> {
+    let first = flow.into_iter().next().flatten();
+    first.ok_or_else(|| Error::Internal("no gradient passes through a node".into()))
+}
+
+impl Method for DeepLift {
+    type Config = Config;
+    const NAME: &'static str = "deep_lift";
+    const TITLE: &'static str = "DeepLIFT (rescale)";
+    const SUMMARY: &'static str = "Follows the difference from an empty picture through every layer, by slopes between the two instead of gradients; the parts sum to the change of the score.";
+    const PAPER: &'static str = "Shrikumar, Greenside, Kundaje: Learning Important Features Through Propagating Activation Differences (2017)";
+    const NEEDS: &'static [Need] = &[Need::BackwardRule, Need::PixelSpace];
+    const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 0.0, high: 99.0 };
+
+    fn cost(_: &Config) -> Cost {
+        Cost { forward: 2, backward: 1 }
+    }
+
+    /// Knows the given tensor `baseline`, in model space and in the input's shape.
+    async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        subject.checkpoint(0, 1, "backward pass").await?;
+        let baseline = match subject.given_rows("baseline", 1)? {
+            Some(given) => subject.tensor(given.to_vec(), [1, subject.features()]),
+            None => config.baseline.row(subject)?,
+        };
+        let difference = subject.input() - baseline.clone();
+        let found = subject.walk(Some(baseline), Seed::One, &rule)?;
+        let map = found.arrived * difference;
+        let gap = found.reference_score.map(|reference| map.clone().sum() - (found.score - reference));
+        Ok(Attribution { gap, ..Attribution::new(map, 1) })
+    }
+}

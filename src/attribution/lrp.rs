@@ -1,0 +1,236 @@
+//! Layer-wise relevance propagation (Bach et al. 2015, equations 58 and 60; Montavon et al. 2019, section 10.2): the logit
+//! is distributed from layer to layer in proportion to what each value added.
+
+use burn::tensor::Float;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attribution, Subject,
+    display::{Channels, Display},
+    registry::{Cost, Method, Need},
+};
+use crate::{
+    Error, Model, Result,
+    model::{
+        Seed,
+        backward::{Flow, Site, Visit},
+        value::{Ranked, Value, map_ranked},
+    },
+};
+
+pub(super) struct Lrp;
+
+/// How layers with weights distribute relevance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Rule {
+    /// z+ at convolutions, epsilon at dense layers.
+    #[default]
+    EpsilonPlus,
+    /// By all contributions.
+    Epsilon,
+    /// By all contributions, positive weights raised by gamma.
+    Gamma,
+    /// By positive contributions alone (alpha 1, beta 0).
+    ZPlus,
+}
+
+/// Parameters of layer-wise relevance propagation.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {
+    /// How layers with weights distribute relevance; sums, pooling and normalisation always do by epsilon.
+    rule: Rule,
+    /// What is added to the size of a denominator.
+    #[schemars(range(min = 1e-12, max = 1000.0))]
+    epsilon: f32,
+    /// How much more positive weights count under gamma.
+    #[schemars(range(min = 0.0, max = 1000.0))]
+    gamma: f32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { rule: Rule::EpsilonPlus, epsilon: 1e-6, gamma: 0.25 }
+    }
+}
+
+/// What relevance does at a node.
+#[derive(Clone, Copy)]
+enum Role {
+    Convolution,
+    Dense,
+    /// Linear in what is computed, or a selection of the largest: shared by the contributions.
+    Linear,
+    /// A function of one number: relevance passes unchanged.
+    Function,
+    /// Values change their places only.
+    Move,
+    /// The product with a gate: the signal, input 0 or 1, takes all.
+    Gated(usize),
+}
+
+fn role(site: &Site) -> Option<Role> {
+    let followers = site.followers();
+    let gate = |index: usize| {
+        let operator = site.computed[index].as_deref();
+        operator.is_some_and(|operator| ["Sigmoid", "HardSigmoid"].contains(&operator))
+    };
+    Some(match (site.operator.as_str(), followers.as_slice()) {
+        ("Conv" | "ConvTranspose", [0]) => Role::Convolution,
+        ("MatMul", [_]) | ("Gemm", [0] | [1]) => Role::Dense,
+        ("Mul", &[a, b]) => match (gate(a), gate(b)) {
+            (false, true) => Role::Gated(a),
+            (true, false) => Role::Gated(b),
+            _ => return None,
+        },
+        ("Add" | "Sub" | "Sum" | "Mean", _)
+        | ("Mul", [_])
+        | (
+            "AveragePool" | "BatchNormalization" | "Div" | "GlobalAveragePool" | "GlobalMaxPool" | "MaxPool"
+            | "Neg" | "ReduceMax" | "ReduceMean" | "ReduceSum" | "Resize" | "Upsample",
+            [0],
+        ) => Role::Linear,
+        (
+            "Celu" | "Clip" | "Elu" | "Gelu" | "HardSigmoid" | "HardSwish" | "LeakyRelu" | "Mish" | "PRelu"
+            | "Relu" | "Selu" | "Sigmoid" | "Softplus" | "Softsign" | "Swish" | "Tanh" | "ThresholdedRelu"
+            | "com.microsoft::Gelu",
+            [0],
+        ) => Role::Function,
+        ("Concat", _)
+        | (
+            "Cast" | "DepthToSpace" | "Dropout" | "Expand" | "Flatten" | "Gather" | "Identity" | "Pad"
+            | "Reshape" | "Slice" | "SpaceToDepth" | "Split" | "Squeeze" | "Tile" | "Transpose"
+            | "Unsqueeze",
+            [0],
+        ) => Role::Move,
+        _ => return None,
+    })
+}
+
+/// A node's inputs with its weights, changed.
+type Part = Vec<Option<Value>>;
+
+impl Config {
+    fn at(&self, node: &Visit<'_>) -> Result<Option<Flow>> {
+        let whole = || vec![node.here.inputs.clone()];
+        let parts = match (role(node.site), self.rule) {
+            (None, _) => {
+                return Err(Error::MethodUnsuited { method: Lrp::NAME.into(), reason: no_rule(node.site) });
+            }
+            (Some(Role::Move), _) => return Ok(None),
+            (Some(Role::Function), _) => return Ok(Some(node.only(0, node.gradient()?))),
+            (Some(Role::Gated(signal)), _) => {
+                let mut flow = self.shared(node, whole())?;
+                return Ok(Some(node.only(signal, flow.swap_remove(signal).ok_or_else(lost)?)));
+            }
+            (Some(Role::Linear), _)
+            | (Some(Role::Convolution | Role::Dense), Rule::Epsilon)
+            | (Some(Role::Dense), Rule::EpsilonPlus) => whole(),
+            (Some(Role::Convolution | Role::Dense), Rule::Gamma) => {
+                vec![part(node, |x| x, |w| raised(w, self.gamma), |b| raised(b, self.gamma))]
+            }
+            (Some(Role::Convolution), Rule::EpsilonPlus)
+            | (Some(Role::Convolution | Role::Dense), Rule::ZPlus) => {
+                vec![part(node, above, above, above), part(node, below, below, none)]
+            }
+        };
+        self.shared(node, parts).map(Some)
+    }
+
+    /// R_i = sum over the parts k of x_ik (J_k^T s)_i with s = R / (z + epsilon sign(z)) and z = sum over k of f_k(x_k).
+    fn shared(&self, node: &Visit<'_>, parts: Vec<Part>) -> Result<Flow> {
+        let mut z = None;
+        for part in &parts {
+            z = add(z, Some(node.forward(part)?))?;
+        }
+        let z = map_ranked!(z.ok_or_else(lost)?, z => {
+            let sign = z.clone().greater_equal_elem(0.0).float() * 2.0 - 1.0;
+            z + sign * self.epsilon
+        });
+        let s = node.gradient()?.over(z)?;
+        let mut relevance: Flow = vec![None; node.here.inputs.len()];
+        for part in &parts {
+            for (index, slope) in node.product(part, s.clone())?.into_iter().enumerate() {
+                if let (Some(slope), Some(Value::Float(x))) = (slope, &part[index]) {
+                    relevance[index] = add(relevance[index].take(), Some(x.clone().times(slope)?))?;
+                }
+            }
+        }
+        Ok(relevance)
+    }
+}
+
+fn add(a: Option<Ranked<Float>>, b: Option<Ranked<Float>>) -> Result<Option<Ranked<Float>>> {
+    match (a, b) {
+        (Some(a), Some(b)) => a.plus(b).map(Some),
+        (a, b) => Ok(a.or(b)),
+    }
+}
+
+/// The inputs with what is computed, the weights and the bias each changed.
+fn part(
+    node: &Visit<'_>,
+    computed: impl Fn(Ranked<Float>) -> Ranked<Float>,
+    weights: impl Fn(Ranked<Float>) -> Ranked<Float>,
+    bias: impl Fn(Ranked<Float>) -> Ranked<Float>,
+) -> Part {
+    let change = |(index, input): (usize, &Option<Value>)| match input {
+        Some(Value::Float(x)) if node.site.computed[index].is_some() => Some(computed(x.clone()).into()),
+        Some(Value::Float(b)) if index == 2 => Some(bias(b.clone()).into()),
+        Some(Value::Float(w)) => Some(weights(w.clone()).into()),
+        other => other.clone(),
+    };
+    node.here.inputs.iter().enumerate().map(change).collect()
+}
+
+fn above(x: Ranked<Float>) -> Ranked<Float> {
+    map_ranked!(x, x => x.clamp_min(0.0))
+}
+
+fn below(x: Ranked<Float>) -> Ranked<Float> {
+    map_ranked!(x, x => x.clamp_max(0.0))
+}
+
+fn none(x: Ranked<Float>) -> Ranked<Float> {
+    map_ranked!(x, x => x.zeros_like())
+}
+
+fn raised(x: Ranked<Float>, gamma: f32) -> Ranked<Float> {
+    map_ranked!(x, x => x.clone() + x.clamp_min(0.0) * gamma)
+}
+
+fn lost() -> Error {
+    Error::Internal("relevance was lost at a node".into())
+}
+
+fn no_rule(site: &Site) -> String {
+    format!("it has no rule for node \"{}\" ({})", site.name, site.operator)
+}
+
+impl Method for Lrp {
+    type Config = Config;
+    const NAME: &'static str = "lrp";
+    const TITLE: &'static str = "Layer-wise relevance propagation";
+    const SUMMARY: &'static str = "Distributes the score from layer to layer down to the pixels, in proportion to what each value added to the next layer.";
+    const PAPER: &'static str = "Bach et al.: On Pixel-Wise Explanations for Non-Linear Classifier Decisions by Layer-Wise Relevance Propagation (2015)";
+    const NEEDS: &'static [Need] = &[Need::BackwardRule];
+    const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 0.0, high: 99.0 };
+
+    fn cost(_: &Config) -> Cost {
+        Cost { forward: 1, backward: 1 }
+    }
+
+    fn unsuited(model: &Model) -> Option<String> {
+        model.way().find(|site| role(site).is_none()).map(|site| no_rule(&site))
+    }
+
+    async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        subject.checkpoint(0, 1, "backward pass").await?;
+        let found = subject.walk(None, Seed::Score, &|node: &Visit<'_>| config.at(node))?;
+        // Conservation: all relevance together should be the logit.
+        let gap = Some(found.arrived.clone().sum() - found.score);
+        Ok(Attribution { gap, ..Attribution::new(found.arrived, 1) })
+    }
+}

@@ -1,0 +1,163 @@
+//! Guided backprop, the deconvnet, DeepLIFT and LRP against Captum and zennit (tests/reference/rules.py), and what must
+//! hold of them whatever the numbers.
+
+mod common;
+
+use adversight::{Device, Error, ExplainOptions, Explainer, HostTensor, Input};
+use common::{Agreement, Case, Fixtures, compare};
+use serde_json::{Value, json};
+
+fn options(method: &str, params: Value) -> ExplainOptions {
+    ExplainOptions {
+        method: method.into(),
+        params: params.as_object().unwrap().clone(),
+        ..ExplainOptions::default()
+    }
+}
+
+fn input() -> HostTensor {
+    common::npy("tests/fixtures/tiny/a.model.npy")
+}
+
+/// The promised agreement, 1e-3 in l2; where PyTorch in 32 bits does not keep it against itself in 64, three times
+/// what it is off (see tests/reference/README.md).
+fn judge(case: &Case, device: &str, agreement: Agreement) {
+    let own = case.float32.unwrap().relative_l2;
+    let line = format!(
+        "{} on the {device}: cosine {:.6}, relative l2 {:.1e} (PyTorch in 32 bits {own:.1e})",
+        case.file, agreement.cosine, agreement.relative_l2,
+    );
+    println!("{line}");
+    assert!(agreement.relative_l2 < f64::max(1e-3, 3.0 * own), "{line}");
+}
+
+fn check(device: &Device, name: &str, wanted: impl Fn(&Case) -> bool) -> usize {
+    let fixtures = Fixtures::read("rules");
+    let mut count = 0;
+    for network in fixtures.networks.keys() {
+        let explainer = fixtures.explainer(network, device);
+        let cases = fixtures.cases.iter().filter(|case| case.model.as_deref() == Some(network));
+        for case in cases.filter(|case| wanted(case)) {
+            let explanation =
+                common::explain(&explainer, &common::prepared(&explainer, &case.image), &case.options());
+            judge(case, name, compare(&case.sample(&explanation.attribution), &fixtures.expected(case)));
+            if let (Some(change), Some(gap)) = (case.logit_difference, explanation.info.completeness_gap) {
+                let sum: f64 = explanation.attribution.data.iter().map(|&value| f64::from(value)).sum();
+                assert!(
+                    (sum - f64::from(gap) - change).abs() < 1e-3 * change.abs(),
+                    "{}: sum {sum}, gap {gap}, change {change}",
+                    case.file
+                );
+            }
+            count += 1;
+        }
+    }
+    count
+}
+
+#[test]
+fn methods_agree_on_the_cpu() {
+    assert!(check(&common::cpu(), "CPU", |_| true) >= 54);
+}
+
+#[test]
+fn methods_agree_on_the_gpu() {
+    let Some(gpu) = common::gpu() else { return };
+    assert!(check(&gpu, "GPU", |case| case.model.as_deref() == Some("tiny")) >= 20);
+}
+
+/// All parts of DeepLIFT's map together are the change of the logit from the baseline, up to rounding.
+#[test]
+fn deep_lift_is_complete() {
+    let explainer = common::tiny(&common::cpu());
+    for baseline in ["black", "white", "mean"] {
+        for target in 0..10 {
+            let options = ExplainOptions {
+                target: Some(target),
+                ..options("deep_lift", json!({ "baseline": baseline }))
+            };
+            let explanation = common::explain(&explainer, &input(), &options);
+            let all: f32 = explanation.attribution.data.iter().map(|value| value.abs()).sum();
+            let gap = explanation.info.completeness_gap.unwrap().abs();
+            assert!(gap < 1e-5 * all, "{baseline}, class {target}: gap {gap} of {all}");
+        }
+    }
+}
+
+#[test]
+fn deep_lift_takes_a_baseline_of_the_callers() {
+    let explainer = common::tiny(&common::cpu());
+    let mut own = options("deep_lift", json!({ "baseline": "white" }));
+    let zeros = HostTensor::new(vec![0.0; input().data.len()], input().shape).unwrap();
+    own.given.insert("baseline".into(), zeros);
+    let own = common::explain(&explainer, &input(), &own).attribution.data;
+    let mean = options("deep_lift", json!({ "baseline": "mean" }));
+    assert_eq!(own, common::explain(&explainer, &input(), &mean).attribution.data);
+    // Against itself nothing differs, and nothing is left to divide by.
+    let mut same = options("deep_lift", json!({}));
+    same.given.insert("baseline".into(), input());
+    assert!(common::explain(&explainer, &input(), &same).attribution.data.iter().all(|&value| value == 0.0));
+}
+
+fn unbiased() -> Explainer {
+    common::load("tests/fixtures/rules/unbiased.onnx", &common::json("tests/fixtures/tiny.json"), &common::cpu())
+}
+
+/// Where there are no biases, all relevance together is the logit.
+#[test]
+fn lrp_conserves_relevance() {
+    let explainer = unbiased();
+    for rule in ["epsilon", "gamma", "z_plus", "epsilon_plus"] {
+        for target in 0..10 {
+            let params = json!({ "rule": rule, "epsilon": 1e-9 });
+            let options = ExplainOptions { target: Some(target), ..options("lrp", params) };
+            let explanation = common::explain(&explainer, &input(), &options);
+            let relevance = &explanation.attribution.data;
+            let (sum, all) = relevance.iter().fold((0.0, 0.0), |(sum, all), &r| {
+                (sum + f64::from(r), all + f64::from(r.abs()))
+            });
+            let logit = f64::from(explanation.info.target.logit);
+            assert!((sum - logit).abs() < 1e-4 * all, "{rule}, class {target}: {sum} of {logit}, in all {all}");
+        }
+    }
+}
+
+/// Without biases, and with activations that are linear on either side, LRP with a vanishing epsilon is the input times
+/// the gradient; the bound of ReLU6 is not met here.
+#[test]
+fn a_larger_epsilon_absorbs_relevance() {
+    let explainer = unbiased();
+    let total = |epsilon: f64| {
+        let params = json!({ "rule": "epsilon", "epsilon": epsilon });
+        let explanation = common::explain(&explainer, &input(), &options("lrp", params));
+        let all: f32 = explanation.attribution.data.iter().map(|value| value.abs()).sum();
+        all
+    };
+    assert!(total(1.0) < 0.5 * total(1e-9));
+}
+
+/// A network without what a method needs is refused by name, and its description says so beforehand.
+#[test]
+fn networks_without_rules_are_refused() {
+    let model = common::read("tests/fixtures/families/lstm.onnx");
+    let external = common::generated::external;
+    let file = adversight::model::ModelFile { bytes: &model, external: Some(&external) };
+    let explainer = Explainer::load_with(&file, &Default::default(), &common::cpu()).unwrap();
+    let sample = explainer.model().sample_shape().unwrap();
+    let shape: Vec<usize> = std::iter::once(1).chain(sample).collect();
+    let input = HostTensor::new(vec![0.5; shape.iter().product()], shape).unwrap();
+    for (method, names) in [("lrp", "LSTM"), ("guided_backprop", "ReLU"), ("deconvnet", "ReLU")] {
+        let options = options(method, json!({}));
+        let explained = explainer.explain(&Input::Tensor(&input), &options, &Default::default());
+        match pollster::block_on(explained).unwrap_err() {
+            Error::MethodUnsuited { reason, .. } => assert!(reason.contains(names), "{method}: {reason}"),
+            other => panic!("{method}: {other}"),
+        }
+        let support = explainer.info().methods.into_iter().find(|support| support.name == method).unwrap();
+        assert!(!support.applies && support.reason.unwrap().contains(names), "{method}");
+    }
+    let support = common::tiny(&common::cpu()).info().methods;
+    for method in ["lrp", "guided_backprop", "deconvnet", "deep_lift"] {
+        assert!(support.iter().any(|support| support.name == method && support.applies), "{method}");
+    }
+}

@@ -100,7 +100,11 @@ fn deep_lift_takes_a_baseline_of_the_callers() {
 }
 
 fn unbiased() -> Explainer {
-    common::load("tests/fixtures/rules/unbiased.onnx", &common::json("tests/fixtures/tiny.json"), &common::cpu())
+    common::load(
+        "tests/fixtures/rules/unbiased.onnx",
+        &common::json("tests/fixtures/tiny.json"),
+        &common::cpu(),
+    )
 }
 
 /// Where there are no biases, all relevance together is the logit.
@@ -113,11 +117,14 @@ fn lrp_conserves_relevance() {
             let options = ExplainOptions { target: Some(target), ..options("lrp", params) };
             let explanation = common::explain(&explainer, &input(), &options);
             let relevance = &explanation.attribution.data;
-            let (sum, all) = relevance.iter().fold((0.0, 0.0), |(sum, all), &r| {
-                (sum + f64::from(r), all + f64::from(r.abs()))
-            });
+            let (sum, all) = relevance
+                .iter()
+                .fold((0.0, 0.0), |(sum, all), &r| (sum + f64::from(r), all + f64::from(r.abs())));
             let logit = f64::from(explanation.info.target.logit);
-            assert!((sum - logit).abs() < 1e-4 * all, "{rule}, class {target}: {sum} of {logit}, in all {all}");
+            assert!(
+                (sum - logit).abs() < 1e-4 * all,
+                "{rule}, class {target}: {sum} of {logit}, in all {all}"
+            );
         }
     }
 }

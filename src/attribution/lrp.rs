@@ -93,16 +93,30 @@ fn role(site: &Site) -> Option<Role> {
             [0],
         ) => Role::Linear,
         (
-            "Celu" | "Clip" | "Elu" | "Gelu" | "HardSigmoid" | "HardSwish" | "LeakyRelu" | "Mish" | "PRelu"
-            | "Relu" | "Selu" | "Sigmoid" | "Softplus" | "Softsign" | "Swish" | "Tanh" | "ThresholdedRelu"
+            "Celu"
+            | "Clip"
+            | "Elu"
+            | "Gelu"
+            | "HardSigmoid"
+            | "HardSwish"
+            | "LeakyRelu"
+            | "Mish"
+            | "PRelu"
+            | "Relu"
+            | "Selu"
+            | "Sigmoid"
+            | "Softplus"
+            | "Softsign"
+            | "Swish"
+            | "Tanh"
+            | "ThresholdedRelu"
             | "com.microsoft::Gelu",
             [0],
         ) => Role::Function,
         ("Concat", _)
         | (
             "Cast" | "DepthToSpace" | "Dropout" | "Expand" | "Flatten" | "Gather" | "Identity" | "Pad"
-            | "Reshape" | "Slice" | "SpaceToDepth" | "Split" | "Squeeze" | "Tile" | "Transpose"
-            | "Unsqueeze",
+            | "Reshape" | "Slice" | "SpaceToDepth" | "Split" | "Squeeze" | "Tile" | "Transpose" | "Unsqueeze",
             [0],
         ) => Role::Move,
         _ => return None,

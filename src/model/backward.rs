@@ -185,7 +185,8 @@ impl Visit<'_> {
 
     /// The node's first output at other inputs.
     pub fn forward(&self, inputs: &[Option<Value>]) -> Result<Ranked<Float>> {
-        let outputs: Vec<Option<Value>> = self.graph.apply(self.step, inputs)?.into_iter().map(Some).collect();
+        let outputs: Vec<Option<Value>> =
+            self.graph.apply(self.step, inputs)?.into_iter().map(Some).collect();
         real(outputs.first())
     }
 

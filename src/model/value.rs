@@ -145,9 +145,7 @@ impl<K: Basic + 'static> Ranked<K> {
         if before == dims {
             return Some(self);
         }
-        if dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size)).is_none() {
-            return None;
-        }
+        dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size))?;
         if before.contains(&0) {
             // Burn's reshape takes a size of 0 for "as it was".
             let empty = dims.iter().product::<usize>() == 0;

@@ -310,7 +310,7 @@ pub(super) fn pow(_: &Node) -> Plan {
                 let dims = common_shape(&[base.dims(), inputs.raw(1)?.dims()])?;
                 let base = base.expand(&dims).ok_or_else(|| super::too_many(&dims))?;
                 match exponent {
-                    Some(exponent) if exponent == 0.5 => return one(map_ranked!(base, x => x.sqrt())),
+                    Some(0.5) => return one(map_ranked!(base, x => x.sqrt())),
                     Some(exponent) if exponent.fract() == 0.0 && (1.0..=8.0).contains(&exponent) => {
                         return one(map_ranked!(base, x => x.powi_scalar(exponent as i32)));
                     }
@@ -443,7 +443,7 @@ pub(super) fn clip(node: &Node) -> Plan {
             {
                 inputs.scalar(index).map(|value| Bound::Known(Some(value)))
             }
-            true => inputs.value(index).map(Bound::Computed),
+            true => inputs.value(index).map(|bound| Bound::Computed(Box::new(bound))),
         };
         let mut value = inputs.value(0)?;
         let (low, high) = (host(1, low)?, host(2, high)?);
@@ -469,7 +469,7 @@ pub(super) fn clip(node: &Node) -> Plan {
 /// A bound of `Clip`.
 enum Bound {
     Known(Option<f32>),
-    Computed(Value),
+    Computed(Box<Value>),
 }
 
 impl Bound {
@@ -484,7 +484,10 @@ impl Bound {
                 true => map_ranked!(x, x => x.clamp_min(bound as i64)),
                 false => map_ranked!(x, x => x.clamp_max(bound as i64)),
             }),
-            (Value::Float(x), Self::Computed(Value::Float(bound))) => {
+            (Value::Float(x), Self::Computed(bound)) => {
+                let Value::Float(bound) = *bound else {
+                    return Err("its input and its bounds are of different kinds".into());
+                };
                 let (x, bound) = same_shape(x, bound)?;
                 Value::Float(match lower {
                     true => zip_ranked!(x, bound, (a, b) => a.max_pair(b))?,

@@ -194,9 +194,10 @@ export function drawExplanation(
       context.stroke(path);
     };
     const best = new Set(segmentRanking(segments).slice(0, shown));
+    const weight = Math.min(1, Math.max(0.3, 12 / shown)); // where nearly all are shown, their borders are no news
     stroke(null, "rgb(255 255 255 / 0.28)", 0.75);
-    stroke(best, "rgb(0 0 0 / 0.65)", 3.5);
-    stroke(best, "rgb(255 255 255 / 0.95)", 1.75);
+    stroke(best, `rgb(0 0 0 / ${0.65 * weight})`, 3.5 * weight);
+    stroke(best, `rgb(255 255 255 / ${0.95 * weight})`, 1.75 * weight);
   }
 }
 

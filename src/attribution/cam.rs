@@ -43,7 +43,8 @@ impl FeatureMaps {
     ///
     /// The last convolution that counts is the last whose map has more than one position (some networks gate
     /// channels or classify with convolutions of a single one), and its map is taken behind whatever follows it
-    /// value by value: normalisation, activation, the sum with a shortcut.
+    /// value by value: normalisation, activation, the sum with a shortcut. Each convolution of a single position on
+    /// the way there costs a gradient more.
     ///
     /// # Errors
     /// [`crate::Error::MethodUnsuited`] for inputs that are no pictures and layers without feature maps, and the

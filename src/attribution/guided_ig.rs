@@ -65,47 +65,46 @@ impl Method for GuidedIg {
         let input = subject.input();
         let baseline = config.baseline.row(subject)?;
         let way = input.clone() - baseline.clone();
-        let on_line = |alpha: f32| baseline.clone() + way.clone() * alpha;
-        let distance = |x: &Tensor<2>| (input.clone() - x.clone()).abs().sum().reshape([1, 1]);
-        let total = distance(&baseline);
-        let mut x = baseline.clone();
-        let mut map = x.zeros_like();
+        let length = way.clone().abs();
+        let still = length.clone().equal_elem(0.0);
+        let distance = |left: Tensor<2>| (left * length.clone()).sum().reshape([1, 1]);
+        // The part of its way that each feature has before it. Kept in place of the features, because close to the
+        // input 32 bits tell the parts apart and the features no longer.
+        let mut left = way.ones_like();
+        let total = distance(left.clone());
+        let mut map = way.zeros_like();
         let mut first = None;
         for step in 0..steps {
             subject.checkpoint(step, steps, "gradients on the guided path").await?;
-            let found = subject.gradients(x.clone(), &[subject.target()], score)?;
+            let at_baseline = left.clone().equal_elem(1.0);
+            let x = (input.clone() - way.clone() * left.clone()).mask_where(at_baseline, baseline.clone());
+            let found = subject.gradients(x, &[subject.target()], score)?;
             first.get_or_insert(found.logits);
             let gradient = found.gradient;
 
-            let before = x.clone();
+            let before = left.clone();
             let alpha = (step + 1) as f32 / steps as f32;
-            let least = (alpha - max_dist).max(0.0);
-            let furthest = on_line((alpha + max_dist).min(1.0));
-            // Where a feature is behind the least, it catches up.
-            let behind =
-                ((x.clone() - baseline.clone()) * way.clone().sign()).lower(way.clone().abs() * least);
-            x = x.mask_where(behind, on_line(least));
-
+            // No feature may be further from the straight line: those that are behind catch up.
+            left = left.clamp_max(1.0 - (alpha - max_dist).max(0.0));
+            let least = 1.0 - (alpha + max_dist).min(1.0);
             let target = total.clone() * ((steps - step - 1) as f32 / steps as f32);
-            let mut missing = (distance(&x) - target.clone()).clamp_min(0.0);
-            // Each round brings its part of the features as far as they may go, so that many are enough.
+            // Each round takes its part of the features as far as they may go, so that so many are enough.
             for _ in 0..=(1.0 / config.fraction).ceil() as usize {
-                let room = furthest.clone() - x.clone();
-                let fixed = room.clone().equal_elem(0.0);
+                let missing = (distance(left.clone()) - target.clone()).clamp_min(0.0);
+                let room = left.clone() - least;
+                let fixed = room.clone().equal_elem(0.0).bool_or(still.clone());
                 let size = gradient.clone().abs().mask_fill(fixed.clone(), f32::MAX);
                 let chosen = smallest(subject, size, config.fraction).await?.bool_and(fixed.bool_not());
-                let reach =
-                    room.clone().abs().mask_fill(chosen.clone().bool_not(), 0.0).sum().reshape([1, 1]);
-                // The part of their way that closes the gap, all of it at most.
+                let reach = distance(room.clone().mask_fill(chosen.clone().bool_not(), 0.0));
+                // The part of their room that closes the gap, all of it at most.
                 let part = (missing.clone() / reach.clone().clamp_min(1e-20)).clamp(0.0, 1.0);
-                x = x.mask_where(chosen, furthest.clone() - room * (part * -1.0 + 1.0));
-                let enough = subject.peek(&reach.clone().greater_equal(missing).float()).await?;
+                left = left.mask_where(chosen, room * (part * -1.0 + 1.0) + least);
+                let enough = subject.peek(&reach.greater_equal(missing).float()).await?;
                 if enough.is_some_and(|enough| enough[0] == 1.0) {
                     break;
                 }
-                missing = (distance(&x) - target.clone()).clamp_min(0.0);
             }
-            map = map + (x.clone() - before) * gradient;
+            map = map + (before - left.clone()) * way.clone() * gradient;
         }
         // Completeness: the attributions should add up to f(x) - f(baseline).
         let last = scores(subject.logits(input)?, subject.target(), score);

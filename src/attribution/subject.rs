@@ -193,10 +193,7 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// [`Error::MethodUnsuited`] where the input is no picture.
     pub(super) fn image(&self) -> Result<[usize; 3]> {
-        self.sample
-            .as_slice()
-            .try_into()
-            .map_err(|_| self.unsuited("it works on pictures, [channels, height, width]"))
+        self.sample().try_into().map_err(|_| self.unsuited("it works on pictures, [channels, height, width]"))
     }
 
     /// The error for a model or an input that the method cannot work on.

@@ -50,6 +50,11 @@ impl Parsed {
         if proto.graph.node.is_empty() {
             return Err(malformed("it holds no graph"));
         }
+        if proto.opset_import.is_empty() {
+            return Err(malformed(
+                "it names no operator set, so it is cut off, or older than any known exporter",
+            ));
+        }
         let opset = proto
             .opset_import
             .iter()
@@ -57,7 +62,7 @@ impl Parsed {
             .map(|set| set.version)
             .max()
             .unwrap_or(1);
-        let nodes = written_out(&proto)?;
+        let nodes = in_order(written_out(&proto)?, &proto.graph);
         Ok(Self { proto, opset, nodes })
     }
 
@@ -167,6 +172,55 @@ pub(super) fn value_info(info: &ValueInfoProto) -> ValueInfo {
 /// The symbolic names of an input's open dimensions.
 pub(super) fn symbols(info: &ValueInfoProto) -> Vec<String> {
     info.type_.tensor_type().shape.dim.iter().map(|dim| dim.dim_param().to_owned()).collect()
+}
+
+/// The nodes so that each comes after those that it reads from, otherwise in the file's order. Nodes of a cycle keep
+/// their places, for [`Parsed::check_order`] to find.
+fn in_order(nodes: Vec<NodeProto>, graph: &GraphProto) -> Vec<NodeProto> {
+    let mut made_by: HashMap<&str, usize> = HashMap::new();
+    for (index, node) in nodes.iter().enumerate() {
+        made_by.extend(node.output.iter().filter(|name| !name.is_empty()).map(|name| (name.as_str(), index)));
+    }
+    // Weights and inputs are there from the start, whoever else claims their names.
+    for name in
+        graph.initializer.iter().map(|tensor| &tensor.name).chain(graph.input.iter().map(|input| &input.name))
+    {
+        made_by.remove(name.as_str());
+    }
+    let before = |index: usize| -> HashSet<usize> {
+        nodes[index].input.iter().filter_map(|name| made_by.get(name.as_str()).copied()).collect()
+    };
+    let mut waits: Vec<usize> = Vec::with_capacity(nodes.len());
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+    let mut sorted = true;
+    for index in 0..nodes.len() {
+        let before = before(index);
+        sorted &= before.iter().all(|&other| other < index);
+        waits.push(before.len());
+        for other in before {
+            readers[other].push(index);
+        }
+    }
+    if sorted {
+        return nodes;
+    }
+    let mut ready: std::collections::BTreeSet<usize> =
+        (0..nodes.len()).filter(|&index| waits[index] == 0).collect();
+    let mut order = Vec::with_capacity(nodes.len());
+    while let Some(index) = ready.pop_first() {
+        order.push(index);
+        for &reader in &readers[index] {
+            waits[reader] -= 1;
+            if waits[reader] == 0 {
+                ready.insert(reader);
+            }
+        }
+    }
+    if order.len() < nodes.len() {
+        return nodes;
+    }
+    let mut nodes: Vec<Option<NodeProto>> = nodes.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|index| nodes[index].take()).collect()
 }
 
 /// The nodes of the graph, each call of a function of the file replaced by the function's body.

@@ -9,7 +9,7 @@ use burn::tensor::Float;
 use onnx_ir::NodeProto;
 
 use super::{
-    Activation, NodeInfo,
+    NodeInfo,
     element::{self, Element},
     file::{ModelFile, Parsed},
     node::{self, Node},
@@ -275,11 +275,6 @@ impl Graph {
         let step = self.steps.iter().find(|step| step.names.iter().any(|own| own == name));
         step.and_then(|step| step.outputs.iter().flatten().next().copied())
             .or_else(|| self.slots.get(name).copied())
-    }
-
-    /// Softmax or sigmoid at the end is taken off; what is left are the logits.
-    pub fn take_off_activation(&mut self, output: Slot) -> Option<Activation> {
-        prepare::take_off_activation(self, output)
     }
 }
 

@@ -32,7 +32,13 @@ use crate::{Device, Error, Result};
 use backward::{Rule, Site, Walk};
 use file::Parsed;
 use graph::{Graph, Slot};
+use prepare::LastActivation;
 use value::{Ranked, Value};
+
+/// The ONNX operators that the engine runs, those outside ONNX's own domain with it.
+pub fn supported_operators() -> &'static [&'static str] {
+    operators::SUPPORTED
+}
 
 /// The name, shape and type of a model's input or output; `null` where any size is accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -212,7 +218,6 @@ impl Model {
 
         let head = choose("output", &outputs, options.output.as_deref(), |_| true)?;
         let output = graph.slot(&head.name);
-        let found = graph.take_off_activation(output);
         let mut before = None;
         let (source, input) = match &options.at {
             None => {
@@ -243,6 +248,7 @@ impl Model {
             graph.keep_only(&[output], &[source]);
         }
         graph.upload();
+        let last = prepare::last_activation(&graph, output);
         let (parameters, weight_bytes) = parsed.weights();
         let mut model = Self {
             source,
@@ -257,7 +263,7 @@ impl Model {
                 inputs: infos(&inputs),
                 outputs,
                 classes: 0,
-                activation: options.activation.or(found).unwrap_or(Activation::Softmax),
+                activation: options.activation.unwrap_or(Activation::Softmax),
                 parameters,
                 weight_bytes,
                 bytes_per_sample: 0,
@@ -271,7 +277,7 @@ impl Model {
             model.before = Some(Arc::new(first));
             model.rehearse_source(slot)?;
         }
-        model.rehearse()?;
+        model.rehearse(last, options.activation)?;
         Ok(model)
     }
 
@@ -297,14 +303,16 @@ impl Model {
 
     /// Runs the graph on blank samples, so that what does not fit is said at load time, so that the memory of a
     /// sample is known, and so that a batch that does not work is never tried.
-    fn rehearse(&mut self) -> Result<()> {
+    fn rehearse(&mut self, last: Option<LastActivation>, declared: Option<Activation>) -> Result<()> {
         let sample = self.sample_shape()?;
         for (slot, info) in &self.inputs {
             if *slot != self.source {
                 self.fed.push((*slot, blank(info)?.upload(&info.name, self.device.burn())?));
             }
         }
-        let run = |batch: usize, elements: &mut usize| -> Result<Value> {
+        let last_step = last.as_ref().and_then(LastActivation::step);
+        let mut end = Vec::new();
+        let mut run = |batch: usize, elements: &mut usize| -> Result<Value> {
             let dims: Vec<usize> = std::iter::once(batch).chain(sample.iter().copied()).collect();
             let count = dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
             if count.is_none_or(|count| count > 1 << 28) {
@@ -312,9 +320,16 @@ impl Model {
             }
             let blank = HostValue::blank(true, dims).upload(&self.info.input.name, self.device.burn())?;
             let Value::Float(blank) = blank else { return Err(Error::Internal("a blank input".into())) };
-            self.run(blank, |values| *elements += values.iter().map(Value::len).sum::<usize>())
+            let mut index = 0;
+            self.run(blank, |values| {
+                *elements += values.iter().map(Value::len).sum::<usize>();
+                if Some(index) == last_step {
+                    end = values.first().map(Value::dims).unwrap_or_default();
+                }
+                index += 1;
+            })
         };
-        let mut elements = sample.iter().product::<usize>();
+        let mut elements = 0;
         let one = as_logits(run(1, &mut elements)?)?.dims();
         if one[0] != 1 || one[1] < 2 {
             return Err(Error::invalid_model(format!(
@@ -322,13 +337,21 @@ impl Model {
             )));
         }
         // Some exporters write the batch into the graph: the declared form tells, and a second run makes sure.
-        let declared = self.graph.constants.is_empty() || self.fixed_batch();
-        if declared {
+        let mut largest_batch = usize::MAX;
+        if self.fixed_batch() {
             let two = run(2, &mut 0).and_then(as_logits).map(|logits| logits.dims());
             if two != Ok([2, one[1]]) {
-                self.largest_batch = 1;
+                largest_batch = 1;
             }
         }
+        self.largest_batch = largest_batch;
+        if let Some(last) = last.filter(|last| last.step().is_none() || last.fits(&end)) {
+            self.info.activation = declared.unwrap_or(last.kind);
+            if let Some(graph) = Arc::get_mut(&mut self.graph) {
+                last.take_off(graph);
+            }
+        }
+        elements += sample.iter().product::<usize>();
         self.info.classes = one[1];
         // Forward values, their gradients, and as much again for what kernels need while they run.
         self.info.bytes_per_sample = 3 * elements * size_of::<f32>();

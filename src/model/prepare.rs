@@ -118,29 +118,64 @@ fn folded(
 /// Operators that hand every element on as it is.
 const MOVES_ONLY: [&str; 7] = ["Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout"];
 
-/// Takes a softmax or sigmoid off the end of the graph. Logarithms of probabilities are logits as they are: their
-/// softmax gives the probabilities back.
-pub(super) fn take_off_activation(graph: &mut Graph, output: Slot) -> Option<Activation> {
+/// A softmax or sigmoid at the end of a graph.
+pub(super) struct LastActivation {
+    pub kind: Activation,
+    /// The step that it is, unless the graph's output are logits in spite of it: logarithms of probabilities are, their
+    /// softmax gives the probabilities back.
+    step: Option<usize>,
+    /// The axis that a softmax is over.
+    axis: i64,
+}
+
+/// Finds the activation that the graph ends with, behind operators that only move elements.
+pub(super) fn last_activation(graph: &Graph, output: Slot) -> Option<LastActivation> {
     let mut at = output;
     loop {
         let index = graph.steps.iter().position(|step| step.outputs.first() == Some(&Some(at)))?;
         let step = &graph.steps[index];
-        let before = step.inputs.first().copied().flatten()?;
-        let found = match step.operator.as_str() {
-            "Softmax" => Activation::Softmax,
-            "Sigmoid" => Activation::Sigmoid,
-            "LogSoftmax" => return Some(Activation::Softmax),
+        let given = step.proto.attribute.iter().find(|attribute| attribute.name == "axis").map(|axis| axis.i);
+        let axis = given.unwrap_or(-1);
+        return match step.operator.as_str() {
+            "Softmax" => Some(LastActivation { kind: Activation::Softmax, step: Some(index), axis }),
+            "Sigmoid" => Some(LastActivation { kind: Activation::Sigmoid, step: Some(index), axis }),
+            "LogSoftmax" => Some(LastActivation { kind: Activation::Softmax, step: None, axis }),
             operator if MOVES_ONLY.contains(&operator) => {
-                at = before;
+                at = step.inputs.first().copied().flatten()?;
                 continue;
             }
-            _ => return None,
+            _ => None,
         };
-        let identity: Kernel = Box::new(|inputs| Ok(vec![inputs.raw(0)?.clone()]));
-        let step = &mut graph.steps[index];
-        step.kernel = identity;
-        step.operator = "Identity".into();
-        return Some(found);
+    }
+}
+
+impl LastActivation {
+    /// Whether it makes the scores of one sample probabilities, all of them together: `dims` is the shape of its
+    /// result for a batch.
+    pub fn fits(&self, dims: &[usize]) -> bool {
+        let axis = if self.axis < 0 { self.axis + dims.len() as i64 } else { self.axis };
+        match self.kind {
+            Activation::Softmax => usize::try_from(axis)
+                .ok()
+                .and_then(|axis| dims.get(axis))
+                .is_some_and(|&size| axis > 0 && dims[1..].iter().product::<usize>() == size),
+            _ => true,
+        }
+    }
+
+    /// Takes it off: what is left are the logits.
+    pub fn take_off(&self, graph: &mut Graph) {
+        if let Some(index) = self.step {
+            let identity: Kernel = Box::new(|inputs| Ok(vec![inputs.raw(0)?.clone()]));
+            let step = &mut graph.steps[index];
+            step.kernel = identity;
+            step.operator = "Identity".into();
+        }
+    }
+
+    /// Its place among the steps.
+    pub fn step(&self) -> Option<usize> {
+        self.step
     }
 }
 

@@ -145,6 +145,7 @@ impl<K: Basic + 'static> Ranked<K> {
         if before == dims {
             return Some(self);
         }
+        dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size))?;
         if before.contains(&0) {
             // Burn's reshape takes a size of 0 for "as it was".
             let empty = dims.iter().product::<usize>() == 0;
@@ -192,6 +193,9 @@ impl<K: Basic + 'static> Ranked<K> {
         if value.dims().iter().zip(dims).any(|(&have, &want)| have != want && have != 1) {
             return None;
         }
+        if dims.contains(&0) {
+            return value.emptied(dims);
+        }
         fn array<const D: usize>(dims: &[usize]) -> Option<[usize; D]> {
             dims.try_into().ok()
         }
@@ -217,10 +221,11 @@ impl<K: Basic + 'static> Ranked<K> {
 
     /// All elements in a row.
     pub(crate) fn flat(self) -> Tensor<1, K> {
-        with_ranked!(self, tensor => {
-            let count = tensor.dims().iter().product::<usize>();
-            tensor.reshape([count])
-        })
+        let count = self.len();
+        if let (0, Some(Self::D1(nothing))) = (count, self.clone().emptied(&[0])) {
+            return nothing;
+        }
+        with_ranked!(self, tensor => tensor.reshape([count]))
     }
 }
 
@@ -279,6 +284,19 @@ pub enum Value {
     Bool(Ranked<Bool>),
 }
 
+/// Whole numbers in the range of Burn's, which have 32 bits: files write the largest of 64 for "up to the end".
+pub(crate) fn whole(data: TensorData) -> TensorData {
+    let fits = |value: &i64| i32::try_from(*value).is_ok();
+    match data.as_slice::<i64>() {
+        Ok(values) if !values.iter().all(fits) => {
+            let (low, high) = (i64::from(i32::MIN), i64::from(i32::MAX));
+            let kept: Vec<i64> = values.iter().map(|&value| value.clamp(low, high)).collect();
+            TensorData::new(kept, data.shape().clone())
+        }
+        _ => data,
+    }
+}
+
 /// Applies an expression to the [`Ranked`] inside a [`Value`], whatever its kind.
 macro_rules! with_value {
     ($value:expr, $ranked:pat => $body:expr) => {
@@ -301,7 +319,30 @@ macro_rules! map_value {
     };
 }
 
-pub(crate) use map_value;
+/// Like `map_value!` for operations that only move elements: Burn moves truth values as whole numbers, because some
+/// of its kernels lose what they are.
+macro_rules! move_elements {
+    ($value:expr, $tensor:pat => $body:expr) => {
+        match $value {
+            $crate::model::value::Value::Float(ranked) => {
+                $crate::model::value::Value::Float($crate::model::value::map_ranked!(ranked, $tensor => $body))
+            }
+            $crate::model::value::Value::Int(ranked) => {
+                $crate::model::value::Value::Int($crate::model::value::map_ranked!(ranked, $tensor => $body))
+            }
+            $crate::model::value::Value::Bool(ranked) => {
+                let ranked = $crate::model::value::map_ranked!(ranked, x => x.int());
+                let moved: $crate::model::value::Ranked<burn::tensor::Int> =
+                    $crate::model::value::map_ranked!(ranked, $tensor => $body);
+                $crate::model::value::Value::Bool(
+                    $crate::model::value::map_ranked!(moved, x => x.not_equal_elem(0)),
+                )
+            }
+        }
+    };
+}
+
+pub(crate) use {map_value, move_elements};
 
 impl Value {
     /// The sizes of all dimensions.
@@ -344,7 +385,7 @@ impl Value {
         } else if dtype.is_bool() {
             Ranked::from_data(data, device).map(Self::Bool)
         } else if dtype.is_int() || dtype.is_uint() {
-            Ranked::from_data(data.convert::<i64>(), device).map(Self::Int)
+            Ranked::from_data(whole(data.convert::<i64>()), device).map(Self::Int)
         } else {
             None
         }

@@ -135,7 +135,10 @@ pub(super) fn explanation_to_js(explanation: &Explanation, region: Option<Region
     Reflect::set(&heatmap, &"rule".into(), &explanation.heatmap.rule.as_str().into())?;
     set("heatmap", &heatmap)?;
     if !explanation.individual.is_empty() {
-        let maps = explanation.individual.iter().map(tensor_to_js).collect::<JsResult<Array>>()?;
+        let maps = Array::new();
+        for map in &explanation.individual {
+            maps.push(&tensor_to_js(map)?);
+        }
         set("individual", &maps)?;
     }
     if let Some(found) = &explanation.segments {

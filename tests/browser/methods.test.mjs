@@ -225,6 +225,27 @@ test("segments are shown with their borders, and more or fewer of them without a
   assert.ok(times[7] < 200, `it takes ${times[7]} ms`);
 });
 
+test("AXAI's segments can be shown or hidden as the engine gives them", async (t) => {
+  await page.evaluate(() => (window.inSegments = false));
+  await at("method").selectOption("axai");
+  await until(() => at("param-steps").isVisible(), "its settings");
+  await at("param-steps").fill("2"); // a short attack
+  await at("param-steps").blur();
+  await at("explain").click();
+  await tour.explained("axai");
+  await until(async () => (await text("fact-settings")).includes("steps = 2"), "the short attack");
+  const [shown, most] = [
+    Number(await at("segments").inputValue()),
+    Number(await at("segments").getAttribute("max")),
+  ];
+  assert.ok(shown >= 5 && shown < most, `${shown} of ${most}`);
+  const few = await tour.picture("picture");
+  await at("segments").fill(String(most));
+  const all = await tour.picture("picture");
+  t.diagnostic(`${shown} of ${most} segments; all make a difference of ${difference(few, all).toFixed(1)}`);
+  assert.ok(difference(few, all) > 3);
+});
+
 test("nothing was sent anywhere", () => {
   assert.deepEqual(tour.strangers(), []);
   assert.deepEqual(tour.faults, []);

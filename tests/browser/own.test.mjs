@@ -166,6 +166,16 @@ test("its settings can be opened again and changed", async () => {
   assert.equal(options.filter((title) => title.includes("tiny.onnx")).length, 1, options.join(", "));
 });
 
+test("names that are dropped later go to the network in use", async () => {
+  const others = names.map((name) => name.replace("thing", "object"));
+  await drop([file("others.json", JSON.stringify(others), "application/json")]);
+  await dialog("ready");
+  assert.match(await text("own-answers"), /object \d/);
+  await at("own-accept").click();
+  await until(async () => /object \d/.test(await text("words")), "the new names");
+  await tour.explained("saliency");
+});
+
 test("a file that is no network, and one that cannot run, are refused in words; the one before stays", async () => {
   const before = [await text("words"), await at("model").inputValue()];
   await at("own-files").setInputFiles(file("broken.onnx", fixture("broken/not_onnx.onnx")));
@@ -189,7 +199,67 @@ test("a file that is no network, and one that cannot run, are refused in words; 
   assert.equal(await at("banner").isVisible(), false);
 });
 
+test("weights that lie beside the file are asked for, and taken", async () => {
+  await drop([file("model.onnx", fixture("families/external.onnx"))]);
+  await dialog("stopped");
+  assert.match(await text("own-problem"), /external\.bin: add that too/);
+  assert.match(await text("own-list"), /external\.bin.*still missing/);
+  await drop([file("external.bin", fixture("families/external.bin"))]);
+  await dialog("ready");
+  assert.doesNotMatch(await text("own-list"), /missing/);
+  assert.equal(await at("own-answers").locator("li").count(), 3);
+});
+
+/** A file whose weights stand for any: what it answers is of no concern. */
+async function withAnyWeights(name) {
+  const weights = Buffer.from(Float32Array.from({ length: 10_000 }, (_, i) => Math.sin(i) / 10).buffer);
+  await drop([file(`${name}.onnx`, fixture(`families/${name}.onnx`))]);
+  await until(async () => (await at("own-fact-external").count()) === 1, "the report");
+  const locations = (await text("own-fact-external")).split(", ");
+  await drop(locations.map((location) => file(location, weights)));
+  await dialog("ready");
+}
+
+test("of several outputs one is chosen", async () => {
+  await withAnyWeights("heads_kind");
+  const heads = await at("own-output").locator("option").allTextContents();
+  assert.deepEqual(heads, ["kind: any × 7", "age: any × 3"]);
+  await drop([file("ages.txt", "young\nmiddle\nold", "text/plain")]);
+  await until(
+    async () => (await text("own-list")).includes("not used"),
+    "the names to be those of another output",
+  );
+  await at("own-output").selectOption("age");
+  await until(async () => /young|middle|old/.test(await text("own-answers")), "the other output");
+  await dialog("ready");
+});
+
+test("a network that leaves its size open is given one", async () => {
+  await withAnyWeights("any_size_dynamo");
+  assert.equal(await at("own-height").inputValue(), "224");
+  assert.match(await text("own-picture"), /224 × 224 pixels/);
+  await type("own-height", "64");
+  await until(async () => /224 × 64 pixels/.test(await text("own-picture")), "the new height");
+  assert.equal(await at("own-preset").inputValue(), "imagenet", "a size changes no preset");
+});
+
+test("a network of words is no network of pictures", async () => {
+  await drop([file("words.onnx", fixture("families/bert_sdpa.onnx"))]);
+  await dialog("stopped");
+  await until(
+    async () => (await text("own-problem")).includes("None of its inputs is a picture"),
+    "the reason",
+  );
+  assert.ok(await at("own-accept").isDisabled());
+  await page.keyboard.press("Escape");
+  await tour.ready();
+  assert.equal(await at("own-dialog").isVisible(), false);
+});
+
 test("what belongs to a network is refused without one, and a photograph is still a photograph", async () => {
+  await at("model").selectOption("squeezenet1_1");
+  await until(async () => !(await at("own-settings").isVisible()), "the page's own network");
+  await tour.explained("saliency");
   await drop([file("labels.txt", "cat\ndog", "text/plain")]);
   await until(() => at("banner").isVisible(), "the banner");
   assert.match(await text("banner-title"), /no network/);

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod generated;
+pub mod operators;
 
 use std::{
     fs,

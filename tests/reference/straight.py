@@ -1,7 +1,8 @@
 """Quantised ONNX graphs in PyTorch, differentiable by the straight-through estimator.
 
 Rounding counts as the identity on the way back, and clipping to the integers' range passes the gradient of what lies in the
-range, its ends included (as torch.clamp does). Quantised values are held as real numbers without a fraction.
+range, its ends included (torch.clamp leaves them out). Scales and zero points are constants, also those that DynamicQuantizeLinear finds:
+it then passes the gradient as it is. Quantised values are held as real numbers without a fraction.
 """
 
 import onnx
@@ -15,6 +16,11 @@ RANGES = {torch.uint8: (0, 255), torch.int8: (-128, 127)}
 def rounded(x):
     """To even; the gradient passes."""
     return x + (torch.round(x) - x).detach()
+
+
+def clipped(x, low, high):
+    inside = ((x >= low) & (x <= high)).to(x.dtype)
+    return torch.clamp(x, low, high).detach() + (x - x.detach()) * inside
 
 
 class StraightNet:
@@ -57,15 +63,15 @@ def dequantize(net, inputs, attributes):
 def quantize(net, inputs, attributes):
     x, scale, zero = inputs
     axis = attributes.get("axis", 1)
-    return torch.clamp(rounded(x / along(net.real(scale), x, axis)) + along(net.real(zero), x, axis), *RANGES[zero.dtype])
+    return clipped(rounded(x / along(net.real(scale), x, axis)) + along(net.real(zero), x, axis), *RANGES[zero.dtype])
 
 
 def dynamic_quantize(net, inputs, attributes):
     x = inputs[0]
     low, high = x.min().clamp(max=0.0), x.max().clamp(min=0.0)
-    scale = (high - low) / 255.0
-    zero = torch.clamp(rounded(-low / scale), 0.0, 255.0)
-    return torch.clamp(rounded(x / scale) + zero, 0.0, 255.0), scale, zero
+    scale = (high - low).detach() / 255.0
+    zero = torch.clamp(torch.round(-low.detach() / scale), 0.0, 255.0)
+    return clipped(rounded(x / scale) + zero, 0.0, 255.0), scale, zero
 
 
 def convolution(x, weight, bias, attributes):
@@ -122,7 +128,6 @@ OPERATORS = {
     "Cast": lambda net, i, a: i[0],
     "Reshape": lambda net, i, a: i[0].reshape(tuple(i[1].tolist())),
     "Relu": lambda net, i, a: torch.relu(i[0]),
-    "MaxPool": lambda net, i, a: F.max_pool2d(i[0], a["kernel_shape"], a["strides"]),
     "GlobalAveragePool": lambda net, i, a: i[0].mean((2, 3), keepdim=True),
     "Flatten": lambda net, i, a: i[0].flatten(a.get("axis", 1)),
 }

@@ -19,7 +19,7 @@ import { midSentence } from "./format.js";
 import { loadNetworks, loadPhoto, loadSamples, type Network, type Sample } from "./library.js";
 import { passesOf, suitedMethod, unsuited } from "./methods.js";
 import { classesParam, sameParams, sameQuestion, startingParams } from "./settings.js";
-import { measured } from "./speed.js";
+import { measured, type Measurement } from "./speed.js";
 import {
   initialState,
   Store,
@@ -117,6 +117,8 @@ export class App {
 
   /** Takes over a network of the user's own that is loaded on the page's engine already, in the place of an earlier `replaced`. */
   async adopt(network: Network, loaded: Loaded, replaced: Network | null): Promise<void> {
+    this.#loading?.abort.abort();
+    this.#loading = null;
     const { networks, model: before, engine } = this.state;
     this.store.set({ networks: [...networks.filter((other) => other !== replaced), network], network });
     if (engine && !engine.closed) {
@@ -438,7 +440,7 @@ export class App {
     this.#begin("Looking at the photograph");
     const found = await model.classify(photo.bitmap, { top: 5, signal });
     this.store.set({ classification: found });
-    this.#measure(null, 1, found.milliseconds);
+    this.#measure({ method: null, gradients: false, passes: 1, milliseconds: found.milliseconds });
   }
 
   async #explain(model: Model, signal: AbortSignal, name: string): Promise<void> {
@@ -467,7 +469,8 @@ export class App {
     const stop = limit === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(limit * 1000)]);
     const explanation = await model.explain(photo.bitmap, { ...question, signal: stop, onProgress });
     const { forwardPasses: forward, backwardPasses: backward, milliseconds } = explanation.info;
-    this.#measure(name, passesOf({ forward, backward }), milliseconds);
+    const passes = passesOf({ forward, backward });
+    this.#measure({ method: name, gradients: backward > 0, passes, milliseconds });
     return { explanation, question };
   }
 
@@ -482,8 +485,8 @@ export class App {
     return answered !== null && !firstLook && sameQuestion(answered, this.#question(method));
   }
 
-  #measure(method: string | null, passes: number, milliseconds: number): void {
-    this.store.set({ speed: measured(this.state.speed, { method, passes, milliseconds }) });
+  #measure(measurement: Measurement): void {
+    this.store.set({ speed: measured(this.state.speed, measurement) });
   }
 
   /** Classes that were set against each other belong to one photograph, one network and one question. */

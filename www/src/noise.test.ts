@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { alwaysTheSame, entropyShare, looksLikeNoise } from "./noise.js";
+import { entropyShare, looksLikeNoise, mostlyTheSame } from "./noise.js";
 
 const even = (classes: number) => Array<number>(classes).fill(1 / classes);
 /** One class with this probability, the rest alike. */
@@ -37,10 +37,12 @@ test("numbers that do not share out a whole are not judged", () => {
   assert.equal(looksLikeNoise([1]), null);
 });
 
-test("one answer to very different pictures is noise where there are many classes", () => {
-  const same = [score(7), score(7), score(7), score(7)];
-  assert.match(alwaysTheSame(same, 1000) ?? "", /class 7/);
-  assert.equal(alwaysTheSame([...same, score(3)], 1000), null);
-  assert.equal(alwaysTheSame(same.slice(1), 1000), null, "three are too few");
-  assert.equal(alwaysTheSame(same, 2), null, "of two classes none need be wrong");
+test("one answer to most of very different pictures is noise where there are many classes", () => {
+  const answers = (...indices: number[]) => indices.map(score);
+  assert.match(mostlyTheSame(answers(7, 7, 7, 7), 10) ?? "", /4 very different pictures, all .* “class 7”/);
+  assert.equal(mostlyTheSame(answers(7, 7, 7, 3), 10), null, "ten classes may hold most of them");
+  assert.match(mostlyTheSame(answers(3, 7, 7, 7, 7, 7), 1000) ?? "", /Of 6 .* 5 get .* “class 7”/);
+  assert.equal(mostlyTheSame(answers(7, 7, 7, 1, 2, 3), 1000), null, "half is not most");
+  assert.equal(mostlyTheSame(answers(7, 7, 7), 1000), null, "three are too few");
+  assert.equal(mostlyTheSame(answers(7, 7, 7, 7), 2), null, "of two classes none need be wrong");
 });

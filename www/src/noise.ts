@@ -8,6 +8,7 @@ const chance = 0.9;
 /** With this many classes, the best one has at least so many times its fair share, or is as good as any other. */
 const fairShares = 3;
 const manyClasses = 10;
+const veryManyClasses = 100;
 /** Pictures this different get different answers from a network of many classes. */
 const enoughPictures = 4;
 
@@ -36,12 +37,20 @@ export function looksLikeNoise(probabilities: readonly number[]): string | null 
   return null;
 }
 
-/** Why the best answers to very different pictures look like noise; null where they do not. */
-export function alwaysTheSame(best: readonly ClassScore[], classes: number): string | null {
-  const [first] = best;
-  if (!first || classes < manyClasses || best.length < enoughPictures) return null;
-  if (best.some(({ index }) => index !== first.index)) return null;
-  return `${best.length} very different pictures all get the answer “${first.label}”.`;
+/**
+ * Why the best answers to very different pictures look like noise; null where they do not. SqueezeNet, which takes values up to 255, sees a
+ * mosquito net in five of the page's six photographs when it is given values up to 1, and six different things when it is given its own.
+ */
+export function mostlyTheSame(best: readonly ClassScore[], classes: number): string | null {
+  if (classes < manyClasses || best.length < enoughPictures) return null;
+  const counts = new Map<number, number>();
+  for (const { index } of best) counts.set(index, (counts.get(index) ?? 0) + 1);
+  const [[commonest, count] = [-1, 0]] = [...counts].sort(([, a], [, b]) => b - a);
+  // Few classes may well hold most of the pictures.
+  const suspicious = classes < veryManyClasses ? count === best.length : count > best.length / 2;
+  if (!suspicious) return null;
+  const label = best.find(({ index }) => index === commonest)?.label ?? String(commonest);
+  return `Of ${best.length} very different pictures, ${count === best.length ? "all" : count} get the answer “${label}”.`;
 }
 
 /** What to look at when one of the two has something to say. */

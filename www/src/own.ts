@@ -19,7 +19,7 @@ import { namesOf, type App } from "./app.js";
 import type { Companions, Sorted } from "./files.js";
 import { fitLabels } from "./labels.js";
 import { loadPhoto, type Network } from "./library.js";
-import { alwaysTheSame, looksLikeNoise } from "./noise.js";
+import { looksLikeNoise, mostlyTheSame } from "./noise.js";
 import { formProblem, normalisationOf, readForm, writeForm, type PictureForm } from "./picture-form.js";
 import { channelsLast, classesOf, openAxes, pictureAxes, pictureInputs } from "./report.js";
 import { Store } from "./state.js";
@@ -87,7 +87,7 @@ const patience = 400; // milliseconds
 /** Of a network with more classes than that, the tail is left out of the entropy. */
 const mostClasses = 50_000;
 /** So many of the page's photographs are shown to the network to see whether it tells them apart. */
-const examples = 4;
+const examples = 6;
 
 export class OwnNetwork {
   readonly store = new Store<Draft>(empty);
@@ -109,9 +109,9 @@ export class OwnNetwork {
     return this.store.state;
   }
 
-  /** Takes files in: a new network, or what belongs to the one at hand. */
+  /** Takes files in: a new network, or what belongs to the one at hand or in use. */
   async take({ onnx, companions, refused }: Sorted): Promise<void> {
-    if (!onnx && !this.draft.onnx) {
+    if (!onnx && !this.draft.onnx && !this.#restore(this.#app.state.network)) {
       this.#app.report({
         title: "There is no network among these files.",
         message: "Drop the .onnx file too, together with what belongs to it.",
@@ -138,12 +138,7 @@ export class OwnNetwork {
 
   /** Opens the settings of a network that was taken over. */
   async reopen(network: Network): Promise<void> {
-    const draft = this.#drafts.get(network);
-    if (!draft) return;
-    this.#replaces = network;
-    this.store.set({ ...draft, open: true, model: null, preview: null, busy: null, problem: null });
-    this.#app.pause();
-    await this.#load();
+    if (this.#restore(network)) await this.#load();
   }
 
   chooseInput(input: string): void {
@@ -235,6 +230,16 @@ export class OwnNetwork {
   /** Files of weights that the network names and that were not dropped. */
   missing(report: ModelReport): string[] {
     return report.external.filter((location) => !this.#weights(location));
+  }
+
+  /** Takes up the draft of a network that was taken over; gives whether there is one. */
+  #restore(network: Network | null): boolean {
+    const draft = network && this.#drafts.get(network);
+    if (!draft) return false;
+    this.#replaces = network;
+    this.store.set({ ...draft, open: true, model: null, preview: null, busy: null, problem: null });
+    this.#app.pause();
+    return true;
   }
 
   #begin(onnx: File): void {
@@ -429,9 +434,8 @@ export class OwnNetwork {
       } finally {
         bitmap.close();
       }
-      if (best.at(-1)?.index !== best[0]?.index) return;
     }
-    const doubt = alwaysTheSame(best, model.info.classes);
+    const doubt = mostlyTheSame(best, model.info.classes);
     if (doubt !== null && !signal.aborted) this.store.set({ preview: { ...preview, doubt } });
   }
 }

@@ -4,6 +4,8 @@
 export interface Measurement {
   /** The method; null for a mere classification. */
   method: string | null;
+  /** Whether gradients were taken. */
+  gradients: boolean;
   passes: number;
   milliseconds: number;
 }
@@ -21,11 +23,16 @@ export function measured(speed: Speed, measurement: Measurement): Speed {
 
 /**
  * The milliseconds that so many passes of a method take; null while nothing was measured. A method's own pace counts where it is known,
- * else that of the measurement with the most passes.
+ * else the best one of a method that takes gradients as it does, or takes none: what is slower was held up by a first run, or by looking at
+ * one sample at a time. (A classification is such a first run.)
  */
-export function estimate(speed: Speed, method: string, passes: number): number | null {
-  const own = speed.find((measurement) => measurement.method === method);
-  const [widest] = [...speed].sort((a, b) => b.passes - a.passes);
-  const pace = own ?? widest;
-  return pace ? (pace.milliseconds / pace.passes) * passes : null;
+export function estimate(
+  speed: Speed,
+  { method, gradients, passes }: Omit<Measurement, "milliseconds">,
+): number | null {
+  const own = speed.filter((measurement) => measurement.method === method);
+  const alike = speed.filter((other) => other.method !== null && other.gradients === gradients);
+  const nearest = [own, alike, speed].find((some) => some.length > 0) ?? [];
+  const paces = nearest.map((measurement) => measurement.milliseconds / measurement.passes);
+  return paces.length > 0 ? Math.min(...paces) * passes : null;
 }

@@ -107,8 +107,8 @@ pub(super) fn swish(node: &Node) -> Plan {
 pub(super) fn thresholded_relu(node: &Node) -> Plan {
     floating(node, &[("alpha", 1.0)], |x, values| {
         map_ranked!(x, x => {
-            let passes = x.clone().greater_elem(values[0]).float();
-            x * passes
+            let stopped = x.clone().lower_equal_elem(values[0]);
+            x.mask_fill(stopped, 0.0)
         })
     })
 }
@@ -117,9 +117,10 @@ pub(super) fn shrink(node: &Node) -> Plan {
     floating(node, &[("bias", 0.0), ("lambd", 0.5)], |x, values| {
         let (bias, lambda) = (values[0], values[1]);
         map_ranked!(x, x => {
-            let below = x.clone().lower_elem(-lambda).float();
-            let above = x.clone().greater_elem(lambda).float();
-            (x.clone() + bias) * below + (x - bias) * above
+            let below = x.clone().lower_elem(-lambda);
+            let above = x.clone().greater_elem(lambda);
+            let between = below.clone().bool_or(above).bool_not();
+            (x.clone() - bias).mask_where(below, x + bias).mask_fill(between, 0.0)
         })
     })
 }
@@ -162,6 +163,9 @@ fn along(node: &Node, function: fn(Ranked<Float>, usize) -> Ranked<Float>) -> Pl
     Ok(Box::new(move |inputs: &Inputs| {
         let x = inputs.float(0)?;
         let dims = x.dims();
+        if x.is_empty() {
+            return one(x);
+        }
         if dims.is_empty() {
             let row = x.reshape(&[1]).ok_or("its input is empty")?;
             return one(function(row, 0).reshape(&[]).ok_or("its input is empty")?);

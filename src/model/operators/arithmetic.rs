@@ -99,7 +99,34 @@ arithmetic! {
     add: (a, b) => a + b, a + b;
     sub: (a, b) => a - b, a - b;
     mul: (a, b) => a * b, a * b;
-    div: (a, b) => a / b, a / b;
+}
+
+/// Whole numbers that are divided by: 0 has no quotient, and -1 has none of the smallest number.
+fn check_divisors(inputs: &Inputs) -> Result<(), String> {
+    if !matches!(inputs.raw(1)?, Value::Int(_)) || inputs.raw(1)?.device() != burn::tensor::Device::flex() {
+        return Ok(());
+    }
+    let divisors = inputs.ints(1)?;
+    if divisors.contains(&0) {
+        return Err("it divides by 0".into());
+    }
+    if divisors.contains(&-1) && inputs.ints(0)?.contains(&i64::MIN) {
+        return Err("its quotient overflows".into());
+    }
+    Ok(())
+}
+
+arithmetic! {
+    quotient: (a, b) => a / b, a / b;
+}
+
+/// `Div`; whole numbers are cut to whole numbers.
+pub(super) fn div(node: &Node) -> Plan {
+    let quotient = quotient(node)?;
+    Ok(Box::new(move |inputs| {
+        check_divisors(inputs)?;
+        quotient(inputs)
+    }))
 }
 
 /// An operator that compares two inputs of one kind.
@@ -226,6 +253,11 @@ pub(super) fn bit_shift(node: &Node) -> Plan {
         other => return Err(format!("its direction \"{other}\" is neither LEFT nor RIGHT")),
     };
     Ok(Box::new(move |inputs| {
+        if inputs.raw(1)?.device() == burn::tensor::Device::flex()
+            && let Some(by) = inputs.ints(1)?.into_iter().find(|by| !(0..64).contains(by))
+        {
+            return Err(format!("it shifts by {by} bits"));
+        }
         let (value, by) = same_shape(inputs.int(0)?, inputs.int(1)?)?;
         one(wrap(
             match left {
@@ -243,12 +275,16 @@ pub(super) fn modulo(node: &Node) -> Plan {
     Ok(Box::new(move |inputs| match (inputs.value(0)?, inputs.value(1)?) {
         (Value::Float(left), Value::Float(right)) => {
             let (left, right) = same_shape(left, right)?;
+            if left.is_empty() {
+                return one(left);
+            }
             one::<Ranked<Float>>(match fmod {
                 true => zip_ranked!(left, right, (a, b) => a.fmod(b))?,
                 false => zip_ranked!(left, right, (a, b) => a.remainder(b))?,
             })
         }
         (Value::Int(left), Value::Int(right)) => {
+            check_divisors(inputs)?;
             let (left, right) = same_shape(left, right)?;
             one::<Ranked<Int>>(match fmod {
                 true => zip_ranked!(left, right, (a, b) => a.clone() - a / b.clone() * b)?,
@@ -263,7 +299,10 @@ pub(super) fn modulo(node: &Node) -> Plan {
 /// gradient is finite at zero.
 pub(super) fn pow(_: &Node) -> Plan {
     Ok(Box::new(|inputs| {
-        let host = inputs.raw(1)?.len() == 1 && inputs.raw(1)?.device() == burn::tensor::Device::flex();
+        // An exponent that a gradient is taken of is no constant.
+        let device = inputs.raw(1)?.device();
+        let host =
+            inputs.raw(1)?.len() == 1 && device == burn::tensor::Device::flex() && !device.is_autodiff();
         let exponent =
             if host && !matches!(inputs.raw(1)?, Value::Bool(_)) { inputs.scalar(1).ok() } else { None };
         match inputs.value(0)? {
@@ -271,12 +310,15 @@ pub(super) fn pow(_: &Node) -> Plan {
                 let dims = common_shape(&[base.dims(), inputs.raw(1)?.dims()])?;
                 let base = base.expand(&dims).ok_or_else(|| super::too_many(&dims))?;
                 match exponent {
-                    Some(exponent) if exponent == 0.5 => return one(map_ranked!(base, x => x.sqrt())),
+                    Some(0.5) => return one(map_ranked!(base, x => x.sqrt())),
                     Some(exponent) if exponent.fract() == 0.0 && (1.0..=8.0).contains(&exponent) => {
                         return one(map_ranked!(base, x => x.powi_scalar(exponent as i32)));
                     }
-                    Some(exponent) => return one(map_ranked!(base, x => x.powf_scalar(exponent))),
-                    None => {}
+                    // Burn takes no whole number beyond 64 bits here.
+                    Some(exponent) if exponent.abs() < 1e9 => {
+                        return one(map_ranked!(base, x => x.powf_scalar(exponent)));
+                    }
+                    _ => {}
                 }
                 let exponent = as_float(inputs.value(1)?)?;
                 let (base, exponent) = same_shape(base, exponent)?;
@@ -316,9 +358,12 @@ pub(super) fn prelu(_: &Node) -> Plan {
             _ => slope,
         };
         let (x, slope) = broadcast(x, slope)?;
-        one::<Ranked<Float>>(
-            zip_ranked!(x, slope, (x, slope) => x.clone().clamp_min(0.0) + x.clamp_max(0.0) * slope)?,
-        )
+        let (x, slope) = same_shape(x, slope)?;
+        // At zero the gradient is the slope, as PyTorch has it; two clamps would add one to it.
+        one::<Ranked<Float>>(zip_ranked!(x, slope, (x, slope) => {
+            let below = x.clone().lower_equal_elem(0.0);
+            x.clone().mask_where(below, x * slope)
+        })?)
     }))
 }
 
@@ -398,10 +443,13 @@ pub(super) fn clip(node: &Node) -> Plan {
             {
                 inputs.scalar(index).map(|value| Bound::Known(Some(value)))
             }
-            true => inputs.value(index).map(Bound::Computed),
+            true => inputs.value(index).map(|bound| Bound::Computed(Box::new(bound))),
         };
         let mut value = inputs.value(0)?;
         let (low, high) = (host(1, low)?, host(2, high)?);
+        if [&low, &high].iter().any(|bound| matches!(bound, Bound::Known(Some(bound)) if bound.is_nan())) {
+            return Err("one of its bounds is not a number".into());
+        }
         if let (Value::Float(x), Bound::Known(low), Bound::Known(high)) = (&value, &low, &high) {
             // The usual case by one operation.
             let x = x.clone();
@@ -421,7 +469,7 @@ pub(super) fn clip(node: &Node) -> Plan {
 /// A bound of `Clip`.
 enum Bound {
     Known(Option<f32>),
-    Computed(Value),
+    Computed(Box<Value>),
 }
 
 impl Bound {
@@ -436,7 +484,10 @@ impl Bound {
                 true => map_ranked!(x, x => x.clamp_min(bound as i64)),
                 false => map_ranked!(x, x => x.clamp_max(bound as i64)),
             }),
-            (Value::Float(x), Self::Computed(Value::Float(bound))) => {
+            (Value::Float(x), Self::Computed(bound)) => {
+                let Value::Float(bound) = *bound else {
+                    return Err("its input and its bounds are of different kinds".into());
+                };
                 let (x, bound) = same_shape(x, bound)?;
                 Value::Float(match lower {
                     true => zip_ranked!(x, bound, (a, b) => a.max_pair(b))?,
@@ -464,7 +515,8 @@ pub(super) fn select(_: &Node) -> Plan {
     }))
 }
 
-fn masked<K: Basic + 'static>(
+/// `yes` where the condition holds, else `no`, each repeated to `dims`.
+pub(super) fn masked<K: Basic + 'static>(
     condition: Ranked<Bool>,
     yes: Ranked<K>,
     no: Ranked<K>,

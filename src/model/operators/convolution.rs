@@ -45,6 +45,15 @@ pub(super) struct Placed {
     pub beyond: Vec<usize>,
 }
 
+/// Padding beyond this is a fault of the file.
+const MOST_PADDING: i64 = 1 << 16;
+
+/// How far a dilated kernel reaches.
+fn reach(kernel: usize, dilation: usize) -> Result<usize, String> {
+    let reach = (kernel - 1).checked_mul(dilation).and_then(|reach| reach.checked_add(1));
+    reach.ok_or_else(|| format!("its kernel of {kernel} with dilation {dilation} is too large"))
+}
+
 impl Window {
     pub fn of(node: &Node) -> Result<Self, String> {
         let padding = match node.text("auto_pad", "NOTSET")?.as_str() {
@@ -87,11 +96,12 @@ impl Window {
         }
         let strides = Self::filled(&self.strides, rank, "strides")?;
         let dilations = Self::filled(&self.dilations, rank, "dilations")?;
-        let window: Vec<usize> = (0..rank).map(|i| dilations[i] * (kernel[i] - 1) + 1).collect();
+        let window: Vec<usize> =
+            (0..rank).map(|i| reach(kernel[i], dilations[i])).collect::<Result<_, _>>()?;
         let pads: Vec<(usize, usize)> = match &self.padding {
             Padding::Explicit(None) => vec![(0, 0); rank],
             Padding::Explicit(Some(pads)) => {
-                if pads.len() != 2 * rank || pads.iter().any(|pad| !(0..1 << 24).contains(pad)) {
+                if pads.len() != 2 * rank || pads.iter().any(|pad| !(0..MOST_PADDING).contains(pad)) {
                     return Err(format!("its pads {pads:?} do not fit {rank} spatial dimensions"));
                 }
                 (0..rank).map(|i| (pads[i] as usize, pads[i + rank] as usize)).collect()
@@ -99,15 +109,19 @@ impl Window {
             Padding::Same { odd_at_end } => (0..rank)
                 .map(|i| {
                     let output = input[i].div_ceil(strides[i]).max(1);
-                    let total = ((output - 1) * strides[i] + window[i]).saturating_sub(input[i]);
+                    let total =
+                        ((output - 1) * strides[i]).saturating_add(window[i]).saturating_sub(input[i]);
                     let less = total / 2;
                     if *odd_at_end { (less, total - less) } else { (total - less, less) }
                 })
                 .collect(),
         };
+        let padded: Vec<usize> =
+            (0..rank).map(|i| input[i].saturating_add(pads[i].0).saturating_add(pads[i].1)).collect();
+        check_size(&padded)?;
         let (mut output, mut beyond) = (Vec::with_capacity(rank), Vec::with_capacity(rank));
         for i in 0..rank {
-            let padded = input[i] + pads[i].0 + pads[i].1;
+            let padded = padded[i];
             if padded < window[i] || input[i] == 0 {
                 return Err(format!("its window of {} does not fit the padded input of {padded}", window[i]));
             }
@@ -140,7 +154,10 @@ fn check_weights(
     groups: usize,
 ) -> Result<(), String> {
     let (channels, filters) = (input[1], weight[0]);
-    if weight[1].checked_mul(groups) != Some(channels) || filters % groups != 0 || filters == 0 {
+    if input.contains(&0) || weight.contains(&0) {
+        return Err(format!("its input {input:?} or its weights {weight:?} are empty"));
+    }
+    if weight[1].checked_mul(groups) != Some(channels) || filters % groups != 0 {
         return Err(format!(
             "its weights {weight:?} in {groups} group(s) do not fit an input of {channels} channels"
         ));
@@ -239,19 +256,19 @@ pub(super) fn qlinear_conv(node: &Node) -> Plan {
         let y = match inputs.has(8) {
             false => y,
             true => {
-                // The bias is a whole number in units of both scales.
+                // The bias is a whole number in units of both scales; these fit the filters already.
                 let scale = inputs.float(1)?.flat() * inputs.float(4)?.flat();
                 let bias = match inputs.value(8)? {
                     Value::Int(bias) => super::quantization::real(bias).flat(),
                     Value::Float(bias) => bias.flat(),
                     Value::Bool(_) => return Err("its bias holds truth values".into()),
-                } * scale;
+                };
                 let mut dims = vec![1; y.rank()];
                 dims[1] = bias.dims()[0];
-                let bias = Ranked::D1(bias).reshape(&dims).ok_or("its bias does not fit")?;
                 if y.dims().get(1) != Some(&dims[1]) {
                     return Err("its bias does not fit its filters".into());
                 }
+                let bias = Ranked::D1(bias * scale).reshape(&dims).ok_or("its bias does not fit")?;
                 crate::model::value::zip_ranked!(y, bias, (y, bias) => y + bias)?
             }
         };
@@ -277,7 +294,7 @@ pub(super) fn conv_transpose(node: &Node) -> Plan {
             return Err(format!("its weights {weights:?} do not fit an input of shape {dims:?}"));
         }
         let rank = dims.len() - 2;
-        let filters = weights[1] * groups;
+        let filters = weights[1].checked_mul(groups).ok_or("its groups are too many")?;
         if weights[0] != dims[1] || dims[1] % groups != 0 || weights.contains(&0) || dims.contains(&0) {
             return Err(format!(
                 "its weights {weights:?} in {groups} group(s) do not fit an input of {dims:?}"
@@ -300,8 +317,16 @@ pub(super) fn conv_transpose(node: &Node) -> Plan {
         }
         // Everything that the input reaches; then what is too much is cut off.
         let full: Vec<usize> = (0..rank)
-            .map(|i| (dims[i + 2] - 1) * strides[i] + dilations[i] * (weights[i + 2] - 1) + 1)
-            .collect();
+            .map(|i| {
+                let starts = (dims[i + 2] - 1).checked_mul(strides[i]).ok_or("its strides are too large")?;
+                Ok(starts.saturating_add(reach(weights[i + 2], dilations[i])?))
+            })
+            .collect::<Result<_, String>>()?;
+        check_size(&[&[dims[0], filters], &full[..]].concat())?;
+        let given = [&pads, &wanted].into_iter().flatten().flatten();
+        if let Some(absurd) = given.copied().find(|given| given.unsigned_abs() > super::MOST as u64) {
+            return Err(format!("its pads or its output_shape hold {absurd}"));
+        }
         let mut cut = vec![(0i64, 0i64); 2];
         for i in 0..rank {
             let whole = (full[i] + more[i]) as i64;
@@ -388,6 +413,9 @@ pub(super) fn col2im(node: &Node) -> Plan {
         let placed = window.on(&image, None)?;
         let [n, values, count] = columns.dims();
         let area: usize = block.iter().product();
+        if columns.dims().contains(&0) {
+            return Err("its columns are empty".into());
+        }
         if count != placed.output.iter().product::<usize>() || values % area != 0 {
             return Err(format!("its columns {:?} do not fit blocks of {block:?}", [n, values, count]));
         }

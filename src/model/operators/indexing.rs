@@ -6,7 +6,7 @@ use super::{
     Inputs, Node, Plan, axis, check_size, float_tensor, host_ints, int_tensor, one,
     shape::{narrowed, picked},
 };
-use crate::model::value::{Ranked, Value, map_ranked, map_value, zip_ranked};
+use crate::model::value::{Ranked, Value, map_ranked, move_elements, zip_ranked};
 
 /// Places that may count from the end, brought to 0..size; checked where they lie on the host.
 fn places(inputs: &Inputs, index: usize, size: usize) -> Result<Ranked<Int>, String> {
@@ -54,7 +54,7 @@ pub(super) fn gather(node: &Node) -> Plan {
             return Err("one of its inputs is empty".into());
         }
         let flat = indices.flat();
-        let picked = map_value!(value, ranked => map_ranked!(ranked, x => x.select(axis, flat.clone())));
+        let picked = move_elements!(value, x => x.select(axis, flat.clone()));
         one(picked.reshape(&shape)?)
     }))
 }
@@ -76,7 +76,14 @@ pub(super) fn gather_elements(node: &Node) -> Plan {
         for at in (0..dims.len()).filter(|&at| at != axis) {
             value = narrowed(value, at, 0, wanted[at]);
         }
-        one(map_value!(value, ranked => zip_ranked!(ranked, indices, (x, i) => x.gather(axis, i))?))
+        one(match value {
+            Value::Float(x) => Value::Float(zip_ranked!(x, indices, (x, i) => x.gather(axis, i))?),
+            Value::Int(x) => Value::Int(zip_ranked!(x, indices, (x, i) => x.gather(axis, i))?),
+            Value::Bool(x) => {
+                let found: Ranked<Int> = zip_ranked!(x, indices, (x, i) => x.int().gather(axis, i))?;
+                Value::Bool(map_ranked!(found, x => x.not_equal_elem(0)))
+            }
+        })
     }))
 }
 
@@ -154,7 +161,7 @@ pub(super) fn gather_nd(node: &Node) -> Plan {
         let mut shape = lead;
         shape.extend(rest);
         check_size(&shape)?;
-        let found = map_value!(table, ranked => map_ranked!(ranked, x => x.select(0, flat.clone())));
+        let found = move_elements!(table, x => x.select(0, flat.clone()));
         one(found.reshape(&shape)?)
     }))
 }
@@ -172,7 +179,7 @@ fn update(node: &Node) -> Result<IndexingUpdateOp, String> {
 }
 
 /// Writes `updates` at `places` of a row. Burn adds where a gradient passes; the rest is made of that: what is
-/// overwritten is masked out first, and other reductions are computed on the host.
+/// overwritten is masked out first, and other reductions meet what is there in rounds that name no place twice.
 fn written(
     flat: Value,
     places: Tensor<1, Int>,
@@ -182,34 +189,28 @@ fn written(
     match (flat, updates) {
         (Value::Float(flat), Value::Float(updates)) => {
             let (flat, updates) = (flat.flat(), updates.flat());
-            if let IndexingUpdateOp::Add | IndexingUpdateOp::Assign = update {
-                let kept = match update {
-                    IndexingUpdateOp::Assign => {
-                        let ones = updates.clone().detach().ones_like();
-                        let hit = flat.clone().detach().zeros_like().scatter(
-                            0,
-                            places.clone(),
-                            ones,
-                            IndexingUpdateOp::Add,
-                        );
-                        flat * hit.equal_elem(0.0).float()
+            let written = match update {
+                IndexingUpdateOp::Add => flat.scatter(0, places, updates, IndexingUpdateOp::Add),
+                IndexingUpdateOp::Assign => assigned(flat, places, updates),
+                _ => {
+                    let mut flat = flat;
+                    for round in rounds(&on_host_ints(places.clone())?) {
+                        let chosen = Tensor::<1, Int>::from_data(round.as_slice(), &places.device());
+                        let (at, new) =
+                            (places.clone().select(0, chosen.clone()), updates.clone().select(0, chosen));
+                        flat = match update {
+                            IndexingUpdateOp::Mul => {
+                                let ones = flat.clone().detach().ones_like();
+                                flat * assigned(ones, at, new)
+                            }
+                            IndexingUpdateOp::Max => flat.clone().max_pair(assigned(flat, at, new)),
+                            _ => flat.clone().min_pair(assigned(flat, at, new)),
+                        };
                     }
-                    _ => flat,
-                };
-                return Ok(Value::Float(kept.scatter(0, places, updates, IndexingUpdateOp::Add).into()));
-            }
-            let device = flat.device();
-            let mut values = on_host(flat)?;
-            for (place, new) in on_host_ints(places)?.into_iter().zip(on_host(updates)?) {
-                let old = &mut values[place as usize];
-                *old = match update {
-                    IndexingUpdateOp::Mul => *old * new,
-                    IndexingUpdateOp::Max => old.max(new),
-                    _ => old.min(new),
-                };
-            }
-            let count = values.len();
-            Ok(float_tensor(values, &[count], &device)?.into())
+                    flat
+                }
+            };
+            Ok(Value::Float(written.into()))
         }
         (Value::Int(flat), Value::Int(updates)) => {
             let mut values = on_host_ints(flat.flat())?;
@@ -217,8 +218,8 @@ fn written(
                 let old = &mut values[place as usize];
                 *old = match update {
                     IndexingUpdateOp::Assign => new,
-                    IndexingUpdateOp::Add => *old + new,
-                    IndexingUpdateOp::Mul => *old * new,
+                    IndexingUpdateOp::Add => old.wrapping_add(new),
+                    IndexingUpdateOp::Mul => old.wrapping_mul(new),
                     IndexingUpdateOp::Max => (*old).max(new),
                     IndexingUpdateOp::Min => (*old).min(new),
                 };
@@ -237,16 +238,31 @@ fn written(
     }
 }
 
-fn on_host(values: Tensor<1>) -> Result<Vec<f32>, String> {
-    if values.device() != burn::tensor::Device::flex() {
-        return Err("this reduction is computed on the CPU only".into());
+/// The row with `updates` in place of what is at `places`.
+fn assigned(flat: Tensor<1>, places: Tensor<1, Int>, updates: Tensor<1>) -> Tensor<1> {
+    let ones = updates.clone().detach().ones_like();
+    let hit = flat.clone().detach().zeros_like().scatter(0, places.clone(), ones, IndexingUpdateOp::Add);
+    let kept = flat.mask_fill(hit.not_equal_elem(0.0), 0.0);
+    kept.scatter(0, places, updates, IndexingUpdateOp::Add)
+}
+
+/// The updates in rounds, none of which names a place twice.
+fn rounds(places: &[i64]) -> Vec<Vec<i64>> {
+    let mut seen = std::collections::HashMap::new();
+    let mut rounds: Vec<Vec<i64>> = Vec::new();
+    for (at, place) in places.iter().enumerate() {
+        let round = seen.entry(place).and_modify(|round| *round += 1).or_insert(0usize);
+        if rounds.len() == *round {
+            rounds.push(Vec::new());
+        }
+        rounds[*round].push(at as i64);
     }
-    values.inner().into_data().try_into_vec().map_err(|_| "its values cannot be read".into())
+    rounds
 }
 
 fn on_host_ints(values: Tensor<1, Int>) -> Result<Vec<i64>, String> {
     if values.device() != burn::tensor::Device::flex() {
-        return Err("whole numbers are scattered on the CPU only".into());
+        return Err("it scatters whole numbers, or with another reduction than a sum, on the CPU only".into());
     }
     values.into_data().convert::<i64>().try_into_vec().map_err(|_| "its values cannot be read".into())
 }
@@ -388,6 +404,7 @@ pub(super) fn compress(node: &Node) -> Plan {
                 0
             }
         };
+        super::check_filled(&value)?;
         let size = value.dims()[axis] as i64;
         let kept: Vec<i64> = inputs
             .bools(1)?
@@ -415,6 +432,7 @@ pub(super) fn reverse_sequence(node: &Node) -> Plan {
         if batch == time || lengths.len() != dims[batch] {
             return Err(format!("its {} lengths do not fit an input of shape {dims:?}", lengths.len()));
         }
+        super::check_filled(&value)?;
         let parts = lengths
             .iter()
             .enumerate()
@@ -447,6 +465,7 @@ pub(super) fn unique(node: &Node) -> Plan {
                 (value.reshape(&[count])?, 0)
             }
         };
+        super::check_filled(&value)?;
         let dims = value.dims();
         let numbers = inputs.floats(0)?;
         let inner: usize = dims[axis + 1..].iter().product();

@@ -113,6 +113,9 @@ pub(super) fn gemm(node: &Node) -> Plan {
         let turned = |matrix: Tensor<2>, turn: bool| if turn { matrix.transpose() } else { matrix };
         let a = turned(inputs.tensor::<2>(0)?, turn_a);
         let b = turned(inputs.tensor::<2>(1)?, turn_b);
+        if a.dims().contains(&0) || b.dims().contains(&0) {
+            return Err(format!("its matrices {:?} and {:?} are empty", a.dims(), b.dims()));
+        }
         if a.dims()[1] != b.dims()[0] {
             return Err(format!("its matrices {:?} and {:?} do not multiply", a.dims(), b.dims()));
         }
@@ -136,6 +139,10 @@ pub(super) fn gemm(node: &Node) -> Plan {
 /// The letters of an `Einsum` operand, `...` written as upper-case letters from the end.
 fn letters(term: &str, rank: usize) -> Result<Vec<char>, String> {
     let term = term.trim();
+    let misfit = || format!("its term \"{term}\" does not fit an input of {rank} dimensions");
+    if !term.replacen("...", "", 1).chars().all(|letter| letter.is_ascii_alphabetic()) {
+        return Err(misfit());
+    }
     let known: Vec<char> = term.chars().filter(|letter| letter.is_ascii_alphabetic()).collect();
     match term.split_once("...") {
         None if known.len() == rank => Ok(known),
@@ -145,7 +152,7 @@ fn letters(term: &str, rank: usize) -> Result<Vec<char>, String> {
             let wild = (0..open).rev().map(|place| char::from(b'0' + place as u8));
             Ok(before.trim().chars().chain(wild).chain(after.trim().chars()).collect())
         }
-        _ => Err(format!("its term \"{term}\" does not fit an input of {rank} dimensions")),
+        _ => Err(misfit()),
     }
 }
 
@@ -165,6 +172,9 @@ pub(super) fn einsum(node: &Node) -> Plan {
         let mut operands = Vec::new();
         for (index, term) in terms.iter().enumerate() {
             let value = inputs.float(index)?;
+            if value.is_empty() {
+                return Err(format!("its input {index} is empty"));
+            }
             let names = letters(term, value.rank())?;
             operands.push(diagonal(value, names)?);
         }
@@ -253,6 +263,9 @@ fn summed((mut value, mut names): Named, kept: &[char]) -> Result<Named, String>
 }
 
 fn arranged((value, names): Named, order: &[char]) -> Result<Ranked<Float>, String> {
+    if order.len() != names.len() {
+        return Err("its output names a dimension twice".into());
+    }
     let places: Option<Vec<usize>> =
         order.iter().map(|name| names.iter().position(|other| other == name)).collect();
     match permuted(Value::Float(value), &places.ok_or("its output names a dimension that no input has")?)? {

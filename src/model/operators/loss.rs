@@ -36,12 +36,18 @@ impl Loss {
         let [batch, classes, rest @ ..] = dims.as_slice() else {
             return Err(format!("its input of shape {dims:?} has no classes"));
         };
+        if x.is_empty() {
+            return Err(format!("its input of shape {dims:?} is empty"));
+        }
         let mut shape = vec![*batch];
         shape.extend(rest);
         if inputs.raw(1)?.dims() != shape {
             return Err(format!("its classes of shape {:?} do not fit {dims:?}", inputs.raw(1)?.dims()));
         }
         let weights = if inputs.has(2) { inputs.floats(2)? } else { vec![1.0; *classes] };
+        if weights.len() != *classes {
+            return Err(format!("its {} weights are not one for each of {classes} classes", weights.len()));
+        }
         let (mut chosen, mut counted) = (Vec::new(), Vec::new());
         for class in inputs.ints(1)? {
             if Some(class) == self.ignored {
@@ -83,8 +89,8 @@ pub(super) fn softmax_cross_entropy(node: &Node) -> Plan {
     let both = node.writes(1);
     Ok(Box::new(move |inputs| {
         let x = inputs.float(0)?;
-        if x.rank() < 2 {
-            return Err("its input has no classes".into());
+        if x.rank() < 2 || x.is_empty() {
+            return Err(format!("its input of shape {:?} has no classes", x.dims()));
         }
         let logarithms = map_ranked!(x, x => activation::log_softmax(x, 1));
         let mut results: Vec<Value> = vec![loss.of_log_probabilities(logarithms.clone(), inputs)?.into()];

@@ -343,10 +343,7 @@ impl<'a> Inputs<'a> {
         }
         let data = match value {
             Value::Float(tensor) => match tensor.device().is_autodiff() {
-                true => super::value::with_ranked!(tensor.clone(), tensor => {
-                    let count = tensor.dims().iter().product::<usize>();
-                    tensor.inner().reshape([count]).into_data()
-                }),
+                true => super::value::with_ranked!(tensor.clone(), tensor => tensor.inner().into_data()),
                 false => tensor.clone().flat().into_data(),
             },
             Value::Int(tensor) => tensor.clone().flat().into_data().convert::<f32>(),
@@ -401,7 +398,8 @@ fn int_tensor(
     dims: &[usize],
     device: &burn::tensor::Device,
 ) -> Result<Ranked<Int>, String> {
-    Ranked::from_data(TensorData::new(values, dims.to_vec()), device).ok_or_else(|| too_many(dims))
+    let data = crate::model::value::whole(TensorData::new(values, dims.to_vec()));
+    Ranked::from_data(data, device).ok_or_else(|| too_many(dims))
 }
 
 fn float_tensor(
@@ -439,11 +437,22 @@ fn array<T: Copy, const D: usize>(values: &[T]) -> Result<[T; D], String> {
     values.try_into().map_err(|_| format!("{} values do not fit {D} dimensions", values.len()))
 }
 
-/// A size that the memory of no device holds is refused before it is asked for.
+/// Elements of one value: 1 GiB of real numbers, more than a GPU binds at once.
+const MOST: usize = 1 << 28;
+
+/// A size that no device computes with is refused before its memory is asked for. A size beside one of 0 counts too.
 fn check_size(dims: &[usize]) -> Result<(), String> {
     let count = dims.iter().try_fold(1usize, |count, &dim| count.checked_mul(dim));
     match count {
-        Some(count) if count <= 1 << 30 => Ok(()),
+        Some(count) if count <= MOST && dims.iter().all(|&dim| dim <= MOST) => Ok(()),
         _ => Err(format!("its result of shape {dims:?} is too large")),
+    }
+}
+
+/// An input without elements, which most functions of Burn do not take.
+fn check_filled(value: &Value) -> Result<(), String> {
+    match value.is_empty() {
+        true => Err(format!("its input of shape {:?} is empty", value.dims())),
+        false => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Float, Tensor};
 
-use super::{Inputs, Node, Plan, axis, one};
+use super::{Inputs, Node, Plan, axis, one, reduction::root};
 use crate::model::value::{Ranked, Value, map_ranked, zip_ranked};
 
 /// One value a channel, shaped so that it broadcasts over an input of rank `rank`.
@@ -174,9 +174,15 @@ pub(super) fn root_mean_square(node: &Node) -> Plan {
 
 /// `LRN`: each value over a power of the squares of its neighbours among the channels.
 pub(super) fn local_response(node: &Node) -> Plan {
+    if !node.has("size") {
+        return Err("its size is missing".into());
+    }
     let size = node.positive("size", 1)?;
     let (alpha, beta, bias) =
         (node.float("alpha", 1e-4)?, node.float("beta", 0.75)?, node.float("bias", 1.0)?);
+    if beta.is_nan() || beta.abs() >= 1e9 {
+        return Err(format!("its beta is {beta}"));
+    }
     Ok(Box::new(move |inputs| {
         let x = inputs.float(0)?;
         let dims = x.dims();
@@ -184,11 +190,13 @@ pub(super) fn local_response(node: &Node) -> Plan {
         let plane: usize = dims[2..].iter().product();
         let flat: Tensor<3> =
             x.reshape(&[dims[0], count, plane]).and_then(|x| x.get()).ok_or("its input is empty")?;
-        let before = (size - 1) / 2;
+        // What lies beyond the channels adds nothing.
+        let before = ((size - 1) / 2).min(count - 1);
+        let after = (size - 1 - (size - 1) / 2).min(count - 1);
         let squares = (flat.clone() * flat.clone())
-            .pad([(0, 0), (before, size - 1 - before), (0, 0)], burn::tensor::ops::PadMode::Constant(0.0));
+            .pad([(0, 0), (before, after), (0, 0)], burn::tensor::ops::PadMode::Constant(0.0));
         let mut sum = flat.zeros_like();
-        for shift in 0..size {
+        for shift in 0..=before + after {
             sum = sum + squares.clone().slice_dim(1, shift as i64..(shift + count) as i64);
         }
         let scale = (sum * (alpha / size as f32) + bias).powf_scalar(-beta);
@@ -209,7 +217,7 @@ pub(super) fn lp(node: &Node) -> Plan {
         one(map_ranked!(x, x => {
             let norm = match p {
                 1 => x.clone().abs().sum_dim(axis),
-                _ => (x.clone() * x.clone()).sum_dim(axis).sqrt(),
+                _ => root((x.clone() * x.clone()).sum_dim(axis), 2.0),
             };
             // A row of zeros stays one.
             let empty = norm.clone().equal_elem(0.0).float();
@@ -233,7 +241,7 @@ pub(super) fn mean_variance(node: &Node) -> Plan {
             variance = map_ranked!(variance, x => x.mean_dim(axis));
         }
         let result: Ranked<Float> =
-            zip_ranked!(centred, variance, (x, variance) => x / (variance.sqrt() + 1e-9))?;
+            zip_ranked!(centred, variance, (x, variance) => x / (root(variance, 2.0) + 1e-9))?;
         one(Value::Float(result))
     }))
 }

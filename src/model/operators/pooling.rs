@@ -12,7 +12,8 @@ use super::{
     Node, Plan, check_size,
     convolution::{Placed, Window},
     float_tensor, host_ints, one,
-    shape::padded,
+    reduction::root,
+    shape::{padded, picked},
 };
 use crate::model::value::{Ranked, Value, map_ranked, with_ranked, zip_ranked};
 
@@ -98,16 +99,16 @@ fn window_counts(input: &[usize], placed: &Placed, with_padding: bool) -> Vec<f3
         (0..placed.output[i])
             .map(|at| {
                 let start = at * placed.strides[i];
-                let inside = (0..placed.kernel[i]).filter(|k| {
-                    let place = start + k * placed.dilations[i];
-                    let (low, high) = if with_padding {
-                        (0, input[i] + placed.pads[i].0 + placed.pads[i].1)
-                    } else {
-                        (placed.pads[i].0, input[i] + placed.pads[i].0)
-                    };
-                    (low..high).contains(&place)
-                });
-                inside.count().max(1) as f32
+                let (low, high) = if with_padding {
+                    (0, input[i] + placed.pads[i].0 + placed.pads[i].1)
+                } else {
+                    (placed.pads[i].0, input[i] + placed.pads[i].0)
+                };
+                // The window's elements before a place.
+                let before = |place: usize| {
+                    place.saturating_sub(start).div_ceil(placed.dilations[i]).min(placed.kernel[i])
+                };
+                (before(high) - before(low)).max(1) as f32
             })
             .collect()
     };
@@ -157,7 +158,7 @@ pub(super) fn lp(node: &Node) -> Plan {
         let Value::Float(powers) = padded(Value::Float(powers), &room(&placed), 0.0)? else {
             return Err("its input is not real".into());
         };
-        one(map_ranked!(window_sums(powers, &placed)?, x => x.powf_scalar(1.0 / p)))
+        one(map_ranked!(window_sums(powers, &placed)?, x => root(x, p)))
     }))
 }
 
@@ -177,7 +178,11 @@ pub(super) fn max(node: &Node) -> Plan {
         let (_, spatial) = parts(&dims)?;
         let placed = window.on(spatial, None)?;
         if with_indices {
-            return with_places(x, &placed, spatial, column_first);
+            let mut results = with_places(x, &placed, spatial, column_first)?;
+            if let (true, Value::Float(maxima)) = (whole, results[0].clone()) {
+                results[0] = Value::Int(map_ranked!(maxima, x => x.int()));
+            }
+            return Ok(results);
         }
         let amounts = room(&placed);
         // Burn's own padding of a maximum is that by minus infinity, and evenly on both sides it costs nothing.
@@ -213,7 +218,8 @@ pub(super) fn max(node: &Node) -> Plan {
     }))
 }
 
-/// Maxima with their places in the flattened input; computed on the host, for the few graphs that ask.
+/// Maxima with their places in the flattened input, which are found on the host, for the few graphs that ask; the values
+/// are picked there by tensors, so that a gradient passes.
 fn with_places(
     x: Ranked<Float>,
     placed: &Placed,
@@ -224,9 +230,9 @@ fn with_places(
         return Err("its second output, the places of the maxima, is computed on the CPU only".into());
     }
     let dims = x.dims();
-    let device = x.device();
-    let values: Vec<f32> =
-        with_ranked!(x, x => x.inner().into_data()).try_into_vec().map_err(|_| "its input cannot be read")?;
+    let values: Vec<f32> = with_ranked!(x.clone(), x => x.inner().into_data())
+        .try_into_vec()
+        .map_err(|_| "its input cannot be read")?;
     let plane: usize = spatial.iter().product();
     let outputs: usize = placed.output.iter().product();
     let mut output_dims = dims[..2].to_vec();
@@ -241,11 +247,11 @@ fn with_places(
         place
     };
     let window: usize = placed.kernel.iter().product();
-    let (mut maxima, mut places) = (Vec::new(), Vec::new());
+    let (mut maxima, mut places): (Vec<i64>, Vec<i64>) = (Vec::new(), Vec::new());
     for channel in 0..dims[0] * dims[1] {
         for output in 0..outputs {
             let corner = coordinates(output, &placed.output);
-            let (mut best, mut at) = (f32::NEG_INFINITY, 0usize);
+            let mut best: Option<(f32, usize, usize)> = None;
             for step in 0..window {
                 let step = coordinates(step, &placed.kernel);
                 let place: Option<Vec<usize>> = (0..rank)
@@ -257,21 +263,23 @@ fn with_places(
                 let Some(place) = place else { continue };
                 let flat = place.iter().zip(spatial).fold(0, |flat, (place, size)| flat * size + place);
                 let value = values[channel * plane + flat];
-                if value > best {
-                    best = value;
-                    at = match column_first {
+                if best.is_none_or(|(best, ..)| value > best) {
+                    let named = match column_first {
                         false => flat,
                         true => {
                             place.iter().zip(spatial).rev().fold(0, |flat, (place, size)| flat * size + place)
                         }
                     };
+                    best = Some((value, flat, named));
                 }
             }
-            maxima.push(best);
-            places.push((channel * plane + at) as i64);
+            let (_, flat, named) = best.ok_or("one of its windows lies in its padding alone")?;
+            maxima.push((channel * plane + flat) as i64);
+            places.push((channel * plane + named) as i64);
         }
     }
-    Ok(vec![float_tensor(maxima, &output_dims, &device)?.into(), host_ints(places, &output_dims)?])
+    let maxima = picked(Value::from(x.flat()), 0, &maxima).reshape(&output_dims)?;
+    Ok(vec![maxima, host_ints(places, &output_dims)?])
 }
 
 /// Reduces every spatial dimension to size 1.
@@ -295,7 +303,5 @@ pub(super) fn global_max(_: &Node) -> Plan {
 
 pub(super) fn global_lp(node: &Node) -> Plan {
     let p = node.positive("p", 2)? as f32;
-    Ok(Box::new(move |inputs| {
-        one(global(inputs.float(0)?, |x| x.abs().powf_scalar(p).sum_dim(2).powf_scalar(1.0 / p))?)
-    }))
+    Ok(Box::new(move |inputs| one(global(inputs.float(0)?, |x| root(x.abs().powf_scalar(p).sum_dim(2), p))?)))
 }

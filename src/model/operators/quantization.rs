@@ -47,6 +47,9 @@ fn spread(
         return values.reshape(&vec![1; dims.len()]).ok_or_else(misfit);
     }
     let axis = along.filter(|&axis| axis < dims.len()).ok_or_else(misfit)?;
+    if values.is_empty() || dims.contains(&0) {
+        return Err(misfit());
+    }
     if block > 0 {
         // Each scale holds for a block of neighbours along the axis.
         if shape.len() != dims.len() {
@@ -57,7 +60,7 @@ fn spread(
             return Err(misfit());
         }
         return match super::shape::picked(Value::Float(values), axis, &indices) {
-            Value::Float(values) => Ok(values),
+            Value::Float(values) if values.dims() == dims => Ok(values),
             _ => Err(misfit()),
         };
     }
@@ -175,7 +178,11 @@ pub(super) fn quantize(node: &Node) -> Plan {
 pub(super) fn dynamic_quantize(_: &Node) -> Plan {
     Ok(Box::new(|inputs| {
         let value = inputs.float(0)?;
-        let flat = value.clone().flat();
+        if value.is_empty() {
+            return Err("its input is empty".into());
+        }
+        // The range is a setting, not a function to differentiate: its gradient would fall on the extreme values.
+        let flat = value.clone().flat().detach();
         let low = flat.clone().min().clamp_max(0.0);
         let high = flat.max().clamp_min(0.0);
         let scale = (high - low.clone()) / 255.0;

@@ -80,6 +80,9 @@ impl Recurrence {
         // The numbers belong to those of the functions that take some, in their order.
         let (mut alphas, mut betas) = (alphas.into_iter(), betas.into_iter());
         let clip = if node.has("clip") { Some(node.float("clip", 0.0)?) } else { None };
+        if let Some(clip) = clip.filter(|clip| clip.is_nan() || *clip < 0.0) {
+            return Err(format!("its clip is {clip}"));
+        }
         let mut cells = Vec::new();
         for direction in 0..reversed.len() {
             let mut activations = Vec::new();
@@ -123,8 +126,7 @@ impl Recurrence {
         if weights.dims() != [directions, gates * hidden, features]
             || recurrent.dims() != [directions, gates * hidden, hidden]
             || (self.hidden != 0 && self.hidden != hidden)
-            || length == 0
-            || batch == 0
+            || [length, batch, features, hidden].contains(&0)
         {
             return Err(format!(
                 "its weights {:?} and {:?} do not fit an input of shape {:?}",

@@ -1,6 +1,6 @@
 //! Operators that reduce or order the elements along axes.
 
-use burn::tensor::{Float, Int};
+use burn::tensor::{Float, Int, Tensor};
 
 use super::{
     Inputs, Node, Plan, axes, axis, host_ints, one,
@@ -42,11 +42,14 @@ impl Along {
     }
 }
 
+/// A reduction along several axes.
+type Reduction<K> = fn(Ranked<K>, &[usize]) -> Ranked<K>;
+
 /// A reduction of real numbers by `float` and of whole ones by `int`, each along several axes.
 fn reduce(
     node: &Node,
-    float: fn(Ranked<Float>, &[usize]) -> Ranked<Float>,
-    int: Option<fn(Ranked<Int>, &[usize]) -> Ranked<Int>>,
+    float: Reduction<Float>,
+    int: Option<Reduction<Int>>,
     of_nothing: Option<f32>,
 ) -> Plan {
     let along = Along::of(node)?;
@@ -126,6 +129,14 @@ pub(super) fn product(node: &Node) -> Plan {
     reduce(node, product_float, Some(product_int), Some(1.0))
 }
 
+/// The p-th root of what is not negative. A norm has a kink at zero, where the root's own derivative is infinite: the
+/// gradient there is 0, the subgradient that PyTorch takes too.
+pub(super) fn root<const D: usize>(x: Tensor<D>, p: f32) -> Tensor<D> {
+    let zero = x.clone().equal_elem(0.0);
+    let x = x.mask_fill(zero.clone(), 1.0);
+    (if p == 2.0 { x.sqrt() } else { x.powf_scalar(1.0 / p) }).mask_fill(zero, 0.0)
+}
+
 pub(super) fn l1(node: &Node) -> Plan {
     reduce(node, |x, axes| sum_float(map_ranked!(x, x => x.abs()), axes), None, Some(0.0))
 }
@@ -133,7 +144,7 @@ pub(super) fn l1(node: &Node) -> Plan {
 pub(super) fn l2(node: &Node) -> Plan {
     let norm = |x: Ranked<Float>, axes: &[usize]| {
         let sum = sum_float(map_ranked!(x, x => x.clone() * x), axes);
-        map_ranked!(sum, x => x.sqrt())
+        map_ranked!(sum, x => root(x, 2.0))
     };
     reduce(node, norm, None, Some(0.0))
 }
@@ -207,6 +218,9 @@ pub(super) fn cumulative_sum(node: &Node) -> Plan {
         let value = inputs.value(0)?;
         let given = *inputs.ints(1)?.first().ok_or("its axis is missing")?;
         let axis = axis(given, value.rank())?;
+        if value.is_empty() {
+            return one(value);
+        }
         macro_rules! accumulate {
             ($ranked:expr) => {
                 map_ranked!($ranked, x => {
@@ -240,6 +254,7 @@ pub(super) fn top_k(node: &Node) -> Plan {
             Some(k) => k,
             None => *inputs.ints(1)?.first().ok_or("its k is missing")?,
         };
+        super::check_filled(&value)?;
         let size = value.dims()[axis];
         let k = usize::try_from(k)
             .ok()

@@ -154,6 +154,27 @@ impl Interpolation {
         }
     }
 
+    /// The derivative of [`Self::kernel`] by the distance, which has a sign.
+    fn kernel_slope(&self, distance: f32) -> f32 {
+        let x = distance.abs();
+        let slope = match self.mode {
+            Mode::Nearest => 0.0,
+            Mode::Linear if x < 1.0 => -1.0,
+            Mode::Linear => 0.0,
+            Mode::Cubic => {
+                let a = self.cubic;
+                if x <= 1.0 {
+                    (3.0 * (a + 2.0) * x - 2.0 * (a + 3.0)) * x
+                } else if x < 2.0 {
+                    (3.0 * a * x - 10.0 * a) * x + 8.0 * a
+                } else {
+                    0.0
+                }
+            }
+        };
+        if distance < 0.0 { -slope } else { slope }
+    }
+
     /// The weights `[output, input]`, and which outputs lie outside of the input.
     fn matrix(&self, axis: Axis) -> (Vec<f32>, Vec<bool>) {
         let mut weights = vec![0.0; axis.output * axis.input];
@@ -211,6 +232,7 @@ impl Interpolation {
                 dims[at] = axis.output;
                 continue;
             }
+            check_size(&[axis.output, axis.input])?;
             let (weights, outside) = self.matrix(axis);
             if outside.contains(&true) {
                 cut[at] = Some(outside);
@@ -413,7 +435,7 @@ pub(super) fn grid_sample(node: &Node) -> Plan {
     let corners = node.flag("align_corners", false)?;
     Ok(Box::new(move |inputs| {
         // The places are read on the host; the samples are gathered by tensors, so that a gradient passes to the
-        // picture.
+        // picture. Where one passes to the places too, the weights follow them by their derivatives.
         let x = inputs.float(0)?;
         let (dims, places) = (x.dims(), inputs.floats(1)?);
         let grid_dims = inputs.raw(1)?.dims();
@@ -425,6 +447,7 @@ pub(super) fn grid_sample(node: &Node) -> Plan {
         if grid_dims.len() != rank + 2
             || grid_dims[0] != dims[0]
             || grid_dims[rank + 1] != rank
+            || grid_dims.contains(&0)
             || x.is_empty()
         {
             return Err(format!("its grid of shape {grid_dims:?} does not fit an input of shape {dims:?}"));
@@ -449,8 +472,10 @@ pub(super) fn grid_sample(node: &Node) -> Plan {
         };
         let total = taps.pow(rank as u32);
         let (mut indices, mut weights) = (Vec::new(), Vec::new());
+        // The derivatives of the weights by each axis of the place.
+        let mut slopes = vec![Vec::new(); rank];
         for sample in 0..dims[0] * count {
-            let mut corners_of = vec![(0usize, 1.0f32)];
+            let mut corners_of = vec![(0usize, 1.0f32, [0.0f32; 3])];
             for axis in 0..rank {
                 let size = spatial[axis] as f32;
                 // x comes first in the grid.
@@ -459,24 +484,25 @@ pub(super) fn grid_sample(node: &Node) -> Plan {
                     true => (place + 1.0) / 2.0 * (size - 1.0),
                     false => ((place + 1.0) * size - 1.0) / 2.0,
                 };
+                // How fast the pixel's coordinate follows the place.
+                let mut pace = if corners { (size - 1.0) / 2.0 } else { size / 2.0 };
+                // The place mirrored at the borders, and the direction in which it moves.
                 let reflect = |at: f32| {
                     let (low, high) = if corners { (0.0, size - 1.0) } else { (-0.5, size - 0.5) };
                     let span = high - low;
                     if span <= 0.0 {
-                        return 0.0;
+                        return (0.0, 0.0);
                     }
                     let within = (at - low).rem_euclid(2.0 * span);
-                    (if within > span { 2.0 * span - within } else { within }) + low
+                    if within > span { (2.0 * span - within + low, -1.0) } else { (within + low, 1.0) }
                 };
                 if mode == Mode::Nearest {
                     // Halves go to the even pixel.
                     at = at.round_ties_even();
                 } else if mode == Mode::Linear {
-                    at = match padding.as_str() {
-                        "border" => at.clamp(0.0, size - 1.0),
-                        "reflection" => reflect(at).clamp(0.0, size - 1.0),
-                        _ => at,
-                    };
+                    let (moved, direction) = if padding == "reflection" { reflect(at) } else { (at, 1.0) };
+                    at = if padding == "zeros" { moved } else { moved.clamp(0.0, size - 1.0) };
+                    pace *= if at == moved { direction } else { 0.0 };
                 }
                 let first = match mode {
                     Mode::Nearest => at as i64,
@@ -484,28 +510,34 @@ pub(super) fn grid_sample(node: &Node) -> Plan {
                     Mode::Cubic => at.floor() as i64 - 1,
                 };
                 let mut next = Vec::with_capacity(corners_of.len() * taps);
-                for &(flat, weight) in &corners_of {
+                for &(flat, weight, slope) in &corners_of {
                     for tap in 0..taps as i64 {
-                        let pixel = first + tap;
+                        let pixel = first.saturating_add(tap);
                         let share = match mode {
                             Mode::Nearest => 1.0,
                             _ => interpolation.kernel(pixel as f32 - at),
                         };
+                        let change = -pace * interpolation.kernel_slope(pixel as f32 - at);
                         let inside = (0..spatial[axis] as i64).contains(&pixel);
-                        let (pixel, share) = match padding.as_str() {
-                            _ if inside => (pixel, share),
-                            "border" => (pixel.clamp(0, size as i64 - 1), share),
-                            "reflection" => ((reflect(pixel as f32) as i64).clamp(0, size as i64 - 1), share),
-                            _ => (0, 0.0),
+                        let (pixel, share, change) = match padding.as_str() {
+                            _ if inside => (pixel, share, change),
+                            "border" => (pixel.clamp(0, size as i64 - 1), share, change),
+                            "reflection" => {
+                                ((reflect(pixel as f32).0 as i64).clamp(0, size as i64 - 1), share, change)
+                            }
+                            _ => (0, 0.0, 0.0),
                         };
-                        next.push((flat * spatial[axis] + pixel as usize, weight * share));
+                        let mut slope = slope.map(|slope| slope * share);
+                        slope[axis] = weight * change;
+                        next.push((flat * spatial[axis] + pixel as usize, weight * share, slope));
                     }
                 }
                 corners_of = next;
             }
-            for (flat, weight) in corners_of {
+            for (flat, weight, slope) in corners_of {
                 indices.push(((sample / count) * plane + flat) as i64);
                 weights.push(weight);
+                slopes.iter_mut().zip(slope).for_each(|(slopes, slope)| slopes.push(slope));
             }
         }
         // Channels last, so that one index takes a pixel with all of them.
@@ -521,7 +553,20 @@ pub(super) fn grid_sample(node: &Node) -> Plan {
             .and_then(|taken| taken.get())
             .ok_or("its grid is empty")?;
         let weights = float_tensor(weights, &[dims[0] * count, total, 1], &inputs.device().clone().inner())?;
-        let weights: Tensor<3> = weights.get().ok_or("its grid is empty")?;
+        let mut weights: Tensor<3> = weights.get().ok_or("its grid is empty")?;
+        if inputs.raw(1)?.device().is_autodiff() {
+            let grid = inputs.float(1)?.reshape(&[dims[0] * count, 1, rank]).and_then(|grid| grid.get::<3>());
+            let grid = grid.ok_or("its grid is empty")?;
+            // Zero, with the gradient of the grid.
+            let moved = grid.clone() - grid.detach();
+            for (axis, slopes) in slopes.into_iter().enumerate() {
+                let slopes =
+                    float_tensor(slopes, &[dims[0] * count, total, 1], &inputs.device().clone().inner())?;
+                let slopes: Tensor<3> = slopes.get().ok_or("its grid is empty")?;
+                let at = (rank - 1 - axis) as i64;
+                weights = weights + slopes * moved.clone().slice_dim(2, at..at + 1);
+            }
+        }
         let sampled = Value::from((taken * weights).sum_dim(1));
         let mut shape = vec![dims[0]];
         shape.extend(&grid_dims[1..=rank]);

@@ -9,7 +9,7 @@ use burn::tensor::{
 use super::{Inputs, Node, Plan, array, axes, axis, check_size, float_tensor, host_ints, one, too_many};
 use crate::model::{
     element::Element,
-    value::{Ranked, Value, map_ranked, map_value, zip_ranked},
+    value::{Ranked, Value, map_ranked, map_value, move_elements, zip_ranked},
 };
 
 /// Identity, and what is identity when a network is not being trained.
@@ -177,6 +177,7 @@ pub(super) fn reshape(node: &Node) -> Plan {
             let rest = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim)).unwrap_or(0);
             dims[open] = value.len().checked_div(rest).unwrap_or(0);
         }
+        check_size(&dims)?;
         one(value.reshape(&dims)?)
     }))
 }
@@ -320,6 +321,9 @@ pub(super) fn joined(values: Vec<Value>, axis: usize) -> Result<Value, String> {
 }
 
 pub(super) fn concat(node: &Node) -> Plan {
+    if node.opset >= 4 && !node.has("axis") {
+        return Err("its axis is missing".into());
+    }
     let given = node.int("axis", 1)?;
     Ok(Box::new(move |inputs| {
         let values = (0..inputs.len()).map(|index| inputs.value(index)).collect::<Result<Vec<_>, _>>()?;
@@ -339,16 +343,16 @@ pub(super) fn narrowed(value: Value, axis: usize, start: usize, end: usize) -> V
 /// The elements at `indices` along an axis; the indices are in range.
 pub(super) fn picked(value: Value, axis: usize, indices: &[i64]) -> Value {
     let indices = Tensor::<1, Int>::from_data(indices, &value.device());
-    map_value!(value, ranked => map_ranked!(ranked, x => x.select(axis, indices.clone())))
+    move_elements!(value, x => x.select(axis, indices.clone()))
 }
 
 pub(super) fn split(node: &Node) -> Plan {
     let given = node.int("axis", 0)?;
     let attribute = node.ints("split")?;
-    let parts = match node.has("num_outputs") {
-        true => node.positive("num_outputs", 1)?,
-        false => node.proto.output.len(),
-    };
+    let parts = node.proto.output.len();
+    if node.positive("num_outputs", parts)? != parts {
+        return Err(format!("its num_outputs is not the number of its outputs, {parts}"));
+    }
     Ok(Box::new(move |inputs| {
         let value = inputs.raw(0)?.clone();
         let dims = value.dims();
@@ -525,7 +529,7 @@ pub(super) fn pad(node: &Node) -> Plan {
         let mut amounts = vec![(0, 0); rank];
         for (index, &each) in given.iter().enumerate() {
             let pair = (pads[index], pads[index + given.len()]);
-            if pair.0.abs() > 1 << 24 || pair.1.abs() > 1 << 24 {
+            if pair.0.unsigned_abs() > 1 << 24 || pair.1.unsigned_abs() > 1 << 24 {
                 return Err(format!("its pads {pads:?} are absurd"));
             }
             amounts[axis(each, rank)?] = pair;
@@ -537,6 +541,9 @@ pub(super) fn pad(node: &Node) -> Plan {
             let size = value.dims()[axis];
             if size == 0 {
                 return Err("its input is empty".into());
+            }
+            if mode == "reflect" && before.max(after) >= (size as i64).max(2) {
+                return Err(format!("a size of {size} cannot be reflected by {}", before.max(after)));
             }
             if before > 0 || after > 0 {
                 let indices = mirrored(size, before.max(0) as usize, after.max(0) as usize, &mode);
@@ -588,7 +595,7 @@ pub(super) fn tile(_: &Node) -> Plan {
         if dims.is_empty() {
             return one(value);
         }
-        one(map_value!(value, ranked => map_ranked!(ranked, x => x.repeat(&repeats))))
+        one(move_elements!(value, x => x.repeat(&repeats)))
     }))
 }
 
@@ -622,7 +629,7 @@ pub(super) fn range(_: &Node) -> Plan {
             if step == 0 {
                 return Err("its step is 0".to_owned());
             }
-            let count = ((limit - start) as f64 / step as f64).ceil().max(0.0) as usize;
+            let count = ((limit as f64 - start as f64) / step as f64).ceil().max(0.0) as usize;
             check_size(&[count])?;
             return host_ints((0..count as i64).map(|index| start + index * step).collect(), &[count])
                 .map(|value| vec![value]);
@@ -651,7 +658,9 @@ pub(super) fn eye_like(node: &Node) -> Plan {
         let dims = inputs.raw(0)?.dims();
         let [rows, columns] = *dims else { return Err("its input is no matrix".into()) };
         let ones = (0..rows * columns)
-            .map(|at| f32::from(u8::from((at % columns) as i64 == (at / columns) as i64 + offset)))
+            .map(|at| {
+                f32::from(u8::from((at % columns) as i64 == ((at / columns) as i64).saturating_add(offset)))
+            })
             .collect();
         let value = Value::Float(float_tensor(ones, &dims, inputs.device())?);
         one(match element {
@@ -685,9 +694,11 @@ pub(super) fn trilu(node: &Node) -> Plan {
         let mask =
             super::int_tensor(mask, &wide, inputs.device())?.expand(&dims).ok_or_else(|| too_many(&dims))?;
         one(match value {
+            // A product would make a NaN of an infinity that is cut off, as in the masks of attention.
             Value::Float(x) => {
-                let mask = map_ranked!(mask, mask => mask.float());
-                Value::Float(zip_ranked!(x, mask, (x, mask) => x * mask)?)
+                let none = map_ranked!(x.clone(), x => x.detach().zeros_like());
+                let kept: Ranked<Bool> = map_ranked!(mask, mask => mask.not_equal_elem(0));
+                Value::Float(super::arithmetic::masked(kept, x, none, &dims)?)
             }
             Value::Int(x) => Value::Int(zip_ranked!(x, mask, (x, mask) => x * mask)?),
             Value::Bool(x) => {
@@ -703,6 +714,7 @@ pub(super) fn space_to_depth(node: &Node) -> Plan {
     Ok(Box::new(move |inputs| {
         let value = inputs.raw(0)?.clone();
         let [n, c, h, w] = *value.dims() else { return Err("its input must have 4 dimensions".into()) };
+        super::check_filled(&value)?;
         if h % block != 0 || w % block != 0 {
             return Err(format!("blocks of {block} do not fill {h} x {w}"));
         }
@@ -722,7 +734,8 @@ pub(super) fn depth_to_space(node: &Node) -> Plan {
     Ok(Box::new(move |inputs| {
         let value = inputs.raw(0)?.clone();
         let [n, c, h, w] = *value.dims() else { return Err("its input must have 4 dimensions".into()) };
-        let depth = c / (block * block);
+        super::check_filled(&value)?;
+        let depth = c / block / block;
         if depth * block * block != c {
             return Err(format!("blocks of {block} do not divide {c} channels"));
         }

@@ -86,6 +86,7 @@ pub(super) fn dft(node: &Node) -> Plan {
             None if inputs.has(2) => *inputs.ints(2)?.first().ok_or("its axis is missing")?,
             None => -2,
         };
+        super::check_filled(&x)?;
         let at = axis(given, rank)?;
         if at == rank - 1 {
             return Err("its axis is that of the real and imaginary parts".into());
@@ -148,6 +149,9 @@ pub(super) fn stft(node: &Node) -> Plan {
             (Some(window), false) => window.dims()[0],
             (None, false) => return Err("it has neither a window nor a frame length".into()),
         };
+        if frame == 0 || signal.is_empty() {
+            return Err("its signal or its frames are empty".into());
+        }
         if frame > length || window.as_ref().is_some_and(|window| window.dims() != [frame]) {
             return Err(format!("frames of {frame} do not fit a signal of {length}"));
         }

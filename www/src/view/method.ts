@@ -6,7 +6,7 @@ import { find, make } from "../dom.js";
 import { capitalised, roughly, whole } from "../format.js";
 import { groupMethods, passes, unsuited } from "../methods.js";
 import { isPaper, isQuick, paperCost, paperParams, quickParams, sameQuestion } from "../settings.js";
-import { estimate } from "../speed.js";
+import { estimate, type Speed } from "../speed.js";
 import type { State } from "../state.js";
 import { paramControl, type Control } from "./params.js";
 
@@ -124,10 +124,13 @@ export function fillMethods(
   select.value = value;
 }
 
+const timeOf = (speed: Speed, { name, cost }: MethodDescription, passes: number): number | null =>
+  estimate(speed, { method: name, gradients: cost.backward > 0, passes });
+
 /** "1,000 passes, about 12 s". */
 function costText({ speed, engine }: State, method: MethodDescription, params = paperParams(method)): string {
   const count = passes(method, params);
-  const time = estimate(speed, method.name, count);
+  const time = timeOf(speed, method, count);
   const where = engine?.device.kind === "webgpu" ? "GPU" : "processor";
   const counted = count === 1 ? "1 pass" : `${whole(count)} passes`;
   return `${counted} through the network at most${time === null ? "" : `, ${roughly(time)} on your ${where}`}`;
@@ -163,7 +166,7 @@ function mountCatalogue(app: App): void {
       const cost = button?.querySelector(".cost");
       if (!cost) continue;
       const count = passes(method, state.params[method.name] ?? paperParams(method));
-      const time = estimate(state.speed, method.name, count);
+      const time = timeOf(state.speed, method, count);
       cost.textContent = `${whole(count)} ${count === 1 ? "pass" : "passes"}${time === null ? "" : `, ${roughly(time)}`}`;
     }
   });

@@ -78,14 +78,13 @@ function operators(all: readonly OperatorSupport[]): HTMLElement[] {
 }
 
 function unsupportedRow({ name, count, reason, nodes }: OperatorSupport): HTMLElement {
-  const where =
-    nodes.length > 0
-      ? ` At ${nodes.map((node) => `“${node}”`).join(", ")}${count > nodes.length ? " and others" : ""}.`
-      : "";
+  const named = nodes.map((node) => `“${node}”`).join(", ");
+  const where = nodes.length > 0 ? `, at ${named}${count > nodes.length ? " and others" : ""}` : "";
+  const nodeCount = count === 1 ? "1 node" : `${whole(count)} nodes`;
   return make(
     "li",
     {},
-    make("strong", { text: `${name} ${whole(count)}` }),
-    make("span", { text: ` ${reason ?? "is not supported"}.${where}`.replace("..", ".") }),
+    make("strong", { text: name }),
+    ` (${nodeCount}): ${reason ?? "it is not supported"}${where}.`,
   );
 }

@@ -2,6 +2,7 @@
 
 use adversight::{
     HostTensor,
+    attack::{Attack, Norm},
     statistics::{
         Pair, anova, fit_beta, mann_whitney, mean, mean_interval, pairwise, qq_normal, quantile, skewness,
         t_test, variance,
@@ -10,7 +11,7 @@ use adversight::{
 
 use super::{
     ReproduceArgs,
-    attack::{Attack, Attacked, Norm, Row},
+    attack::{Change, Terms, changes},
     available, find, models, shown,
 };
 use crate::{
@@ -111,22 +112,16 @@ async fn attack(network: &Network, input: &HostTensor, attacks: &mut Attacks) ->
     let unit = IMAGENET_STD * (preprocessing.to_model(0, 255.0) - preprocessing.to_model(0, 0.0));
     let class = network.predicted(input).await?;
     let length = LENGTH * unit;
-    let pgd = Attack { norm: Norm::Euclidean, step: length / STEPS as f32, steps: STEPS, range: None };
-    let features = input.data.len();
-    let row = |mask| Row { epsilon: length, start: vec![0.0; features], mask };
-    let whole = pgd.run(&network.explainer, input, class, vec![row(vec![true; features])]).await?;
-    let Some(Attacked { delta, predicted }) = whole.into_iter().next() else { return Ok(()) };
+    let pgd = Attack::pgd(Norm::L2, length / STEPS as f32, length, STEPS);
+    let whole = changes(&network.explainer, input, class, pgd, Terms::default()).await?;
+    let Some(Change { delta, predicted }) = whole.into_iter().next() else { return Ok(()) };
     let delta: Vec<f64> = delta.iter().map(|&change| f64::from(change / unit)).collect();
     if predicted != class {
         attacks.fooled += 1;
-        let mut rows = Vec::new();
-        for (_, percent, tails, ..) in BANDS {
-            rows.push(row(band(&delta, percent, tails)));
-        }
-        for alpha in ALPHAS {
-            rows.push(row(band(&delta, alpha, true)));
-        }
-        let parts = pgd.run(&network.explainer, input, class, rows).await?;
+        let bands = BANDS.iter().map(|&(_, percent, tails, ..)| band(&delta, percent, tails));
+        let tails = ALPHAS.iter().map(|&alpha| band(&delta, alpha, true));
+        let terms = Terms { masks: bands.chain(tails).collect(), ..Terms::default() };
+        let parts = changes(&network.explainer, input, class, pgd, terms).await?;
         for (kept, part) in attacks.kept.iter_mut().zip(&parts) {
             *kept += usize::from(part.predicted == class);
         }
@@ -137,11 +132,12 @@ async fn attack(network: &Network, input: &HostTensor, attacks: &mut Attacks) ->
     Ok(())
 }
 
-/// The features whose change lies in the tails of `percent` on both sides, or between them.
-fn band(delta: &[f64], percent: f64, tails: bool) -> Vec<bool> {
+/// 1 at the features whose change lies in the tails of `percent` on both sides, or between them, and 0 elsewhere.
+fn band(delta: &[f64], percent: f64, tails: bool) -> Vec<f32> {
     let bound = |p: f64| quantile(delta, p).unwrap_or(0.0);
     let (low, high) = (bound(percent / 100.0), bound(1.0 - percent / 100.0));
-    delta.iter().map(|&change| (change <= low || change >= high) == tails).collect()
+    let inside = |change: f64| (change <= low || change >= high) == tails;
+    delta.iter().map(|&change| f32::from(u8::from(inside(change)))).collect()
 }
 
 fn distributions(report: &mut Report, all: &[Attacks]) -> CliResult {
@@ -345,6 +341,6 @@ mod tests {
         let delta: Vec<f64> = (0..101).map(f64::from).collect();
         let (tails, middle) = (band(&delta, 10.0, true), band(&delta, 10.0, false));
         assert!(tails.iter().zip(&middle).all(|(a, b)| a != b));
-        assert_eq!(tails.iter().filter(|&&hit| hit).count(), 22);
+        assert_eq!(tails.iter().sum::<f32>(), 22.0);
     }
 }

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use adversight::{
     Control, ExplainOptions, HostTensor, Input,
+    attack::{Attack, Norm},
     attribution::registry as methods,
     metric::{self, Assessment},
 };
-use rand::{RngExt, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
 use super::{
     ReproduceArgs,
-    attack::{Attack, Norm, Row as AttackRow, moved},
+    attack::{Terms, changes, moved},
     find, models, shown,
 };
 use crate::{
@@ -230,26 +231,18 @@ async fn attacked(
 ) -> CliResult<Vec<HostTensor>> {
     let preprocessing =
         network.explainer.preprocessing().ok_or("The model's preprocessing is not declared.")?;
-    let channels = clean.shape[1];
-    let pixels = clean.data.len() / channels;
-    let spread = |pixel: f32| -> Vec<f32> {
-        (0..clean.data.len()).map(|i| preprocessing.to_model(i / pixels, pixel)).collect()
-    };
-    let (low, high) = (spread(0.0), spread(255.0));
     // The paper's unit in this network's space.
-    let unit = IMAGENET_STD * (high[0] - low[0]);
-    let attack = Attack { norm: Norm::Largest, step: STEP * unit, steps: STEPS, range: Some((&low, &high)) };
+    let unit = IMAGENET_STD * (preprocessing.to_model(0, 255.0) - preprocessing.to_model(0, 0.0));
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let rows = EPSILONS
-        .iter()
-        .map(|epsilon| {
-            let epsilon = epsilon * unit;
-            let start = clean.data.iter().map(|_| random.random_range(-epsilon..=epsilon)).collect();
-            AttackRow { epsilon, start, mask: vec![true; clean.data.len()] }
-        })
-        .collect();
-    let found = attack.run(&network.explainer, clean, class, rows).await?;
-    Ok(found.iter().map(|attacked| moved(clean, &[&attacked.delta])).collect())
+    let mut attacked = Vec::with_capacity(EPSILONS.len());
+    for epsilon in EPSILONS {
+        let attack = Attack::pgd(Norm::Linf, STEP * unit, epsilon * unit, STEPS);
+        let start = Some(attack.random_start(1, clean.data.len(), &mut random));
+        let terms = Terms { start, valid: true, ..Terms::default() };
+        let found = changes(&network.explainer, clean, class, attack, terms).await?;
+        attacked.extend(found.iter().map(|change| moved(clean, &change.delta)));
+    }
+    Ok(attacked)
 }
 
 fn options(method: &str, class: usize, seed: u32) -> ExplainOptions {

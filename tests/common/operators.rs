@@ -162,9 +162,7 @@ impl Case {
     /// The inputs as weights of the file, but for those in `open`.
     pub fn weights(&self, open: &[usize]) -> Vec<TensorProto> {
         let given = self.inputs.iter().enumerate().filter(|(index, _)| !open.contains(index));
-        given
-            .filter_map(|(index, input)| Some(initializer(&format!("in{index}"), input.as_ref()?)))
-            .collect()
+        given.filter_map(|(index, input)| Some(initializer(&format!("in{index}"), input.as_ref()?))).collect()
     }
 
     fn with(mut self, attributes: impl IntoIterator<Item = AttributeProto>) -> Self {
@@ -270,8 +268,7 @@ impl Draw {
     }
 
     fn whole(&mut self, dims: &[usize], low: i64, high: i64) -> HostValue {
-        let data: Vec<i64> =
-            (0..dims.iter().product()).map(|_| self.0.random_range(low..=high)).collect();
+        let data: Vec<i64> = (0..dims.iter().product()).map(|_| self.0.random_range(low..=high)).collect();
         whole(&data, dims)
     }
 
@@ -360,9 +357,7 @@ fn functions(draw: &mut Draw) -> Vec<Case> {
     let dims = draw.any_dims(4);
     let x = |draw: &mut Draw, kinks: &[f32]| vec![draw.away(&dims, -3.0, 3.0, kinks)];
     cases.extend([
-        case("HardSigmoid", x(draw, &[-2.0, 2.0]))
-            .with([float("alpha", 0.25), float("beta", 0.5)])
-            .wrt(&[0]),
+        case("HardSigmoid", x(draw, &[-2.0, 2.0])).with([float("alpha", 0.25), float("beta", 0.5)]).wrt(&[0]),
         case("Shrink", x(draw, &[-0.7, 0.7])).with([float("bias", 0.3), float("lambd", 0.7)]).wrt(&[0]),
         case("Swish", x(draw, &[])).with([float("alpha", 1.5)]).wrt(&[0]),
         case("ThresholdedRelu", x(draw, &[0.6])).with([float("alpha", 0.6)]).wrt(&[0]),
@@ -487,16 +482,7 @@ fn linear(draw: &mut Draw) -> Vec<Case> {
     cases.push(case("MatMulInteger", vec![bytes(draw, &[m, k]), bytes(draw, &[k, n]), zero(), zero()]));
     cases.push(case(
         "QLinearMatMul",
-        vec![
-            bytes(draw, &[m, k]),
-            scale(),
-            zero(),
-            bytes(draw, &[k, n]),
-            scale(),
-            zero(),
-            scale(),
-            zero(),
-        ],
+        vec![bytes(draw, &[m, k]), scale(), zero(), bytes(draw, &[k, n]), scale(), zero(), scale(), zero()],
     ));
     let (image, filters) = ([2, 2, 4, 4], [3, 2, 3, 3]);
     cases.push(case("ConvInteger", vec![bytes(draw, &image), bytes(draw, &filters), zero(), zero()]));
@@ -539,8 +525,9 @@ fn windows(draw: &mut Draw) -> Vec<Case> {
     let mut cases = Vec::new();
     for rank in 1..=3 {
         let kernel: Vec<usize> = (0..rank).map(|_| draw.size(1, if rank == 3 { 2 } else { 3 })).collect();
-        let spatial: Vec<usize> =
-            (0..rank).map(|_| draw.size(if rank == 3 { 3 } else { 5 }, if rank == 3 { 4 } else { 6 })).collect();
+        let spatial: Vec<usize> = (0..rank)
+            .map(|_| draw.size(if rank == 3 { 3 } else { 5 }, if rank == 3 { 4 } else { 6 }))
+            .collect();
         let shape = |lead: [usize; 2], rest: &[usize]| [&lead[..], rest].concat();
         let (groups, inside, outside) = (draw.size(1, 2), draw.size(1, 2), draw.size(1, 2));
         let batch = draw.size(1, 2);
@@ -566,9 +553,7 @@ fn windows(draw: &mut Draw) -> Vec<Case> {
             1 => attributes.push(ints("pads", &vec![1; 2 * rank])),
             _ => attributes.push(ints("output_padding", &stride.iter().map(|s| s - 1).collect::<Vec<_>>())),
         }
-        cases.push(
-            case("ConvTranspose", vec![x.clone(), weights, bias]).with(attributes).wrt(&[0, 1, 2]),
-        );
+        cases.push(case("ConvTranspose", vec![x.clone(), weights, bias]).with(attributes).wrt(&[0, 1, 2]));
         let kernel_shape = ints("kernel_shape", &kernel.iter().map(|&k| k as i64).collect::<Vec<_>>());
         for operator in ["AveragePool", "MaxPool", "LpPool"] {
             let dims = shape([batch, 2], &spatial);
@@ -587,10 +572,8 @@ fn windows(draw: &mut Draw) -> Vec<Case> {
         cases.push(case("GlobalAveragePool", vec![x.clone()]).wrt(&[0]));
         cases.push(case("GlobalMaxPool", vec![x.clone()]).wrt(&[0]));
         cases.push(case("GlobalLpPool", vec![x]).with([int("p", draw.size(1, 3) as i64)]).wrt(&[0]));
-        let (image, block): (Vec<usize>, Vec<usize>) = (
-            (0..rank).map(|_| draw.size(2, 4)).collect(),
-            (0..rank).map(|_| draw.size(1, 2)).collect(),
-        );
+        let (image, block): (Vec<usize>, Vec<usize>) =
+            ((0..rank).map(|_| draw.size(2, 4)).collect(), (0..rank).map(|_| draw.size(1, 2)).collect());
         let blocks: usize = image.iter().zip(&block).map(|(image, block)| image - block + 1).product();
         let columns = draw.real(&[batch, 2 * block.iter().product::<usize>(), blocks]);
         cases.push(case("Col2Im", vec![columns, sizes(&image), sizes(&block)]).wrt(&[0]));
@@ -628,7 +611,12 @@ fn normalizations(draw: &mut Draw) -> Vec<Case> {
         }
         let inputs = vec![rows.clone(), gain];
         cases.push(case("RMSNormalization", inputs).with([int("axis", axis)]).opset(23).wrt(&[0, 1]));
-        let lrn = [int("size", draw.size(1, 4) as i64), float("alpha", 0.5), float("beta", 0.6), float("bias", 1.5)];
+        let lrn = [
+            int("size", draw.size(1, 4) as i64),
+            float("alpha", 0.5),
+            float("beta", 0.6),
+            float("bias", 1.5),
+        ];
         cases.push(case("LRN", vec![x.clone()]).with(lrn).wrt(&[0]));
         let last = [int("axis", -1), int("p", draw.of(&[1, 2]))];
         let clear = draw.away(&wide, -2.0, 2.0, &[0.0]);
@@ -749,8 +737,7 @@ fn shapes(draw: &mut Draw) -> Vec<Case> {
             .wrt(&[0]),
         case("Shape", vec![x.clone()]),
         case("Size", vec![x.clone()]),
-        case("Constant", vec![])
-            .with([draw.of(&[float("value_float", 0.5), ints("value_ints", &[1, 2])])]),
+        case("Constant", vec![]).with([draw.of(&[float("value_float", 0.5), ints("value_ints", &[1, 2])])]),
         case("ConstantOfShape", vec![sizes(&dims)])
             .with([tensor_of("value", initializer("", &reals(vec![0.5], &[1])))]),
         case("Range", vec![reals(vec![0.0], &[]), reals(vec![3.0], &[]), reals(vec![0.5], &[])]),
@@ -797,9 +784,7 @@ fn shapes(draw: &mut Draw) -> Vec<Case> {
         };
         let inputs = vec![reals(data[..12].to_vec(), &[3, 4]), places, reals(data[12..].to_vec(), &[2, 4])];
         cases.push(
-            case("ScatterElements", inputs)
-                .with([int("axis", 0), text("reduction", reduction)])
-                .wrt(&[0, 2]),
+            case("ScatterElements", inputs).with([int("axis", 0), text("reduction", reduction)]).wrt(&[0, 2]),
         );
         let rows = if reduction == "none" { whole(&[2, 0], &[2, 1]) } else { draw.whole(&[2, 1], 0, 2) };
         let inputs = vec![reals(data[..12].to_vec(), &[3, 4]), rows, reals(data[12..].to_vec(), &[2, 4])];
@@ -865,11 +850,8 @@ fn pictures(draw: &mut Draw) -> Vec<Case> {
                     grid.push((place * 1024.0).round() / 1024.0);
                 }
             }
-            let attributes = [
-                text("mode", mode),
-                text("padding_mode", padding),
-                int("align_corners", i64::from(corners)),
-            ];
+            let attributes =
+                [text("mode", mode), text("padding_mode", padding), int("align_corners", i64::from(corners))];
             let grid = reals(grid, &[2, 2, 3, 2]);
             let wrt: &[usize] = if mode == "nearest" { &[0] } else { &[0, 1] };
             cases.push(case("GridSample", vec![x, grid]).with(attributes).wrt(wrt));
@@ -928,11 +910,10 @@ fn sequences(draw: &mut Draw) -> Vec<Case> {
         }
     }
     cases.push(
-        sparse("RNN", vec![
-            Some(draw.real(&[2, 1, 2])),
-            Some(draw.real(&[2, 2, 2])),
-            Some(draw.real(&[2, 2, 2])),
-        ])
+        sparse(
+            "RNN",
+            vec![Some(draw.real(&[2, 1, 2])), Some(draw.real(&[2, 2, 2])), Some(draw.real(&[2, 2, 2]))],
+        )
         .with([
             text("direction", "bidirectional"),
             int("hidden_size", 2),
@@ -986,6 +967,49 @@ pub fn cases(draw: &mut Draw) -> Vec<Case> {
     let families =
         [functions, arithmetic, linear, windows, normalizations, reductions, shapes, pictures, sequences];
     families.into_iter().flat_map(|family| family(draw)).collect()
+}
+
+/// A node of two inputs.
+pub fn node(operator: &str, inputs: [&str; 2], output: &str) -> NodeProto {
+    NodeProto {
+        name: operator.into(),
+        op_type: operator.into(),
+        input: inputs.map(str::to_owned).to_vec(),
+        output: vec![output.into()],
+        ..Default::default()
+    }
+}
+
+/// A model from a row of numbers, which are input `wrt` of the node, to two scores: the sums of the output that is
+/// looked at, weighted with `weights`, and as they are.
+pub fn scores(case: &Case, wrt: usize, weights: &[f32]) -> Vec<u8> {
+    let read = format!("out{}", case.read);
+    let shape = shape_of(case, wrt);
+    let columns = weights.iter().flat_map(|&weight| [weight, 1.0]).collect();
+    let mut fixed = case.weights(&[wrt]);
+    fixed.extend([
+        initializer("dims", &sizes(&shape)),
+        initializer("flat", &sizes(&[1, weights.len()])),
+        initializer("columns", &reals(columns, &[weights.len(), 2])),
+    ]);
+    let real = NodeProto {
+        name: "real".into(),
+        op_type: "Cast".into(),
+        input: vec![read],
+        output: vec!["real".into()],
+        attribute: vec![int("to", i64::from(FLOAT))],
+        ..Default::default()
+    };
+    let nodes = vec![
+        node("Reshape", ["x", "dims"], &format!("in{wrt}")),
+        case.node(),
+        real,
+        node("Reshape", ["real", "flat"], "row"),
+        node("MatMul", ["row", "columns"], "scores"),
+    ];
+    let count = shape.iter().product();
+    let input = declared("x", FLOAT, Some(&[1, count]));
+    model(case.opset, nodes, fixed, vec![input], vec![declared("scores", FLOAT, Some(&[1, 2]))])
 }
 
 /// The shape of an input that is there.

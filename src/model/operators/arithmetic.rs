@@ -301,7 +301,8 @@ pub(super) fn pow(_: &Node) -> Plan {
     Ok(Box::new(|inputs| {
         // An exponent that a gradient is taken of is no constant.
         let device = inputs.raw(1)?.device();
-        let host = inputs.raw(1)?.len() == 1 && device == burn::tensor::Device::flex() && !device.is_autodiff();
+        let host =
+            inputs.raw(1)?.len() == 1 && device == burn::tensor::Device::flex() && !device.is_autodiff();
         let exponent =
             if host && !matches!(inputs.raw(1)?, Value::Bool(_)) { inputs.scalar(1).ok() } else { None };
         match inputs.value(0)? {

@@ -96,7 +96,8 @@ impl Window {
         }
         let strides = Self::filled(&self.strides, rank, "strides")?;
         let dilations = Self::filled(&self.dilations, rank, "dilations")?;
-        let window: Vec<usize> = (0..rank).map(|i| reach(kernel[i], dilations[i])).collect::<Result<_, _>>()?;
+        let window: Vec<usize> =
+            (0..rank).map(|i| reach(kernel[i], dilations[i])).collect::<Result<_, _>>()?;
         let pads: Vec<(usize, usize)> = match &self.padding {
             Padding::Explicit(None) => vec![(0, 0); rank],
             Padding::Explicit(Some(pads)) => {

@@ -230,8 +230,9 @@ fn with_places(
         return Err("its second output, the places of the maxima, is computed on the CPU only".into());
     }
     let dims = x.dims();
-    let values: Vec<f32> =
-        with_ranked!(x.clone(), x => x.inner().into_data()).try_into_vec().map_err(|_| "its input cannot be read")?;
+    let values: Vec<f32> = with_ranked!(x.clone(), x => x.inner().into_data())
+        .try_into_vec()
+        .map_err(|_| "its input cannot be read")?;
     let plane: usize = spatial.iter().product();
     let outputs: usize = placed.output.iter().product();
     let mut output_dims = dims[..2].to_vec();
@@ -302,7 +303,5 @@ pub(super) fn global_max(_: &Node) -> Plan {
 
 pub(super) fn global_lp(node: &Node) -> Plan {
     let p = node.positive("p", 2)? as f32;
-    Ok(Box::new(move |inputs| {
-        one(global(inputs.float(0)?, |x| root(x.abs().powf_scalar(p).sum_dim(2), p))?)
-    }))
+    Ok(Box::new(move |inputs| one(global(inputs.float(0)?, |x| root(x.abs().powf_scalar(p).sum_dim(2), p))?)))
 }

@@ -393,6 +393,9 @@ pub(super) fn affine_grid(node: &Node) -> Plan {
             return Err("its size has no spatial dimension".into());
         };
         let rank = spatial.len();
+        if size.contains(&0) {
+            return Err(format!("its size {size:?} is empty"));
+        }
         if theta.dims() != [*batch, rank, rank + 1] || !(2..=3).contains(&rank) {
             return Err(format!("its map of shape {:?} does not fit the size {size:?}", theta.dims()));
         }
@@ -560,7 +563,8 @@ pub(super) fn grid_sample(node: &Node) -> Plan {
             // Zero, with the gradient of the grid.
             let moved = grid.clone() - grid.detach();
             for (axis, slopes) in slopes.into_iter().enumerate() {
-                let slopes = float_tensor(slopes, &[dims[0] * count, total, 1], &inputs.device().clone().inner())?;
+                let slopes =
+                    float_tensor(slopes, &[dims[0] * count, total, 1], &inputs.device().clone().inner())?;
                 let slopes: Tensor<3> = slopes.get().ok_or("its grid is empty")?;
                 let at = (rank - 1 - axis) as i64;
                 weights = weights + slopes * moved.clone().slice_dim(2, at..at + 1);

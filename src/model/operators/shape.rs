@@ -652,7 +652,9 @@ pub(super) fn eye_like(node: &Node) -> Plan {
         let dims = inputs.raw(0)?.dims();
         let [rows, columns] = *dims else { return Err("its input is no matrix".into()) };
         let ones = (0..rows * columns)
-            .map(|at| f32::from(u8::from((at % columns) as i64 == ((at / columns) as i64).saturating_add(offset))))
+            .map(|at| {
+                f32::from(u8::from((at % columns) as i64 == ((at / columns) as i64).saturating_add(offset)))
+            })
             .collect();
         let value = Value::Float(float_tensor(ones, &dims, inputs.device())?);
         one(match element {

@@ -310,7 +310,7 @@ pub(super) fn pow(_: &Node) -> Plan {
                 let dims = common_shape(&[base.dims(), inputs.raw(1)?.dims()])?;
                 let base = base.expand(&dims).ok_or_else(|| super::too_many(&dims))?;
                 match exponent {
-                    Some(exponent) if exponent == 0.5 => return one(map_ranked!(base, x => x.sqrt())),
+                    Some(0.5) => return one(map_ranked!(base, x => x.sqrt())),
                     Some(exponent) if exponent.fract() == 0.0 && (1.0..=8.0).contains(&exponent) => {
                         return one(map_ranked!(base, x => x.powi_scalar(exponent as i32)));
                     }
@@ -467,6 +467,7 @@ pub(super) fn clip(node: &Node) -> Plan {
 }
 
 /// A bound of `Clip`.
+#[expect(clippy::large_enum_variant, reason = "two live for the time of one call")]
 enum Bound {
     Known(Option<f32>),
     Computed(Value),

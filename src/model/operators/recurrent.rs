@@ -80,7 +80,7 @@ impl Recurrence {
         // The numbers belong to those of the functions that take some, in their order.
         let (mut alphas, mut betas) = (alphas.into_iter(), betas.into_iter());
         let clip = if node.has("clip") { Some(node.float("clip", 0.0)?) } else { None };
-        if let Some(clip) = clip.filter(|clip| !(*clip >= 0.0)) {
+        if let Some(clip) = clip.filter(|clip| clip.is_nan() || *clip < 0.0) {
             return Err(format!("its clip is {clip}"));
         }
         let mut cells = Vec::new();

@@ -42,11 +42,14 @@ impl Along {
     }
 }
 
+/// A reduction along several axes, which keep size 1.
+type Reduction<K> = fn(Ranked<K>, &[usize]) -> Ranked<K>;
+
 /// A reduction of real numbers by `float` and of whole ones by `int`, each along several axes.
 fn reduce(
     node: &Node,
-    float: fn(Ranked<Float>, &[usize]) -> Ranked<Float>,
-    int: Option<fn(Ranked<Int>, &[usize]) -> Ranked<Int>>,
+    float: Reduction<Float>,
+    int: Option<Reduction<Int>>,
     of_nothing: Option<f32>,
 ) -> Plan {
     let along = Along::of(node)?;

@@ -298,7 +298,7 @@ impl Model {
             let Value::Float(blank) = blank else { return Err(Error::Internal("a blank input".into())) };
             self.run(blank, |values| *elements += values.iter().map(Value::len).sum::<usize>())
         };
-        let mut elements = sample.iter().product::<usize>();
+        let mut elements = sample.iter().fold(1, |count: usize, &size| count.saturating_mul(size));
         let one = as_logits(run(1, &mut elements)?)?.dims();
         if one[0] != 1 || one[1] < 2 {
             return Err(Error::invalid_model(format!(

@@ -174,6 +174,9 @@ pub(super) fn root_mean_square(node: &Node) -> Plan {
 
 /// `LRN`: each value over a power of the squares of its neighbours among the channels.
 pub(super) fn local_response(node: &Node) -> Plan {
+    if !node.has("size") {
+        return Err("its size is missing".into());
+    }
     let size = node.positive("size", 1)?;
     let (alpha, beta, bias) =
         (node.float("alpha", 1e-4)?, node.float("beta", 0.75)?, node.float("bias", 1.0)?);

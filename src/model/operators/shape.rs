@@ -321,6 +321,9 @@ pub(super) fn joined(values: Vec<Value>, axis: usize) -> Result<Value, String> {
 }
 
 pub(super) fn concat(node: &Node) -> Plan {
+    if node.opset >= 4 && !node.has("axis") {
+        return Err("its axis is missing".into());
+    }
     let given = node.int("axis", 1)?;
     Ok(Box::new(move |inputs| {
         let values = (0..inputs.len()).map(|index| inputs.value(index)).collect::<Result<Vec<_>, _>>()?;

@@ -14,7 +14,7 @@ use adversight::{
     model::{HostValue, Model, ModelFile, Runner, supported_operators},
 };
 use burn::tensor::{Tensor, TensorData};
-use common::operators::{Case, Draw, cases, declared, element, initializer, model, reals, shape_of, whole};
+use common::operators::{Case, Draw, cases, declared, initializer, model, node, reals, scores, shape_of};
 use onnx_ir::{AttributeProto, NodeProto};
 
 /// Of the largest derivative of a case, and of 0.02 where all are small.
@@ -75,16 +75,6 @@ const NOT_DIFFERENTIABLE: &[(&str, &str)] = &[
     ("Xor", WHOLE),
 ];
 
-fn node(operator: &str, inputs: [&str; 2], output: &str) -> NodeProto {
-    NodeProto {
-        name: operator.into(),
-        op_type: operator.into(),
-        input: inputs.map(str::to_owned).to_vec(),
-        output: vec![output.into()],
-        ..Default::default()
-    }
-}
-
 /// The outputs of a case's node as a function of one of its inputs.
 struct Forward {
     runner: Runner,
@@ -129,8 +119,7 @@ impl Forward {
     }
 }
 
-/// The engine's gradient: a row, shaped for the node, and its outputs weighted to two scores. The first weighs them with
-/// `weights`.
+/// The engine's gradient of the first score.
 fn gradient(
     case: &Case,
     wrt: usize,
@@ -138,31 +127,7 @@ fn gradient(
     x: &[f32],
     device: &Device,
 ) -> Result<Vec<f32>, String> {
-    let read = format!("out{}", case.read);
-    let count = weights.len();
-    let dims: Vec<i64> = shape_of(case, wrt).iter().map(|&size| size as i64).collect();
-    let columns = weights.iter().flat_map(|&weight| [weight, 1.0]).collect();
-    let mut fixed = case.weights(&[wrt]);
-    fixed.extend([
-        initializer("dims", &whole(&dims, &[dims.len()])),
-        initializer("flat", &whole(&[1, count as i64], &[2])),
-        initializer("columns", &reals(columns, &[count, 2])),
-    ]);
-    let name = format!("in{wrt}");
-    let nodes = vec![
-        node("Reshape", ["x", "dims"], &name),
-        case.node(),
-        node("Reshape", [&read, "flat"], "row"),
-        node("MatMul", ["row", "columns"], "scores"),
-    ];
-    let bytes = model(
-        case.opset,
-        nodes,
-        fixed,
-        vec![declared("x", 1, Some(&[1, x.len()]))],
-        vec![declared("scores", 1, Some(&[1, 2]))],
-    );
-    let model = Model::load(&bytes, device).map_err(|error| error.to_string())?;
+    let model = Model::load(&scores(case, wrt, weights), device).map_err(|error| error.to_string())?;
     let input = Tensor::<2>::from_data(TensorData::new(x.to_vec(), [1, x.len()]), device.burn());
     let found = model.gradient(input.into(), &[0], Score::Logit).map_err(|error| error.to_string())?;
     let found = found.gradient.get::<2>().ok_or("the gradient has another shape")?;
@@ -304,7 +269,43 @@ fn the_gradient_of_a_prelu_at_zero_is_one_of_its_slopes() {
     case.inputs[0] = Some(reals(vec![0.0; count], &shape));
     let found = gradient(&case, 0, &vec![1.0; count], &vec![0.0; count], &device).unwrap();
     assert!(found.iter().all(|slope| (0.25..=1.0).contains(slope)), "{found:?}");
-    assert_eq!(element(case.inputs[0].as_ref().unwrap()), 1);
+}
+
+/// What such an operator hides from the scores is not called differentiable, so that no method runs on zeros.
+#[test]
+fn a_model_of_steps_is_not_called_differentiable() {
+    let device = common::cpu();
+    let mut seen = BTreeSet::new();
+    for case in cases(&mut Draw::seeded(2)) {
+        let step = NOT_DIFFERENTIABLE.iter().any(|(operator, reason)| {
+            *operator == case.operator && [STEP_FUNCTION, TRUTHS, PLACES, MADE].contains(reason)
+        });
+        let real = matches!(case.inputs.first(), Some(Some(HostValue::Float { .. })));
+        // The sizes of these follow from the values.
+        if !step || !real || ["NonZero", "NonMaxSuppression", "Range"].contains(&case.operator) {
+            continue;
+        }
+        let bytes = scores(&case, 0, &vec![1.0; count_of(&case, &device)]);
+        let model = Model::load(&bytes, &device).unwrap_or_else(|error| panic!("{}: {error}", case.operator));
+        assert!(!model.is_differentiable(), "{}", case.operator);
+        seen.insert(case.operator);
+    }
+    assert!(seen.len() >= 15, "{seen:?}");
+}
+
+/// How many elements the output has that is looked at.
+fn count_of(case: &Case, device: &Device) -> usize {
+    let output = declared(&format!("out{}", case.read), 1, None);
+    let bytes = model(
+        case.opset,
+        vec![case.node()],
+        case.weights(&[0]),
+        vec![declared("in0", 1, None)],
+        vec![output],
+    );
+    let runner = Runner::load(&ModelFile::from(&bytes[..]), device).unwrap();
+    let inputs = BTreeMap::from([("in0".to_owned(), case.inputs[0].clone().unwrap())]);
+    pollster::block_on(runner.run(inputs)).unwrap()[0].1.len()
 }
 
 /// Quantised and taken back, a value keeps its gradient where it is in range, and loses it where it is cut off.

@@ -969,6 +969,49 @@ pub fn cases(draw: &mut Draw) -> Vec<Case> {
     families.into_iter().flat_map(|family| family(draw)).collect()
 }
 
+/// A node of two inputs.
+pub fn node(operator: &str, inputs: [&str; 2], output: &str) -> NodeProto {
+    NodeProto {
+        name: operator.into(),
+        op_type: operator.into(),
+        input: inputs.map(str::to_owned).to_vec(),
+        output: vec![output.into()],
+        ..Default::default()
+    }
+}
+
+/// A model from a row of numbers, which are input `wrt` of the node, to two scores: the sums of the output that is
+/// looked at, weighted with `weights`, and as they are.
+pub fn scores(case: &Case, wrt: usize, weights: &[f32]) -> Vec<u8> {
+    let read = format!("out{}", case.read);
+    let shape = shape_of(case, wrt);
+    let columns = weights.iter().flat_map(|&weight| [weight, 1.0]).collect();
+    let mut fixed = case.weights(&[wrt]);
+    fixed.extend([
+        initializer("dims", &sizes(&shape)),
+        initializer("flat", &sizes(&[1, weights.len()])),
+        initializer("columns", &reals(columns, &[weights.len(), 2])),
+    ]);
+    let real = NodeProto {
+        name: "real".into(),
+        op_type: "Cast".into(),
+        input: vec![read],
+        output: vec!["real".into()],
+        attribute: vec![int("to", i64::from(FLOAT))],
+        ..Default::default()
+    };
+    let nodes = vec![
+        node("Reshape", ["x", "dims"], &format!("in{wrt}")),
+        case.node(),
+        real,
+        node("Reshape", ["real", "flat"], "row"),
+        node("MatMul", ["row", "columns"], "scores"),
+    ];
+    let count = shape.iter().product();
+    let input = declared("x", FLOAT, Some(&[1, count]));
+    model(case.opset, nodes, fixed, vec![input], vec![declared("scores", FLOAT, Some(&[1, 2]))])
+}
+
 /// The shape of an input that is there.
 pub fn shape_of(case: &Case, index: usize) -> Vec<usize> {
     case.inputs[index].as_ref().map(dims_of).unwrap_or_default()

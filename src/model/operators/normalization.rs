@@ -180,6 +180,7 @@ pub(super) fn local_response(node: &Node) -> Plan {
     let size = node.positive("size", 1)?;
     let (alpha, beta, bias) =
         (node.float("alpha", 1e-4)?, node.float("beta", 0.75)?, node.float("bias", 1.0)?);
+    // Burn takes no larger exponent.
     if beta.is_nan() || beta.abs() >= 1e9 {
         return Err(format!("its beta is {beta}"));
     }

@@ -42,7 +42,7 @@ impl Along {
     }
 }
 
-/// A reduction along several axes.
+/// A reduction along several axes, which keep size 1.
 type Reduction<K> = fn(Ranked<K>, &[usize]) -> Ranked<K>;
 
 /// A reduction of real numbers by `float` and of whole ones by `int`, each along several axes.
@@ -158,10 +158,13 @@ pub(super) fn log_sum(node: &Node) -> Plan {
     reduce(node, logarithm, None, Some(f32::NEG_INFINITY))
 }
 
-/// The largest value is taken out first, so that no exponential overflows.
+/// The largest value is taken out first, so that no exponential overflows; an infinite one leaves nothing to subtract.
 pub(super) fn log_sum_exp(node: &Node) -> Plan {
     let stable = |x: Ranked<Float>, axes: &[usize]| {
-        let highest = max_float(x.clone(), axes);
+        let highest = map_ranked!(max_float(x.clone(), axes), m => {
+            let infinite = m.clone().is_inf();
+            m.mask_fill(infinite, 0.0)
+        });
         let shifted: Result<Ranked<Float>, String> =
             zip_ranked!(x, highest.clone(), (x, m) => (x - m.detach()).exp());
         // Both have one rank: a reduction keeps it.

@@ -393,6 +393,9 @@ pub(super) fn affine_grid(node: &Node) -> Plan {
             return Err("its size has no spatial dimension".into());
         };
         let rank = spatial.len();
+        if size.contains(&0) {
+            return Err(format!("its size {size:?} is empty"));
+        }
         if theta.dims() != [*batch, rank, rank + 1] || !(2..=3).contains(&rank) {
             return Err(format!("its map of shape {:?} does not fit the size {size:?}", theta.dims()));
         }

@@ -165,3 +165,28 @@ fn networks_without_rules_are_refused() {
         assert!(support.iter().any(|support| support.name == method && support.applies), "{method}");
     }
 }
+
+/// Squeeze-and-excitation and hard swish multiply computed values; DeepLIFT stays complete there, and LRP takes the gate for
+/// a constant.
+#[test]
+fn products_of_computed_values_are_followed() {
+    let external = common::generated::external;
+    for name in ["mobilenet_v3_small", "efficientnet_b0"] {
+        let model = common::read(&format!("tests/fixtures/zoo/{name}.onnx"));
+        let file = adversight::model::ModelFile { bytes: &model, external: Some(&external) };
+        let explainer = Explainer::load_with(&file, &Default::default(), &common::cpu()).unwrap();
+        let shape: Vec<usize> = std::iter::once(1).chain(explainer.model().sample_shape().unwrap()).collect();
+        let input = common::generated::picture("rules", &shape);
+        let explanation =
+            common::explain(&explainer, &input, &options("deep_lift", json!({ "baseline": "mean" })));
+        let all: f32 = explanation.attribution.data.iter().map(|value| value.abs()).sum();
+        let gap = explanation.info.completeness_gap.unwrap();
+        println!("{name}: gap {gap} of {all}");
+        assert!(gap.abs() < 1e-4 * all, "{name}: gap {gap} of {all}");
+        let support = explainer.info().methods.into_iter().find(|support| support.name == "lrp").unwrap();
+        assert!(support.applies, "{name}: {support:?}");
+        let relevance =
+            common::explain(&explainer, &input, &options("lrp", json!({ "rule": "epsilon_plus" })));
+        assert!(relevance.attribution.data.iter().any(|&value| value != 0.0), "{name}");
+    }
+}

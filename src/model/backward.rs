@@ -381,14 +381,16 @@ mod tests {
         let targets: Vec<usize> = (0..shape[0]).map(|row| (row + 1) % model.classes()).collect();
         let gradient = model.gradient(input.clone(), &targets, Score::Logit).unwrap();
         let walked = model.walk(input, None, &targets, Seed::One, &|_| Ok(None)).unwrap();
-        assert_eq!(
-            walked.logits.into_data().try_into_vec::<f32>().unwrap(),
-            gradient.logits.into_data().try_into_vec::<f32>().unwrap()
-        );
-        let (walked, gradient) = (read(walked.arrived), read(gradient.gradient));
+        let logits = (read(walked.logits.into()), read(gradient.logits.into()));
+        assert!(apart(&logits.0, &logits.1) < 1e-5, "{logits:?}");
+        apart(&read(walked.arrived), &read(gradient.gradient))
+    }
+
+    /// The norm of the difference over the norm.
+    fn apart(ours: &[f32], expected: &[f32]) -> f64 {
         let square = |x: f32| f64::from(x).powi(2);
-        let apart: f64 = walked.iter().zip(&gradient).map(|(a, b)| square(a - b)).sum();
-        let size: f64 = gradient.iter().map(|&x| square(x)).sum();
+        let apart: f64 = ours.iter().zip(expected).map(|(a, b)| square(a - b)).sum();
+        let size: f64 = expected.iter().map(|&x| square(x)).sum();
         assert!(size > 0.0);
         (apart / size).sqrt()
     }
@@ -422,7 +424,7 @@ mod tests {
         let index: serde_json::Value =
             serde_json::from_slice(&fixture("tests/fixtures/families/index.json")).unwrap();
         let mut random = ChaCha8Rng::seed_from_u64(2);
-        let mut checked = 0;
+        let (mut checked, mut far) = (0, Vec::new());
         for case in index["cases"].as_array().unwrap() {
             let name = case["name"].as_str().unwrap();
             let options = serde_json::from_value(case["explained"]["options"].clone()).unwrap();
@@ -450,9 +452,12 @@ mod tests {
             };
             let distance = distance(&model, data, &shape);
             println!("{name}: {distance:.1e}");
-            assert!(distance < 1e-5, "{name}: {distance}");
+            if distance > 1e-5 {
+                far.push(format!("{name}: {distance:.1e}"));
+            }
             checked += 1;
         }
+        assert!(far.is_empty(), "{far:?}");
         assert!(checked > 30, "{checked}");
     }
 }

@@ -54,8 +54,7 @@ pub fn train(
 ) -> Result<()> {
     let mut adam = Adam::new(network);
     let batches = data.len().div_ceil(training.batch);
-    let adversary =
-        Attack::pgd(Norm::Linf, training.attack_step, training.epsilon, training.attack_steps);
+    let adversary = Attack::pgd(Norm::Linf, training.attack_step, training.epsilon, training.attack_steps);
     for epoch in 0..training.epochs {
         let (order, mut sum) = (data.shuffled(random), 0.0);
         for (batch, chosen) in order.chunks(training.batch).enumerate() {

@@ -226,11 +226,13 @@ impl Loss {
         let (kept, destroyed) = (lead(kept), lead(destroyed));
         let at_least = |lead: &Tensor<2>, by: f32| activation::relu(lead.clone() * -1.0 + by);
         let at_most = |lead: &Tensor<2>, by: f32| activation::relu(lead.clone() + by);
-        let preserver = at_least(&kept, self.preserver_lead) * shows.clone() + at_most(&kept, 1.0) * not.clone();
-        let destroyer =
-            at_most(&destroyed, self.destroyer_lead) * shows + at_least(&destroyed, 1.0) * not;
+        let preserver =
+            at_least(&kept, self.preserver_lead) * shows.clone() + at_most(&kept, 1.0) * not.clone();
+        let destroyer = at_most(&destroyed, self.destroyer_lead) * shows + at_least(&destroyed, 1.0) * not;
         let area = (mask.clone() + 0.0005).powf_scalar(self.area_power).mean();
-        preserver.mean() * self.preserver + destroyer.mean() + area * self.area
+        preserver.mean() * self.preserver
+            + destroyer.mean()
+            + area * self.area
             + self.roughness(mask) * self.smoothness
     }
 
@@ -311,7 +313,8 @@ fn measure(network: &Network, judge: &Network, test: &Pictures) -> Value {
         };
         let mask = mask_of(&classes);
         let others: Vec<usize> = classes.iter().map(|class| (class + 5) % CLASSES).collect();
-        let sum = |mask: &Tensor<2>| f64::from(mask.clone().mean().into_scalar::<f32>()) * chosen.len() as f64;
+        let sum =
+            |mask: &Tensor<2>| f64::from(mask.clone().mean().into_scalar::<f32>()) * chosen.len() as f64;
         area += sum(&mask);
         absent_area += sum(&mask_of(&others));
         let same = |x: Tensor<2>| predicted(judge, x).iter().zip(&classes).filter(|(a, b)| a == b).count();

@@ -12,14 +12,22 @@ use rand_distr::{Distribution, StandardNormal};
 #[derive(Debug, Clone, Copy)]
 pub enum Operator {
     /// A convolution that keeps height and width.
-    Conv { weight: usize, bias: usize },
+    Conv {
+        weight: usize,
+        bias: usize,
+    },
     Relu,
     /// The largest of 2 x 2 values.
     MaxPool,
     /// A row of scores, `[N, outputs, 1, 1]`, of all values of a sample.
-    Dense { weight: usize, bias: usize },
+    Dense {
+        weight: usize,
+        bias: usize,
+    },
     /// How well each place's features fit the class that the second input names: `[N, 1, H, W]`.
-    Match { embedding: usize },
+    Match {
+        embedding: usize,
+    },
     /// The features times the sigmoid of how well they fit.
     Gate,
     /// Each value as 2 x 2 equal ones.
@@ -91,16 +99,20 @@ impl Network {
         random: &mut ChaCha8Rng,
     ) -> usize {
         let deviation = (2.0 / (from * kernel * kernel) as f32).sqrt();
-        let weight =
-            self.weight(&format!("{name}.weight"), &[to, from, kernel, kernel], deviation, random);
+        let weight = self.weight(&format!("{name}.weight"), &[to, from, kernel, kernel], deviation, random);
         let bias = self.weight(&format!("{name}.bias"), &[to], 0.0, random);
         self.add(Operator::Conv { weight, bias }, &[input])
     }
 
     /// A dense layer with He's initialisation.
-    pub fn dense(&mut self, name: &str, [from, to]: [usize; 2], input: usize, random: &mut ChaCha8Rng) -> usize {
-        let weight =
-            self.weight(&format!("{name}.weight"), &[to, from], (2.0 / from as f32).sqrt(), random);
+    pub fn dense(
+        &mut self,
+        name: &str,
+        [from, to]: [usize; 2],
+        input: usize,
+        random: &mut ChaCha8Rng,
+    ) -> usize {
+        let weight = self.weight(&format!("{name}.weight"), &[to, from], (2.0 / from as f32).sqrt(), random);
         let bias = self.weight(&format!("{name}.bias"), &[to], 0.0, random);
         self.add(Operator::Dense { weight, bias }, &[input])
     }

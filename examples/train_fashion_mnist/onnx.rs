@@ -81,8 +81,7 @@ impl Graph {
         };
         let read: Vec<String> = node.inputs.iter().map(|&index| value(index)).collect();
         let weight = |index: usize| network.weights[index].name.clone();
-        let output =
-            if number + 1 == self.last { network.output.clone() } else { value(inputs + number) };
+        let output = if number + 1 == self.last { network.output.clone() } else { value(inputs + number) };
         let part = |name: &str| format!("{output}_{name}");
         match node.operator {
             Operator::Conv { weight: w, bias } => {
@@ -134,7 +133,14 @@ impl Graph {
     fn node(&mut self, operator: &str, input: Vec<String>, output: String, attribute: Vec<AttributeProto>) {
         let name = format!("{}_{}", operator.to_lowercase(), self.nodes.len() + 1);
         let op_type = operator.to_owned();
-        self.nodes.push(NodeProto { name, op_type, input, output: vec![output], attribute, ..Default::default() });
+        self.nodes.push(NodeProto {
+            name,
+            op_type,
+            input,
+            output: vec![output],
+            attribute,
+            ..Default::default()
+        });
     }
 
     fn integers(&mut self, name: &str, values: &[i64]) {

@@ -225,6 +225,35 @@ fn papers_are_reproduced_with_their_own_numbers_beside() {
 }
 
 #[test]
+fn layers_are_randomised_from_the_output_on() {
+    let logits = |model: &str| {
+        let (file, out) = scratch("randomised_logits.npy");
+        succeed(&["logits", "--model", model, "--input", TENSOR, "--out", &out]);
+        written(&file)
+    };
+    let (file, randomised) = scratch("randomised.onnx");
+    let randomise = |rest: &[&str]| {
+        let said = succeed(&[&["randomise", "--model", TINY, "--out", &randomised], rest].concat());
+        (said.lines().map(str::to_owned).collect::<Vec<_>>(), fs::read(&file).unwrap())
+    };
+    let (all, whole) = randomise(&["--seed", "3"]);
+    assert!(all.len() > 3 && logits(&randomised) != logits(TINY));
+    assert_eq!(randomise(&["--seed", "3", "--layers", "all"]).1, whole);
+    assert_ne!(randomise(&["--seed", "4"]).1, whole);
+    let (first, last_layer) = randomise(&["--seed", "3", "--layers", "1"]);
+    assert_eq!(first, all[..1]);
+    let (second, _) = randomise(&["--seed", "3", "--layers", "2"]);
+    assert_eq!(second, all[..2]);
+    let (alone, second_alone) = randomise(&["--seed", "3", "--layers", "2", "--alone"]);
+    assert_eq!(alone, all[1..2]);
+    assert_ne!(second_alone, last_layer);
+    let refused =
+        |layers: &str| fail(&["randomise", "--model", TINY, "--out", &randomised, "--layers", layers]);
+    assert!(refused("0").contains("from 1 on"));
+    assert!(refused("1000").contains("layers with weights"));
+}
+
+#[test]
 fn mistakes_are_said_in_a_sentence() {
     let explain = |rest: &[&str]| fail(&[&["explain", "--model", TINY, "--input", TENSOR], rest].concat());
     assert!(explain(&["--method", "magic"]).contains("[method_unknown]"));

@@ -88,8 +88,8 @@ impl Kind {
     fn extent(self) -> (usize, usize) {
         match self {
             Self::Natural => (60_000, 4),
-            Self::Robust => (20_000, 4),
-            Self::RandomLabels => (1_000, 60),
+            Self::Robust => (20_000, 5),
+            Self::RandomLabels => (500, 120),
             Self::Masker | Self::Samples => (10_000, 4),
         }
     }

@@ -41,6 +41,9 @@ struct Loss {
     absent: f64,
     learning_rate: f32,
     batch: usize,
+    /// How often the classes see each picture before masks are learned, and at which step size.
+    class_epochs: usize,
+    class_learning_rate: f32,
     /// Deviation of the noise over what stands in for hidden pixels, and over the picture.
     noise: [f32; 2],
     /// Deviation of the blur that stands in for hidden pixels in one half of the pictures; in the other half it is
@@ -61,11 +64,13 @@ impl Default for Loss {
             destroyer_lead: 5.0,
             absent_first: 0.5,
             absent: 0.3,
-            learning_rate: 1e-3,
+            learning_rate: 3e-3,
             batch: 50,
+            class_epochs: 4,
+            class_learning_rate: 2e-2,
             noise: [0.05, 0.015],
             blur: 3.0,
-            grey: 0.33,
+            grey: 0.1,
         }
     }
 }
@@ -147,13 +152,14 @@ fn asked(classes: &[usize], network: &Network) -> Tensor<4> {
 }
 
 /// Learns the class embeddings: the mean fit over all places is the logit of "the picture shows the class". Returns how
-/// often that came out right in the last quarter.
+/// often that came out right in the last epoch.
 fn learn_classes(masker: &mut Masker, train: &Pictures, loss: &Loss, random: &mut ChaCha8Rng) -> f64 {
     let network = &mut masker.network;
-    let (mut adam, order) = (Adam::new(network), train.shuffled(random));
-    let (mut right, mut seen) = (0.0, 0.0);
-    let batches: Vec<&[usize]> = order.chunks(loss.batch).collect();
-    for (number, chosen) in batches.iter().enumerate() {
+    let (mut adam, mut right) = (Adam::new(network), 0.0);
+    let order: Vec<usize> = (0..loss.class_epochs).flat_map(|_| train.shuffled(random)).collect();
+    let batches = order.chunks(loss.batch);
+    let last_epoch = batches.len() - batches.len() / loss.class_epochs;
+    for (number, chosen) in batches.enumerate() {
         let (x, labels) = train.batch(chosen, &network.device);
         let (classes, present) = ask(&labels, loss.absent_first, random);
         let weights = network.watched();
@@ -161,15 +167,14 @@ fn learn_classes(masker: &mut Masker, train: &Pictures, loss: &Loss, random: &mu
         let [count, _, height, width] = fits.dims();
         let logits = fits.reshape([count, height * width]).mean_dim(1);
         let signed = logits * row(present, network);
-        if 4 * number >= 3 * batches.len() {
-            right += f64::from(signed.clone().inner().greater_elem(0.0).float().sum().into_scalar::<f32>());
-            seen += count as f64;
+        if number >= last_epoch {
+            right += f64::from(signed.clone().inner().greater_elem(0.0).float().mean().into_scalar::<f32>());
         }
         let gradients = (activation::log_sigmoid(signed).mean() * -1.0).backward();
-        adam.step(network, &weights, &gradients, 10.0 * loss.learning_rate);
+        adam.step(network, &weights, &gradients, loss.class_learning_rate);
     }
     network.weights[masker.embedding].learns = false;
-    right / seen
+    right / (order.len().div_ceil(loss.batch) - last_epoch) as f64
 }
 
 fn learn_masks(

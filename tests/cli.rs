@@ -254,6 +254,35 @@ fn layers_are_randomised_from_the_output_on() {
 }
 
 #[test]
+fn a_masker_is_named_or_lies_beside_the_model() {
+    let fixture = |name: &str| format!("tests/fixtures/fashion_mnist/{name}");
+    let (model, boot) = (fixture("natural.onnx"), fixture("9.png"));
+    let (masker, preprocessing) = (fixture("masker.onnx"), fixture("preprocessing.json"));
+    let (map, map_text) = scratch("masked.npy");
+    let explain = ["explain", "--model", &model, "--preprocessing", &preprocessing, "--input", &boot];
+    let by_masker = ["--method", "rt_sal", "--masker", &masker, "--out", &map_text];
+    succeed(&[&explain[..], &by_masker].concat());
+    let masks = npy(&fixture("masker.masks.npy")).data;
+    assert!(compare(&written(&map), &masks[9 * 784..]).relative_max < 1e-5);
+    assert!(fail(&[&explain[..], &["--method", "rt_sal"]].concat()).contains("[method_unsuited]"));
+
+    let (folder, images) = scratch("masked");
+    fs::create_dir_all(&folder).unwrap();
+    for (from, to) in
+        [(&model, "a.onnx"), (&masker, "a.masker.onnx"), (&preprocessing, "a.json"), (&boot, "boot.png")]
+    {
+        fs::copy(root().join(from), folder.join(to)).unwrap();
+    }
+    let (table, out) = scratch("masked.csv");
+    let _ = fs::remove_file(&table);
+    let beside = folder.join("a.onnx").to_str().unwrap().to_owned();
+    let evaluate = ["evaluate", "--images", &images, "--model", &beside, "--method", "rt_sal"];
+    succeed(&[&evaluate[..], &["--metric", "sparseness", "--out", &out]].concat());
+    let row = fs::read_to_string(&table).unwrap();
+    assert!(row.lines().count() == 2 && !row.contains("method_unsuited"), "{row}");
+}
+
+#[test]
 fn mistakes_are_said_in_a_sentence() {
     let explain = |rest: &[&str]| fail(&[&["explain", "--model", TINY, "--input", TENSOR], rest].concat());
     assert!(explain(&["--method", "magic"]).contains("[method_unknown]"));

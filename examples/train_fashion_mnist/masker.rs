@@ -55,11 +55,11 @@ struct Loss {
 impl Default for Loss {
     fn default() -> Self {
         Self {
-            area: 8.0,
+            area: 3.0,
             area_power: 0.3,
             smoothness: 0.005,
             border: 0.3,
-            preserver: 0.3,
+            preserver: 1.0,
             preserver_lead: 1.0,
             destroyer_lead: 5.0,
             absent_first: 0.5,

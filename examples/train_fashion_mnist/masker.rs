@@ -1,9 +1,9 @@
 //! RT-Sal's masking network (Dabkowski and Gal 2017): a U-Net on the classifier's own features that gives, in one pass,
 //! the mask of what decides for a class.
 //!
-//! Architecture, loss and their constants are those of the authors' program (saliency_model.py, mask.py): first the
-//! class embeddings learn to tell whether a class is in the picture, then the decoder learns masks. A class that is
-//! not in the picture shall get an empty mask.
+//! Architecture and loss are those of the authors' program (saliency_model.py, mask.py): first the class embeddings
+//! learn to tell whether a class is in the picture, then the decoder learns masks. A class that is not in the picture
+//! shall get an empty mask. docs/models.md says which constants differ, and why.
 
 use std::path::Path;
 
@@ -22,7 +22,8 @@ use super::{
     onnx,
 };
 
-/// The loss of the authors' program: `destroyer + area·mean (m + 0.0005)^power + smoothness·TV(m) + preserver`.
+/// The loss `D + preserver·P + area·mean((m + 0.0005)^area_power) + smoothness·TV(m)` of a mask `m`, of what it does to
+/// what it hides (D) and to what it keeps (P), and the rest of the training's constants.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
 struct Loss {
     area: f32,

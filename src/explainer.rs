@@ -10,7 +10,7 @@ use crate::{
     ClassScore, Control, Device, Error, ExplainOptions, Explanation, HostTensor, Model, Photograph,
     Preprocessing, Result, Score,
     attribution::{
-        self, read,
+        self, Masker, read,
         registry::{self, MethodSupport},
     },
     input::{check_finite, image::Region, preprocessing::Size},
@@ -75,6 +75,7 @@ pub struct Explainer {
     name: String,
     preprocessing: Option<Preprocessing>,
     labels: Option<Vec<String>>,
+    masker: Option<Masker>,
 }
 
 impl Explainer {
@@ -92,7 +93,7 @@ impl Explainer {
     /// Those of [`Model::load_with`].
     pub fn load_with(file: &ModelFile<'_>, options: &ModelOptions, device: &Device) -> Result<Self> {
         let model = Model::load_with(file, options, device)?;
-        Ok(Self { model, name: "model".into(), preprocessing: None, labels: None })
+        Ok(Self { model, name: "model".into(), preprocessing: None, labels: None, masker: None })
     }
 
     /// The same with values for the inputs that are not explained: token numbers, masks.
@@ -143,6 +144,17 @@ impl Explainer {
         Ok(self)
     }
 
+    /// Attaches a masking network that was trained for this model, which RT-Sal needs: an ONNX model that takes the
+    /// same pictures `[N, C, H, W]` and, optionally, a one for the explained class `[N, classes]`, and gives one mask
+    /// `[N, 1, H, W]` or one for each class, of values from 0 to 1.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`], and [`Error::ModelInvalid`] for a model with other ends.
+    pub fn with_masker(mut self, file: &ModelFile<'_>) -> Result<Self> {
+        self.masker = Some(Masker::load(file, &self.model)?);
+        Ok(self)
+    }
+
     /// Names the model.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
@@ -160,6 +172,11 @@ impl Explainer {
         self.preprocessing.as_ref()
     }
 
+    /// The attached masking network.
+    pub(crate) fn masker(&self) -> Option<&Masker> {
+        self.masker.as_ref()
+    }
+
     /// What the model is made of, and what is known about it.
     pub fn info(&self) -> ModelInfo {
         ModelInfo {
@@ -167,7 +184,7 @@ impl Explainer {
             graph: self.model.info().clone(),
             has_preprocessing: self.preprocessing.is_some(),
             has_labels: self.labels.is_some(),
-            methods: registry::support(&self.model),
+            methods: registry::support(&self.model, self.masker.is_some()),
         }
     }
 

@@ -237,6 +237,64 @@ fn papers_are_reproduced_with_their_own_numbers_beside() {
 }
 
 #[test]
+fn layers_are_randomised_from_the_output_on() {
+    let logits = |model: &str| {
+        let (file, out) = scratch("randomised_logits.npy");
+        succeed(&["logits", "--model", model, "--input", TENSOR, "--out", &out]);
+        written(&file)
+    };
+    let (file, randomised) = scratch("randomised.onnx");
+    let randomise = |rest: &[&str]| {
+        let said = succeed(&[&["randomise", "--model", TINY, "--out", &randomised], rest].concat());
+        (said.lines().map(str::to_owned).collect::<Vec<_>>(), fs::read(&file).unwrap())
+    };
+    let (all, whole) = randomise(&["--seed", "3"]);
+    assert!(all.len() > 3 && logits(&randomised) != logits(TINY));
+    assert_eq!(randomise(&["--seed", "3", "--layers", "all"]).1, whole);
+    assert_ne!(randomise(&["--seed", "4"]).1, whole);
+    let (first, last_layer) = randomise(&["--seed", "3", "--layers", "1"]);
+    assert_eq!(first, all[..1]);
+    let (second, _) = randomise(&["--seed", "3", "--layers", "2"]);
+    assert_eq!(second, all[..2]);
+    let (alone, second_alone) = randomise(&["--seed", "3", "--layers", "2", "--alone"]);
+    assert_eq!(alone, all[1..2]);
+    assert_ne!(second_alone, last_layer);
+    let refused =
+        |layers: &str| fail(&["randomise", "--model", TINY, "--out", &randomised, "--layers", layers]);
+    assert!(refused("0").contains("from 1 on"));
+    assert!(refused("1000").contains("layers with weights"));
+}
+
+#[test]
+fn a_masker_is_named_or_lies_beside_the_model() {
+    let fixture = |name: &str| format!("tests/fixtures/fashion_mnist/{name}");
+    let (model, boot) = (fixture("natural.onnx"), fixture("9.png"));
+    let (masker, preprocessing) = (fixture("masker.onnx"), fixture("preprocessing.json"));
+    let (map, map_text) = scratch("masked.npy");
+    let explain = ["explain", "--model", &model, "--preprocessing", &preprocessing, "--input", &boot];
+    let by_masker = ["--method", "rt_sal", "--masker", &masker, "--out", &map_text];
+    succeed(&[&explain[..], &by_masker].concat());
+    let masks = npy(&fixture("masker.masks.npy")).data;
+    assert!(compare(&written(&map), &masks[9 * 784..]).relative_max < 1e-5);
+    assert!(fail(&[&explain[..], &["--method", "rt_sal"]].concat()).contains("[method_unsuited]"));
+
+    let (folder, images) = scratch("masked");
+    fs::create_dir_all(&folder).unwrap();
+    for (from, to) in
+        [(&model, "a.onnx"), (&masker, "a.masker.onnx"), (&preprocessing, "a.json"), (&boot, "boot.png")]
+    {
+        fs::copy(root().join(from), folder.join(to)).unwrap();
+    }
+    let (table, out) = scratch("masked.csv");
+    let _ = fs::remove_file(&table);
+    let beside = folder.join("a.onnx").to_str().unwrap().to_owned();
+    let evaluate = ["evaluate", "--images", &images, "--model", &beside, "--method", "rt_sal"];
+    succeed(&[&evaluate[..], &["--metric", "sparseness", "--out", &out]].concat());
+    let row = fs::read_to_string(&table).unwrap();
+    assert!(row.lines().count() == 2 && !row.contains("method_unsuited"), "{row}");
+}
+
+#[test]
 fn mistakes_are_said_in_a_sentence() {
     let explain = |rest: &[&str]| fail(&[&["explain", "--model", TINY, "--input", TENSOR], rest].concat());
     assert!(explain(&["--method", "magic"]).contains("[method_unknown]"));

@@ -28,7 +28,11 @@ fn section(text: &mut String, method: &MethodDescription) -> std::fmt::Result {
     writeln!(text, "- Source: {paper}")?;
     writeln!(text, "- Needs: {}", needs)?;
     writeln!(text, "- Shown as: {display}")?;
-    writeln!(text, "- Cost at most: {} forward, {} backward passes\n", cost.forward, cost.backward)?;
+    writeln!(text, "- Cost at most: {} forward, {} backward passes", cost.forward, cost.backward)?;
+    if params.is_empty() {
+        return Ok(());
+    }
+    writeln!(text)?;
     table(text, params)
 }
 

@@ -31,6 +31,7 @@ pub mod registry;
 mod regression;
 mod relex;
 mod rise;
+mod rt_sal;
 mod saliency;
 mod score_cam;
 mod smoothgrad;
@@ -45,6 +46,7 @@ use burn::tensor::{Float, Tensor, TensorData, Transaction, activation};
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
+pub(crate) use rt_sal::Masker;
 pub(crate) use subject::gradients;
 pub use subject::{Control, Gradients, Progress, Subject};
 

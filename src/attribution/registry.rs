@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{
     Attribution, Subject, agi, axai, blur_ig, deconvnet, deep_lift, display::Display, expected_gradients,
     grad_cam, grad_cam_plus_plus, guided_backprop, guided_ig, input_x_gradient, integrated_gradients,
-    kernel_shap, layer_cam, lime, lrp, mask, occlusion, relex, rise, saliency, score_cam, smoothgrad,
+    kernel_shap, layer_cam, lime, lrp, mask, occlusion, relex, rise, rt_sal, saliency, score_cam, smoothgrad,
     vargrad, xrai,
 };
 use crate::{Error, Model, Result};
@@ -31,6 +31,8 @@ pub enum Need {
     Activations,
     /// A backward pass with other rules than the gradient's.
     BackwardRule,
+    /// A second network, trained to mask what the model looks at.
+    Masker,
 }
 
 /// How many samples go through the network, and how many gradients are taken.
@@ -111,6 +113,7 @@ static METHODS: &[Entry] = &[
     entry::<grad_cam::GradCam>(),
     entry::<grad_cam_plus_plus::GradCamPlusPlus>(),
     entry::<layer_cam::LayerCam>(),
+    entry::<rt_sal::RtSal>(),
     entry::<smoothgrad::SmoothGrad>(),
     entry::<vargrad::VarGrad>(),
     entry::<integrated_gradients::IntegratedGradients>(),
@@ -147,8 +150,8 @@ pub struct MethodSupport {
     pub reason: Option<String>,
 }
 
-/// Which methods apply to a model, and why others do not.
-pub(crate) fn support(model: &Model) -> Vec<MethodSupport> {
+/// Which methods apply to a model, with or without a masker, and why others do not.
+pub(crate) fn support(model: &Model, masker: bool) -> Vec<MethodSupport> {
     let picture = model.sample_shape().is_ok_and(|sample| sample.len() == 3);
     let gradient = model.is_differentiable();
     let convolution = model.nodes().iter().any(|node| node.operator == "Conv");
@@ -160,6 +163,7 @@ pub(crate) fn support(model: &Model) -> Vec<MethodSupport> {
         Need::Activations if !gradient || !convolution => {
             Some("it looks at a convolution's output, and there is none")
         }
+        Need::Masker if !masker => Some("it needs a masking network that was trained for this one"),
         _ => None,
     };
     let support = |entry: &Entry| {

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::Serialize;
 
-use super::{ExplainOptions, read, rows_to, scores, to_rows};
+use super::{ExplainOptions, Masker, read, rows_to, scores, to_rows};
 use crate::{
     DeviceKind, Error, Explainer, Model, Result,
     attack::Network,
@@ -243,6 +243,11 @@ impl<'a> Subject<'a> {
     /// The model, for its nodes.
     pub(super) fn model(&self) -> &Model {
         self.explainer.model()
+    }
+
+    /// The masking network, where one is attached.
+    pub(super) fn masker(&self) -> Option<&Masker> {
+        self.explainer.masker()
     }
 
     /// Number of values of the input.

@@ -22,7 +22,7 @@ use adversight::{
     Photograph, Preprocessing,
     attribution::registry::{self, ParamDescription},
     input::preprocessing::labels_from_config,
-    metric,
+    metric::{self, randomise},
     model::{self, Activation, ModelFile, ModelOptions},
     render::{ColourMap, overlay},
 };
@@ -63,6 +63,9 @@ enum Command {
         /// Seed of everything random.
         #[arg(long, default_value_t = 0)]
         seed: u32,
+        /// The ONNX masking network that was trained for the model, for RT-Sal.
+        #[arg(long)]
+        masker: Option<PathBuf>,
         /// A float32 .npy tensor in place of what the method would draw or compute, as name=file.npy; may be
         /// repeated.
         #[arg(long = "given", value_name = "NAME=FILE")]
@@ -92,6 +95,24 @@ enum Command {
         /// The class.
         #[arg(long)]
         target: usize,
+        /// Where to.
+        #[arg(long)]
+        out: PathBuf,
+    },
+    /// Writes an ONNX file whose last layers have forgotten what they learned (Adebayo et al. 2018).
+    Randomise {
+        /// The ONNX model.
+        #[arg(long)]
+        model: PathBuf,
+        /// How many layers with weights to randomise, from the output on, or "all".
+        #[arg(long, default_value = "all")]
+        layers: Extent,
+        /// Only the last of these layers, with all others as they were (independent randomisation).
+        #[arg(long)]
+        alone: bool,
+        /// Seed of the random weights.
+        #[arg(long, default_value_t = 0)]
+        seed: u32,
         /// Where to.
         #[arg(long)]
         out: PathBuf,
@@ -172,6 +193,22 @@ enum On {
     Gpu,
 }
 
+/// A number of layers.
+#[derive(Debug, Clone, Copy)]
+struct Extent(Option<usize>);
+
+impl std::str::FromStr for Extent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            _ if text == "all" => Ok(Self(None)),
+            Ok(0) | Err(_) => Err("give a number from 1 on, or \"all\"".into()),
+            Ok(count) => Ok(Self(Some(count))),
+        }
+    }
+}
+
 type CliResult<T = ()> = Result<T, String>;
 
 fn main() -> ExitCode {
@@ -195,6 +232,20 @@ async fn run(cli: Cli) -> CliResult {
         }
         Command::Inspect { model } => {
             println!("{}", pretty(&model::inspect(&read(&model)?).map_err(say)?)?);
+        }
+        Command::Randomise { model, layers: Extent(count), alone, seed, out } => {
+            let onnx = read(&model)?;
+            let layers = randomise::layers(&onnx).map_err(say)?;
+            let count = count.unwrap_or(layers.len());
+            if layers.is_empty() || count > layers.len() {
+                return Err(format!("{} has {} layers with weights.", model.display(), layers.len()));
+            }
+            let first = if alone { count - 1 } else { 0 };
+            let chosen = &layers[first..count];
+            write(&out, &randomise::randomise(&onnx, chosen, seed).map_err(say)?)?;
+            for layer in chosen {
+                println!("{}  ({})", layer.name, layer.operator);
+            }
         }
         Command::Metrics => {
             println!("{}", pretty(&metric::registry::metrics())?);
@@ -221,9 +272,13 @@ async fn run(cli: Cli) -> CliResult {
             let job = Job::new(&common).await?;
             write_npy(&out, &job.explainer.input_gradient(&job.tensor()?, target).await.map_err(say)?)?;
         }
-        Command::Explain { common, method, target, params, seed, given_tensors, out, png, json } => {
+        Command::Explain { common, method, target, params, seed, masker, given_tensors, out, png, json } => {
             let params = parse_params(&method, &params)?;
-            let job = Job::new(&common).await?;
+            let mut job = Job::new(&common).await?;
+            if let Some(path) = masker {
+                let bytes = read(&path)?;
+                job.explainer = job.explainer.with_masker(&bytes.as_slice().into()).map_err(say)?;
+            }
             let options = ExplainOptions { method, target, params, seed, given: given(&given_tensors)? };
             let control = Control {
                 on_progress: Box::new(|progress| {

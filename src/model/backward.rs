@@ -17,7 +17,7 @@ use super::{
 use crate::{Error, Result};
 
 /// The operators through which no gradient passes.
-const STOPS: [&str; 22] = [
+const STOPS: [&str; 26] = [
     "ArgMax",
     "ArgMin",
     "NonZero",
@@ -40,6 +40,10 @@ const STOPS: [&str; 22] = [
     "Sign",
     "Floor",
     "Ceil",
+    "Round",
+    "Hardmax",
+    "EyeLike",
+    "Range",
 ];
 
 /// A node on the way from the explained value to the scores, as far as it is known without a run.

@@ -4,6 +4,7 @@ import axai_statistics
 import broken
 import cam
 import families
+import fashion_mnist
 import imagenet
 import images
 import metrics
@@ -16,7 +17,8 @@ import tiny
 import zoo
 
 for family in (
-    images, broken, tiny, imagenet, segments, perturbation, cam, paths, relex, rules, zoo, families, axai_statistics, metrics
+    images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, zoo, families, fashion_mnist,
+    axai_statistics, metrics,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

@@ -36,7 +36,8 @@ pub struct EvaluateArgs {
     /// A folder of JPEG, PNG or float32 .npy files.
     #[arg(long)]
     pub images: PathBuf,
-    /// An ONNX model; may be repeated. Its preprocessing is read from the .json file of the same name.
+    /// An ONNX model; may be repeated. Its preprocessing is read from the .json file of the same name, its
+    /// masker for RT-Sal, where there is one, from the .masker.onnx file.
     #[arg(long = "model", required = true)]
     pub models: Vec<PathBuf>,
     /// A method with its parameters, as name or name:parameter=value,parameter=value; may be repeated.
@@ -357,7 +358,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads a model, and its preprocessing from the .json file beside it.
+    /// Reads a model, and its preprocessing and its masker from the files beside it.
     pub fn load(path: &Path, device: &Device) -> CliResult<Self> {
         let onnx = read(path)?;
         let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
@@ -366,7 +367,11 @@ impl Network {
     }
 
     fn explainer(onnx: &[u8], path: &Path, device: &Device) -> CliResult<Explainer> {
-        let explainer = Explainer::load(onnx, device).map_err(say)?;
+        let mut explainer = Explainer::load(onnx, device).map_err(say)?;
+        let masker = path.with_extension("masker.onnx");
+        if masker.exists() {
+            explainer = explainer.with_masker(&read(&masker)?.as_slice().into()).map_err(say)?;
+        }
         let beside = path.with_extension("json");
         if !beside.exists() {
             return Ok(explainer);

@@ -223,6 +223,8 @@ def cases(family, network, image):
 
     logit = network.exact(x)[0, top].item()
     for rule, method in PROPAGATIONS.items():
+        if rule == "z_plus" and network.name != "tiny":
+            continue  # but for one dense layer it is epsilon_plus
         maps = [method(path, at, top) for at in (x, x32)]
         by = "captum" if rule == "epsilon" else "zennit"
         add(

@@ -467,7 +467,6 @@ pub(super) fn clip(node: &Node) -> Plan {
 }
 
 /// A bound of `Clip`.
-#[expect(clippy::large_enum_variant, reason = "two live for the time of one call")]
 enum Bound {
     Known(Option<f32>),
     Computed(Box<Value>),

@@ -90,7 +90,7 @@ impl Kind {
             Self::Natural => (60_000, 4),
             Self::Robust => (20_000, 5),
             Self::RandomLabels => (500, 120),
-            Self::Masker | Self::Samples => (8_000, 4),
+            Self::Masker | Self::Samples => (10_000, 4),
         }
     }
 }

@@ -68,7 +68,7 @@ impl Default for Loss {
             learning_rate: 3e-3,
             batch: 50,
             class_epochs: 4,
-            class_learning_rate: 2e-2,
+            class_learning_rate: 3e-3,
             noise: [0.05, 0.015],
             blur: 3.0,
             grey: 0.1,
@@ -81,10 +81,10 @@ struct Masker {
     network: Network,
     /// How well each place fits the class.
     fit: usize,
-    embedding: usize,
 }
 
-/// The classifier's convolutions, which stay as they are, the choice of a class, and a decoder that takes up each scale.
+/// The classifier's convolutions, which stay as they are, one more that learns to know the classes, the choice of a class,
+/// and a decoder that takes up each scale.
 fn masker(classifier: &Path, random: &mut ChaCha8Rng) -> Result<Masker, String> {
     let device = Device::cpu("training");
     let inputs = [("image", [1, SIDE, SIDE]), ("class", [CLASSES, 1, 1])];
@@ -95,12 +95,14 @@ fn masker(classifier: &Path, random: &mut ChaCha8Rng) -> Result<Masker, String> 
     for weight in &mut network.weights {
         weight.learns = false;
     }
-    let embedding = network.weight("class.embedding", &[CLASSES, 32], (1.0f32 / 32.0).sqrt(), random);
+    let deep = network.conv("conv3", [32, 64, 3], deep, random);
+    let deep = network.add(Operator::Relu, &[deep]);
+    let embedding = network.weight("class.embedding", &[CLASSES, 64], (1.0f32 / 64.0).sqrt(), random);
     let fit = network.add(Operator::Match { embedding }, &[deep, 1]);
     let chosen = network.add(Operator::Gate, &[deep, fit]);
     let up = network.add(Operator::Upsample, &[chosen]);
     let joined = network.add(Operator::Concat, &[up, coarse]);
-    let middle = network.conv("decoder1", [64, 16, 3], joined, random);
+    let middle = network.conv("decoder1", [96, 16, 3], joined, random);
     let middle = network.add(Operator::Relu, &[middle]);
     let up = network.add(Operator::Upsample, &[middle]);
     let joined = network.add(Operator::Concat, &[up, fine]);
@@ -108,7 +110,7 @@ fn masker(classifier: &Path, random: &mut ChaCha8Rng) -> Result<Masker, String> 
     let last = network.add(Operator::Relu, &[last]);
     let score = network.conv("mask", [8, 1, 1], last, random);
     network.add(Operator::Sigmoid, &[score]);
-    Ok(Masker { network, fit, embedding })
+    Ok(Masker { network, fit })
 }
 
 /// Trains a masker for `natural.onnx` of `folder`; also returns its entry in the report.
@@ -174,7 +176,6 @@ fn learn_classes(masker: &mut Masker, train: &Pictures, loss: &Loss, random: &mu
         let gradients = (activation::log_sigmoid(signed).mean() * -1.0).backward();
         adam.step(network, &weights, &gradients, loss.class_learning_rate);
     }
-    network.weights[masker.embedding].learns = false;
     right / (order.len().div_ceil(loss.batch) - last_epoch) as f64
 }
 

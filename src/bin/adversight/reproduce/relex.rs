@@ -155,6 +155,13 @@ fn written(what: &str, epsilon: f32) -> String {
     format!("{what}@{epsilon}")
 }
 
+/// The methods that apply to a network; RT-Sal does where a masker lies beside it. The others stay a dash in the table.
+fn applicable<'a>(network: &Network, present: &[(&'a str, String)]) -> Vec<(&'a str, String)> {
+    let support = network.explainer.info().methods;
+    let applies = |method: &str| support.iter().any(|known| known.name == method && known.applies);
+    present.iter().filter(|(_, method)| applies(method)).cloned().collect()
+}
+
 /// Attacks every picture at every epsilon and measures every method's maps.
 async fn measure(args: &ReproduceArgs, present: &[(&str, String)]) -> CliResult<Results> {
     let mut results = Results::open(&args.out.join("relex.csv"))?;
@@ -169,8 +176,10 @@ async fn measure(args: &ReproduceArgs, present: &[(&str, String)]) -> CliResult<
         ..Row::default()
     };
     let networks = args.networks().await?;
-    let mut clock = Clock::new(networks.len() * images.len() * present.len());
+    let methods: usize = networks.iter().map(|network| applicable(network, present).len()).sum();
+    let mut clock = Clock::new(images.len() * methods);
     for network in &networks {
+        let present = applicable(network, present);
         for (number, path) in images.iter().enumerate() {
             let image = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             let pending = |method: &str, results: &Results| -> bool {
@@ -189,7 +198,7 @@ async fn measure(args: &ReproduceArgs, present: &[(&str, String)]) -> CliResult<
             let class = network.predicted(&clean).await?;
             let attacked =
                 attacked(network, &clean, class, u64::from(args.seed) << 32 | number as u64).await?;
-            for (_, method) in present {
+            for (_, method) in &present {
                 clock.show(&format!("{} {image} {method}", network.name));
                 if pending(method, &results) {
                     let clean_map = explain(network, &clean, method, class, args.seed).await?;
@@ -280,9 +289,9 @@ async fn judge(
     if applied == Applied::Compared {
         assessment = assessment.with_reference(clean_map).map_err(say)?;
     }
-    // RelEx learns a mask; other maps are scaled to one.
+    // RelEx learns a mask, and RT-Sal's network gives one; other maps are scaled to one.
     let params: Map<String, Value> = match (metric, method) {
-        ("class_retrieval", "relex") => [("mask".to_owned(), json!("raw"))].into_iter().collect(),
+        ("class_retrieval", "relex" | "rt_sal") => [("mask".to_owned(), json!("raw"))].into_iter().collect(),
         _ => Map::new(),
     };
     let found = metric::measure(&assessment, metric, &params).await.map_err(say)?.finding;

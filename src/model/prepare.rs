@@ -283,3 +283,86 @@ fn split(graph: &mut Graph, step: Step, weight: Slot, limit: usize) -> Result<Ve
     });
     Ok(made)
 }
+
+#[cfg(test)]
+mod tests {
+    use onnx_ir::{AttributeProto, Message, ModelProto, NodeProto, TensorProto};
+
+    use super::*;
+    use crate::{Device, model::file::Parsed};
+
+    fn weight(name: &str, dims: &[i64]) -> TensorProto {
+        let count: i64 = dims.iter().product();
+        TensorProto {
+            name: name.into(),
+            data_type: 1,
+            dims: dims.to_vec(),
+            float_data: (0..count).map(|at| ((at * 37) % 19) as f32 / 19.0 - 0.5).collect(),
+            ..Default::default()
+        }
+    }
+
+    fn node(operator: &str, inputs: &[&str], output: &str) -> NodeProto {
+        NodeProto {
+            name: format!("{operator} of {}", inputs[1]),
+            op_type: operator.into(),
+            input: inputs.iter().map(|&name| name.to_owned()).collect(),
+            output: vec![output.into()],
+            ..Default::default()
+        }
+    }
+
+    /// `x -> x W -> V (x W) + b`, the second product with its weights turned.
+    fn graph() -> (Graph, Slot, Slot) {
+        let mut model = ModelProto::new();
+        model.opset_import.push(Default::default());
+        model.opset_import[0].version = 13;
+        let mut gemm = node("Gemm", &["h", "v", "b"], "y");
+        gemm.attribute.push(AttributeProto { name: "transB".into(), i: 1, ..Default::default() });
+        let file = model.graph.mut_or_insert_default();
+        file.node = vec![node("MatMul", &["x", "w"], "h"), gemm];
+        file.initializer = vec![weight("w", &[8, 10]), weight("v", &[6, 10]), weight("b", &[6])];
+        for (names, ends) in [("x", &mut file.input), ("y", &mut file.output)] {
+            ends.push(Default::default());
+            ends[0].name = names.into();
+        }
+        let bytes = model.write_to_bytes().unwrap();
+        let parsed = Parsed::read(&bytes).unwrap();
+        let mut graph = Graph::read(&bytes[..].into(), &parsed, &Device::cpu("test")).unwrap();
+        let (x, y) = (graph.slot("x"), graph.slot("y"));
+        (graph, x, y)
+    }
+
+    fn run(graph: &Graph, x: Slot, y: Slot) -> Vec<f32> {
+        let rows = Tensor::<2>::from_data([[1.0, -2.0, 0.5, 3.0, 0.0, 1.5, -1.0, 2.0]], &graph.device);
+        match graph.run([(x, Value::from(rows))], &[y], |_, _| ()).unwrap().remove(0) {
+            Value::Float(y) => y.flat().into_data().try_into_vec().unwrap(),
+            _ => panic!("the output is real"),
+        }
+    }
+
+    #[test]
+    fn a_product_in_parts_is_the_product() {
+        let (whole, x, y) = graph();
+        let (mut split, ..) = graph();
+        // Three columns of W and two rows of V at a time.
+        split_weights(&mut split, 100).unwrap();
+        assert_eq!(split.steps.len(), 4 + 1 + 3 + 1);
+        let largest =
+            split.constants.iter().filter_map(|constant| constant.value.as_ref()).map(Value::len).max();
+        assert!(largest.is_some_and(|count| count * size_of::<f32>() <= 100));
+        let (expected, ours) = (run(&whole, x, y), run(&split, x, y));
+        assert!(
+            expected.iter().zip(&ours).all(|(a, b)| (a - b).abs() < 1e-6),
+            "{ours:?} instead of {expected:?}"
+        );
+    }
+
+    #[test]
+    fn weights_that_cannot_be_split_are_refused_by_the_nodes_name() {
+        let (mut graph, ..) = graph();
+        // Not even one row of V fits.
+        let error = split_weights(&mut graph, 30).unwrap_err();
+        assert_eq!((error.code(), error.node()), ("model_too_large", Some("MatMul of w")));
+    }
+}

@@ -391,8 +391,11 @@ impl Value {
         }
     }
 
-    /// A copy on another device. The elements must lie on the host: nothing is read back from a GPU.
+    /// A copy on another device of what lies on the host; `None` for what does not: nothing is read back from a GPU.
     pub(crate) fn uploaded(&self, device: &burn::tensor::Device) -> Option<Self> {
+        if self.device() != burn::tensor::Device::flex() {
+            return None;
+        }
         Some(map_value!(self, ranked => {
             let dims = ranked.dims();
             Ranked::from_data(ranked.clone().flat().into_data(), device)?.reshape(&dims)?

@@ -7,6 +7,11 @@ import { openBrowser } from "./browser.mjs";
 /** Both devices compute in 32 bits, in different orders; rounding alone stays near 1e-6. */
 const betweenDevices = { cosine: 0.9999, l2: 1e-3 };
 const withOracle = { cosine: 0.999 };
+/**
+ * MASK descends by Adam, whose first steps have one length for every cell: where a gradient is near zero, rounding decides which way.
+ * PyTorch in 32 bits differs from PyTorch in 64 by up to 5e-2 after ten steps (docs/accuracy.md).
+ */
+const withAdam = { cosine: 0.9999, l2: 1e-2 };
 
 let browser, page, faults;
 before(async () => {
@@ -145,9 +150,10 @@ test("every registered method gives the CPU's values, heatmap and words", async 
       },
       { method, params: quick[method] ?? {} },
     );
-    near(device, betweenDevices, method);
+    const tolerance = method === "mask" ? withAdam : betweenDevices;
+    near(device, tolerance, method);
     assert.equal(blank[0], blank[1], `heatmap of ${method}`);
-    if (!blank[0]) near(heatmap, betweenDevices, `heatmap of ${method}`);
+    if (!blank[0]) near(heatmap, tolerance, `heatmap of ${method}`);
     assert.deepEqual(
       infos.map(({ device }) => device),
       ["webgpu", "cpu"],

@@ -33,6 +33,23 @@ impl Substrate {
     }
 }
 
+/// Parameters of the games that take pixels out.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Removal {
+    /// Pixels that are taken out at a step.
+    #[schemars(range(min = 1, max = 1000000))]
+    pub step: usize,
+    /// What takes the place of a pixel.
+    pub substrate: Substrate,
+}
+
+impl Default for Removal {
+    fn default() -> Self {
+        Self { step: 224, substrate: Substrate::Blank }
+    }
+}
+
 /// Changes the pixels of `from` to those of `to` in `order`, `step` at a time, and follows the target's probability
 /// from none changed to all. All pictures are made on the device and read back once.
 pub(super) async fn play(

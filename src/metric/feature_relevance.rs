@@ -1,37 +1,17 @@
 //! Feature relevance R of RelEx (Lim et al. 2021, section 4.2): the harmonic mean of preservation and 1 - deletion.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{
     Assessment, Finding,
     assessment::{ascending, descending},
-    curve::{Substrate, area, play},
+    curve::{Removal, area, play},
     registry::{Better, Metric, Need},
 };
 use crate::Result;
 
 pub(super) struct FeatureRelevance;
 
-/// Parameters of feature relevance.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
-    /// Pixels that are taken out at a step.
-    #[schemars(range(min = 1, max = 1000000))]
-    step: usize,
-    /// What takes the place of a pixel.
-    substrate: Substrate,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { step: 224, substrate: Substrate::Blank }
-    }
-}
-
 impl Metric for FeatureRelevance {
-    type Config = Config;
+    type Config = Removal;
     const NAME: &'static str = "feature_relevance";
     const TITLE: &'static str = "Feature relevance R";
     const SUMMARY: &'static str = "High where the important pixels alone keep the class and their loss takes it away: \
@@ -41,7 +21,7 @@ impl Metric for FeatureRelevance {
     const NEEDS: &'static [Need] = &[Need::Predictions];
     const BETTER: Better = Better::Higher;
 
-    async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
+    async fn measure(assessment: &Assessment<'_>, config: &Removal) -> Result<Finding> {
         let empty = config.substrate.picture(assessment)?;
         let x = assessment.input_row();
         let pixels = assessment.pixels();

@@ -9,7 +9,7 @@ use super::{
     Attribution, Subject,
     display::{Channels, Display},
     hidden::{Cover, Samples},
-    partition::{MOST_TO_FIT, Partition, painted, ranked, report, too_many},
+    partition::{MOST_TO_FIT, Partition, fitted, too_many},
     registry::{Cost, Method, Need},
     regression,
 };
@@ -88,19 +88,10 @@ impl Method for KernelShap {
                 samples.count()
             ))
         })?;
-        let mut chosen = ranked(&values);
-        chosen.retain(|&segment| values[segment as usize] > 0.0);
-        chosen.truncate(config.k);
-        let map = subject.tensor(painted(&segments, &values), [1, segments.labels.len()]);
         // Of the segments' values; the map repeats each of them at every pixel.
         let gap = values.iter().sum::<f32>() - (answers[1] - answers[0]);
         let gap = subject.tensor(vec![gap], [1, 1]).reshape([1]);
-        let steps = asked.count();
-        Ok(Attribution {
-            gap: Some(gap),
-            segments: Some(report(segments, values, chosen)),
-            ..Attribution::new(map, steps)
-        })
+        Ok(Attribution { gap: Some(gap), ..fitted(subject, segments, values, config.k, asked.count()) })
     }
 }
 

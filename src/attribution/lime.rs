@@ -9,7 +9,7 @@ use super::{
     Attribution, Subject,
     display::{Channels, Display},
     hidden::{Cover, Samples},
-    partition::{MOST_TO_FIT, Partition, painted, ranked, report, too_many},
+    partition::{MOST_TO_FIT, Partition, fitted, too_many},
     registry::{Cost, Method, Need},
     regression,
 };
@@ -89,12 +89,7 @@ impl Method for Lime {
                 subject.unsuited("the samples do not determine the weights; take more, or a ridge above 0")
             })?;
         let values: Vec<f32> = coefficients.into_iter().map(|value| value as f32).collect();
-        let mut chosen = ranked(&values);
-        chosen.retain(|&segment| values[segment as usize] > 0.0);
-        chosen.truncate(config.k);
-        let map = subject.tensor(painted(&segments, &values), [1, segments.labels.len()]);
-        let steps = samples.count();
-        Ok(Attribution { segments: Some(report(segments, values, chosen)), ..Attribution::new(map, steps) })
+        Ok(fitted(subject, segments, values, config.k, samples.count()))
     }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Segmentation, Subject};
+use super::{Attribution, Segmentation, Subject};
 use crate::{
     Error, Result,
     segment::{self, QuickShift, Segments, Slic},
@@ -151,4 +151,19 @@ pub(super) fn painted(segments: &Segments, values: &[f32]) -> Vec<f32> {
 /// What a method reports of its segments.
 pub(super) fn report(segments: Segments, values: Vec<f32>, chosen: Vec<u32>) -> Segmentation {
     Segmentation { labels: segments.labels, values, chosen }
+}
+
+/// What a method gives that has fitted a value to each segment: the explanation are the `k` highest above 0.
+pub(super) fn fitted(
+    subject: &Subject<'_>,
+    segments: Segments,
+    values: Vec<f32>,
+    k: usize,
+    steps: usize,
+) -> Attribution {
+    let mut chosen = ranked(&values);
+    chosen.retain(|&segment| values[segment as usize] > 0.0);
+    chosen.truncate(k);
+    let map = subject.tensor(painted(&segments, &values), [1, segments.labels.len()]);
+    Attribution { segments: Some(report(segments, values, chosen)), ..Attribution::new(map, steps) }
 }

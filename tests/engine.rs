@@ -3,7 +3,8 @@
 mod common;
 
 use adversight::{
-    Control, Error, ExplainOptions, Explainer, HostTensor, Input, Model, Photograph, Preprocessing, Score,
+    Control, Error, ExplainOptions, Explainer, HostTensor, Input, Model, ModelFile, ModelOptions, Photograph,
+    Preprocessing, Score, model::Activation,
 };
 use serde_json::json;
 
@@ -226,4 +227,20 @@ fn preprocessing_agrees_with_pil() {
         println!("{}: mean difference {mean:.3} of 255", case["file"]);
         assert!(mean <= 1.0, "{case}: {mean}");
     }
+}
+
+/// Gradients and predictions must mean the same score: of a network with a sigmoid for each class, too.
+#[test]
+fn completeness_holds_for_the_probabilities_of_a_sigmoid() {
+    let device = common::cpu();
+    let bytes = common::read("tests/fixtures/tiny.onnx");
+    let known = ModelOptions { activation: Some(Activation::Sigmoid), ..Default::default() };
+    let explainer = Explainer::load_with(&ModelFile::from(&bytes[..]), &known, &device).unwrap();
+    let input = input();
+    let logits = pollster::block_on(explainer.logits(&input)).unwrap().data;
+    let params = json!({ "score": "probability", "steps": 500 });
+    let options = ExplainOptions { target: Some(6), ..options("integrated_gradients", params) };
+    let info = common::explain(&explainer, &input, &options).info;
+    assert!((info.target.probability - 1.0 / (1.0 + (-logits[6]).exp())).abs() < 1e-6);
+    assert!(info.completeness_gap.unwrap().abs() < 5e-3, "{:?}", info.completeness_gap);
 }

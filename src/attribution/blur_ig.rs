@@ -13,7 +13,6 @@ use super::{
     Attribution, Subject,
     display::{Channels, Display},
     registry::{Cost, Method, Need},
-    scores,
 };
 use crate::{Result, model::Score};
 
@@ -87,7 +86,7 @@ impl Method for BlurIg {
         // Completeness: the attributions should add up to f(x) - f(the most blurred picture).
         let most = Blur::new(subject, sigma(steps), config.grad_step)?.apply().0;
         let logits = subject.logits(Tensor::cat(vec![subject.input(), most], 0))?;
-        let ends = scores(logits, subject.target(), score);
+        let ends = subject.scores(logits, score);
         let gap = sum.clone().sum() - (ends.clone().slice(0..1) - ends.slice(1..2));
         Ok(Attribution { gap: Some(gap), ..Attribution::new(sum, steps) })
     }

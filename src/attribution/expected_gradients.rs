@@ -13,7 +13,6 @@ use super::{
     display::{Channels, Display},
     integrated_gradients::Baseline,
     registry::{Cost, Method, Need},
-    scores,
 };
 use crate::{Error, Result, model::Score};
 
@@ -74,7 +73,7 @@ impl Method for ExpectedGradients {
             sum = sum + (found.gradient * difference).sum_dim(0);
         }
         let map = sum / samples as f32;
-        let score_of = |points| Ok::<_, Error>(scores(subject.logits(points)?, subject.target(), score));
+        let score_of = |points| Ok::<_, Error>(subject.scores(subject.logits(points)?, score));
         let change = score_of(x)? - score_of(backgrounds)?.mean();
         let gap = map.clone().sum() - change;
         Ok(Attribution { gap: Some(gap), ..Attribution::new(map, samples) })

@@ -13,7 +13,6 @@ use super::{
     display::{Channels, Display},
     integrated_gradients::Baseline,
     registry::{Cost, Method, Need},
-    scores,
 };
 use crate::{Result, model::Score};
 
@@ -107,8 +106,8 @@ impl Method for GuidedIg {
             map = map + (before - left.clone()) * way.clone() * gradient;
         }
         // Completeness: the attributions should add up to f(x) - f(baseline).
-        let last = scores(subject.logits(input)?, subject.target(), score);
-        let gap = first.map(|first| map.clone().sum() - (last - scores(first, subject.target(), score)));
+        let last = subject.scores(subject.logits(input)?, score);
+        let gap = first.map(|first| map.clone().sum() - (last - subject.scores(first, score)));
         Ok(Attribution { gap, ..Attribution::new(map, steps) })
     }
 }

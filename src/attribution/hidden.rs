@@ -4,7 +4,7 @@ use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Subject, read, scores};
+use super::{Subject, read};
 use crate::{Error, Result, model::Score, segment::Segments};
 
 /// What stands for nothing.
@@ -134,7 +134,7 @@ impl Samples {
             let shown = subject.tensor(shown, [rows, self.segments]).select(1, labels.clone());
             let shown = shown.reshape([rows, 1, pixels]).repeat_dim(1, channels);
             let points = hidden.clone() + difference.clone() * shown.reshape([rows, channels * pixels]);
-            found.push(scores(subject.logits(points)?, subject.target(), score));
+            found.push(subject.scores(subject.logits(points)?, score));
         }
         read(Tensor::cat(found, 0)).await
     }

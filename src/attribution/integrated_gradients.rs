@@ -8,7 +8,6 @@ use super::{
     Attribution, Subject,
     display::{Channels, Display},
     registry::{Cost, Method, Need},
-    scores,
 };
 use crate::{Result, model::Score};
 
@@ -86,7 +85,7 @@ impl Method for IntegratedGradients {
             let path = baseline.clone() + alphas * difference.clone();
             let found = subject.gradients(path, &vec![subject.target(); end - start], config.score)?;
             sum = sum + found.gradient.sum_dim(0);
-            let score = scores(found.logits, subject.target(), config.score);
+            let score = subject.scores(found.logits, config.score);
             if start == 0 {
                 first = Some(score.clone().slice(0..1));
             }

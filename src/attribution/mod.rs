@@ -42,7 +42,7 @@ mod xrai;
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Float, Tensor, TensorData, Transaction, activation};
+use burn::tensor::{Float, Tensor, TensorData, Transaction};
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
@@ -50,7 +50,7 @@ pub(crate) use rt_sal::Masker;
 pub(crate) use subject::gradients;
 pub use subject::{Control, Gradients, Progress, Subject};
 
-use crate::{DeviceKind, Error, Explainer, Result, Score, input::HostTensor, model::value::Ranked, narrate};
+use crate::{DeviceKind, Error, Explainer, Result, input::HostTensor, model::value::Ranked, narrate};
 
 /// What a method leaves on the device.
 pub struct Attribution {
@@ -292,17 +292,6 @@ fn predicts(logits: Tensor<2>, class: &[usize]) -> Tensor<2> {
     let rows = classes.len();
     let wanted = Tensor::<2, burn::tensor::Int>::from_data(TensorData::new(classes, [rows, 1]), &device);
     logits.argmax(1).equal(wanted).float()
-}
-
-/// The score of each row's class, `[N]`.
-pub(crate) fn scores(logits: Tensor<2>, class: usize, score: Score) -> Tensor<1> {
-    let scored = match score {
-        Score::Logit => logits,
-        Score::Probability => activation::softmax(logits, 1),
-        Score::LogProbability => activation::log_softmax(logits, 1),
-    };
-    let rows = scored.dims()[0];
-    scored.slice([0..rows, class..class + 1]).reshape([rows])
 }
 
 /// Rows of features as a tensor in the model's shape, and back.

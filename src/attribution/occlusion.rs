@@ -10,7 +10,6 @@ use super::{
     display::{Channels, Display},
     hidden::Blank,
     registry::{Cost, Method, Need},
-    scores,
 };
 use crate::{Error, Result, model::Score};
 
@@ -71,7 +70,7 @@ impl Method for Occlusion {
         }
         let pixels = height * width;
         let (x, blank) = (subject.input(), config.hidden.picture(subject)?);
-        let whole = scores(subject.logits(x.clone())?, subject.target(), config.score);
+        let whole = subject.scores(subject.logits(x.clone())?, config.score);
         let (rows, columns) = (starts(height, config), starts(width, config));
         let windows: Vec<(usize, usize)> =
             rows.iter().flat_map(|&row| columns.iter().map(move |&column| (row, column))).collect();
@@ -91,7 +90,7 @@ impl Method for Occlusion {
             let wide = covered.clone().reshape([chunk.len(), 1, pixels]).repeat_dim(1, channels);
             let points =
                 x.clone() + (blank.clone() - x.clone()) * wide.reshape([chunk.len(), channels * pixels]);
-            let score = scores(subject.logits(points)?, subject.target(), config.score);
+            let score = subject.scores(subject.logits(points)?, config.score);
             let drop = (whole.clone() - score).reshape([1, chunk.len()]);
             sum = sum + drop.matmul(covered);
         }

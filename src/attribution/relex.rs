@@ -12,10 +12,12 @@ use super::{
     Attribution, Subject,
     display::{Channels, Display},
     registry::{Cost, Method, Need},
-    scores,
     subject::NoiseSource,
 };
-use crate::{Result, model::Score};
+use crate::{
+    Result,
+    model::{Activation, Score},
+};
 
 pub(super) struct RelEx;
 
@@ -153,7 +155,7 @@ fn descend(
         let copies = x.clone() + noise.next(rows) * sigma;
         let targets = vec![target; rows];
         let probability =
-            |logits| -> Tensor<2> { scores(logits, target, Score::Probability).reshape([rows, 1]) };
+            |logits| -> Tensor<2> { subject.scores(logits, Score::Probability).reshape([rows, 1]) };
 
         // -ln p_t(m x): by the chain rule, -x times the gradient of ln p_t at m x.
         let masked = copies.clone() * mask.clone();
@@ -177,9 +179,13 @@ fn descend(
     })
 }
 
-/// `1 - p_t` of each row as the sum of the other probabilities, which does not round to 0 where `p_t` rounds to 1,
-/// `[N, 1]`.
+/// `1 - p_t` of each row, `[N, 1]`; of a softmax as the sum of the other probabilities, which does not round to 0 where
+/// `p_t` rounds to 1.
 fn others(subject: &Subject<'_>, logits: Tensor<2>) -> Tensor<2> {
+    if subject.model().info().activation != Activation::Softmax {
+        let rows = logits.dims()[0];
+        return subject.scores(logits, Score::Probability).reshape([rows, 1]) * -1.0 + 1.0;
+    }
     let mut others = vec![1.0; subject.classes()];
     others[subject.target()] = 0.0;
     let others = subject.tensor(others, [1, subject.classes()]);

@@ -10,7 +10,6 @@ use super::{
     Attribution, Subject,
     display::{Channels, Display},
     registry::{Cost, Method, Need},
-    scores,
 };
 use crate::{Error, Result, model::Score};
 
@@ -67,7 +66,7 @@ impl Method for Rise {
             let masks = masks.rows(subject, start, rows, height, width);
             let wide = masks.clone().reshape([rows, 1, pixels]).repeat_dim(1, channels);
             let points = x.clone() * wide.reshape([rows, channels * pixels]);
-            let score = scores(subject.logits(points)?, subject.target(), Score::Probability);
+            let score = subject.scores(subject.logits(points)?, Score::Probability);
             map = map + score.reshape([1, rows]).matmul(masks);
         }
         let map = map / (count as f32 * config.probability);

@@ -10,7 +10,7 @@ use super::{
     display::{Channels, Display},
     read,
     registry::{Cost, Method, Need},
-    scores, upsample,
+    upsample,
 };
 use crate::{Result, model::Score};
 
@@ -65,7 +65,7 @@ impl Method for ScoreCam {
             let masks = upsample::bilinear(maps.clone().slice([0..1, start..end]), [height, width]);
             let masks = stretch(masks.reshape([end - start, 1, height * width]));
             let masked = (masks * picture.clone()).reshape([end - start, subject.features()]);
-            weights.push(scores(subject.logits(masked)?, subject.target(), config.score));
+            weights.push(subject.scores(subject.logits(masked)?, config.score));
         }
         let weights = activation::softmax(Tensor::cat(weights, 0), 0).reshape([1, count, 1, 1]);
         cam::attribution(subject, (weights * maps).sum_dim(1), count)

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::Serialize;
 
-use super::{ExplainOptions, Masker, read, rows_to, scores, to_rows};
+use super::{ExplainOptions, Masker, read, rows_to, to_rows};
 use crate::{
     DeviceKind, Error, Explainer, Model, Result,
     attack::Network,
@@ -314,7 +314,7 @@ impl<'a> Subject<'a> {
         let found = self.model().walk(input, reference, &[self.target], seed, rule)?;
         self.forward.set(self.forward.get() + passes);
         self.backward.set(self.backward.get() + 1);
-        let score = |logits| scores(logits, self.target, Score::Logit);
+        let score = |logits| self.scores(logits, Score::Logit);
         Ok(Relevance {
             arrived: to_rows(found.arrived)?,
             score: score(found.logits),
@@ -334,6 +334,11 @@ impl<'a> Subject<'a> {
         }
         self.forward.set(self.forward.get() + rows);
         Ok(cat(logits))
+    }
+
+    /// The score of the explained class for each row of logits, `[N]`.
+    pub(super) fn scores(&self, logits: Tensor<2>, score: Score) -> Tensor<1> {
+        self.model().class_score(logits, self.target, score)
     }
 
     /// The output of the node called `node` for the rows `points` (few enough for one batch), the gradient of each

@@ -16,7 +16,7 @@ use crate::{
     attribution::{
         self, Segmentation,
         display::{self, Channels},
-        read, registry, rows_to, scores,
+        read, registry, rows_to,
     },
     input::check_finite,
 };
@@ -318,7 +318,9 @@ impl<'a> Assessment<'a> {
         stage: &str,
         make: impl Fn(Range<usize>) -> Tensor<2>,
     ) -> Result<Vec<f64>> {
-        let chunks = self.run(rows, stage, make, |logits| scores(logits, self.target, score)).await?;
+        let chunks = self
+            .run(rows, stage, make, |logits| self.explainer.model().class_score(logits, self.target, score))
+            .await?;
         Ok(read(Tensor::cat(chunks, 0)).await?.into_iter().map(f64::from).collect())
     }
 

@@ -222,7 +222,7 @@ impl Model {
         let (source, input) = match &options.at {
             None => {
                 let input = choose("input", &infos(&inputs), options.input.as_deref(), |info| {
-                    info.element_type.contains("float") || info.element_type == "float64"
+                    info.element_type.contains("float")
                 })?;
                 (graph.slot(&input.name), input)
             }
@@ -408,7 +408,7 @@ impl Model {
             if *slot == self.source {
                 return Err(Error::InputInvalid(format!("Input \"{name}\" is the explained one.")));
             }
-            check_value(&value, info)?;
+            check_dims(value.shape(), info)?;
             let value = value.upload(&name, self.device.burn())?;
             match model.fed.iter_mut().find(|(fed, _)| fed == slot) {
                 Some((_, old)) => *old = value,
@@ -500,21 +500,10 @@ impl Model {
     /// [`Error::InputShape`].
     pub fn check_shape(&self, shape: &[usize]) -> Result<()> {
         let input = &self.info.input;
-        let fits = shape.len() == input.shape.len()
-            && shape.first().is_some_and(|&batch| batch > 0)
-            && shape
-                .iter()
-                .zip(&input.shape)
-                .skip(1)
-                .all(|(&size, want)| want.is_none_or(|want| want == size));
-        if fits {
-            return Ok(());
+        if shape.first().is_none_or(|&batch| batch == 0) {
+            return Err(misshapen(shape, input));
         }
-        Err(Error::InputShape {
-            input: input.name.clone(),
-            expected: written_shape(input),
-            actual: shape.to_vec(),
-        })
+        check_dims(shape, input)
     }
 
     /// The logits `[N, classes]` of a batch.
@@ -651,6 +640,13 @@ impl Model {
             // Scores that are probabilities already, or no probabilities at all; the logarithm is kept finite.
             (Score::LogProbability, Activation::None) => logits.clamp_min(1e-12).log(),
         }
+    }
+
+    /// The score of `class` of each row of logits, `[N]`.
+    pub(crate) fn class_score(&self, logits: Tensor<2>, class: usize, score: Score) -> Tensor<1> {
+        let scored = self.scored(logits, score);
+        let rows = scored.dims()[0];
+        scored.slice([0..rows, class..class + 1]).reshape([rows])
     }
 
     /// What one sample's scores say of the classes, on the host.
@@ -790,15 +786,15 @@ fn open_size(info: &ValueInfo) -> Error {
     ))
 }
 
-/// Checks a value against an input's declared form.
-fn check_value(value: &HostValue, info: &ValueInfo) -> Result<()> {
-    let shape = value.shape();
+/// Checks a shape against an input's declared form; any batch is accepted.
+fn check_dims(shape: &[usize], info: &ValueInfo) -> Result<()> {
     let fits = shape.len() == info.shape.len()
         && shape.iter().zip(&info.shape).skip(1).all(|(&size, want)| want.is_none_or(|want| want == size));
-    if fits {
-        return Ok(());
-    }
-    Err(Error::InputShape { input: info.name.clone(), expected: written_shape(info), actual: shape.to_vec() })
+    if fits { Ok(()) } else { Err(misshapen(shape, info)) }
+}
+
+fn misshapen(shape: &[usize], info: &ValueInfo) -> Error {
+    Error::InputShape { input: info.name.clone(), expected: written_shape(info), actual: shape.to_vec() }
 }
 
 fn written_shape(info: &ValueInfo) -> String {

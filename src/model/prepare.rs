@@ -116,7 +116,8 @@ fn folded(
 }
 
 /// Operators that hand every element on as it is.
-const MOVES_ONLY: [&str; 7] = ["Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout"];
+pub(super) const MOVES_ONLY: [&str; 7] =
+    ["Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout"];
 
 /// A softmax or sigmoid at the end of a graph.
 pub(super) struct LastActivation {

@@ -9,6 +9,7 @@ use super::{
     file::{self, Parsed},
     node::{self, Node},
     operators,
+    prepare::MOVES_ONLY,
 };
 use crate::Result;
 
@@ -138,9 +139,7 @@ fn last_activation(parsed: &Parsed) -> Option<Activation> {
         match node.op_type.as_str() {
             "Softmax" | "LogSoftmax" => return Some(Activation::Softmax),
             "Sigmoid" => return Some(Activation::Sigmoid),
-            "Identity" | "Cast" | "Reshape" | "Flatten" | "Squeeze" | "Unsqueeze" | "Dropout" => {
-                name = node.input.first()?.clone();
-            }
+            operator if MOVES_ONLY.contains(&operator) => name = node.input.first()?.clone(),
             _ => return None,
         }
     }

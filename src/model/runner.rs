@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    HostValue, ModelFile, ValueInfo, check_value,
+    HostValue, ModelFile, ValueInfo, check_dims,
     file::{self, Parsed},
     graph::{Graph, Slot},
 };
@@ -59,7 +59,7 @@ impl Runner {
                 .find(|(_, info)| info.name == name)
                 .ok_or_else(|| Error::InputInvalid(format!("There is no input \"{name}\".")))?;
             if !info.shape.is_empty() {
-                check_value(&value, info)?;
+                check_dims(value.shape(), info)?;
             }
             given.push((*slot, value.upload(&name, &self.graph.device)?));
         }

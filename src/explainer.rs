@@ -13,8 +13,13 @@ use crate::{
         self, Masker, read,
         registry::{self, MethodSupport},
     },
-    input::{check_finite, image::Region, preprocessing::Size},
-    model::{GraphInfo, HostValue, ModelFile, ModelOptions, value::Ranked},
+    input::{
+        check_finite,
+        image::Region,
+        layout::{Layout, Places},
+        preprocessing::Size,
+    },
+    model::{GraphInfo, HostValue, ModelFile, ModelOptions, PictureInput, value::Ranked},
 };
 
 /// What a user has: pixels, or a tensor that goes into the network as it is.
@@ -109,14 +114,11 @@ impl Explainer {
     /// # Errors
     /// [`Error::PreprocessingInvalid`] where its channels are not the model's.
     pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
-        let picture = self.model.picture_input().map(|info| info.shape.clone());
-        let channels = match picture.as_deref() {
-            Some([_, Some(channels), _, _]) => *channels,
-            _ => {
-                return Err(Error::PreprocessingInvalid(
-                    "the model takes no pictures, [batch, channels, height, width]".into(),
-                ));
-            }
+        let Some(PictureInput { channels, .. }) = self.model.picture_input() else {
+            return Err(Error::PreprocessingInvalid(
+                "the model takes no pictures, [batch, channels, height, width] or [batch, height, width, channels]"
+                    .into(),
+            ));
         };
         if preprocessing.mean.len() != channels {
             return Err(Error::PreprocessingInvalid(format!(
@@ -145,7 +147,7 @@ impl Explainer {
     }
 
     /// Attaches a masking network that was trained for this model, which RT-Sal needs: an ONNX model that takes the
-    /// same pictures `[N, C, H, W]` and, optionally, a one for the explained class `[N, classes]`, and gives one mask
+    /// same pictures, `[N, C, H, W]` or as the model does, and, optionally, a one for the explained class `[N, classes]`, and gives one mask
     /// `[N, 1, H, W]` or one for each class, of values from 0 to 1.
     ///
     /// # Errors
@@ -238,7 +240,7 @@ impl Explainer {
         let explained = self.model.check_shape(&tensor.shape).is_ok();
         match self.model.picture_input() {
             Some(picture) if self.model.explains_a_node() && !explained => {
-                let bound = self.with_inputs(BTreeMap::from([(picture.name.clone(), tensor.into())]))?;
+                let bound = self.with_inputs(BTreeMap::from([(picture.name.to_owned(), tensor.into())]))?;
                 let source = bound.model.source().await?;
                 Ok((Some(bound), source, region))
             }
@@ -296,11 +298,21 @@ impl Explainer {
                 "none is declared for this model, so it takes tensors but no photographs".into(),
             )
         })?;
-        let network = match self.model.picture_input().map(|info| info.shape.as_slice()) {
-            Some([_, _, Some(height), Some(width)]) => Some(Size { height: *height, width: *width }),
+        let picture = self.model.picture_input();
+        let network = match &picture {
+            Some(PictureInput { height: Some(height), width: Some(width), .. }) => {
+                Some(Size { height: *height, width: *width })
+            }
             _ => None,
         };
-        let (tensor, region) = photograph.prepare(preprocessing, network);
+        let (mut tensor, region) = photograph.prepare(preprocessing, network);
+        if picture.is_some_and(|picture| picture.channels_last)
+            && let &[1, channels, height, width] = tensor.shape.as_slice()
+        {
+            let shape = [height, width, channels];
+            tensor.data = Places::new(Layout::PictureChannelsLast, &shape).in_order(&tensor.data).into_owned();
+            tensor.shape = vec![1, height, width, channels];
+        }
         Ok((tensor, Some(region)))
     }
 

@@ -15,11 +15,48 @@ fn markdown() -> String {
          Defaults are the papers' settings. Every parameter has the same name in the npm package (`params`), on the\n\
          command line (`--param name=value`) and on the page.\n",
     );
+    text += INPUTS;
     for method in methods() {
         section(&mut text, &method).unwrap();
     }
     text
 }
+
+/// What no single method says.
+const INPUTS: &str = "
+## Inputs and their segments
+
+What the axes of an input mean follows from its shape and from what reads it; `layout` says it where that is wrong
+(`ModelOptions`, `loadModel`, `--layout`), and `info.layout` tells what was found.
+
+| layout | one input | when | a place is |
+|---|---|---|---|
+| `picture` | [channels, height, width] | three axes | a pixel |
+| `picture_channels_last` | [height, width, channels] | 1 or 3 channels at the end and not at the beginning, and no convolution reads it as it is | a pixel |
+| `sound` | [channels, time] or [time] | a convolution reads it as it is | a sample |
+| `sequence` | [steps, features] | two axes otherwise, such as the vectors of tokens | a token or a step |
+| `table` | [features] | one axis otherwise | a feature |
+| `values` | any other | | a value |
+
+A map has the shape of the input, or one value a place. Samples, tokens and features are counted from 0.
+
+AXAI, LIME, KernelSHAP, occlusion, RISE and XRAI work on segments of any input, by one rule (`segmentation` `auto`):
+
+- The caller's own segments (`given.segments`, a number for every place) always win.
+- A photograph (three channels, or one channel and a preprocessing) is cut by QuickShift. Where its shorter side is no more
+  than 8 kernel sizes, QuickShift's window would cover it, and it is cut by a grid; the paper's kernel of 1 fits pictures of
+  32 pixels.
+- A spectrogram (one channel and no preprocessing) and a picture of any other number of channels are cut by a grid, of about
+  `segments` cells.
+- A sound is cut into `segments` windows of equal length.
+- Tokens, steps, features and values are a segment each, padding tokens too: to leave them out, give segments that join them.
+  More than 1000 of them are cut into `segments` windows.
+
+Occlusion and RISE, whose windows and masks are those of pictures, hide one segment, or a random choice of segments, of what
+is no picture. XRAI joins regions from such segments and from ever coarser grids of what has neighbours, and Felzenszwalb's
+regions of pictures of one or three channels. AXAI counts the attacked values of a token's row, as its paper does for text. Methods
+that blur, enlarge or look at feature maps need a picture and say so (`method_unsuited`).
+";
 
 fn section(text: &mut String, method: &MethodDescription) -> std::fmt::Result {
     let MethodDescription { name, title, summary, paper, needs, display, cost, params } = method;

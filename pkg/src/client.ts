@@ -14,6 +14,7 @@ import type {
   DeviceReport,
   ExplainOptions as MethodOptions,
   Explanation,
+  Layout,
   MethodDescription,
   ModelInput as InputValue,
   ModelInfo,
@@ -47,6 +48,10 @@ export interface ModelSource {
   sizes?: Record<string, number> | undefined;
   /** What turns the network's scores into probabilities. Found at the end of the graph where it is left out. */
   activation?: Activation | undefined;
+  /** What the axes of the explained value mean. Found by its shape and the graph where it is left out (`model.info.layout`). */
+  layout?: Layout | undefined;
+  /** An ONNX network that was trained to mask what this one looks at, which the method `rt_sal` needs. */
+  masker?: FileSource | undefined;
   /** Files that weights lie in, by the location that the ONNX file names (`ModelReport.external`). */
   external?: Record<string, FileSource> | undefined;
   signal?: AbortSignal | undefined;
@@ -145,10 +150,11 @@ export class Engine {
   }
 
   async loadModel(source: ModelSource): Promise<Model> {
-    const { signal, onProgress, name, input, output, at, sizes, activation } = source;
+    const { signal, onProgress, name, input, output, at, sizes, activation, layout } = source;
     const external = Object.entries(source.external ?? {});
-    const [onnx, weights, labels, preprocessing, config] = await Promise.all([
+    const [onnx, masker, weights, labels, preprocessing, config] = await Promise.all([
       readFile(source.onnx, source),
+      source.masker === undefined ? null : readFile(source.masker, source),
       Promise.all(external.map(([, file]) => readFile(file, source))),
       readJson(source.labels, signal),
       readJson(source.preprocessing, signal),
@@ -158,7 +164,7 @@ export class Engine {
       labels: labels as string[] | null,
       preprocessing: preprocessing as Preprocessing | null,
       config: config as (ModelOptions["config"] & object) | null,
-      ...defined({ name, input, output, at, sizes, activation }),
+      ...defined({ name, input, output, at, sizes, activation, layout, masker: masker?.bytes }),
       ...(external.length === 0
         ? {}
         : {
@@ -167,7 +173,8 @@ export class Engine {
             ),
           }),
     };
-    const ours = [onnx, ...weights].filter((file) => file.ours).map(({ bytes }) => bytes.buffer);
+    const files = [onnx, ...(masker ? [masker] : []), ...weights];
+    const ours = files.filter((file) => file.ours).map(({ bytes }) => bytes.buffer);
     onProgress?.({ done: 0, total: 0, stage: "read" });
     const { model, info } = await this.#caller.call(
       "loadModel",

@@ -34,6 +34,8 @@ export type {
   DeviceReport,
   Explanation,
   ExplanationInfo,
+  Layer,
+  Layout,
   MethodDescription,
   MethodSupport,
   ModelInput as InputValue,

@@ -70,14 +70,15 @@ impl<'a> Rows<'a> {
     pub fn valid_range(&self, preprocessing: &Preprocessing) -> Result<(Tensor<2>, Tensor<2>)> {
         let features: usize = self.sample.iter().product();
         let channels = preprocessing.mean.len();
-        if self.sample.first() != Some(&channels) {
+        let places = self.model.places()?;
+        if places.channels != channels {
             return Err(Error::PreprocessingInvalid(format!(
                 "it declares {channels} channels, and the model takes samples of shape {:?}",
                 self.sample
             )));
         }
         let at = |pixel| {
-            self.rows((0..features).map(|i| preprocessing.to_model(i * channels / features, pixel)).collect())
+            self.rows((0..features).map(|i| preprocessing.to_model(places.channel(i), pixel)).collect())
         };
         Ok((at(0.0)?, at(255.0)?))
     }

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     Result,
     attack::{Attack, Norm, Within},
+    input::layout::Layout,
     segment::Segments,
 };
 
@@ -82,7 +83,7 @@ impl Method for Axai {
     const TITLE: &'static str = "AXAI";
     const SUMMARY: &'static str = "Attacks the network and shows the parts of the picture in which the attack gathers. How many parts are shown can be changed at no cost.";
     const PAPER: &'static str = "Rahnama, Tseng: An Adversarial Approach for Explaining the Predictions of Deep Neural Networks (2021)";
-    const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace, Need::Image];
+    const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
 
     fn cost(config: &Config) -> Cost {
@@ -98,8 +99,14 @@ impl Method for Axai {
         };
         let delta = attack.run(subject, subject.input(), &[subject.target()], &Within::default()).await?;
         let delta = read(delta.reshape([subject.features()])).await?;
-        let attacked = attacked(&delta, segments.labels.len(), config);
-        let density = densities(&segments, &attacked);
+        let density = match subject.places().layout {
+            // Text: one segment is one row of the matrix of embeddings, and its values are what is counted.
+            Layout::Sequence => {
+                let channels = subject.places().channels;
+                densities(&segments, &attacked(&delta, delta.len(), config), channels)
+            }
+            _ => densities(&segments, &attacked(&delta, segments.labels.len(), config), 1),
+        };
         let chosen = densest(&density, config.k);
         let mut shown = vec![0.0; density.len()];
         for &segment in &chosen {
@@ -134,13 +141,13 @@ fn attacked(delta: &[f32], pixels: usize, config: &Config) -> Vec<bool> {
     sum.into_iter().map(|sum| sum != 0.0).collect()
 }
 
-/// The attacked part of each segment's pixels, 0 to 1.
-fn densities(segments: &Segments, attacked: &[bool]) -> Vec<f32> {
+/// The attacked part of each segment's pixels, 0 to 1; a pixel may have several values that count each for itself.
+fn densities(segments: &Segments, attacked: &[bool], values: usize) -> Vec<f32> {
     let mut counts = vec![0usize; segments.count];
-    for (&label, &hit) in segments.labels.iter().zip(attacked) {
+    for (&label, &hit) in segments.labels.iter().cycle().zip(attacked) {
         counts[label as usize] += usize::from(hit);
     }
-    counts.iter().zip(segments.sizes()).map(|(&count, size)| count as f32 / size as f32).collect()
+    counts.iter().zip(segments.sizes()).map(|(&count, size)| count as f32 / (size * values) as f32).collect()
 }
 
 /// The `k` densest segments, and those that are as dense as the last of them.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::input::HostTensor;
+use crate::input::{HostTensor, layout::Places};
 
 /// How the channels of a pixel become one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -53,38 +53,46 @@ pub struct Heatmap {
     pub rule: String,
 }
 
-/// One value a pixel, and the height and width; `map` is `[1, C, H, W]`, or of any other shape, which is one row.
-pub fn aggregate(map: &HostTensor, rule: Channels) -> (Vec<f32>, [usize; 2]) {
-    let (channels, shape) = match map.shape.as_slice() {
-        [1, channels, height, width] => (*channels, [*height, *width]),
-        _ => (1, [1, map.data.len()]),
-    };
-    let pixels = shape[0] * shape[1];
-    let aggregated = (0..pixels)
+/// One value for each of the places of an input; `map` has the input's shape, or one value a place already.
+pub fn aggregate(map: &HostTensor, places: &Places, rule: Channels) -> Vec<f32> {
+    if map.data.len() == places.count() {
+        planes_aggregated(&map.data, places.count(), rule)
+    } else {
+        planes_aggregated(&places.planes(&map.data), places.count(), rule)
+    }
+}
+
+/// The same of values that lie channel after channel.
+pub(crate) fn planes_aggregated(planes: &[f32], pixels: usize, rule: Channels) -> Vec<f32> {
+    let channels = planes.len() / pixels;
+    (0..pixels)
         .map(|pixel| {
-            let values = (0..channels).map(|channel| map.data[channel * pixels + pixel]);
+            let values = (0..channels).map(|channel| planes[channel * pixels + pixel]);
             match rule {
                 Channels::MaxAbs => values.fold(0.0, |most, value| value.abs().max(most)),
                 Channels::SumAbs => values.map(f32::abs).sum(),
                 Channels::Mean => values.sum::<f32>() / channels as f32,
             }
         })
-        .collect();
-    (aggregated, shape)
+        .collect()
 }
 
-/// Makes the picture; `map` is `[1, C, H, W]`, or of any other shape, which is shown as one row.
-pub fn heatmap(map: &HostTensor, display: Display) -> Heatmap {
-    let (aggregated, shape) = aggregate(map, display.channels);
-    let mut sorted = aggregated.clone();
+/// Makes the picture of a map of an input with these places; what is no picture is shown as one row.
+pub fn heatmap(map: &HostTensor, places: &Places, display: Display) -> Heatmap {
+    let data = scaled(&aggregate(map, places, display.channels), display);
+    Heatmap { data, shape: [places.height, places.width], rule: display.rule() }
+}
+
+/// Aggregated values from 0 to 1.
+pub(crate) fn scaled(aggregated: &[f32], display: Display) -> Vec<f32> {
+    let mut sorted = aggregated.to_vec();
     sorted.sort_unstable_by(f32::total_cmp);
     let (low, high) = (percentile(&sorted, display.low), percentile(&sorted, display.high));
     let width = high - low;
-    let data = aggregated
+    aggregated
         .iter()
         .map(|value| if width > 0.0 { ((value - low) / width).clamp(0.0, 1.0) } else { 0.0 })
-        .collect();
-    Heatmap { data, shape, rule: display.rule() }
+        .collect()
 }
 
 /// A percentile of sorted values, between two of them by linear interpolation, as numpy's default.
@@ -98,6 +106,7 @@ pub(crate) fn percentile(sorted: &[f32], percent: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::layout::Layout;
 
     #[test]
     fn percentiles_are_numpys() {
@@ -112,7 +121,8 @@ mod tests {
     #[test]
     fn channels_are_aggregated_and_the_range_is_filled() {
         let map = HostTensor::new(vec![1.0, -2.0, 0.0, 3.0, 1.0, 0.5, 0.0, -5.0], vec![1, 2, 2, 2]).unwrap();
-        let shown = |channels| heatmap(&map, Display { channels, low: 0.0, high: 100.0 }).data;
+        let places = Places::new(Layout::Picture, &[2, 2, 2]);
+        let shown = |channels| heatmap(&map, &places, Display { channels, low: 0.0, high: 100.0 }).data;
         assert_eq!(shown(Channels::MaxAbs), [0.2, 0.4, 0.0, 1.0]);
         assert_eq!(shown(Channels::Mean), [1.0, 0.125, 0.5, 0.0]);
     }
@@ -121,6 +131,7 @@ mod tests {
     fn a_constant_map_is_shown_as_nothing() {
         let map = HostTensor::new(vec![0.0; 12], vec![1, 3, 2, 2]).unwrap();
         let display = Display { channels: Channels::Mean, low: 80.0, high: 99.0 };
-        assert_eq!(heatmap(&map, display).data, [0.0; 4]);
+        let places = Places::new(Layout::Picture, &[3, 2, 2]);
+        assert_eq!(heatmap(&map, &places, display).data, [0.0; 4]);
     }
 }

@@ -1,11 +1,11 @@
-//! Parts of a picture hidden: what is shown instead, and what the network then says.
+//! Parts of an input hidden: what is shown instead, and what the network then says.
 
 use burn::tensor::{Int, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Subject, read};
-use crate::{Error, Result, model::Score, segment::Segments};
+use crate::{Error, Result, input::layout::Layout, model::Score, segment::Segments};
 
 /// What stands for nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,7 +35,7 @@ impl Blank {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Cover {
-    /// The segment's own mean colour.
+    /// The segment's own mean colour; 0 for tokens, steps and features, of which one alone is its own mean.
     #[default]
     SegmentMean,
     /// The mean of the training data: 0 in model space.
@@ -46,11 +46,25 @@ pub(super) enum Cover {
     White,
 }
 
+impl From<Blank> for Cover {
+    fn from(blank: Blank) -> Self {
+        match blank {
+            Blank::TrainingMean => Self::TrainingMean,
+            Blank::Black => Self::Black,
+            Blank::White => Self::White,
+        }
+    }
+}
+
 impl Cover {
     fn picture(self, subject: &Subject<'_>, segments: &Segments) -> Result<Tensor<2>> {
         match self {
-            Self::SegmentMean => Ok(means(subject, segments)),
-            Self::TrainingMean => Blank::TrainingMean.picture(subject),
+            Self::SegmentMean
+                if !matches!(subject.places().layout, Layout::Sequence | Layout::Table | Layout::Values) =>
+            {
+                Ok(means(subject, segments))
+            }
+            Self::SegmentMean | Self::TrainingMean => Blank::TrainingMean.picture(subject),
             Self::Black => Blank::Black.picture(subject),
             Self::White => Blank::White.picture(subject),
         }
@@ -121,14 +135,13 @@ impl Samples {
         let x = subject.input();
         let hidden = cover.picture(subject, segments)?;
         let difference = x - hidden.clone();
-        let [channels, height, width] = subject.image()?;
-        let pixels = height * width;
+        let (channels, pixels) = (subject.places().channels, subject.places().count());
         let labels: Vec<i64> = segments.labels.iter().map(|&label| label.into()).collect();
         let labels = Tensor::<1, Int>::from_data(labels.as_slice(), &difference.device());
         let chunk = subject.batch_limit();
         let mut found = Vec::new();
         for start in (0..self.count()).step_by(chunk) {
-            subject.checkpoint(start, self.count(), "asking about pictures with hidden parts").await?;
+            subject.checkpoint(start, self.count(), "asking about inputs with hidden parts").await?;
             let rows = chunk.min(self.count() - start);
             let shown = self.shown[start * self.segments..(start + rows) * self.segments].to_vec();
             let shown = subject.tensor(shown, [rows, self.segments]).select(1, labels.clone());

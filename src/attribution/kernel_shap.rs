@@ -54,7 +54,7 @@ impl Method for KernelShap {
     const TITLE: &'static str = "KernelSHAP";
     const SUMMARY: &'static str = "Shares the score out among the parts of the picture, as the players of a game share a win. The shares add up to the score.";
     const PAPER: &'static str = "Lundberg, Lee: A Unified Approach to Interpreting Model Predictions (2017)";
-    const NEEDS: &'static [Need] = &[Need::Predictions, Need::PixelSpace, Need::Image];
+    const NEEDS: &'static [Need] = &[Need::Predictions, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 50.0, high: 99.0 };
 
     fn cost(config: &Config) -> Cost {

@@ -61,7 +61,7 @@ impl Method for Lime {
     const TITLE: &'static str = "LIME";
     const SUMMARY: &'static str = "Hides parts of the picture at random and fits a simple model to what the network then says. It needs the network's answers alone.";
     const PAPER: &'static str = "Ribeiro, Singh, Guestrin: \u{201c}Why Should I Trust You?\u{201d} Explaining the Predictions of Any Classifier (2016)";
-    const NEEDS: &'static [Need] = &[Need::Predictions, Need::PixelSpace, Need::Image];
+    const NEEDS: &'static [Need] = &[Need::Predictions, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 50.0, high: 99.0 };
 
     fn cost(config: &Config) -> Cost {

@@ -50,11 +50,16 @@ pub(crate) use rt_sal::Masker;
 pub(crate) use subject::gradients;
 pub use subject::{Control, Gradients, Progress, Subject};
 
-use crate::{DeviceKind, Error, Explainer, Result, input::HostTensor, model::value::Ranked, narrate};
+use crate::{
+    DeviceKind, Error, Explainer, Result,
+    input::{HostTensor, layout::Places},
+    model::value::Ranked,
+    narrate,
+};
 
 /// What a method leaves on the device.
 pub struct Attribution {
-    /// The attribution of every feature, `[1, features]`, or of every pixel, `[1, height * width]`.
+    /// The attribution of every feature, `[1, features]`, or of every place, `[1, height * width]`.
     map: Tensor<2>,
     /// Sum of the attributions minus the change of the score that they account for, `[1]`, for methods that
     /// promise completeness.
@@ -76,10 +81,11 @@ impl Attribution {
     }
 }
 
-/// A partition of the pixels, and what each part counted for.
+/// A partition of the pixels (samples, tokens, features), and what each part counted for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Segmentation {
-    /// The segment of every pixel, row by row, numbered from 0 without a gap.
+    /// The segment of every pixel, row by row, of every sample, token or feature in their order; numbered from 0 without
+    /// a gap.
     pub labels: Vec<u32>,
     /// The attribution of each segment.
     pub values: Vec<f32>,
@@ -227,12 +233,14 @@ pub(crate) async fn explain(
         None => next()?,
     };
     let completeness_gap = if promises_completeness { next()?.first().copied() } else { None };
+    let places = subject.places();
     let mut individual = Vec::new();
     for _ in 0..parts {
-        let row = |row: &[f32]| HostTensor { data: row.to_vec(), shape: input.shape.clone() };
-        individual.extend(next()?.chunks_exact(input.data.len()).map(row));
+        for row in next()?.chunks_exact(input.data.len()) {
+            individual.push(in_order(places, &input.shape, row.to_vec())?);
+        }
     }
-    let map = HostTensor { shape: map_shape(&input.shape, data.len())?, data };
+    let map = in_order(places, &input.shape, data)?;
     if let Some(index) = map.data.iter().position(|value| !value.is_finite()) {
         return Err(Error::invalid_model(format!("its gradient leads to no finite number at value {index}")));
     }
@@ -252,18 +260,20 @@ pub(crate) async fn explain(
         completeness_gap,
         against: attribution.against.iter().map(|&class| score(class)).collect(),
     };
-    let heatmap = display::heatmap(&map, entry.display());
+    let heatmap = display::heatmap(&map, places, entry.display());
     let predicted = score(argmax(&logits));
-    let words = narrate::explanation(&info, &predicted, &heatmap);
+    let words = narrate::explanation(&info, &predicted, &heatmap, subject.names());
     Ok(Explanation { attribution: map, heatmap, individual, segments: attribution.segments, info, words })
 }
 
-/// The shape of a map: the input's, or one channel of it.
-fn map_shape(input: &[usize], values: usize) -> Result<Vec<usize>> {
-    match input {
-        _ if input.iter().product::<usize>() == values => Ok(input.to_vec()),
-        [1, _, height, width] if height * width == values => Ok(vec![1, 1, *height, *width]),
-        _ => Err(Error::Internal(format!("a map of {values} values for an input of shape {input:?}"))),
+/// A map as a method leaves it, channel after channel or one value a place, in the order and shape of the input.
+fn in_order(places: &Places, input: &[usize], planes: Vec<f32>) -> Result<HostTensor> {
+    match planes.len() {
+        count if count == input.iter().product::<usize>() => {
+            Ok(HostTensor { data: places.in_order(&planes).into_owned(), shape: input.to_vec() })
+        }
+        count if count == places.count() => Ok(HostTensor { data: planes, shape: places.map_shape(input) }),
+        count => Err(Error::Internal(format!("a map of {count} values for an input of shape {input:?}"))),
     }
 }
 

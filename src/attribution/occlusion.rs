@@ -1,5 +1,5 @@
 //! Occlusion (Zeiler and Fergus 2014), by Captum's definition: a window slides over the picture, and each pixel gets the
-//! mean drop of the score of all windows that cover it.
+//! mean drop of the score of all windows that cover it. What is no picture is covered segment by segment.
 
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display},
-    hidden::Blank,
+    hidden::{Blank, Samples},
+    partition::{MOST_TO_FIT, Partition, fitted, too_many},
     registry::{Cost, Method, Need},
 };
 use crate::{Error, Result, model::Score};
@@ -19,7 +20,8 @@ pub(super) struct Occlusion;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Config {
-    /// Side of the window in pixels.
+    /// Side of the window in pixels. Sounds, tokens and tables are covered a segment at a time instead, as AXAI's
+    /// `segmentation` auto cuts them; and so is whatever segments are given for.
     #[schemars(range(min = 1, max = 1000))]
     window: usize,
     /// Pixels from one window to the next, no more than the window's side.
@@ -44,7 +46,7 @@ impl Method for Occlusion {
     const SUMMARY: &'static str =
         "Slides a blank window over the picture and shows where the score drops when it is covered.";
     const PAPER: &'static str = "Zeiler, Fergus: Visualizing and Understanding Convolutional Networks (2014)";
-    const NEEDS: &'static [Need] = &[Need::Predictions, Need::PixelSpace, Need::Image];
+    const NEEDS: &'static [Need] = &[Need::Predictions, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 50.0, high: 99.0 };
 
     /// Counted for a picture of 224 pixels a side.
@@ -52,7 +54,11 @@ impl Method for Occlusion {
         Cost { forward: starts(224, config).len().pow(2) + 1, backward: 0 }
     }
 
+    /// Known tensor to give: `segments`.
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        if subject.given("segments").is_some() || !subject.places().layout.is_picture() {
+            return segment_by_segment(subject, config).await;
+        }
         let [channels, height, width] = subject.image()?;
         let fault = |name: &str, reason: String| Error::ParameterInvalid {
             method: Self::NAME.into(),
@@ -97,6 +103,21 @@ impl Method for Occlusion {
         let map = sum / subject.tensor(count, [1, pixels]);
         Ok(Attribution::new(map, windows.len() + 1))
     }
+}
+
+/// The drop of the score when a segment is covered, one after the other (Captum's feature ablation).
+async fn segment_by_segment(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+    let segments = Partition::default().cut(subject).await?;
+    let n = segments.count;
+    if n > MOST_TO_FIT {
+        return Err(too_many(subject, n));
+    }
+    // The first sample shows everything, each other one all but a segment.
+    let shown = (0..(n + 1) * n).map(|i| if i % n + 1 == i / n { 0.0 } else { 1.0 }).collect();
+    let samples = Samples { shown, segments: n };
+    let scores = samples.scores(subject, &segments, config.hidden.into(), config.score).await?;
+    let drops = scores[1..].iter().map(|score| scores[0] - score).collect();
+    Ok(fitted(subject, segments, drops, n, n + 1))
 }
 
 /// Where the windows start along a side of `size` pixels; the last may reach over the edge.

@@ -1,4 +1,4 @@
-//! How methods that work on segments cut the picture, and what they leave out of it.
+//! How methods that work on segments cut the input, and what they report of it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,20 +6,23 @@ use serde::{Deserialize, Serialize};
 use super::{Attribution, Segmentation, Subject};
 use crate::{
     Error, Result,
+    input::layout::Layout,
     segment::{self, QuickShift, Segments, Slic},
 };
 use rand_distr::{Distribution, StandardNormal};
 
-/// The algorithm that cuts the picture.
+/// The algorithm that cuts the input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Algorithm {
-    /// QuickShift: segments follow colours and edges.
+    /// What suits the input.
     #[default]
+    Auto,
+    /// QuickShift: segments follow colours and edges.
     QuickShift,
     /// SLIC: segments of about equal size.
     Slic,
-    /// Equal rectangles.
+    /// Equal rectangles, or equal lengths.
     Grid,
 }
 
@@ -27,7 +30,10 @@ pub(super) enum Algorithm {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(super) struct Partition {
-    /// How the picture is cut into segments.
+    /// How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no
+    /// preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a
+    /// grid; a sound into windows of equal length; tokens (padding too), steps and features one by one, where they are
+    /// no more than 1000, else into windows. Segments that are given come before all of this.
     pub segmentation: Algorithm,
     /// QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32
     /// pixels a side.
@@ -39,7 +45,7 @@ pub(super) struct Partition {
     /// QuickShift: weight of colour against position.
     #[schemars(range(min = 0.0, max = 10.0))]
     pub ratio: f32,
-    /// SLIC and grid: about how many segments to make.
+    /// SLIC, grid and windows: about how many segments to make.
     #[schemars(range(min = 1, max = 10000))]
     pub segments: usize,
     /// SLIC: weight of position against colour.
@@ -51,7 +57,7 @@ impl Default for Partition {
     /// QuickShift as in AXAI's paper; scikit-image's SLIC.
     fn default() -> Self {
         Self {
-            segmentation: Algorithm::QuickShift,
+            segmentation: Algorithm::Auto,
             kernel_size: 8.0,
             max_dist: 10.0,
             ratio: 0.1,
@@ -62,21 +68,22 @@ impl Default for Partition {
 }
 
 impl Partition {
-    /// The segments of the subject's picture: those that were given as `segments` (a number for every pixel), or
-    /// else what the algorithm finds. QuickShift's noise against ties is drawn from the seed, or given as
-    /// `density_noise` (a value for every pixel).
+    /// The segments of the input: those that were given as `segments` (a number for every pixel, token, ...), or else
+    /// what the algorithm finds. QuickShift's noise against ties is drawn from the seed, or given as `density_noise`
+    /// (a value for every pixel).
     ///
     /// # Errors
-    /// [`Error::MethodUnsuited`] where the input is no picture, [`Error::InputInvalid`] for given tensors of another
-    /// size or with numbers that are no labels, [`Error::Cancelled`].
+    /// [`Error::MethodUnsuited`] where the algorithm follows colours and there are none, [`Error::InputInvalid`] for
+    /// given tensors of another size or with numbers that are no labels, [`Error::Cancelled`].
     pub async fn cut(&self, subject: &Subject<'_>) -> Result<Segments> {
-        subject.checkpoint(0, 1, "cutting the picture into segments").await?;
-        let [_, height, width] = subject.image()?;
+        subject.checkpoint(0, 1, "cutting the input into segments").await?;
+        let (height, width) = (subject.places().height, subject.places().width);
         let pixels = height * width;
         if let Some(given) = subject.given("segments") {
-            return labels(&given.data, pixels);
+            return labels(subject, &given.data);
         }
-        Ok(match self.segmentation {
+        Ok(match self.algorithm(subject) {
+            Algorithm::Auto => Segments::new(&(0..pixels).collect::<Vec<_>>()),
             Algorithm::Grid => segment::grid(height, width, self.segments),
             Algorithm::Slic => {
                 let compactness = f64::from(self.compactness);
@@ -86,7 +93,7 @@ impl Partition {
             Algorithm::QuickShift => {
                 let noise: Vec<f64> = match subject.given("density_noise") {
                     Some(given) if given.data.len() != pixels => {
-                        return Err(wrong_size("density_noise", pixels));
+                        return Err(wrong_size(subject, "density_noise"));
                     }
                     Some(given) => given.data.iter().map(|&value| value.into()).collect(),
                     None => {
@@ -107,9 +114,28 @@ impl Partition {
     }
 }
 
-fn labels(values: &[f32], pixels: usize) -> Result<Segments> {
-    if values.len() != pixels {
-        return Err(wrong_size("segments", pixels));
+impl Partition {
+    /// The algorithm that is meant; `Auto` is left where every place is a segment.
+    fn algorithm(&self, subject: &Subject<'_>) -> Algorithm {
+        if self.segmentation != Algorithm::Auto {
+            return self.segmentation;
+        }
+        let places = subject.places();
+        match places.layout {
+            Layout::Picture | Layout::PictureChannelsLast => {
+                // QuickShift looks three kernel sizes far to each side.
+                let wide = places.height.min(places.width) as f32 > 8.0 * self.kernel_size;
+                if subject.is_photograph() && wide { Algorithm::QuickShift } else { Algorithm::Grid }
+            }
+            Layout::Sequence | Layout::Table | Layout::Values if places.count() <= MOST_TO_FIT => Algorithm::Auto,
+            _ => Algorithm::Grid,
+        }
+    }
+}
+
+fn labels(subject: &Subject<'_>, values: &[f32]) -> Result<Segments> {
+    if values.len() != subject.places().count() {
+        return Err(wrong_size(subject, "segments"));
     }
     // Above, 32 bits do not tell whole numbers apart.
     const MOST: f32 = 16_777_216.0;
@@ -119,9 +145,11 @@ fn labels(values: &[f32], pixels: usize) -> Result<Segments> {
     Ok(Segments::new(&values.iter().map(|&label| label as usize).collect::<Vec<_>>()))
 }
 
-fn wrong_size(name: &str, pixels: usize) -> Error {
+fn wrong_size(subject: &Subject<'_>, name: &str) -> Error {
     Error::InputInvalid(format!(
-        "The given tensor \"{name}\" must hold a value for each of the {pixels} pixels."
+        "The given tensor \"{name}\" must hold a value for each of the {} {}s.",
+        subject.places().count(),
+        subject.names().place
     ))
 }
 
@@ -131,8 +159,9 @@ pub(super) const MOST_TO_FIT: usize = 1000;
 /// The error for more segments than [`MOST_TO_FIT`].
 pub(super) fn too_many(subject: &Subject<'_>, count: usize) -> Error {
     subject.unsuited(&format!(
-        "the picture falls into {count} segments, more than the {MOST_TO_FIT} that can be fitted; choose a larger \
-         kernel_size or max_dist, or fewer segments"
+        "the {} falls into {count} segments, more than the {MOST_TO_FIT} that can be fitted; choose a larger \
+         kernel_size or max_dist, or fewer segments",
+        subject.names().whole
     ))
 }
 

@@ -25,7 +25,7 @@ pub enum Need {
     Predictions,
     /// The map from the model's input to pixels: a declared preprocessing, or else the input's own range.
     PixelSpace,
-    /// A picture: an input of channels, height and width.
+    /// A picture: an input of channels, height and width, or of height, width and channels.
     Image,
     /// The output of a node, and the gradient with respect to it.
     Activations,
@@ -152,14 +152,14 @@ pub struct MethodSupport {
 
 /// Which methods apply to a model, with or without a masker, and why others do not.
 pub(crate) fn support(model: &Model, masker: bool) -> Vec<MethodSupport> {
-    let picture = model.sample_shape().is_ok_and(|sample| sample.len() == 3);
+    let picture = model.info().layout.is_picture();
     let gradient = model.is_differentiable();
     let convolution = model.nodes().iter().any(|node| node.operator == "Conv");
     let missing = |need: &Need| match need {
         Need::Gradient | Need::BackwardRule if !gradient => {
             Some("no gradient passes from the explained value to the scores")
         }
-        Need::Image if !picture => Some("the explained value is no picture, [channels, height, width]"),
+        Need::Image if !picture => Some("the explained value is no picture"),
         Need::Activations if !gradient || !convolution => {
             Some("it looks at a convolution's output, and there is none")
         }
@@ -241,8 +241,8 @@ pub enum ParamKind {
     Choice,
     /// A list of class numbers.
     Classes,
-    /// Words: the name of a node.
-    Text,
+    /// The name of a node that `ModelInfo.layers` lists, or of any other; where it is empty, of `ModelInfo.layer`.
+    Layer,
 }
 
 /// A parameter of a method.
@@ -288,7 +288,7 @@ impl ParamDescription {
                 "false" => Ok(false.into()),
                 _ => Err(format!("\"{text}\" is neither true nor false")),
             },
-            ParamKind::Choice | ParamKind::Text => Ok(text.into()),
+            ParamKind::Choice | ParamKind::Layer => Ok(text.into()),
             ParamKind::Classes => {
                 let listed = text.split(',').filter(|part| !part.trim().is_empty());
                 Ok(listed.map(integer).collect::<Result<Vec<_>, _>>()?.into())
@@ -325,8 +325,8 @@ impl ParamDescription {
                 Some(classes) if classes.iter().all(Value::is_u64) => Ok(()),
                 _ => Err(format!("{value} is no list of class numbers")),
             },
-            ParamKind::Text if !value.is_string() => Err(format!("{value} is no text")),
-            ParamKind::Boolean | ParamKind::Text => Ok(()),
+            ParamKind::Layer if !value.is_string() => Err(format!("{value} is no name of a node")),
+            ParamKind::Boolean | ParamKind::Layer => Ok(()),
         }
     }
 }
@@ -421,7 +421,7 @@ fn param(name: &str, default: Value, schema: &Value) -> ParamDescription {
         (None, Some("integer")) => ParamKind::Integer,
         (None, Some("boolean")) => ParamKind::Boolean,
         (None, Some("array")) => ParamKind::Classes,
-        (None, Some("string")) => ParamKind::Text,
+        (None, Some("string")) => ParamKind::Layer,
         _ => ParamKind::Number,
     };
     let mut title = name.replace('_', " ");

@@ -1,7 +1,7 @@
 //! RISE (Petsiuk, Das, Saenko 2018): the mean of many random soft masks, each weighted with what the network says of the
 //! picture behind it.
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
 use rand::RngExt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display},
+    partition::Partition,
     registry::{Cost, Method, Need},
 };
-use crate::{Error, Result, model::Score};
+use crate::{Error, Result, input::layout::Places, model::Score, segment::Segments};
 
 pub(super) struct Rise;
 
@@ -22,7 +23,8 @@ pub(super) struct Config {
     /// Random masks.
     #[schemars(range(min = 1, max = 100000))]
     samples: usize,
-    /// Cells of a mask along each side.
+    /// Cells of a mask along each side of a picture. The cells of sounds, tokens and tables, which have no neighbours to
+    /// shade off to, are their segments as AXAI's `segmentation` auto cuts them; and so are segments that are given.
     #[schemars(range(min = 2, max = 100))]
     grid: usize,
     /// Probability that a cell is shown.
@@ -43,7 +45,7 @@ impl Method for Rise {
     const SUMMARY: &'static str = "Shows the network thousands of randomly masked copies and averages the masks by its answers. It needs the answers alone, and time.";
     const PAPER: &'static str =
         "Petsiuk, Das, Saenko: RISE: Randomized Input Sampling for Explanation of Black-box Models (2018)";
-    const NEEDS: &'static [Need] = &[Need::Predictions, Need::Image];
+    const NEEDS: &'static [Need] = &[Need::Predictions];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
 
     fn cost(config: &Config) -> Cost {
@@ -51,17 +53,23 @@ impl Method for Rise {
     }
 
     /// Known tensors to give: `grids`, `[count, grid, grid]` of 1 for shown cells and 0 for others, with `shifts`,
-    /// `[count, 2]`, the rows and columns by which each mask is shifted; or `masks`, `[count, 1, height, width]`.
+    /// `[count, 2]`, the rows and columns by which each mask is shifted; or `masks`, `[count, 1, height, width]`; or
+    /// `segments`.
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        let [channels, height, width] = subject.image()?;
+        let &Places { channels, height, width, layout, .. } = subject.places();
         let pixels = height * width;
-        let masks = Masks::new(subject, config, height, width)?;
+        let by_segments = subject.given("segments").is_some() || !layout.is_picture();
+        let masks = if by_segments && subject.given("masks").is_none() {
+            Masks::of_segments(subject, config).await?
+        } else {
+            Masks::new(subject, config, height, width)?
+        };
         let count = masks.count(pixels);
         let x = subject.input();
         let chunk = subject.batch_limit();
         let mut map = Tensor::zeros([1, pixels], &x.device());
         for start in (0..count).step_by(chunk) {
-            subject.checkpoint(start, count, "asking about masked pictures").await?;
+            subject.checkpoint(start, count, "asking about masked inputs").await?;
             let rows = chunk.min(count - start);
             let masks = masks.rows(subject, start, rows, height, width);
             let wide = masks.clone().reshape([rows, 1, pixels]).repeat_dim(1, channels);
@@ -77,6 +85,7 @@ impl Method for Rise {
 /// The random masks: small grids that are enlarged when their turn comes, or masks as they were given.
 enum Masks<'a> {
     Grids { grids: Vec<f32>, shifts: Vec<[usize; 2]>, side: usize },
+    Segments { shown: Vec<f32>, segments: Segments },
     Whole(&'a [f32]),
 }
 
@@ -115,8 +124,18 @@ impl<'a> Masks<'a> {
         Ok(Self::Grids { grids, shifts, side })
     }
 
+    /// Masks that show each segment or none of it.
+    async fn of_segments(subject: &Subject<'_>, config: &Config) -> Result<Self> {
+        let segments = Partition::default().cut(subject).await?;
+        let mut random = subject.random();
+        let cell = |_| f32::from(random.random::<f32>() < config.probability);
+        let shown = (0..config.samples * segments.count).map(cell).collect();
+        Ok(Self::Segments { shown, segments })
+    }
+
     fn count(&self, pixels: usize) -> usize {
         match self {
+            Self::Segments { shown, segments } => shown.len() / segments.count,
             Self::Grids { shifts, .. } => shifts.len(),
             Self::Whole(masks) => masks.len() / pixels,
         }
@@ -135,6 +154,12 @@ impl<'a> Masks<'a> {
         match self {
             Self::Whole(masks) => {
                 subject.tensor(masks[start * pixels..(start + count) * pixels].to_vec(), [count, pixels])
+            }
+            Self::Segments { shown, segments } => {
+                let shown = shown[start * segments.count..(start + count) * segments.count].to_vec();
+                let labels: Vec<i64> = segments.labels.iter().map(|&label| label.into()).collect();
+                let labels = Tensor::<1, Int>::from_data(labels.as_slice(), &subject.input().device());
+                subject.tensor(shown, [count, segments.count]).select(1, labels)
             }
             Self::Grids { grids, shifts, side } => {
                 let device = subject.input().device();

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Float, Tensor};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,11 +13,11 @@ use super::{
     Attribution, Subject,
     display::{Channels, Display},
     registry::{Cost, Method, Need},
-    rows_to,
 };
 use crate::{
     Error, Model, ModelFile, ModelOptions, Result, Score,
-    model::{Activation, HostValue, ValueInfo, inspect},
+    input::layout::Places,
+    model::{Activation, HostValue, ValueInfo, inspect, value::Ranked},
 };
 
 pub(super) struct RtSal;
@@ -46,12 +46,11 @@ impl Method for RtSal {
         let masker = subject.masker().ok_or_else(|| {
             subject.unsuited(
                 "it needs a masking network that was trained for this classifier; attach one \
-                 (Explainer::with_masker, --masker)",
+                 (Explainer::with_masker, --masker, loadModel's masker)",
             )
         })?;
         subject.checkpoint(0, 1, "asking the masker").await?;
-        let mask = masker.mask(subject.input(), subject.sample(), subject.target())?;
-        Ok(Attribution::new(mask, 1))
+        Ok(Attribution::new(subject.mask(masker)?, 1))
     }
 }
 
@@ -68,16 +67,18 @@ pub(crate) struct Masker {
 impl Masker {
     /// Loads a masker for `classifier` on its device.
     ///
-    /// It takes the classifier's input `[N, C, H, W]` and, optionally, one number a class `[N, classes]`; it gives one
-    /// mask `[N, 1, H, W]`, or one for each class `[N, classes, H, W]`, of values from 0 to 1.
+    /// It takes the classifier's input `[N, C, H, W]` (or `[N, H, W, C]`, as the classifier does) and, optionally, one
+    /// number a class `[N, classes]`; it gives one mask `[N, 1, H, W]`, or one for each class `[N, classes, H, W]`, of
+    /// values from 0 to 1.
     ///
     /// # Errors
     /// Those of [`Model::load_with`], and [`Error::ModelInvalid`] for a model with other ends.
     pub(crate) fn load(file: &ModelFile<'_>, classifier: &Model) -> Result<Self> {
         let sample = classifier.sample_shape()?;
-        let [_, height, width] = sample[..] else {
+        let Places { layout, height, width, .. } = classifier.places()?;
+        if !layout.is_picture() {
             return Err(unfit("the classifier takes no pictures that could be masked"));
-        };
+        }
         let classes = classifier.classes();
         let report = inspect(file.bytes)?;
         let takes = |info: &ValueInfo, shape: &[usize]| {
@@ -119,7 +120,7 @@ impl Masker {
     }
 
     /// The mask of a class for one picture, `[1, pixels]`.
-    fn mask(&self, picture: Tensor<2>, sample: &[usize], class: usize) -> Result<Tensor<2>> {
+    pub(super) fn mask(&self, picture: Ranked<Float>, class: usize) -> Result<Tensor<2>> {
         let model = match &self.selector {
             None => self.model.clone(),
             Some(name) => {
@@ -129,7 +130,7 @@ impl Masker {
                 self.model.with_inputs(BTreeMap::from([(name.clone(), selected)]))?
             }
         };
-        let masks = model.scored(model.logits(rows_to(picture, sample)?)?, Score::Probability);
+        let masks = model.scored(model.logits(picture)?, Score::Probability);
         let first = if masks.dims()[1] == self.pixels { 0 } else { class * self.pixels };
         Ok(masks.slice([0..1, first..first + self.pixels]))
     }

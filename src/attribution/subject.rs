@@ -1,8 +1,8 @@
 //! What a method works on: one input, one class, and the model's gradients.
 
-use std::{cell::Cell, future::Future, pin::Pin};
+use std::{borrow::Cow, cell::Cell, future::Future, pin::Pin};
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{Float, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::{ExplainOptions, Masker, read, rows_to, to_rows};
 use crate::{
-    DeviceKind, Error, Explainer, Model, Result,
+    DeviceKind, Error, Explainer, Model, Preprocessing, Result,
     attack::Network,
-    input::{HostTensor, check_finite, preprocessing::ChannelOrder},
-    model::{Gradient, Score, Seed, backward::Rule},
+    input::{HostTensor, check_finite, layout::Places, preprocessing::ChannelOrder},
+    model::{Gradient, Score, Seed, backward::Rule, value::Ranked},
+    narrate::Names,
     segment::Picture,
 };
 
@@ -52,12 +53,14 @@ impl Default for Control<'_> {
     }
 }
 
-/// One input and one class to explain. Inputs and gradients are rows of features: `[N, features]`.
+/// One input and one class to explain. Inputs and gradients are rows of features, `[N, features]`, channel after channel
+/// whatever the order in which the model takes them ([`Places`]).
 pub struct Subject<'a> {
     explainer: &'a Explainer,
     control: &'a Control<'a>,
     sample: Vec<usize>,
-    host: &'a HostTensor,
+    places: Places,
+    values: Cow<'a, [f32]>,
     input: Tensor<2>,
     range: (f32, f32),
     target: usize,
@@ -115,7 +118,8 @@ impl PixelSpace {
 /// Rows of standard normal noise, one after the other, whatever the chunks in which they are asked for.
 pub(super) struct NoiseSource<'a> {
     subject: &'a Subject<'a>,
-    given: Option<&'a [f32]>,
+    given: Option<Cow<'a, [f32]>>,
+    done: usize,
     random: ChaCha8Rng,
 }
 
@@ -125,9 +129,10 @@ impl NoiseSource<'_> {
         match &mut self.given {
             None => self.subject.noise(rows, &mut self.random),
             Some(given) => {
-                let (now, later) = given.split_at(rows * self.subject.features());
-                *given = later;
-                self.subject.tensor(now.to_vec(), [rows, self.subject.features()])
+                let features = self.subject.features();
+                let now = given[self.done * features..(self.done + rows) * features].to_vec();
+                self.done += rows;
+                self.subject.tensor(now, [rows, features])
             }
         }
     }
@@ -144,12 +149,15 @@ impl<'a> Subject<'a> {
         let range = input.data.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| {
             (low.min(value), high.max(value))
         });
+        let sample = &input.shape[1..];
+        let places = explainer.model().places()?;
         Ok(Self {
             explainer,
             control,
-            sample: input.shape[1..].to_vec(),
-            host: input,
-            input: to_rows(explainer.upload(input)?)?,
+            sample: sample.to_vec(),
+            values: places.planes(&input.data),
+            input: places.planes_on_device(to_rows(explainer.upload(input)?)?),
+            places,
             range,
             target,
             options,
@@ -165,7 +173,7 @@ impl<'a> Subject<'a> {
 
     /// The values of the explained input, in model space.
     pub(super) fn values(&self) -> &[f32] {
-        &self.host.data
+        &self.values
     }
 
     /// The explained class.
@@ -183,9 +191,14 @@ impl<'a> Subject<'a> {
         self.range
     }
 
-    /// The shape of one input without the batch.
-    pub(super) fn sample(&self) -> &[usize] {
-        &self.sample
+    /// The pixels, samples, tokens or features of the input.
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// What they are called, and the whole of them.
+    pub(super) fn names(&self) -> Names {
+        Names::of(self.explainer, &self.places)
     }
 
     /// Channels, height and width of the input.
@@ -193,7 +206,23 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// [`Error::MethodUnsuited`] where the input is no picture.
     pub(super) fn image(&self) -> Result<[usize; 3]> {
-        self.sample().try_into().map_err(|_| self.unsuited("it works on pictures, [channels, height, width]"))
+        let Places { layout, channels, height, width, .. } = self.places;
+        if layout.is_picture() {
+            return Ok([channels, height, width]);
+        }
+        Err(self.unsuited("it works on pictures, [channels, height, width] or [height, width, channels]"))
+    }
+
+    /// Whether the input was prepared from a photograph, or has its three colours.
+    pub(super) fn is_photograph(&self) -> bool {
+        let Places { layout, channels, .. } = self.places;
+        let prepared = self.preprocessing().is_some() && channels == 1;
+        layout.is_picture() && (channels == 3 || prepared)
+    }
+
+    /// The preprocessing that the explained value came out of; none at a node.
+    fn preprocessing(&self) -> Option<&Preprocessing> {
+        self.explainer.preprocessing().filter(|_| !self.model().explains_a_node())
     }
 
     /// The error for a model or an input that the method cannot work on.
@@ -210,8 +239,8 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// [`Error::InputInvalid`] where they are not `rows` rows of finite numbers.
-    pub(super) fn given_rows(&self, name: &str, rows: usize) -> Result<Option<&'a [f32]>> {
-        self.given_values(name, rows * self.features())
+    pub(super) fn given_rows(&self, name: &str, rows: usize) -> Result<Option<Cow<'a, [f32]>>> {
+        Ok(self.given_values(name, rows * self.features())?.map(|values| self.places.planes(values)))
     }
 
     /// The `count` numbers that the caller gave under `name`.
@@ -237,7 +266,7 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// Those of [`Subject::given_rows`].
     pub(super) fn noise_source(&self, rows: usize, random: ChaCha8Rng) -> Result<NoiseSource<'_>> {
-        Ok(NoiseSource { subject: self, given: self.given_rows("noise", rows)?, random })
+        Ok(NoiseSource { subject: self, given: self.given_rows("noise", rows)?, done: 0, random })
     }
 
     /// The model, for its nodes.
@@ -294,10 +323,11 @@ impl<'a> Subject<'a> {
     /// The gradient of each row's score of its class in `targets`, in chunks that fit the memory.
     pub(super) fn gradients(&self, points: Tensor<2>, targets: &[usize], score: Score) -> Result<Gradients> {
         let rows = points.dims()[0];
-        let found = gradients(self.model(), &self.sample, points, targets, score)?;
+        let points = self.places.in_order_on_device(points);
+        let Gradients { gradient, logits } = gradients(self.model(), &self.sample, points, targets, score)?;
         self.forward.set(self.forward.get() + rows);
         self.backward.set(self.backward.get() + rows);
-        Ok(found)
+        Ok(Gradients { gradient: self.places.planes_on_device(gradient), logits })
     }
 
     /// Walks back from the explained class's logit to the input with `rule` at the nodes; a rule that compares with a
@@ -309,14 +339,14 @@ impl<'a> Subject<'a> {
         rule: &Rule<'_>,
     ) -> Result<Relevance> {
         let passes = 1 + usize::from(reference.is_some());
-        let reference = reference.map(|row| rows_to(row, self.sample())).transpose()?;
-        let input = rows_to(self.input(), self.sample())?;
+        let reference = reference.map(|row| self.shaped(row)).transpose()?;
+        let input = self.shaped(self.input())?;
         let found = self.model().walk(input, reference, &[self.target], seed, rule)?;
         self.forward.set(self.forward.get() + passes);
         self.backward.set(self.backward.get() + 1);
         let score = |logits| self.scores(logits, Score::Logit);
         Ok(Relevance {
-            arrived: to_rows(found.arrived)?,
+            arrived: self.places.planes_on_device(to_rows(found.arrived)?),
             score: score(found.logits),
             reference_score: found.reference_logits.map(score),
         })
@@ -330,7 +360,7 @@ impl<'a> Subject<'a> {
         for start in (0..rows).step_by(limit) {
             let end = (start + limit).min(rows);
             let chunk = if end - start == rows { points.clone() } else { points.clone().slice(start..end) };
-            logits.push(self.model().logits(rows_to(chunk, &self.sample)?)?);
+            logits.push(self.model().logits(self.shaped(chunk)?)?);
         }
         self.forward.set(self.forward.get() + rows);
         Ok(cat(logits))
@@ -351,18 +381,27 @@ impl<'a> Subject<'a> {
         score: Score,
     ) -> Result<Gradient> {
         let rows = points.dims()[0];
-        let found = self.model().gradient_at(node, rows_to(points, &self.sample)?, targets, score)?;
+        let found = self.model().gradient_at(node, self.shaped(points)?, targets, score)?;
         self.forward.set(self.forward.get() + rows);
         self.backward.set(self.backward.get() + rows);
         Ok(found)
+    }
+
+    /// Rows of features as the model takes them.
+    fn shaped(&self, rows: Tensor<2>) -> Result<Ranked<Float>> {
+        rows_to(self.places.in_order_on_device(rows), &self.sample)
+    }
+
+    /// The masking network's mask for the explained class, `[1, pixels]`.
+    pub(super) fn mask(&self, masker: &Masker) -> Result<Tensor<2>> {
+        masker.mask(self.shaped(self.input())?, self.target)
     }
 
     /// The space of pixels from 0 to 1: as the preprocessing declares it, or else the input's own range.
     pub(super) fn pixel_space(&self) -> Result<PixelSpace> {
         let features = self.features();
         let row = |values: Vec<f32>| self.tensor(values, [1, features]);
-        let at_a_node = self.model().explains_a_node();
-        let Some(preprocessing) = self.explainer.preprocessing().filter(|_| !at_a_node) else {
+        let Some(preprocessing) = self.preprocessing() else {
             let (low, high) = self.range;
             let width = if high > low { high - low } else { 1.0 };
             let same = |value| row(vec![value; features]);
@@ -374,7 +413,7 @@ impl<'a> Subject<'a> {
             });
         };
         // The explainer has checked that the preprocessing declares as many.
-        let channels = self.sample[0];
+        let channels = self.places.channels;
         let spread = |value: &dyn Fn(usize) -> f32| {
             row((0..features).map(|i| value(i * channels / features)).collect())
         };
@@ -393,14 +432,14 @@ impl<'a> Subject<'a> {
     pub(super) fn picture(&self) -> Result<Picture> {
         let [channels, height, width] = self.image()?;
         if !matches!(channels, 1 | 3) {
-            return Err(self.unsuited("it works on pictures of one or three channels"));
+            return Err(self.unsuited("it follows the colours of pictures of one or three channels"));
         }
         let (low, high) = self.range;
         let width_of_range = if high > low { high - low } else { 1.0 };
-        let preprocessing = self.explainer.preprocessing();
+        let preprocessing = self.preprocessing();
         let pixels = height * width;
         let mut data = vec![0.0; channels * pixels];
-        for (channel, plane) in self.host.data.chunks_exact(pixels).enumerate() {
+        for (channel, plane) in self.values.chunks_exact(pixels).enumerate() {
             let (factor, offset) = preprocessing
                 .map_or((1.0 / width_of_range, -low / width_of_range), |known| known.to_pixel(channel));
             let blue_first = preprocessing.is_some_and(|known| known.channel_order == ChannelOrder::Bgr);

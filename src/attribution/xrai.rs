@@ -9,13 +9,15 @@ use super::{
     Attribution, Segmentation, Subject,
     display::{Channels, Display},
     hidden::Blank,
+    partition::Partition,
     read,
     registry::{Cost, Method, Need},
 };
 use crate::{
     Error, Result,
+    input::layout::{Layout, Places},
     model::Score,
-    segment::{Felzenszwalb, Picture, Segments, felzenszwalb},
+    segment::{Felzenszwalb, Picture, Segments, felzenszwalb, grid},
 };
 
 pub(super) struct Xrai;
@@ -27,10 +29,10 @@ pub(super) struct Config {
     /// Points of integrated gradients from each of the two baselines, black and white.
     #[schemars(range(min = 2, max = 1000))]
     steps: usize,
-    /// Pixels by which every region grows, so that it holds its edges.
+    /// Pixels by which every region of a picture grows, so that it holds its edges.
     #[schemars(range(min = 0, max = 50))]
     dilation: usize,
-    /// Regions that would add fewer pixels are left out.
+    /// Regions of a picture that would add fewer pixels are left out.
     #[schemars(range(min = 1, max = 10000))]
     min_pixels: usize,
     /// The score whose gradient is taken.
@@ -56,19 +58,21 @@ impl Method for Xrai {
         "Sums up integrated gradients over regions of the picture and ranks the regions.";
     const PAPER: &'static str =
         "Kapishnikov, Bolukbasi, Viégas, Terry: XRAI: Better Attributions Through Regions (2019)";
-    const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace, Need::Image];
+    const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 50.0, high: 99.0 };
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: 2 * config.steps, backward: 2 * config.steps }
     }
 
-    /// Known tensor to give: `segments`, `[levels, 1, height, width]`, one segmentation a level.
+    /// Known tensor to give: `segments`, one segmentation a level, `[levels, 1, height, width]` for pictures.
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        let [channels, height, width] = subject.image()?;
+        let &Places { layout, channels, height, width, .. } = subject.places();
         let pixels = height * width;
+        // Other inputs have no edges to hold, and a region may be a single token.
+        let (dilation, least) = if layout.is_picture() { (config.dilation, config.min_pixels) } else { (0, 1) };
         subject.checkpoint(0, 2 * config.steps, "cutting the picture into regions").await?;
-        let levels = levels(subject, height, width)?;
+        let levels = levels(subject).await?;
         let mut integrated = subject.input().zeros_like();
         for (done, baseline) in [Blank::Black, Blank::White].into_iter().enumerate() {
             let baseline = baseline.picture(subject)?;
@@ -77,8 +81,8 @@ impl Method for Xrai {
         let map = (integrated / 2.0).reshape([channels, pixels]).max_dim(0);
         let attribution: Vec<f64> = read(map.reshape([pixels])).await?.into_iter().map(f64::from).collect();
         let regions: Vec<Vec<usize>> =
-            levels.iter().flat_map(|level| regions(level, height, width, config.dilation)).collect();
-        let ranked = rank(&attribution, &regions, config.min_pixels);
+            levels.iter().flat_map(|level| regions(level, height, width, dilation)).collect();
+        let ranked = rank(&attribution, &regions, least);
         let painted = ranked.labels.iter().map(|&label| ranked.values[label as usize]).collect();
         let map = subject.tensor(painted, [1, pixels]);
         Ok(Attribution { segments: Some(ranked), ..Attribution::new(map, 2 * config.steps) })
@@ -108,20 +112,32 @@ async fn integrate(
     Ok(difference * (sum / config.steps as f32))
 }
 
-/// The segmentations of the picture, from fine to coarse, or those that were given.
-fn levels(subject: &Subject<'_>, height: usize, width: usize) -> Result<Vec<Segments>> {
+/// The segmentations of the input, from fine to coarse, or those that were given. What has no colours to follow is cut
+/// into equal parts, and those into ever coarser ones where they have neighbours.
+async fn levels(subject: &Subject<'_>) -> Result<Vec<Segments>> {
+    let &Places { layout, channels, height, width, .. } = subject.places();
     let pixels = height * width;
     if let Some(given) = subject.given("segments") {
         let whole = |label: &f32| label.fract() == 0.0 && *label >= 0.0;
         if !given.data.len().is_multiple_of(pixels) || !given.data.iter().all(whole) {
             return Err(Error::InputInvalid(format!(
-                "The given tensor \"segments\" must be of shape [levels, 1, {height}, {width}] and hold whole numbers \
-                 from 0 on."
+                "The given tensor \"segments\" must hold whole numbers from 0 on, {pixels} a level: one for each {}.",
+                subject.names().place
             )));
         }
         let level =
             |labels: &[f32]| Segments::new(&labels.iter().map(|&label| label as usize).collect::<Vec<_>>());
         return Ok(given.data.chunks_exact(pixels).map(level).collect());
+    }
+    if !layout.is_picture() || !matches!(channels, 1 | 3) {
+        let finest = Partition::default().cut(subject).await?;
+        let mut parts = finest.count / 2;
+        let mut levels = vec![finest];
+        while parts > 1 && !matches!(layout, Layout::Table | Layout::Values) {
+            levels.push(grid(height, width, parts));
+            parts /= 2;
+        }
+        return Ok(levels);
     }
     let picture = spread(&subject.picture()?);
     Ok(SCALES

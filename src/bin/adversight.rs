@@ -21,7 +21,7 @@ use adversight::{
     ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
     Photograph, Preprocessing,
     attribution::registry::{self, ParamDescription},
-    input::preprocessing::labels_from_config,
+    input::{layout::Layout, preprocessing::labels_from_config},
     metric::{self, randomise},
     model::{self, Activation, ModelFile, ModelOptions},
     render::{ColourMap, overlay},
@@ -165,12 +165,20 @@ struct Common {
     /// How scores become probabilities [default: found in the graph].
     #[arg(long, value_enum)]
     activation: Option<Scores>,
+    /// What the axes of the explained value mean: picture, picture_channels_last, sound, sequence, table or values
+    /// [default: found by its shape and the graph].
+    #[arg(long, value_parser = layout)]
+    layout: Option<Layout>,
     /// Class names: a JSON list, a config.json with id2label, or a text file with one name a line.
     #[arg(long)]
     labels: Option<PathBuf>,
     /// The device that computes.
     #[arg(long, value_enum, default_value_t = On::Cpu)]
     device: On,
+}
+
+fn layout(name: &str) -> Result<Layout, String> {
+    serde_json::from_value(name.into()).map_err(|error| error.to_string())
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -352,6 +360,7 @@ impl Common {
             output: self.output_name.clone(),
             at: self.at.clone(),
             sizes,
+            layout: self.layout,
             activation: self.activation.map(|scores| match scores {
                 Scores::Softmax => Activation::Softmax,
                 Scores::Sigmoid => Activation::Sigmoid,

@@ -1,6 +1,7 @@
 //! What a metric works on: a map, the input that it explains, the network, and what else is known.
 
 use std::{
+    borrow::Cow,
     cell::{Cell, RefCell},
     cmp::Ordering,
     collections::BTreeMap,
@@ -18,25 +19,27 @@ use crate::{
         display::{self, Channels},
         read, registry, rows_to,
     },
-    input::check_finite,
+    input::{check_finite, layout::Places},
 };
 
 /// One explanation under judgement.
 ///
 /// A map has the input's shape, or one value a pixel (`[1, 1, H, W]` for an input `[1, C, H, W]`). Whatever ranks or
-/// compares pixels works on the map with its channels aggregated, by default as the method shows it. Inputs that are
-/// no pictures count every value as a pixel.
+/// compares pixels works on the map with its channels aggregated, by default as the method shows it. What is no picture
+/// has its samples, tokens or features in the place of pixels ([`Places`]).
 pub struct Assessment<'a> {
     pub(super) explainer: &'a Explainer,
-    pub(super) input: &'a HostTensor,
-    pub(super) map: &'a HostTensor,
+    places: Places,
+    /// Its values lie channel after channel, whatever the order in which the model takes them; as those of the maps do.
+    pub(super) input: Cow<'a, HostTensor>,
+    pub(super) map: Cow<'a, HostTensor>,
     pub(super) target: usize,
     control: &'a Control<'a>,
     channels: Channels,
     seed: u32,
     options: Option<&'a ExplainOptions>,
     segments: Option<&'a Segmentation>,
-    reference: Option<&'a HostTensor>,
+    reference: Option<Cow<'a, HostTensor>>,
     object: Option<&'a [bool]>,
     randomised: Option<&'a Explainer>,
     given: BTreeMap<String, HostTensor>,
@@ -66,11 +69,13 @@ impl<'a> Assessment<'a> {
                 input.shape[0]
             )));
         }
-        check_map(map, input)?;
+        let places = explainer.model().places()?;
+        check_map(map, input, &places)?;
         Ok(Self {
             explainer,
-            input,
-            map,
+            input: planes(input, &places),
+            map: planes(map, &places),
+            places,
             target,
             control,
             channels: Channels::SumAbs,
@@ -141,8 +146,8 @@ impl<'a> Assessment<'a> {
     /// # Errors
     /// [`Error::MapNotFinite`], [`Error::MapShape`].
     pub fn with_reference(mut self, reference: &'a HostTensor) -> Result<Self> {
-        check_map(reference, self.input)?;
-        self.reference = Some(reference);
+        check_map(reference, &self.input, &self.places)?;
+        self.reference = Some(planes(reference, &self.places));
         Ok(self)
     }
 
@@ -191,8 +196,8 @@ impl<'a> Assessment<'a> {
     }
 
     /// The second map.
-    pub(super) fn reference(&self) -> Result<&'a HostTensor> {
-        self.reference.ok_or_else(|| self.unsuited("it compares with a second map, and none was given"))
+    pub(super) fn reference(&self) -> Result<&HostTensor> {
+        self.reference.as_deref().ok_or_else(|| self.unsuited("it compares with a second map, and none was given"))
     }
 
     /// The pixels of the object.
@@ -229,7 +234,7 @@ impl<'a> Assessment<'a> {
             )));
         }
         check_finite(&given.data)?;
-        Ok(Some(given.data.chunks_exact(features).map(<[f32]>::to_vec).collect()))
+        Ok(Some(self.places.planes(&given.data).chunks_exact(features).map(<[f32]>::to_vec).collect()))
     }
 
     /// A generator for everything random; the same on every device.
@@ -251,23 +256,21 @@ impl<'a> Assessment<'a> {
 
     /// Channels, height and width of the input.
     pub(super) fn image(&self) -> Result<[usize; 3]> {
-        match self.input.shape.as_slice() {
-            [1, channels, height, width] => Ok([*channels, *height, *width]),
-            _ => Err(self.unsuited("it works on pictures, [channels, height, width]")),
+        let Places { layout, channels, height, width, .. } = self.places;
+        match layout.is_picture() {
+            true => Ok([channels, height, width]),
+            false => Err(self.unsuited("it works on pictures")),
         }
     }
 
-    /// Channels of the input; 1 where it is no picture.
+    /// Values of a pixel, a sample, a token or a feature of the input.
     pub(super) fn input_channels(&self) -> usize {
-        match self.input.shape.as_slice() {
-            [_, channels, _, _] => *channels,
-            _ => 1,
-        }
+        self.places.channels
     }
 
-    /// Pixels of the input, or values where it is no picture.
+    /// Pixels, samples, tokens or features of the input.
     pub(super) fn positions(&self) -> usize {
-        self.input.data.len() / self.input_channels()
+        self.places.count()
     }
 
     /// Smallest and largest value of the input, and how far they are apart (1 for a constant input).
@@ -282,12 +285,13 @@ impl<'a> Assessment<'a> {
 
     /// The map with its channels aggregated: one value a pixel.
     pub(super) fn pixels(&self) -> Vec<f64> {
-        self.aggregate(self.map)
+        self.aggregate(&self.map)
     }
 
     /// Any map of this input with its channels aggregated as the judged one.
     pub(super) fn aggregate(&self, map: &HostTensor) -> Vec<f64> {
-        display::aggregate(map, self.channels).0.into_iter().map(f64::from).collect()
+        let aggregated = display::planes_aggregated(&map.data, self.positions(), self.channels);
+        aggregated.into_iter().map(f64::from).collect()
     }
 
     /// The judged map with one value for each of the input's; a value a pixel is spread over its channels, so that
@@ -366,13 +370,15 @@ impl<'a> Assessment<'a> {
         for start in (0..rows).step_by(limit) {
             self.checkpoint(start, rows, stage).await?;
             let chunk = make(start..(start + limit).min(rows));
+            let chunk = self.places.in_order_on_device(chunk);
             kept.push(keep(model.logits(rows_to(chunk, sample)?)?));
         }
         self.forward.set(self.forward.get() + rows);
         Ok(kept)
     }
 
-    /// The map of `input` by the method of the judged one, for the same class; `change` may alter its options.
+    /// The map of `input` (channel after channel, as the map is then) by the method of the judged one, for the same class;
+    /// `change` may alter its options.
     pub(super) async fn explain(
         &self,
         explainer: &Explainer,
@@ -388,7 +394,10 @@ impl<'a> Assessment<'a> {
             is_cancelled: Box::new(|| (self.control.is_cancelled)()),
             pause: Box::new(|| (self.control.pause)()),
         };
-        Ok(attribution::explain(explainer, input, &options, &control).await?.attribution)
+        let data = self.places.in_order(&input.data).into_owned();
+        let input = HostTensor { data, shape: input.shape.clone() };
+        let found = attribution::explain(explainer, &input, &options, &control).await?.attribution;
+        Ok(planes(&found, &self.places).into_owned())
     }
 
     /// Reports progress, lets the host breathe, and ends the metric where it was cancelled.
@@ -399,13 +408,21 @@ impl<'a> Assessment<'a> {
     }
 }
 
+/// The values of an input, or of a map of it, channel after channel.
+fn planes<'t>(tensor: &'t HostTensor, places: &Places) -> Cow<'t, HostTensor> {
+    // One value a place has no channels.
+    if tensor.data.len() == places.count() {
+        return Cow::Borrowed(tensor);
+    }
+    match places.planes(&tensor.data) {
+        Cow::Borrowed(_) => Cow::Borrowed(tensor),
+        Cow::Owned(data) => Cow::Owned(HostTensor { data, shape: tensor.shape.clone() }),
+    }
+}
+
 /// Checks that a map is finite and belongs to the input.
-fn check_map(map: &HostTensor, input: &HostTensor) -> Result<()> {
-    let fits = match (map.shape.as_slice(), input.shape.as_slice()) {
-        (map, input) if map == input => true,
-        ([1, 1, height, width], [_, _, h, w]) => height == h && width == w,
-        _ => false,
-    };
+fn check_map(map: &HostTensor, input: &HostTensor, places: &Places) -> Result<()> {
+    let fits = map.shape == input.shape || map.shape == places.map_shape(&input.shape);
     if !fits || map.data.len() != map.shape.iter().product::<usize>() {
         return Err(Error::MapShape { map: map.shape.clone(), input: input.shape.clone() });
     }

@@ -56,7 +56,8 @@ impl Metric for ClassRetrieval {
         let mask: Vec<f32> = match config.mask {
             Mask::Scaled => {
                 let rule = Display { channels: Channels::SumAbs, low: 0.0, high: 99.0 };
-                display::heatmap(assessment.map, rule).data
+                let map = &assessment.map.data;
+                display::scaled(&display::planes_aggregated(map, assessment.positions(), rule.channels), rule)
             }
             Mask::Raw => assessment.map.data.iter().map(|value| value.clamp(0.0, 1.0)).collect(),
         };

@@ -58,7 +58,7 @@ impl Metric for Convergence {
         for (i, &count) in counts.iter().enumerate() {
             assessment.checkpoint(i, counts.len(), "explaining with fewer steps").await?;
             let fewer = assessment
-                .explain(assessment.explainer, assessment.input, |options| {
+                .explain(assessment.explainer, &assessment.input, |options| {
                     options.params.insert(varied.name.clone(), count.into());
                 })
                 .await?;

@@ -21,7 +21,7 @@ pub(super) enum Substrate {
 impl Substrate {
     /// `[1, features]`.
     pub fn picture(self, assessment: &Assessment<'_>) -> Result<Tensor<2>> {
-        let input = assessment.input;
+        let input = &assessment.input;
         let values = match self {
             Self::Blank => vec![0.0; input.data.len()],
             Self::Blur => {

@@ -43,7 +43,7 @@ impl Metric for MaxSensitivity {
 
     /// Knows the given tensor `noise`: rows of what is added to the input, in model space.
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
-        let x = assessment.input;
+        let x = &assessment.input;
         let given = assessment.given_rows("noise")?;
         let count = given.as_ref().map_or(config.samples, Vec::len);
         let radius = config.radius * assessment.width_of_range();

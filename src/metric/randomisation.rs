@@ -40,7 +40,7 @@ impl Metric for Randomisation {
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let randomised = assessment.randomised()?;
         assessment.checkpoint(0, 1, "explaining the randomised network").await?;
-        let other = assessment.explain(randomised, assessment.input, |_| ()).await?;
+        let other = assessment.explain(randomised, &assessment.input, |_| ()).await?;
         let compared = |values: Vec<f64>| -> Vec<f64> {
             if config.magnitudes { values.into_iter().map(f64::abs).collect() } else { values }
         };

@@ -47,7 +47,7 @@ impl Metric for Stability {
             assessment.checkpoint(i, config.seeds, "explaining with other seeds").await?;
             let seed = assessment.seed().wrapping_add(i as u32);
             let map = assessment
-                .explain(assessment.explainer, assessment.input, |options| options.seed = seed)
+                .explain(assessment.explainer, &assessment.input, |options| options.seed = seed)
                 .await?;
             maps.push(assessment.aggregate(&map));
         }

@@ -17,7 +17,10 @@ mod report;
 mod runner;
 pub mod value;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use burn::tensor::{Float, Tensor, activation};
 use serde::{Deserialize, Serialize};
@@ -28,7 +31,10 @@ pub use host::HostValue;
 pub use report::{ModelReport, OperatorSupport, inspect};
 pub use runner::Runner;
 
-use crate::{Device, Error, Result};
+use crate::{
+    Device, Error, Result,
+    input::layout::{Layout, Places, last_are_channels},
+};
 use backward::{Rule, Site, Walk};
 use file::Parsed;
 use graph::{Graph, Slot};
@@ -82,6 +88,8 @@ pub struct ModelOptions {
     /// How scores become probabilities; found in the graph where it is left out, and softmax where the graph has
     /// nothing to say.
     pub activation: Option<Activation>,
+    /// What the axes of the explained value mean; found by its shape and its readers where it is left out.
+    pub layout: Option<Layout>,
 }
 
 /// How often an operator occurs.
@@ -104,6 +112,18 @@ pub struct NodeInfo {
     pub operator: String,
 }
 
+/// A node whose output can be looked at: feature maps on the way from the input to the scores.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct Layer {
+    /// The name in the file, or that of its first output.
+    pub name: String,
+    /// The operator's ONNX name.
+    pub operator: String,
+    /// Channels, height and width of its output.
+    pub shape: [usize; 3],
+}
+
 /// What a model is made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -111,6 +131,8 @@ pub struct NodeInfo {
 pub struct GraphInfo {
     /// The input that is explained.
     pub input: ValueInfo,
+    /// What its axes mean.
+    pub layout: Layout,
     /// The logits.
     pub output: ValueInfo,
     /// All inputs that have no value in the file.
@@ -131,6 +153,13 @@ pub struct GraphInfo {
     pub nodes: usize,
     /// The operators of the file, by name.
     pub operators: Vec<OperatorCount>,
+    /// The nodes that methods of activations can look at, in the order in which they run: their outputs are maps of more
+    /// than one position on the way to the scores.
+    pub layers: Vec<Layer>,
+    /// The one of `layers` that they look at where none is named: the last convolution, behind what follows it value by
+    /// value.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub layer: Option<String>,
 }
 
 /// The quantity of one sample that is differentiated.
@@ -174,6 +203,42 @@ pub(crate) struct Walked {
     pub reference_logits: Option<Tensor<2>>,
     /// What arrived at the input, in its shape.
     pub arrived: Ranked<Float>,
+}
+
+/// Operators that keep each value of a feature map in its place.
+const POINTWISE: &[&str] = &[
+    "Add",
+    "BatchNormalization",
+    "Celu",
+    "Clip",
+    "Elu",
+    "Erf",
+    "Gelu",
+    "HardSigmoid",
+    "HardSwish",
+    "Identity",
+    "LeakyRelu",
+    "Mish",
+    "Mul",
+    "PRelu",
+    "Relu",
+    "Selu",
+    "Sigmoid",
+    "Softplus",
+    "Tanh",
+];
+
+fn is_convolution(operator: &str) -> bool {
+    matches!(operator, "Conv" | "ConvTranspose" | "ConvInteger" | "QLinearConv")
+}
+
+/// An input that takes pictures.
+pub(crate) struct PictureInput<'a> {
+    pub name: &'a str,
+    pub channels: usize,
+    pub height: Option<usize>,
+    pub width: Option<usize>,
+    pub channels_last: bool,
 }
 
 /// A network on a device. Cloning is cheap.
@@ -258,6 +323,7 @@ impl Model {
             fed: Vec::new(),
             largest_batch: usize::MAX,
             info: GraphInfo {
+                layout: Layout::Values,
                 input,
                 output: head,
                 inputs: infos(&inputs),
@@ -269,6 +335,8 @@ impl Model {
                 bytes_per_sample: 0,
                 nodes: graph.steps.len(),
                 operators: count_names(parsed.nodes.iter().map(|node| node.op_type.as_str())),
+                layers: Vec::new(),
+                layer: None,
             },
             inputs,
             graph: Arc::new(graph),
@@ -277,8 +345,54 @@ impl Model {
             model.before = Some(Arc::new(first));
             model.rehearse_source(slot)?;
         }
+        model.info.layout = model.find_layout(options.layout)?;
         model.rehearse(last, options.activation)?;
         Ok(model)
+    }
+
+    /// What the axes of the explained value mean.
+    fn find_layout(&self, declared: Option<Layout>) -> Result<Layout> {
+        let sample = self.sample_shape()?;
+        match declared {
+            Some(layout) if layout.fits(&sample) => Ok(layout),
+            Some(layout) => Err(Error::invalid_model(format!(
+                "its input \"{}\" of {} cannot have the layout {layout:?}",
+                self.info.input.name,
+                written_shape(&self.info.input)
+            ))),
+            None => Ok(Layout::guess(&sample, self.is_convolved(sample.len()))),
+        }
+    }
+
+    /// Whether a convolution reads the explained value as it is, or after what leaves the axes in their order.
+    fn is_convolved(&self, axes: usize) -> bool {
+        const KEEP: [&str; 10] = [
+            "Add",
+            "BatchNormalization",
+            "Cast",
+            "DequantizeLinear",
+            "Div",
+            "DynamicQuantizeLinear",
+            "Identity",
+            "Mul",
+            "QuantizeLinear",
+            "Sub",
+        ];
+        let mut same = HashSet::from([self.source]);
+        for step in &self.graph.steps {
+            if !step.inputs.first().copied().flatten().is_some_and(|slot| same.contains(&slot)) {
+                continue;
+            }
+            if is_convolution(&step.operator) {
+                return true;
+            }
+            // A signal without channels gets its one.
+            let widens = axes == 1 && matches!(step.operator.as_str(), "Unsqueeze" | "Reshape");
+            if widens || KEEP.contains(&step.operator.as_str()) {
+                same.extend(step.outputs.iter().flatten());
+            }
+        }
+        false
     }
 
     /// Finds the shape of the explained node's output by a run on blank inputs.
@@ -312,6 +426,7 @@ impl Model {
         }
         let last_step = last.as_ref().and_then(LastActivation::step);
         let mut end = Vec::new();
+        let mut maps: BTreeMap<usize, [usize; 3]> = BTreeMap::new();
         let mut run = |batch: usize, elements: &mut usize| -> Result<Value> {
             let dims: Vec<usize> = std::iter::once(batch).chain(sample.iter().copied()).collect();
             let count = dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
@@ -325,6 +440,12 @@ impl Model {
                 *elements += values.iter().map(Value::len).sum::<usize>();
                 if Some(index) == last_step {
                     end = values.first().map(Value::dims).unwrap_or_default();
+                }
+                if let Some(Value::Float(value)) = values.first()
+                    && let &[1, channels, height, width] = value.dims().as_slice()
+                    && height * width > 1
+                {
+                    maps.insert(index, [channels, height, width]);
                 }
                 index += 1;
             })
@@ -345,6 +466,7 @@ impl Model {
             }
         }
         self.largest_batch = largest_batch;
+        self.info.layers = self.layers(&maps);
         if let Some(last) = last.filter(|last| last.step().is_none() || last.fits(&end)) {
             self.info.activation = declared.unwrap_or(last.kind);
             if let Some(graph) = Arc::get_mut(&mut self.graph) {
@@ -352,10 +474,34 @@ impl Model {
             }
         }
         elements += sample.iter().product::<usize>();
+        self.info.layer = self.default_layer();
         self.info.classes = one[1];
         // Forward values, their gradients, and as much again for what kernels need while they run.
         self.info.bytes_per_sample = 3 * elements * size_of::<f32>();
         Ok(())
+    }
+
+    /// The nodes through which a gradient passes and whose outputs are `maps`, by the number of the step.
+    fn layers(&self, maps: &BTreeMap<usize, [usize; 3]>) -> Vec<Layer> {
+        let sites = backward::way(&self.graph, self.source, self.output);
+        let layer = |(index, &shape): (&usize, &[usize; 3])| {
+            let site = sites.get(*index)?.as_ref()?;
+            Some(Layer { name: site.name.clone(), operator: site.operator.clone(), shape })
+        };
+        maps.iter().filter_map(layer).collect()
+    }
+
+    /// The last convolution of more than one position, behind what follows it value by value: normalisation, activation,
+    /// the sum with a shortcut. Some networks gate channels or classify with convolutions of a single position.
+    fn default_layer(&self) -> Option<String> {
+        let steps = &self.graph.steps;
+        let convolutions = (0..steps.len()).rev().filter(|&index| is_convolution(&steps[index].operator));
+        let behind = |index: usize| {
+            let pointwise = |step: &&graph::Step| POINTWISE.contains(&step.operator.as_str());
+            steps[index + 1..].iter().take_while(pointwise).last().unwrap_or(&steps[index])
+        };
+        let mut names = convolutions.map(|index| behind(index).names[0].clone());
+        names.find(|name| self.info.layers.iter().any(|layer| layer.name == *name))
     }
 
     /// Whether the file fixes the batch of its explained input.
@@ -452,12 +598,28 @@ impl Model {
     }
 
     /// The input that takes a picture: the explained one, or the only real one before the explained node.
-    pub(crate) fn picture_input(&self) -> Option<&ValueInfo> {
-        if self.before.is_none() {
-            return Some(&self.info.input);
-        }
-        let mut real = self.info.inputs.iter().filter(|info| info.element_type.contains("float"));
-        real.next().filter(|_| real.next().is_none())
+    pub(crate) fn picture_input(&self) -> Option<PictureInput<'_>> {
+        let (info, channels_last) = if self.before.is_none() {
+            (&self.info.input, self.info.layout == Layout::PictureChannelsLast)
+        } else {
+            let mut real = self.info.inputs.iter().filter(|info| info.element_type.contains("float"));
+            let info = real.next().filter(|_| real.next().is_none())?;
+            (info, matches!(info.shape[..], [_, first, _, last] if last_are_channels(first, last)))
+        };
+        let (channels, height, width) = match info.shape[..] {
+            [_, height, width, Some(channels)] if channels_last => (channels, height, width),
+            [_, Some(channels), height, width] if !channels_last => (channels, height, width),
+            _ => return None,
+        };
+        Some(PictureInput { name: &info.name, channels, height, width, channels_last })
+    }
+
+    /// The places of one sample of the explained value.
+    ///
+    /// # Errors
+    /// [`Error::ModelInvalid`] where the file leaves a size open.
+    pub(crate) fn places(&self) -> Result<Places> {
+        Ok(Places::new(self.info.layout, &self.sample_shape()?))
     }
 
     /// Whether a gradient passes from the explained value to the scores.

@@ -1,9 +1,52 @@
 //! An explanation in words: what the network said, where the evidence lies, how much of it is where.
 
-use crate::{ClassScore, ExplanationInfo, attribution::display::Heatmap};
+use crate::{
+    ClassScore, ExplanationInfo, Explainer,
+    attribution::display::Heatmap,
+    input::layout::{Layout, Places},
+};
 
-/// One or two sentences about an explanation; `predicted` is the network's first choice.
-pub fn explanation(info: &ExplanationInfo, predicted: &ClassScore, heatmap: &Heatmap) -> Vec<String> {
+/// What the places of an input are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Names {
+    /// One of them.
+    pub place: &'static str,
+    /// All of them together.
+    pub whole: &'static str,
+    /// Whether neighbours belong together, so that a stretch says more than single places.
+    stretches: bool,
+}
+
+/// Of more places than that none is named by itself.
+const MOST_NAMED: usize = 1000;
+
+impl Names {
+    /// The names for the inputs of an explainer.
+    pub(crate) fn of(explainer: &Explainer, places: &Places) -> Self {
+        let model = explainer.model();
+        let photograph = explainer.preprocessing().is_some() || places.channels == 3;
+        let text = model.info().inputs.iter().any(|input| input.element_type.contains("int"));
+        let (place, whole, stretches) = match places.layout {
+            Layout::Picture | Layout::PictureChannelsLast if photograph => ("pixel", "picture", false),
+            Layout::Picture | Layout::PictureChannelsLast => ("pixel", "input", false),
+            Layout::Sound => ("sample", "sound", true),
+            Layout::Sequence if text => ("token", "text", false),
+            Layout::Sequence => ("step", "sequence", places.count() > MOST_NAMED),
+            Layout::Table => ("feature", "row", places.count() > MOST_NAMED),
+            Layout::Values => ("value", "input", places.count() > MOST_NAMED),
+        };
+        Self { place, whole, stretches }
+    }
+}
+
+/// One or two sentences about an explanation; `predicted` is the network's first choice. Samples, tokens and features
+/// are counted from 0.
+pub fn explanation(
+    info: &ExplanationInfo,
+    predicted: &ClassScore,
+    heatmap: &Heatmap,
+    names: Names,
+) -> Vec<String> {
     let target = &info.target;
     let mut words = vec![if target.index == predicted.index {
         format!("The network says \u{201c}{}\u{201d} ({}).", target.label, percent(target.probability.into()))
@@ -16,8 +59,13 @@ pub fn explanation(info: &ExplanationInfo, predicted: &ClassScore, heatmap: &Hea
             percent(predicted.probability.into())
         )
     }];
-    words.push(match (evidence(heatmap), info.against.as_slice()) {
-        (None, _) => "This method finds no part of the picture that counts more than the rest.".into(),
+    let found = if names.place == "pixel" {
+        evidence(heatmap, names)
+    } else {
+        evidence_along(&heatmap.data, names)
+    };
+    words.push(match (found, info.against.as_slice()) {
+        (None, _) => format!("This method finds no part of the {} that counts more than the rest.", names.whole),
         (Some(evidence), [other]) => format!(
             "What makes it \u{201c}{}\u{201d} and not \u{201c}{}\u{201d} lies mostly {evidence}.",
             target.label, other.label
@@ -36,7 +84,7 @@ fn percent(part: f64) -> String {
 }
 
 /// Where the map's weight lies, and how concentrated it is; `None` for a map without weight.
-fn evidence(heatmap: &Heatmap) -> Option<String> {
+fn evidence(heatmap: &Heatmap, names: Names) -> Option<String> {
     let [height, width] = heatmap.shape;
     let total: f64 = heatmap.data.iter().map(|&value| f64::from(value)).sum();
     if total <= 0.0 || height < 3 || width < 3 {
@@ -50,10 +98,59 @@ fn evidence(heatmap: &Heatmap) -> Option<String> {
     let (row, column) = (row / total / (height - 1) as f64, column / total / (width - 1) as f64);
 
     Some(format!(
-        "{}: half of the weight is on {} of the picture",
+        "{}: half of the weight is on {} of the {}",
         place(row, column),
-        percent(half_area(heatmap))
+        percent(half_area(heatmap)),
+        names.whole
     ))
+}
+
+/// The same of what lies in a line: the stretch, or the places, that hold half of the weight.
+fn evidence_along(weights: &[f32], names: Names) -> Option<String> {
+    let Names { place, whole, stretches } = names;
+    let total: f64 = weights.iter().map(|&value| f64::from(value)).sum();
+    if total <= 0.0 || weights.len() < 2 {
+        return None;
+    }
+    if stretches {
+        let (first, last) = half_stretch(weights, total);
+        let part = percent((last - first + 1) as f64 / weights.len() as f64);
+        return Some(format!("in the {place}s {first} to {last}: half of the weight is on {part} of the {whole}"));
+    }
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
+    let mut held = 0.0;
+    let half = order.iter().take_while(|&&index| {
+        let more = held < total / 2.0;
+        held += f64::from(weights[index]);
+        more
+    });
+    let half: Vec<usize> = half.copied().collect();
+    let mut named: Vec<String> = half.iter().take(3).map(|index| format!("{place} {index}")).collect();
+    match half.len() - named.len() {
+        0 => (),
+        1 => named.push("another".into()),
+        others => named.push(format!("{others} others")),
+    }
+    let last = named.pop()?;
+    let list = if named.is_empty() { last } else { format!("{} and {last}", named.join(", ")) };
+    Some(format!("on {list}: half of the weight is on {} of {} {place}s", half.len(), weights.len()))
+}
+
+/// The first and last place of the shortest stretch that holds half of the weight.
+fn half_stretch(weights: &[f32], total: f64) -> (usize, usize) {
+    let (mut best, mut first, mut held) = ((0, weights.len() - 1), 0, 0.0);
+    for (last, &weight) in weights.iter().enumerate() {
+        held += f64::from(weight);
+        while first < last && held - f64::from(weights[first]) >= total / 2.0 {
+            held -= f64::from(weights[first]);
+            first += 1;
+        }
+        if held >= total / 2.0 && last - first < best.1 - best.0 {
+            best = (first, last);
+        }
+    }
+    best
 }
 
 /// The part of the picture that holds half of the map's weight, 0 to 1.
@@ -108,10 +205,40 @@ mod tests {
 
     #[test]
     fn a_spot_is_found_where_it_is() {
-        assert!(evidence(&spot(1, 8)).unwrap().starts_with("in the upper right"));
-        assert!(evidence(&spot(5, 5)).unwrap().starts_with("in the middle"));
-        assert!(evidence(&spot(9, 0)).unwrap().starts_with("in the lower left"));
-        assert!(evidence(&spot(9, 0)).unwrap().ends_with("half of the weight is on 1% of the picture"));
+        let found = |row, column| evidence(&spot(row, column), PICTURE).unwrap();
+        assert!(found(1, 8).starts_with("in the upper right"));
+        assert!(found(5, 5).starts_with("in the middle"));
+        assert!(found(9, 0).starts_with("in the lower left"));
+        assert!(found(9, 0).ends_with("half of the weight is on 1% of the picture"));
+    }
+
+    const PICTURE: Names = Names { place: "pixel", whole: "picture", stretches: false };
+
+    #[test]
+    fn what_lies_in_a_line_is_named_by_its_numbers() {
+        let sound = Names { place: "sample", whole: "sound", stretches: true };
+        let mut weights = vec![0.0; 1000];
+        weights[10] = 1.0;
+        weights[600..=700].fill(0.5);
+        assert_eq!(
+            evidence_along(&weights, sound).unwrap(),
+            "in the samples 600 to 651: half of the weight is on 5% of the sound"
+        );
+        let text = Names { place: "token", whole: "text", stretches: false };
+        let found = |weights: &[f32]| evidence_along(weights, text);
+        assert_eq!(
+            found(&[0.0, 0.1, 1.0, 0.3]).unwrap(),
+            "on token 2: half of the weight is on 1 of 4 tokens"
+        );
+        assert_eq!(
+            found(&[0.5; 10]).unwrap(),
+            "on token 0, token 1, token 2 and 2 others: half of the weight is on 5 of 10 tokens"
+        );
+        assert_eq!(
+            found(&[0.5, 0.0, 0.5, 0.5]).unwrap(),
+            "on token 0 and token 2: half of the weight is on 2 of 4 tokens"
+        );
+        assert_eq!(found(&[0.0; 4]), None);
     }
 
     #[test]
@@ -122,7 +249,7 @@ mod tests {
 
     #[test]
     fn an_empty_map_has_no_place() {
-        assert_eq!(evidence(&Heatmap { data: vec![0.0; 100], shape: [10, 10], rule: String::new() }), None);
+        assert_eq!(evidence(&Heatmap { data: vec![0.0; 100], shape: [10, 10], rule: String::new() }, PICTURE), None);
     }
 
     #[test]

@@ -99,6 +99,9 @@ impl Engine {
             if let Some(labels) = labels {
                 explainer = explainer.with_labels(labels)?;
             }
+            if let Some(masker) = options.masker()? {
+                explainer = explainer.with_masker(&ModelFile { bytes: &masker, external: None })?;
+            }
             Ok(explainer.with_name(options.name.clone().unwrap_or_else(|| "model".into())))
         };
         Ok(Model { explainer: Rc::new(load().map_err(js_error)?) })

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use wasm_bindgen::{JsCast, prelude::*};
 
 use super::{JsResult, convert};
-use crate::model;
+use crate::{input::layout::Layout, model};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -52,6 +52,10 @@ export interface ModelOptions {
     sizes?: Record<string, number> | null;
     /** How scores become probabilities; found in the graph where it is left out. */
     activation?: Activation | null;
+    /** What the axes of the explained value mean; found by its shape and the graph where it is left out. */
+    layout?: Layout | null;
+    /** An ONNX network that was trained to mask what this one looks at, which RT-Sal needs. */
+    masker?: Uint8Array | null;
     /** Files with weights that lie outside of the ONNX file, by the location that it names. */
     external?: Record<string, Uint8Array> | null;
 }
@@ -65,15 +69,15 @@ export interface ExplainHooks {
 /** A picture of an attribution, values 0 to 1. */
 export interface Heatmap {
     data: Float32Array;
-    /** Height and width. */
+    /** Height and width; of what is no picture 1 and the number of samples, tokens or features. */
     shape: [number, number];
     /** How the values came about, in words. */
     rule: string;
 }
 
-/** A partition of the picture, and what each part counted for. */
+/** A partition of the input, and what each part counted for. */
 export interface Segmentation {
-    /** The segment of every pixel, row by row. */
+    /** The segment of every pixel, row by row; of every sample of a sound, every token, every feature. */
     labels: Uint32Array;
     /** The attribution of each segment. */
     values: Float32Array;
@@ -110,6 +114,8 @@ pub(super) struct ModelOptions {
     pub graph: model::ModelOptions,
     #[serde(skip)]
     files: JsValue,
+    #[serde(skip)]
+    masker: JsValue,
 }
 
 /// What of the options concerns the graph.
@@ -121,6 +127,7 @@ struct GraphOptions {
     at: Option<String>,
     sizes: Option<BTreeMap<String, usize>>,
     activation: Option<model::Activation>,
+    layout: Option<Layout>,
 }
 
 impl ModelOptions {
@@ -136,9 +143,20 @@ impl ModelOptions {
             at: graph.at,
             sizes: graph.sizes.unwrap_or_default(),
             activation: graph.activation,
+            layout: graph.layout,
         };
         read.files = convert::field(&options, "external")?.unwrap_or_default();
+        read.masker = convert::field(&options, "masker")?.unwrap_or_default();
         Ok(read)
+    }
+
+    /// The masking network.
+    pub fn masker(&self) -> crate::Result<Option<Vec<u8>>> {
+        match self.masker.dyn_ref::<js_sys::Uint8Array>() {
+            Some(bytes) => Ok(Some(bytes.to_vec())),
+            None if self.masker.is_undefined() => Ok(None),
+            None => Err(crate::Error::InputInvalid("The masker must be a Uint8Array.".into())),
+        }
     }
 
     /// The files beside the model.

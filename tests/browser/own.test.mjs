@@ -243,6 +243,66 @@ test("a network that leaves its size open is given one", async () => {
   assert.equal(await at("own-preset").inputValue(), "imagenet", "a size changes no preset");
 });
 
+test("a network of Keras takes pictures with their channels last", async () => {
+  const weights = Buffer.from(Float32Array.from({ length: 10_000 }, (_, i) => Math.sin(i) / 10).buffer);
+  await drop([file("keras.onnx", fixture("families/keras.onnx"))]);
+  await until(async () => (await at("own-fact-external").count()) === 1, "the report");
+  assert.match(await text("own-fact-inputs"), /any × 24 × 24 × 3/);
+  const locations = (await text("own-fact-external")).split(", ");
+  await drop(locations.map((location) => file(location, weights)));
+  await dialog("ready");
+  assert.equal(await at("own-height").inputValue(), "24");
+  assert.ok(await at("own-height").isDisabled(), "the network's size is fixed");
+  const size = await at("own-picture")
+    .locator("canvas")
+    .evaluate(({ width, height }) => [width, height]);
+  assert.deepEqual(size, [24, 24]);
+  // The cat is more red than blue, once each channel is found among the values of a pixel.
+  await at("own-preset").selectOption("unit");
+  await dialog("ready");
+  assert.ok((await channel(0))[2] > (await channel(2))[2]);
+  await at("own-accept").click();
+  await until(async () => (await at("model").inputValue()).startsWith("own-"), "the network");
+  await tour.explained(await at("method").inputValue());
+  await at("method").selectOption("occlusion");
+  await tour.explained("occlusion");
+  assert.match(await text("words"), /of the picture/);
+});
+
+test("RT-Sal asks the masker that was added, and a layer is chosen from a list", async () => {
+  await drop([
+    file("natural.onnx", fixture("fashion_mnist/natural.onnx")),
+    file("preprocessor_config.json", fixture("fashion_mnist/preprocessing.json"), "application/json"),
+    file("labels.json", fixture("fashion_mnist/labels.json"), "application/json"),
+  ]);
+  await dialog("ready");
+  await at("own-masker").setInputFiles(file("tiny.onnx", fixture("tiny.onnx")));
+  await dialog("stopped");
+  assert.match(await text("own-problem"), /as a masker, it must/);
+  await at("own-masker-remove").click();
+  await dialog("ready");
+  await at("own-masker").setInputFiles(file("masker.onnx", fixture("fashion_mnist/masker.onnx")));
+  await until(async () => (await text("own-list")).includes("the masker, for RT-Sal"), "the masker");
+  await dialog("ready");
+  await at("own-accept").click();
+  await until(async () => (await text("fact-network")).includes("natural.onnx"), "the network");
+  await at("method").selectOption("rt_sal");
+  await tour.explained("rt_sal");
+  const map = await tour.picture("picture");
+  assert.ok(map.width > 0);
+  await at("method").selectOption("grad_cam");
+  await tour.explained("grad_cam");
+  const layers = at("param-layer").locator("option");
+  assert.match(await layers.first().textContent(), /^as the method chooses: /);
+  const names = await layers.evaluateAll((options) => options.map(({ value }) => value));
+  assert.ok(names.length > 3, names.join(", "));
+  await at("param-layer").selectOption(names[1]);
+  const before = await text("words");
+  await at("explain").click();
+  await until(async () => (await text("words")) !== before, "the other layer's words");
+  await tour.explained("grad_cam");
+});
+
 test("a network of words is no network of pictures", async () => {
   await drop([file("words.onnx", fixture("families/bert_sdpa.onnx"))]);
   await dialog("stopped");

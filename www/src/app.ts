@@ -423,6 +423,7 @@ export class App {
     const { methods, method, beside } = this.state;
     this.#network = network;
     this.#forgetClasses();
+    this.#forgetLayers();
     this.store.set({
       model,
       labels,
@@ -487,6 +488,17 @@ export class App {
 
   #measure(measurement: Measurement): void {
     this.store.set({ speed: measured(this.state.speed, measurement) });
+  }
+
+  /** The names of nodes belong to one network. */
+  #forgetLayers(): void {
+    const params = { ...this.state.params };
+    for (const method of this.state.methods) {
+      for (const { name, kind, default: paper } of method.params) {
+        if (kind === "layer") params[method.name] = { ...params[method.name], [name]: paper };
+      }
+    }
+    this.store.set({ params });
   }
 
   /** Classes that were set against each other belong to one photograph, one network and one question. */

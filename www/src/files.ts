@@ -9,6 +9,8 @@ export interface Companions {
   labels?: { file: string; value: string[] };
   /** Files of weights, by their names. */
   weights: File[];
+  /** The network that was trained to mask what this one looks at. */
+  masker?: File;
 }
 
 export interface Sorted {

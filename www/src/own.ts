@@ -21,7 +21,7 @@ import { fitLabels } from "./labels.js";
 import { loadPhoto, type Network } from "./library.js";
 import { looksLikeNoise, mostlyTheSame } from "./noise.js";
 import { formProblem, normalisationOf, readForm, writeForm, type PictureForm } from "./picture-form.js";
-import { channelsLast, classesOf, openAxes, pictureAxes, pictureInputs } from "./report.js";
+import { classesOf, openAxes, pictureAxes, pictureInputs } from "./report.js";
 import { Store } from "./state.js";
 import { channelsOf, type ChannelPicture, type Normalisation } from "./tensor.js";
 
@@ -129,6 +129,13 @@ export class OwnNetwork {
     if (companions.preprocessing) this.#prepareBy("file");
     if (onnx) await this.#inspect(onnx);
     else await this.#load();
+  }
+
+  /** Sets the masking network that was trained for this one, which RT-Sal asks; null takes it away. */
+  async takeMasker(masker: File | null): Promise<void> {
+    const { masker: _, ...others } = this.draft.companions;
+    this.store.set({ companions: masker ? { ...others, masker } : others });
+    await this.#load();
   }
 
   /** Whether the draft of a network is still known. */
@@ -336,6 +343,7 @@ export class OwnNetwork {
         ? { sizes: Object.fromEntries(open.map((axis) => [`${input.name}:${axis}`, sizeOf(axis)])) }
         : {}),
       ...(external.length > 0 ? { external: Object.fromEntries(external) } : {}),
+      ...(companions.masker ? { masker: companions.masker } : {}),
     };
   }
 
@@ -343,12 +351,6 @@ export class OwnNetwork {
   #obstacle(report: ModelReport): string | null {
     if (report.problems.length > 0) return "";
     const input = this.inputOf(report);
-    if (!input && report.inputs.some(channelsLast)) {
-      return (
-        "Its picture has the channels last, [N, H, W, C]; pictures are prepared for [N, C, H, W] only. " +
-        "Export it so, as with tf2onnx’s option --inputs-as-nchw."
-      );
-    }
     if (!input || !pictureAxes(input)) {
       return "None of its inputs is a picture. This page explains networks of pictures only; the package explains others too.";
     }

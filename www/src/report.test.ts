@@ -16,9 +16,12 @@ test("a picture has 1 or 3 channels, before its height and width", () => {
   assert.deepEqual(pictureAxes(value([null, null, null, null])), { height: 2, width: 3, channels: 3 });
   assert.equal(pictureAxes(value([null, 128])), null);
   assert.equal(pictureAxes(value([1, 512, 13, 13])), null);
-  assert.equal(pictureAxes(value([null, 224, 224, 3])), null);
-  assert.ok(channelsLast(value([null, 224, 224, 3])));
-  assert.ok(!channelsLast(value([null, 3, 224, 3])));
+  assert.ok(!channelsLast([null, 3, 224, 3]));
+});
+
+test("a picture of Keras has its channels last", () => {
+  assert.deepEqual(pictureAxes(value([null, 224, 200, 3])), { height: 1, width: 2, channels: 3 });
+  assert.deepEqual(pictureAxes(value([1, null, null, 1])), { height: 1, width: 2, channels: 1 });
 });
 
 test("inputs of other types are no pictures", () => {

@@ -9,17 +9,17 @@ export interface PictureAxes {
   channels: 1 | 3;
 }
 
-/** The axes of an input that can be a picture, [N, C, H, W] with 1 or 3 channels; null for any other. */
-export function pictureAxes(input: Pick<ValueInfo, "shape">): PictureAxes | null {
-  const { shape } = input;
-  if (shape.length !== 4 || channelsLast(input)) return null;
-  const [, channels] = shape;
+/** The axes of an input that can be a picture, [N, C, H, W] or [N, H, W, C] with 1 or 3 channels; null for any other. */
+export function pictureAxes({ shape }: Pick<ValueInfo, "shape">): PictureAxes | null {
+  if (shape.length !== 4) return null;
+  const [, channels, , last] = shape;
+  if (channelsLast(shape)) return { height: 1, width: 2, channels: last === 1 ? 1 : 3 };
   if (channels === 1 || channels === 3) return { height: 2, width: 3, channels };
   return channels === null ? { height: 2, width: 3, channels: 3 } : null;
 }
 
-/** Whether the input is a picture with its channels last, [N, H, W, C], for which the engine prepares none. */
-export function channelsLast({ shape }: Pick<ValueInfo, "shape">): boolean {
+/** Whether a picture has its channels last, [N, H, W, C], as Keras and TensorFlow have it: by the engine's rule. */
+export function channelsLast(shape: readonly (number | null)[]): boolean {
   const [, first, , last] = shape;
   return shape.length === 4 && (last === 1 || last === 3) && first !== 1 && first !== 3;
 }

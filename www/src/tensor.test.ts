@@ -33,6 +33,16 @@ test("a channel comes with its figures", () => {
     ],
   );
   assert.deepEqual([picture.height, picture.width], [1, 2]);
+  const last = channelsOf({ data: Float32Array.of(1, 3, 5, 2, 4, 9), shape: [1, 2, 1, 3] });
+  assert.deepEqual([last?.height, last?.width], [2, 1]);
+  assert.deepEqual(
+    last?.channels.map(({ values }) => [...values]),
+    [
+      [1, 2],
+      [3, 4],
+      [5, 9],
+    ],
+  );
   assert.equal(channelsOf({ data: new Float32Array(10), shape: [1, 10] }), null);
   assert.equal(channelsOf({ data: new Float32Array(10), shape: [1, 5, 1, 2] }), null);
 });

@@ -1,6 +1,7 @@
 // A network's input as something to look at: its channels, their figures, and the picture that they were made from.
 
 import type { TensorData } from "adversight";
+import { channelsLast } from "./report.js";
 
 export interface Channel {
   values: Float32Array;
@@ -15,13 +16,17 @@ export interface ChannelPicture {
   channels: Channel[];
 }
 
-/** The channels of a tensor [1, C, H, W]; null where it is no picture of 1 or 3 channels. */
+/** The channels of a tensor [1, C, H, W] or [1, H, W, C]; null where it is no picture of 1 or 3 channels. */
 export function channelsOf({ data, shape }: TensorData): ChannelPicture | null {
-  const [batch, count = 0, height = 0, width = 0] = shape;
+  const [batch, ...sizes] = shape;
+  const last = channelsLast(shape);
+  const [count = 0, height = 0, width = 0] = last ? [sizes[2], sizes[0], sizes[1]] : sizes;
   if (shape.length !== 4 || batch !== 1 || (count !== 1 && count !== 3)) return null;
   const pixels = height * width;
   const channels = Array.from({ length: count }, (_, channel) => {
-    const values = data.slice(channel * pixels, (channel + 1) * pixels);
+    const values = last
+      ? Float32Array.from({ length: pixels }, (_, pixel) => data[pixel * count + channel] ?? 0)
+      : data.slice(channel * pixels, (channel + 1) * pixels);
     let [minimum, maximum, sum] = [Infinity, -Infinity, 0];
     for (const value of values) {
       minimum = Math.min(minimum, value);

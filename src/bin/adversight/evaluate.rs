@@ -13,7 +13,7 @@ use std::{
 use adversight::{
     Control, Device, Error, ExplainOptions, Explainer, HostTensor, Input, Photograph, Preprocessing,
     attribution::registry as methods,
-    input::image::Region,
+    input::{image::Region, layout::Layout},
     metric::{
         self, Assessment, Measurement, randomise,
         registry::{self as metrics, Better, Need},
@@ -596,7 +596,14 @@ impl Subject {
             (Target::Label, None) => return Err(format!("{name} has no class in the table of classes.")),
         };
         let object = match (plan.objects.get(&name), region) {
-            (Some(object), Some(region)) => Some(inside(object, &region, &tensor.shape)),
+            (Some(object), Some(region)) => {
+                let size = match (network.explainer.model().info().layout, &tensor.shape[..]) {
+                    (Layout::PictureChannelsLast, &[_, height, width, _])
+                    | (_, &[.., height, width]) => [height, width],
+                    _ => return Err(format!("{name} has become no picture.")),
+                };
+                Some(inside(object, &region, size))
+            }
             _ => None,
         };
         Ok(Self { name, tensor, object, predicted, target, reference: OnceCell::new() })
@@ -676,8 +683,7 @@ impl Subject {
 }
 
 /// The pixels of the network's input that show a box of the photograph.
-fn inside(object: &Region, region: &Region, shape: &[usize]) -> Vec<bool> {
-    let (height, width) = (shape[shape.len() - 2], shape[shape.len() - 1]);
+fn inside(object: &Region, region: &Region, [height, width]: [usize; 2]) -> Vec<bool> {
     let hit = |at: f64, start: f64, size: f64| at >= start && at < start + size;
     (0..height * width)
         .map(|pixel| {
@@ -870,7 +876,7 @@ mod tests {
     fn a_box_is_found_again_in_the_networks_input() {
         let region = Region { x: 10.0, y: 0.0, width: 40.0, height: 40.0 };
         let object = Region { x: 30.0, y: 0.0, width: 100.0, height: 10.0 };
-        let mask = inside(&object, &region, &[1, 3, 4, 4]);
+        let mask = inside(&object, &region, [4, 4]);
         let hit: Vec<usize> = (0..16).filter(|&pixel| mask[pixel]).collect();
         assert_eq!(hit, [2, 3]);
     }

@@ -29,19 +29,19 @@ export function mountMethod(app: App): void {
   });
   select.addEventListener("change", () => void app.chooseMethod(select.value));
 
-  app.store.watch(["methods", "method", "labels"], (state) => {
+  app.store.watch(["methods", "method", "labels", "model"], (state) => {
     select.value = state.method;
     const method = current(state);
     summary.textContent = method?.summary ?? "";
     controls = (method?.params ?? []).map((param) =>
-      paramControl(param, state.labels, (value) => {
+      paramControl(param, state.labels, state.model?.info, (value) => {
         app.changeParams({ [param.name]: value });
       }),
     );
     params.replaceChildren(...controls.map(({ element }) => element));
   });
 
-  app.store.watch(["methods", "method", "labels", "params"], (state) => {
+  app.store.watch(["methods", "method", "labels", "model", "params"], (state) => {
     for (const { name, show } of controls) show(state.params[state.method]?.[name]);
   });
 

@@ -28,6 +28,15 @@ export function mountOwn(app: App, own: OwnNetwork): void {
     input.value = ""; // the same files may be chosen again
     if (files.length > 0) void sortFiles(files).then((sorted) => own.take(sorted));
   });
+  const masker = find("own-masker", HTMLInputElement);
+  find("own-add-masker", HTMLButtonElement).addEventListener("click", () => {
+    masker.click();
+  });
+  masker.addEventListener("change", () => {
+    const [file] = masker.files ?? [];
+    masker.value = "";
+    if (file) void own.takeMasker(file);
+  });
   settings.addEventListener("click", () => {
     if (app.state.network) void own.reopen(app.state.network);
   });
@@ -90,7 +99,7 @@ function fileRows(own: OwnNetwork, draft: Draft): HTMLElement[] {
   const row = (file: string, role: string, warn = false) =>
     make("li", { class: warn ? "warn" : "" }, make("span", { text: file }), make("small", { text: role }));
   const rows = onnx ? [row(onnx.name, "the network")] : [];
-  const { preprocessing, labels, weights } = companions;
+  const { preprocessing, labels, weights, masker } = companions;
   if (preprocessing) rows.push(row(preprocessing.file, "how pictures are prepared"));
   if (labels) {
     const output = report ? own.outputOf(report) : undefined;
@@ -100,6 +109,18 @@ function fileRows(own: OwnNetwork, draft: Draft): HTMLElement[] {
     rows.push(
       row(labels.file, fits ? count : `${count}, but the network has ${whole(classes)}: not used`, !fits),
     );
+  }
+  if (masker) {
+    const remove = make("button", {
+      class: "quiet",
+      text: "Remove",
+      testid: "own-masker-remove",
+      attributes: { type: "button" },
+      onclick: () => void own.takeMasker(null),
+    });
+    const entry = row(masker.name, "the masker, for RT-Sal");
+    entry.append(remove);
+    rows.push(entry);
   }
   for (const { name } of weights) rows.push(row(name, "weights"));
   for (const name of report ? own.missing(report) : []) rows.push(row(name, "weights: still missing", true));

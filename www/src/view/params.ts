@@ -1,6 +1,6 @@
 // A control for a setting of a method, as its description asks.
 
-import type { ParamDescription } from "adversight";
+import type { ModelInfo, ParamDescription } from "adversight";
 import { fill, make, segments } from "../dom.js";
 import { capitalised, figure } from "../format.js";
 import { classList, findClass, sliderScale } from "../settings.js";
@@ -17,6 +17,7 @@ type OnChange = (value: unknown) => void;
 export function paramControl(
   param: ParamDescription,
   labels: readonly string[],
+  info: Pick<ModelInfo, "layers" | "layer"> | undefined,
   onChange: OnChange,
 ): Control {
   switch (param.kind) {
@@ -29,8 +30,8 @@ export function paramControl(
     case "number":
     case "integer":
       return numberControl(param, onChange);
-    case "text":
-      return textControl(param, onChange);
+    case "layer":
+      return layerControl(param, info, onChange);
   }
 }
 
@@ -111,27 +112,28 @@ function booleanControl(param: ParamDescription, onChange: OnChange): Control {
   };
 }
 
-/** Words, such as the name of a node of the graph. */
-function textControl(param: ParamDescription, onChange: OnChange): Control {
-  const input = make("input", {
-    testid: idOf(param),
-    attributes: {
-      type: "text",
-      autocomplete: "off",
-      spellcheck: "false",
-      autocapitalize: "off",
-      ...(param.default === "" ? { placeholder: "as the method chooses" } : {}),
-      ...described(param),
-    },
-  });
-  input.addEventListener("change", () => {
-    onChange(input.value.trim());
+/** A node of the network, from the input to the scores; at first the one that the method chooses. */
+function layerControl(
+  param: ParamDescription,
+  info: Pick<ModelInfo, "layers" | "layer"> | undefined,
+  onChange: OnChange,
+): Control {
+  const { layers = [], layer } = info ?? {};
+  const choices = layers.map(({ name, operator, shape }) => ({
+    value: name,
+    label: `${name} (${operator}, ${shape.join(" × ")})`,
+  }));
+  const own = layer === undefined ? "as the method chooses" : `as the method chooses: ${layer}`;
+  const select = make("select", { testid: idOf(param), attributes: described(param) });
+  fill(select, [{ value: "", label: own }, ...choices], String(param.default));
+  select.addEventListener("change", () => {
+    onChange(select.value);
   });
   return {
     name: param.name,
-    element: row(param, labelled(param), input),
-    show(value) {
-      if (typeof value === "string" && document.activeElement !== input) input.value = value;
+    element: row(param, labelled(param), select),
+    show: (value) => {
+      select.value = String(value);
     },
   };
 }

@@ -310,7 +310,8 @@ impl Explainer {
             && let &[1, channels, height, width] = tensor.shape.as_slice()
         {
             let shape = [height, width, channels];
-            tensor.data = Places::new(Layout::PictureChannelsLast, &shape).in_order(&tensor.data).into_owned();
+            tensor.data =
+                Places::new(Layout::PictureChannelsLast, &shape).in_order(&tensor.data).into_owned();
             tensor.shape = vec![1, height, width, channels];
         }
         Ok((tensor, Some(region)))

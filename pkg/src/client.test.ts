@@ -134,10 +134,13 @@ test("what is known about a model reaches the engine, with the weights beside it
     output: "logits",
     activation: "none",
     sizes: { "pixels:2": 32 },
+    layout: "sound",
+    masker: new Blob([new Uint8Array([5])]),
     external: { "model.onnx.data": new Blob([new Uint8Array([7, 8])]), "more.bin": new Uint8Array([9]) },
   });
   const external = { "model.onnx.data": { 0: 7, 1: 8 }, "more.bin": { 0: 9 } };
-  const options = { output: "logits", sizes: { "pixels:2": 32 }, activation: "none", external };
+  const known = { output: "logits", sizes: { "pixels:2": 32 }, activation: "none", layout: "sound" };
+  const options = { ...known, masker: { 0: 5 }, external };
   assert.equal(log.at(-1), `with ${JSON.stringify(options)}`);
 });
 

@@ -262,7 +262,8 @@ pub(crate) async fn explain(
     };
     let heatmap = display::heatmap(&map, places, entry.display());
     let predicted = score(argmax(&logits));
-    let words = narrate::explanation(&info, &predicted, &heatmap, subject.names());
+    let values = display::aggregate(&map, places, entry.display().channels);
+    let words = narrate::explanation(&info, &predicted, &heatmap, &values, subject.names());
     Ok(Explanation { attribution: map, heatmap, individual, segments: attribution.segments, info, words })
 }
 

@@ -112,9 +112,7 @@ impl Partition {
             }
         })
     }
-}
 
-impl Partition {
     /// The algorithm that is meant; `Auto` is left where every place is a segment.
     fn algorithm(&self, subject: &Subject<'_>) -> Algorithm {
         if self.segmentation != Algorithm::Auto {
@@ -127,7 +125,9 @@ impl Partition {
                 let wide = places.height.min(places.width) as f32 > 8.0 * self.kernel_size;
                 if subject.is_photograph() && wide { Algorithm::QuickShift } else { Algorithm::Grid }
             }
-            Layout::Sequence | Layout::Table | Layout::Values if places.count() <= MOST_TO_FIT => Algorithm::Auto,
+            Layout::Sequence | Layout::Table | Layout::Values if places.count() <= MOST_TO_FIT => {
+                Algorithm::Auto
+            }
             _ => Algorithm::Grid,
         }
     }

@@ -70,7 +70,8 @@ impl Method for Xrai {
         let &Places { layout, channels, height, width, .. } = subject.places();
         let pixels = height * width;
         // Other inputs have no edges to hold, and a region may be a single token.
-        let (dilation, least) = if layout.is_picture() { (config.dilation, config.min_pixels) } else { (0, 1) };
+        let (dilation, least) =
+            if layout.is_picture() { (config.dilation, config.min_pixels) } else { (0, 1) };
         subject.checkpoint(0, 2 * config.steps, "cutting the picture into regions").await?;
         let levels = levels(subject).await?;
         let mut integrated = subject.input().zeros_like();

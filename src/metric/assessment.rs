@@ -197,7 +197,9 @@ impl<'a> Assessment<'a> {
 
     /// The second map.
     pub(super) fn reference(&self) -> Result<&HostTensor> {
-        self.reference.as_deref().ok_or_else(|| self.unsuited("it compares with a second map, and none was given"))
+        self.reference
+            .as_deref()
+            .ok_or_else(|| self.unsuited("it compares with a second map, and none was given"))
     }
 
     /// The pixels of the object.

@@ -1,7 +1,7 @@
 //! An explanation in words: what the network said, where the evidence lies, how much of it is where.
 
 use crate::{
-    ClassScore, ExplanationInfo, Explainer,
+    ClassScore, Explainer, ExplanationInfo,
     attribution::display::Heatmap,
     input::layout::{Layout, Places},
 };
@@ -39,12 +39,13 @@ impl Names {
     }
 }
 
-/// One or two sentences about an explanation; `predicted` is the network's first choice. Samples, tokens and features
-/// are counted from 0.
+/// One or two sentences about an explanation; `predicted` is the network's first choice. `values` has the map's value at
+/// each place, of which the heatmap is the picture. Samples, tokens and features are counted from 0.
 pub fn explanation(
     info: &ExplanationInfo,
     predicted: &ClassScore,
     heatmap: &Heatmap,
+    values: &[f32],
     names: Names,
 ) -> Vec<String> {
     let target = &info.target;
@@ -62,10 +63,13 @@ pub fn explanation(
     let found = if names.place == "pixel" {
         evidence(heatmap, names)
     } else {
-        evidence_along(&heatmap.data, names)
+        // A few tokens are no picture whose contrast could be stretched: what counts for the class, counts.
+        evidence_along(&values.iter().map(|value| value.max(0.0)).collect::<Vec<_>>(), names)
     };
     words.push(match (found, info.against.as_slice()) {
-        (None, _) => format!("This method finds no part of the {} that counts more than the rest.", names.whole),
+        (None, _) => {
+            format!("This method finds no part of the {} that counts more than the rest.", names.whole)
+        }
         (Some(evidence), [other]) => format!(
             "What makes it \u{201c}{}\u{201d} and not \u{201c}{}\u{201d} lies mostly {evidence}.",
             target.label, other.label
@@ -115,7 +119,9 @@ fn evidence_along(weights: &[f32], names: Names) -> Option<String> {
     if stretches {
         let (first, last) = half_stretch(weights, total);
         let part = percent((last - first + 1) as f64 / weights.len() as f64);
-        return Some(format!("in the {place}s {first} to {last}: half of the weight is on {part} of the {whole}"));
+        return Some(format!(
+            "in the {place}s {first} to {last}: half of the weight is on {part} of the {whole}"
+        ));
     }
     let mut order: Vec<usize> = (0..weights.len()).collect();
     order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
@@ -249,7 +255,10 @@ mod tests {
 
     #[test]
     fn an_empty_map_has_no_place() {
-        assert_eq!(evidence(&Heatmap { data: vec![0.0; 100], shape: [10, 10], rule: String::new() }, PICTURE), None);
+        assert_eq!(
+            evidence(&Heatmap { data: vec![0.0; 100], shape: [10, 10], rule: String::new() }, PICTURE),
+            None
+        );
     }
 
     #[test]

@@ -133,8 +133,10 @@ export class OwnNetwork {
 
   /** Sets the masking network that was trained for this one, which RT-Sal asks; null takes it away. */
   async takeMasker(masker: File | null): Promise<void> {
-    const { masker: _, ...others } = this.draft.companions;
-    this.store.set({ companions: masker ? { ...others, masker } : others });
+    const companions = { ...this.draft.companions };
+    if (masker) companions.masker = masker;
+    else delete companions.masker;
+    this.store.set({ companions });
     await this.#load();
   }
 

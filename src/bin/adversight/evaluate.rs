@@ -598,8 +598,9 @@ impl Subject {
         let object = match (plan.objects.get(&name), region) {
             (Some(object), Some(region)) => {
                 let size = match (network.explainer.model().info().layout, &tensor.shape[..]) {
-                    (Layout::PictureChannelsLast, &[_, height, width, _])
-                    | (_, &[.., height, width]) => [height, width],
+                    (Layout::PictureChannelsLast, &[_, height, width, _]) | (_, &[.., height, width]) => {
+                        [height, width]
+                    }
                     _ => return Err(format!("{name} has become no picture.")),
                 };
                 Some(inside(object, &region, size))

@@ -97,9 +97,7 @@ function externalData(onnx) {
     .map((tensor) => fields(tensor, 13))
     .filter((entries) => entries.length > 0)
     .map((entries) =>
-      Object.fromEntries(
-        entries.map((entry) => [1, 2].map((field) => text.decode(fields(entry, field)[0]))),
-      ),
+      Object.fromEntries(entries.map((entry) => [1, 2].map((field) => text.decode(fields(entry, field)[0])))),
     );
 }
 

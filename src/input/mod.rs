@@ -1,6 +1,7 @@
 //! From what a user has to what a network takes.
 
 pub mod image;
+pub mod picture;
 pub mod preprocessing;
 
 use crate::{Error, Result};

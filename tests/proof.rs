@@ -5,9 +5,9 @@ mod common;
 use adversight::{
     Control, ExplainOptions, Explainer, HostTensor, Input,
     attack::{self, AttackOptions, Norm, Space},
-    metric::{self, Assessment, Game, GameKind, GameOptions, Mask, Order},
+    metric::{self, Assessment, Game, GameKind, GameOptions, Mask, Order, randomise},
 };
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 fn saliency(explainer: &Explainer, input: &HostTensor) -> (HostTensor, usize) {
     let options = ExplainOptions { method: "saliency".into(), ..Default::default() };
@@ -79,9 +79,8 @@ fn a_random_game_follows_from_its_seed_and_knows_nothing_of_the_map() {
 fn an_attack_in_model_space_is_captums() {
     let explainer = common::tiny(&common::cpu());
     let fixtures = common::Fixtures::read("perturbation");
-    let plain = |params: &Map<String, serde_json::Value>| {
-        ["range", "half"].iter().all(|name| !params.contains_key(*name))
-    };
+    let plain =
+        |params: &Map<String, Value>| ["range", "half"].iter().all(|name| !params.contains_key(*name));
     let cases = fixtures.cases.iter().filter(|case| case.method == "attack" && plain(&case.params));
     let mut compared = 0;
     for case in cases {
@@ -98,7 +97,10 @@ fn an_attack_in_model_space_is_captums() {
         };
         let found = attacked(&explainer, &input, &options);
         let away = options.towards.is_none();
-        assert!(!away || case.target == Some(found.before[0].index), "the oracle attacks the predicted class");
+        assert!(
+            !away || case.target == Some(found.before[0].index),
+            "the oracle attacks the predicted class"
+        );
         let agreement = common::compare(&found.change.data, &fixtures.expected(case));
         assert!(agreement.relative_l2 < 1e-3, "{}: {agreement:?}", case.file);
         compared += 1;
@@ -200,4 +202,56 @@ fn a_whole_mask_leaves_the_class_and_an_empty_one_nothing() {
     assert_eq!(whole.logits, pollster::block_on(explainer.logits(&input)).unwrap().data);
     assert!(none.masked.data.iter().all(|&value| value == 0.0));
     assert_ne!(none.logits, whole.logits);
+}
+
+/// What the browser's tests expect of the same engine there; `UPDATE_FIXTURES=1` writes it.
+#[test]
+fn the_browsers_figures_are_this_engines() {
+    let explainer = common::tiny(&common::cpu());
+    let input = common::npy("tests/fixtures/tiny/a.model.npy");
+    let (map, target) = saliency(&explainer, &input);
+    let control = Control::default();
+    let judged = Assessment::new(&explainer, &input, &map, target, &control).unwrap().with_seed(3);
+    let area = |kind, order| {
+        let options = GameOptions { kind, order, step: Some(64), ..Default::default() };
+        pollster::block_on(metric::game(&judged, &options)).unwrap().area
+    };
+    let options =
+        AttackOptions { epsilon: 8.0 / 255.0, random_start: true, seed: 11, ..AttackOptions::default() };
+    let found = pollster::block_on(attack::attack(&explainer, &input, &options, 10, &control)).unwrap();
+    let onnx = common::read("tests/fixtures/tiny.onnx");
+    let layers = randomise::layers(&onnx).unwrap();
+    let forgetful = randomise::randomise(&onnx, &layers[..2], 5).unwrap();
+    let forgetful = Explainer::load(&forgetful, &common::cpu()).unwrap();
+    let ours = json!({
+        "deletion": area(GameKind::Deletion, Order::Map),
+        "insertion": area(GameKind::Insertion, Order::Map),
+        "deletion_at_random": area(GameKind::Deletion, Order::Random),
+        "attack": {
+            "classes": found.after.iter().map(|class| class.index).collect::<Vec<_>>(),
+            "probabilities": found.after.iter().map(|class| class.probability).collect::<Vec<_>>(),
+            "l2": found.l2,
+        },
+        "layers": layers.len(),
+        "forgetful_logits": pollster::block_on(forgetful.logits(&input)).unwrap().data,
+    });
+    let path = "tests/fixtures/tiny/proof.json";
+    if std::env::var_os("UPDATE_FIXTURES").is_some() {
+        std::fs::write(common::root().join(path), format!("{ours:#}\n")).unwrap();
+    }
+    assert!(near(&ours, &common::json(path)), "{ours:#}");
+}
+
+/// Whether two trees hold the same, numbers up to rounding.
+fn near(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| near(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| near(a, b)))
+        }
+        _ => match (a.as_f64(), b.as_f64()) {
+            (Some(a), Some(b)) => (a - b).abs() <= 1e-5 * a.abs().max(1.0),
+            _ => a == b,
+        },
+    }
 }

@@ -5,7 +5,7 @@ import { midSentence } from "../format.js";
 import { Store } from "../state.js";
 import { sameAnswer, type Bench, type Run, type Subject } from "./bench.js";
 import { attempt } from "./compare.js";
-import { startingMethods } from "./evidence.js";
+import { attackedMethods, startingMethods } from "./evidence.js";
 
 /** One method's maps of the clean and of the attacked picture, both for the clean picture's class. */
 export interface Pair {
@@ -81,7 +81,12 @@ export class Attack {
     const { methods, method, beside, model } = this.#bench.app.state;
     const chosen =
       this.state.methods ??
-      startingMethods(beside === null ? [method] : [method, beside], model?.info, rowsToStart);
+      startingMethods(
+        beside === null ? [method] : [method, beside],
+        attackedMethods,
+        model?.info,
+        rowsToStart,
+      );
     return methods.map(({ name }) => name).filter((name) => chosen.includes(name));
   }
 

@@ -66,7 +66,7 @@ export class Bench {
     this.app = app;
     app.store.watch(["explanation", "answered", "firstLook", "photo", "model", "methods"], (state) => {
       const { subject } = this.store.state;
-      if (subject?.explanation === state.explanation && subject?.model === state.model) return;
+      if (subject && isOf(subject, state)) return;
       this.cancel();
       this.store.set({ subject: subjectOf(state) });
     });
@@ -175,6 +175,9 @@ export class Bench {
     return input;
   }
 }
+
+const isOf = ({ explanation, model }: Subject, state: State): boolean =>
+  explanation === state.explanation && model === state.model;
 
 function subjectOf({ explanation, answered, firstLook, photo, model, methods }: State): Subject | null {
   const method = methods.find(({ name }) => name === answered?.method);

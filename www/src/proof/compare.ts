@@ -5,6 +5,7 @@ import { midSentence } from "../format.js";
 import { Store } from "../state.js";
 import { sameAnswer, type Bench, type Run, type Subject } from "./bench.js";
 import {
+  cheapMethods,
   isCurve,
   measurable,
   metricPasses,
@@ -26,7 +27,7 @@ export interface CompareState {
 
 const rowsToStart = 4;
 /** Errors that concern one method or one metric, and leave the others. */
-const local = ["method_unsuited", "metric_unsuited", "parameter_invalid", "model_invalid"];
+const local = ["method_unsuited", "metric_unsuited", "parameter_invalid", "model_invalid", "model_malformed"];
 
 export class Compare {
   readonly store = new Store<CompareState>({
@@ -58,7 +59,7 @@ export class Compare {
     const { methods, method, beside, model } = this.#bench.app.state;
     const chosen =
       this.state.methods ??
-      startingMethods(beside === null ? [method] : [method, beside], model?.info, rowsToStart);
+      startingMethods(beside === null ? [method] : [method, beside], cheapMethods, model?.info, rowsToStart);
     return methods.map(({ name }) => name).filter((name) => chosen.includes(name));
   }
 

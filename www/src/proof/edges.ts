@@ -22,5 +22,5 @@ export function sobel({ pixels, width, height }: PixelPicture): TensorData {
 
 /** How many layers, from the output on, forget what they learned: the last, half of them, all. */
 export function depths(layers: number): number[] {
-  return [...new Set([1, Math.ceil(layers / 2), layers])].filter((count) => count > 0);
+  return [...new Set([1, Math.ceil(layers / 2), layers])].filter((count) => count > 0 && count <= layers);
 }

@@ -75,19 +75,21 @@ export function bestRows(
   return winners.length < values.length ? winners : []; // where all are alike, none stands out
 }
 
-/** Cheap methods of different kinds, with which a comparison starts. */
-const others = ["grad_cam", "integrated_gradients", "saliency", "occlusion", "rise"];
+/** Cheap methods of different kinds, with which the table starts. */
+export const cheapMethods = ["grad_cam", "integrated_gradients", "saliency", "occlusion", "rise"];
+/** RelEx, which was made to be robust, and methods that are not. */
+export const attackedMethods = ["relex", "grad_cam", "saliency", "occlusion"];
 
-/** The methods that a comparison starts with: those on the page, filled up with `others` that suit the network. */
+/** The methods that a comparison starts with: those on the page, filled up with others that suit the network. */
 export function startingMethods(
   shown: readonly string[],
+  others: readonly string[],
   info: Pick<ModelInfo, "methods"> | undefined,
   count: number,
 ): string[] {
-  const suited = others.filter(
-    (name) => info?.methods.some((method) => method.name === name) && !unsuited(info, name),
-  );
-  return [...new Set([...shown, ...suited])].slice(0, Math.max(count, shown.length));
+  const suits = (name: string) =>
+    info?.methods.some((method) => method.name === name && method.applies) ?? false;
+  return [...new Set([...shown, ...others.filter(suits)])].slice(0, Math.max(count, shown.length));
 }
 
 /** The methods that suit a network, in the page's order, each with its passes. */

@@ -1,8 +1,8 @@
 // "Is it just edges?": the same question to copies of the network that have forgotten what they learned (Adebayo et al. 2018).
 
-import type { Explanation, Layer, TensorData } from "adversight";
+import type { Explanation, Layer, Model, TensorData } from "adversight";
 import { Store } from "../state.js";
-import type { Bench, Subject } from "./bench.js";
+import type { Bench, Run, Subject } from "./bench.js";
 import { attempt } from "./compare.js";
 import { depths, sobel } from "./edges.js";
 
@@ -19,13 +19,15 @@ export interface Forgetful {
 }
 
 export interface ForgetState {
+  /** Whether the network's file has no weights that could be forgotten. */
+  none: boolean;
   layers: Layer[];
   copies: Forgetful[];
   /** The picture's own edges, and the rank correlation of the real map with them. */
   edges: { map: TensorData; rank: number } | null;
 }
 
-const nothing: ForgetState = { layers: [], copies: [], edges: null };
+const nothing: ForgetState = { none: false, layers: [], copies: [], edges: null };
 
 export class Forget {
   readonly store = new Store<ForgetState>(nothing);
@@ -49,13 +51,14 @@ export class Forget {
   }
 
   async start(): Promise<void> {
-    await this.#bench.run("edges", async ({ subject, input, signal, begin }) => {
-      const { model, explanation, question } = subject;
+    await this.#bench.run("edges", async (run) => {
+      const { subject, input, signal, begin } = run;
+      const { model, explanation } = subject;
       this.store.set(nothing);
       begin("Reading the network’s layers");
       const layers = await model.layers({ signal });
       signal.throwIfAborted();
-      this.store.set({ layers });
+      this.store.set({ layers, none: layers.length === 0 });
 
       const alike = async (reference: TensorData) => {
         const metrics = [{ name: "spearman", params: { magnitudes: true } }];
@@ -77,25 +80,37 @@ export class Forget {
         const label = `${number + 1} of ${depths(layers.length).length}: ${forgotten(count, layers.length)}`;
         begin(label);
         const copy: Forgetful = { layers: count, explanation: null, rank: null, ssim: null, reason: null };
-        const forgetful = await model.randomise({ layers: count, seed: 1, signal });
-        try {
-          const made = await attempt(() =>
-            forgetful.explain(input, { ...question, signal, onProgress: begin(`${label}, explained anew`) }),
-          );
-          if ("reason" in made) copy.reason = made.reason;
-          else Object.assign(copy, { explanation: made.value }, await alike(made.value.attribution));
-        } finally {
-          forgetful.close();
-        }
+        // Weights in another file, for one, cannot be forgotten here.
+        const made = await attempt(() => model.randomise({ layers: count, seed: 1, signal }));
+        if ("reason" in made) copy.reason = made.reason;
+        else await this.#explain(made.value, copy, `${label}, explained anew`, run, alike);
         signal.throwIfAborted();
         this.store.set({ copies: [...this.state.copies, copy] });
       }
     });
+  }
+
+  /** Asks a forgetful network the same, and frees it. */
+  async #explain(
+    forgetful: Model,
+    copy: Forgetful,
+    label: string,
+    { subject: { question }, input, signal, begin }: Run,
+    alike: (reference: TensorData) => Promise<Pick<Forgetful, "rank" | "ssim">>,
+  ): Promise<void> {
+    try {
+      const onProgress = begin(label);
+      const made = await attempt(() => forgetful.explain(input, { ...question, signal, onProgress }));
+      if ("reason" in made) copy.reason = made.reason;
+      else Object.assign(copy, { explanation: made.value }, await alike(made.value.attribution));
+    } finally {
+      forgetful.close();
+    }
   }
 }
 
 /** Which layers have forgotten, in words. */
 export function forgotten(count: number, all: number): string {
   if (count >= all) return `all ${all} layers forgotten`;
-  return count === 1 ? "the last layer forgotten" : `the last ${count} of ${all} layers forgotten`;
+  return count === 1 ? "last layer forgotten" : `last ${count} of ${all} forgotten`;
 }

@@ -7,7 +7,8 @@ import { percent } from "../format.js";
 const slight = 0.02;
 
 const quoted = (label: string) => `“${label}”`;
-const share = (value: number) => value.toFixed(2);
+const share = (value: number) => value.toFixed(2).replace("-", "−");
+const area = (value: number) => value.toFixed(3);
 
 /** The part of the pixels after which the score has come half the way from its start to its end value. */
 export function halfWay({ curve: { x, y } }: Pick<Game, "curve">): number | null {
@@ -26,22 +27,29 @@ export function gameVerdict(
   random: Pick<Game, "curve" | "area"> | null,
 ): string {
   const half = halfWay(map);
-  const change = kind === "deletion" ? "lost half of its score" : "got half of its score back";
-  const pixels = kind === "deletion" ? "without" : "with";
+  if (half === null) {
+    return `The score of ${quoted(label)} hardly changes on the way, so nothing can be told from it.`;
+  }
   const first =
-    half === null
-      ? `The score of ${quoted(label)} hardly changes on the way, so nothing can be told from it.`
-      : `${quoted(label)} has ${change} ${pixels} ${percent(half)} of the pixels, the most important first`;
-  if (half === null || !random) return half === null ? first : `${first}.`;
+    kind === "deletion"
+      ? `${quoted(label)} has lost half of its score when ${percent(half)} of the pixels are gone, the most important first`
+      : `${quoted(label)} has got half of its score back with ${percent(half)} of the pixels, the most important first`;
+  if (!random) return `${first}.`;
   const chance = halfWay(random);
-  const beside = chance === null ? "." : `; in random order it takes ${percent(chance)}.`;
+  const beside =
+    chance === null
+      ? "."
+      : chance === half
+        ? "; in random order it takes as many."
+        : `; in random order it takes ${percent(chance)}.`;
+  const areas = `(area ${area(map.area)}, at random ${area(random.area)})`;
   const gain = kind === "deletion" ? random.area - map.area : map.area - random.area;
   const verdict =
     gain > slight
-      ? "So the map knows something: it does better than chance."
+      ? `So the map knows something: on the whole it does better than chance ${areas}.`
       : gain < -slight
-        ? "So the map fails this test: chance does better."
-        : "So by this test the map does no better than chance.";
+        ? `So the map fails this test: on the whole chance does better ${areas}.`
+        : `So by this test the map does no better than chance ${areas}.`;
   return `${first}${beside} ${verdict}`;
 }
 
@@ -92,7 +100,7 @@ export const unchanged = 0.6;
 
 /** Whether a method's map depends on what the network has learned, from its likeness to that of a network of random weights. */
 export function edgesVerdict(title: string, likeness: number, edges: number | null): string {
-  const alike = `rank correlation ${share(likeness).replace("-", "−")}`;
+  const alike = `rank correlation ${share(likeness)}`;
   const verdict =
     likeness < changed
       ? `${title} passes: without what the network has learned, its map is another one (${alike}).`

@@ -44,8 +44,7 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
       strength,
     ),
     about,
-    exactly(bench, attack),
-    methods.element,
+    make("div", { class: "proof-controls lists" }, methods.element, exactly(bench, attack)),
     start.element,
     found,
   );

@@ -99,7 +99,8 @@ export function mountCompare(bench: Bench, compare: Compare): HTMLElement {
     place.replaceChildren(table(state, columns, bench.state.subject?.target.label ?? ""));
     legend.textContent =
       "★ marks the best of a column. Insertion and deletion are areas under the curves of “Prove it”; class retrieval is 1 where the " +
-      "network finds the class in what the map leaves of the picture.";
+      "network finds the class in what the map leaves of the picture. Where pixels at random do better than a method, the metric tells " +
+      "little about it.";
   });
   return element;
 }

@@ -39,15 +39,15 @@ export function mountForget(bench: Bench, forget: Forget): HTMLElement {
   bench.store.watch(["subject", "speed", "ready"], cost);
   bench.app.store.watch(["speed", "params"], cost);
 
-  forget.store.watch(["layers", "copies", "edges"], (state) => {
+  forget.store.watch(["none", "layers", "copies", "edges"], (state) => {
     const { subject } = bench.state;
-    found.hidden = state.layers.length === 0;
+    found.hidden = state.layers.length === 0 && !state.none;
     tiles.replaceChildren();
-    verdict.textContent = "";
-    if (!subject || found.hidden) return;
+    verdict.textContent = state.none ? "This network’s file has no weights that could be forgotten." : "";
+    if (!subject || state.layers.length === 0) return;
     const { explanation, method } = subject;
     tiles.append(
-      tile(bench, "own", "the trained network", explanation, null, ""),
+      tile(bench, "own", "the network as trained", explanation, null, ""),
       ...state.copies.map((copy) =>
         tile(
           bench,
@@ -83,7 +83,9 @@ function tile(
     { testid: `tile-${name}` },
     ...(explanation ? [mapCanvas(bench, explanation, picture, `Map of ${title}`)] : []),
     make("strong", { text: title }),
-    ...(rank === null ? [] : [make("span", { text: `alike ${text(rank)}`, testid: `tile-${name}-rank` })]),
+    ...(rank === null
+      ? []
+      : [make("span", { text: `rank correlation ${text(rank)}`, testid: `tile-${name}-rank` })]),
     ...(note === "" ? [] : [make("small", { text: note })]),
   );
 }
@@ -98,5 +100,5 @@ function edgesTile(bench: Bench, { map, rank }: NonNullable<ForgetState["edges"]
     shape: [height, width],
     rule: "magnitude of Sobel’s gradient",
   };
-  return tile(bench, "edges", "the picture’s edges, no network", { heatmap }, rank, "Sobel’s filter");
+  return tile(bench, "edges", "edges, without a network", { heatmap }, rank, "Sobel’s filter");
 }

@@ -120,9 +120,9 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
     const { subject } = bench.state;
     fineRow.hidden = !subject || !finer(subject);
     fine.checked = prove.state.fine;
-    start.element.hidden = played(prove.state) !== null;
     const passes = subject ? 2 * prove.pictures(subject) : 0;
-    start.setCost(subject && { passes, milliseconds: bench.timeOf(passes) });
+    const done = played(prove.state)?.random != null;
+    start.setCost(subject && !done ? { passes, milliseconds: bench.timeOf(passes) } : null);
   };
   bench.store.watch(["subject", "speed", "ready"], cost);
   bench.app.store.watch(["speed"], cost);

@@ -52,7 +52,8 @@ export function mountProof(app: App, own: OwnNetwork): void {
   tabs.append(...buttons);
   const note = make("p", { class: "proof-note", testid: "proof-note", attributes: { role: "status" } });
   const heading = make("h3", { class: "hidden" });
-  panel.append(heading, ...Object.values(parts), note, taskRow(bench));
+  panel.append(heading, ...Object.values(parts), note);
+  mountTask(bench, parts);
 
   bench.store.watch(["open"], ({ open }) => {
     panel.hidden = open === null;
@@ -82,23 +83,29 @@ export function mountProof(app: App, own: OwnNetwork): void {
   );
 }
 
-/** What a test is at, and its end. */
-function taskRow(bench: Bench): HTMLElement {
+/** What a test is at, and its end; it stands where the test was begun. */
+function mountTask(bench: Bench, parts: Record<ProofName, HTMLElement>): void {
   const label = make("p", { testid: "proof-status", attributes: { role: "status", id: "proof-status" } });
   const bar = make("progress", {
     testid: "proof-progress",
     attributes: { "aria-labelledby": "proof-status" },
   });
-  const cancel = make("button", {
-    class: "small",
-    text: "Cancel",
-    testid: "proof-cancel",
-    attributes: { type: "button" },
-    onclick: () => {
-      bench.cancel();
+  const cancel = make(
+    "button",
+    {
+      testid: "proof-cancel",
+      attributes: { type: "button" },
+      onclick: () => {
+        bench.cancel();
+      },
     },
-  });
+    "Cancel ",
+    make("kbd", { text: "Esc" }),
+  );
   const row = make("div", { class: "work proof-work" }, label, bar, cancel);
+  bench.store.watch(["running"], ({ running }) => {
+    if (running) parts[running].querySelector(".starter")?.append(row);
+  });
   bench.store.watch(["task"], ({ task }) => {
     row.hidden = task === null;
     const sentence = task ? `${task.label}…` : "";
@@ -110,16 +117,19 @@ function taskRow(bench: Bench): HTMLElement {
       bar.removeAttribute("value");
     }
   });
-  return row;
 }
 
-/** The button that begins a test, with what it costs beside it. */
+/** The button that begins a test, with what it costs beside it; while the test runs, its progress takes their place. */
 export function starter(
   bench: Bench,
   name: ProofName,
   text: string,
   onclick: () => void,
-): { element: HTMLElement; setCost: (cost: { passes: number; milliseconds: number | null } | null) => void } {
+): {
+  element: HTMLElement;
+  /** Shows what the test costs; null where there is nothing to begin. */
+  setCost: (cost: { passes: number; milliseconds: number | null } | null) => void;
+} {
   const button = make("button", {
     class: "primary",
     text,
@@ -128,13 +138,20 @@ export function starter(
     onclick,
   });
   const cost = make("span", { class: "hint", testid: `${name}-cost`, attributes: { id: `${name}-cost` } });
-  bench.store.watch(["ready", "running"], ({ ready, running }) => {
+  const buttons = make("p", { class: "buttons" }, button, cost);
+  let offered = false;
+  const show = () => {
+    const { ready, running } = bench.state;
+    buttons.hidden = !offered || running === name;
     button.disabled = !ready || running !== null;
-  });
+  };
+  bench.store.watch(["ready", "running"], show);
   return {
-    element: make("p", { class: "buttons" }, button, cost),
+    element: make("div", { class: "starter" }, buttons),
     setCost(found) {
+      offered = found !== null;
       cost.textContent = found ? costText(bench, found) : "";
+      show();
     },
   };
 }

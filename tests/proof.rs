@@ -76,36 +76,38 @@ fn a_random_game_follows_from_its_seed_and_knows_nothing_of_the_map() {
 }
 
 #[test]
-fn an_attack_in_model_space_is_captums() {
+fn an_attack_is_captums() {
     let explainer = common::tiny(&common::cpu());
     let fixtures = common::Fixtures::read("perturbation");
-    let plain =
-        |params: &Map<String, Value>| ["range", "half"].iter().all(|name| !params.contains_key(*name));
-    let cases = fixtures.cases.iter().filter(|case| case.method == "attack" && plain(&case.params));
+    // The cases with a valid range have black and white of this preprocessing, -2 and 2: they are attacks on pixels.
+    let (factor, _) = explainer.preprocessing().unwrap().to_pixel(0);
+    assert_eq!([0.0, 255.0].map(|pixel| explainer.preprocessing().unwrap().to_model(0, pixel)), [-2.0, 2.0]);
+    let cases = fixtures.cases.iter().filter(|case| case.method == "attack" && !case.params.contains_key("half"));
     let mut compared = 0;
     for case in cases {
+        let (space, unit) =
+            if case.params.contains_key("range") { (Space::Pixel, factor) } else { (Space::Model, 1.0) };
         let number = |name: &str| case.params[name].as_f64().unwrap() as f32;
         let input = common::npy("tests/fixtures/tiny/a.model.npy");
         let options = AttackOptions {
             norm: if case.params.contains_key("l2") { Norm::L2 } else { Norm::Linf },
-            epsilon: number("epsilon"),
-            step: Some(number("step")),
+            epsilon: number("epsilon") * unit,
+            step: Some(number("step") * unit),
             steps: number("steps") as usize,
             towards: case.target.filter(|_| case.params.contains_key("targeted")),
-            space: Some(Space::Model),
+            space: Some(space),
             ..Default::default()
         };
         let found = attacked(&explainer, &input, &options);
         let away = options.towards.is_none();
-        assert!(
-            !away || case.target == Some(found.before[0].index),
-            "the oracle attacks the predicted class"
-        );
-        let agreement = common::compare(&found.change.data, &fixtures.expected(case));
+        assert!(!away || case.target == Some(found.before[0].index), "the oracle attacks the predicted class");
+        let change: Vec<f32> = found.change.data.iter().map(|value| value / unit).collect();
+        let agreement = common::compare(&change, &fixtures.expected(case));
+        println!("{} in {space:?}: relative l2 {:.1e}", case.file, agreement.relative_l2);
         assert!(agreement.relative_l2 < 1e-3, "{}: {agreement:?}", case.file);
         compared += 1;
     }
-    assert!(compared >= 3, "{compared} cases");
+    assert_eq!(compared, 4);
 }
 
 #[test]

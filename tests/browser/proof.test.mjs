@@ -56,6 +56,13 @@ const holds = (words, number, what) => {
   const [low, high] = interval(words);
   assert.ok(number >= low && number <= high, `${what}: ${words} is not ${number}`);
 };
+/** Ticks these boxes of a list, and no others. */
+async function tick(list, wanted) {
+  const names = await at(list)
+    .locator("input")
+    .evaluateAll((boxes) => boxes.map(({ value }) => value));
+  for (const name of names) await at(`${list}-${name}`).setChecked(wanted.includes(name));
+}
 const pixels = (testid) =>
   at(testid).evaluate((canvas) => [
     ...canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data,
@@ -198,10 +205,7 @@ test("the table marks the best of each column, and agrees with the curve", async
     /^[\d,]+ passes through the network at most, (about|less).* processor\.$/,
   );
   await at("compare-methods").locator("summary").click();
-  for (const box of await at("compare-methods").locator("input:checked").all()) await box.uncheck();
-  for (const method of ["saliency", "grad_cam", "input_x_gradient"]) {
-    await at(`compare-methods-${method}`).check();
-  }
+  await tick("compare-methods", ["saliency", "grad_cam", "input_x_gradient"]);
   await at("compare-start").click();
   await running();
   assert.equal(await at("compare-start").isVisible(), false, "its progress stands in its place");
@@ -277,8 +281,7 @@ test("an attack that no eye sees turns the answer, and the maps of both are comp
   await open("attack");
   await at("attack-strength-4").check({ force: true });
   await at("attack-methods").locator("summary").click();
-  for (const box of await at("attack-methods").locator("input:checked").all()) await box.uncheck();
-  for (const method of ["saliency", "grad_cam"]) await at(`attack-methods-${method}`).check();
+  await tick("attack-methods", ["saliency", "grad_cam"]);
   assert.match(await text("attack-cost"), /^\d+ passes/);
   await at("attack-start").click();
   await at("pair-grad_cam").waitFor({ timeout: patience });

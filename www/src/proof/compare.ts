@@ -152,7 +152,8 @@ export class Compare {
     title: string,
   ): Promise<Cell> {
     const onProgress = begin(`${row.title}: ${midSentence(title)}`);
-    const params = isCurve(name) ? { step: this.#prove.step(subject) } : {};
+    const substrate = name === "insertion" && !subject.size ? { substrate: "blank" } : {}; // there is no picture to blur
+    const params = isCurve(name) ? { step: this.#prove.step(subject), ...substrate } : {};
     const found = await attempt(async () => {
       const measured = await subject.model.measure(input, map, {
         metrics: [{ name, params }],

@@ -92,9 +92,12 @@ export class Prove {
         this.store.set({ games: { ...this.state.games, [kind]: played } });
       };
       const label = kind === "deletion" ? "Taking pixels away" : "Putting pixels back";
+      // There is no blur but of a picture.
+      const substrate = subject.size ? null : "blank";
       const play = async (order: "map" | "random", onProgress: ReturnType<typeof begin>) => {
         const found = await model.play(input, explanation, {
           kind,
+          substrate,
           step,
           order,
           seed: 1,

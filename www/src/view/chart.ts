@@ -83,7 +83,8 @@ export function curveChart(): Chart {
         const area = `${shape}L${x(curve.x.at(-1) ?? 1)} ${plot.bottom}L${plot.left} ${plot.bottom}Z`;
         return [
           draw("path", { class: "under", d: area, "clip-path": "url(#chart-done)" }),
-          draw("path", { class: `curve ${kind}`, d: shape }),
+          draw("path", { class: `curve ${kind} to-come`, d: shape }),
+          draw("path", { class: `curve ${kind}`, d: shape, "clip-path": "url(#chart-done)" }),
         ];
       });
       element.replaceChildren(

@@ -26,6 +26,10 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
     },
   );
   const start = starter(bench, "attack", "Attack", () => void attack.start());
+  const noPicture = make("p", {
+    class: "proof-note",
+    text: 'This page attacks pictures only. The package attacks whatever a network takes: model.attack(input, { space: "model" }).',
+  });
   const pictures = make("div", { class: "attack-pictures", testid: "attack-pictures" });
   const verdict = make("p", { class: "verdict", testid: "attack-verdict", attributes: { role: "status" } });
   const pairs = make("ol", { class: "attack-pairs", testid: "attack-pairs" });
@@ -45,6 +49,7 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
     ),
     about,
     make("div", { class: "proof-controls lists" }, methods.element, exactly(bench, attack)),
+    noPicture,
     start.element,
     found,
   );
@@ -81,7 +86,9 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
       return { value: method.name, label: method.title, note };
     });
     methods.show(suited, attack.methods());
-    start.setCost(bench.state.subject && attack.cost());
+    const { subject } = bench.state;
+    noPicture.hidden = subject?.size !== null;
+    start.setCost(subject?.size ? attack.cost() : null);
   };
   bench.store.watch(["open", "subject", "speed", "ready"], update);
   app.store.watch(["methods", "model", "params", "speed"], update);

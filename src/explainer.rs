@@ -204,13 +204,8 @@ impl Explainer {
                 tensor.shape[0]
             )));
         }
-        let logits = this.logits(&tensor).await?.data;
-        let probabilities = self.model.probabilities(&logits);
-        let mut order: Vec<usize> = (0..logits.len()).collect();
-        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
-        let score = |class| self.class_score(class, &logits, &probabilities);
         Ok(Classification {
-            top: order.into_iter().take(top.max(1)).map(score).collect(),
+            top: self.ranked(&this.logits(&tensor).await?.data, top),
             region,
             milliseconds: started.elapsed().as_secs_f64() * 1e3,
         })
@@ -232,7 +227,10 @@ impl Explainer {
     }
 
     /// The explained value of an input. Where that is the output of a node, also the explainer with the input bound.
-    async fn locate(&self, input: &Input<'_>) -> Result<(Option<Self>, HostTensor, Option<Region>)> {
+    pub(crate) async fn locate(
+        &self,
+        input: &Input<'_>,
+    ) -> Result<(Option<Self>, HostTensor, Option<Region>)> {
         if let Input::Bound = input {
             return Ok((None, self.model.source().await?, None));
         }
@@ -326,6 +324,15 @@ impl Explainer {
         Ranked::D1(flat)
             .reshape(&input.shape)
             .ok_or_else(|| Error::Internal("the input does not fill its shape".into()))
+    }
+
+    /// The `top` classes with the highest logits, with their names and scores.
+    pub(crate) fn ranked(&self, logits: &[f32], top: usize) -> Vec<ClassScore> {
+        let probabilities = self.model.probabilities(logits);
+        let mut order: Vec<usize> = (0..logits.len()).collect();
+        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+        order.truncate(top.max(1));
+        order.into_iter().map(|class| self.class_score(class, logits, &probabilities)).collect()
     }
 
     /// A class with its name and scores.

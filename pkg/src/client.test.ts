@@ -72,6 +72,7 @@ function fakeWasm() {
             free: () => log.push("free engine"),
           }),
     methods: () => [{ name: "agi", params: [] }],
+    metrics: () => [{ name: "deletion", params: [] }],
     colourMap: (name: string) => new Uint8Array(768).fill(name.length),
   };
   return { wasm: wasm as unknown as Wasm, log };

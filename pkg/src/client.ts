@@ -4,10 +4,23 @@ import { download, downloadJson, readBlob } from "./download.js";
 import { AdversightError, engineFailure } from "./errors.js";
 import type { ColourMaps, EngineProtocol } from "./host.js";
 import { checkTensor, foreignPixels, prepareInput, type ModelInput, type SentInput } from "./input.js";
+import {
+  judging,
+  mapOf,
+  maskRule,
+  segmentsOf,
+  type AttackOptions,
+  type Judged,
+  type MeasureOptions,
+  type PlayOptions,
+  type RandomiseOptions,
+  type RetrieveOptions,
+} from "./judge.js";
 import { Caller, type CallOptions, type Endpoint } from "./rpc.js";
 import type { Preprocessing } from "./preprocessing.js";
 import type {
   Activation,
+  Attacked,
   Classification,
   ColourMap,
   DeviceChoice,
@@ -15,12 +28,18 @@ import type {
   ExplainOptions as MethodOptions,
   Explanation,
   Layout,
+  Game,
+  LearnedLayer,
+  Measurement,
   MethodDescription,
+  MetricDescription,
   ModelInput as InputValue,
   ModelInfo,
   ModelOptions,
   ModelReport,
+  PixelPicture,
   Progress,
+  Retrieval,
   TensorData,
 } from "./wasm/adversight.js";
 
@@ -89,6 +108,7 @@ export class Engine {
   readonly #caller: Caller<EngineProtocol>;
   readonly #thread: Thread;
   readonly #methods: MethodDescription[];
+  readonly #metrics: MetricDescription[];
   readonly #colourMaps: ColourMaps;
 
   private constructor(
@@ -100,6 +120,7 @@ export class Engine {
     this.#caller = caller;
     this.device = opened.device;
     this.#methods = opened.methods;
+    this.#metrics = opened.metrics;
     this.#colourMaps = opened.colourMaps;
   }
 
@@ -124,6 +145,11 @@ export class Engine {
   /** The methods that can be asked for, each with its parameters. */
   methods(): MethodDescription[] {
     return structuredClone(this.#methods);
+  }
+
+  /** The metrics that can be measured, each with its parameters. */
+  metrics(): MetricDescription[] {
+    return structuredClone(this.#metrics);
   }
 
   /** 256 colours as RGB bytes, from the lowest value to the highest. */
@@ -250,6 +276,16 @@ export class Model {
     );
   }
 
+  /** What the network is given of an image or a tensor, as a picture; null where it is none. */
+  async picture(
+    source: ModelInput,
+    { signal }: Pick<CallOptions, "signal"> = {},
+  ): Promise<PixelPicture | null> {
+    return this.#withInput(source, signal, (input, transfer) =>
+      this.#caller.call("picture", { model: this.#model, input }, { transfer, signal }),
+    );
+  }
+
   /** The network's raw output for a tensor. */
   async logits(input: TensorData, options: Pick<CallOptions, "signal"> = {}): Promise<TensorData> {
     checkTensor(input);
@@ -264,6 +300,92 @@ export class Model {
   ): Promise<TensorData> {
     checkTensor(input);
     return this.#caller.call("inputGradient", { model: this.#model, input, target }, options);
+  }
+
+  /**
+   * How good an explanation of this input is, by one metric or several. All that cannot be told from the explanation itself is given along:
+   * a second map as `reference`, the `object`, a `randomised` model. Rejects with "metric_unsuited" where something is missing.
+   */
+  async measure(source: ModelInput, judged: Judged, options: MeasureOptions<Model>): Promise<Measurement[]> {
+    const { signal, onProgress, randomised, metrics, ...rest } = options;
+    const measuring = {
+      segments: segmentsOf(judged),
+      ...judging(judged, rest),
+      metrics: metrics.map((metric) => (typeof metric === "string" ? { name: metric } : metric)),
+    };
+    return this.#withInput(source, signal, (input, transfer) =>
+      this.#caller.call(
+        "measure",
+        {
+          model: this.#model,
+          input,
+          map: mapOf(judged),
+          options: measuring,
+          randomised: randomised ? randomised.#model : null,
+        },
+        { transfer, signal, onProgress },
+      ),
+    );
+  }
+
+  /**
+   * Plays deletion or insertion: the pixels change in the order of their importance while the class's probability is followed. What comes
+   * back shows every moment of it (`gameFrame`, `gameScore`) without the engine.
+   */
+  async play(source: ModelInput, judged: Judged, options: PlayOptions = {}): Promise<Game> {
+    const { signal, onProgress, ...rest } = options;
+    const playing = judging(judged, rest);
+    return this.#withInput(source, signal, (input, transfer) =>
+      this.#caller.call(
+        "play",
+        { model: this.#model, input, map: mapOf(judged), options: playing },
+        { transfer, signal, onProgress },
+      ),
+    );
+  }
+
+  /** Attacks an input by projected gradient descent, or by the fast gradient method with `steps: 1`. */
+  async attack(source: ModelInput, options: AttackOptions = {}): Promise<Attacked> {
+    const { signal, onProgress, top = 5, ...rest } = options;
+    return this.#withInput(source, signal, (input, transfer) =>
+      this.#caller.call(
+        "attack",
+        { model: this.#model, input, options: defined(rest), top },
+        { transfer, signal, onProgress },
+      ),
+    );
+  }
+
+  /** The classes that the network finds in what a map leaves of its input: RelEx's class retrieval. */
+  async retrieve(source: ModelInput, judged: Judged, options: RetrieveOptions = {}): Promise<Retrieval> {
+    const { mask = maskRule(judged), top = 5, signal } = options;
+    return this.#withInput(source, signal, (input, transfer) =>
+      this.#caller.call(
+        "retrieve",
+        { model: this.#model, input, map: mapOf(judged), mask, top },
+        { transfer, signal },
+      ),
+    );
+  }
+
+  /** The layers of the model's file with learned weights, from the output to the input. */
+  async layers({ signal }: Pick<CallOptions, "signal"> = {}): Promise<LearnedLayer[]> {
+    return this.#caller.call("layers", { model: this.#model }, { signal });
+  }
+
+  /** The same model, whose last layers, or all, have forgotten what they learned: random weights of the same mean and deviation. */
+  async randomise({ signal, ...options }: RandomiseOptions = {}): Promise<Model> {
+    const { model, info } = await this.#caller.call(
+      "randomise",
+      { model: this.#model, options: defined(options) },
+      {
+        signal,
+        onLate: (late) => {
+          closeModel(this.#caller, (late as EngineProtocol["randomise"]["reply"]).model);
+        },
+      },
+    );
+    return new Model(this.#caller, model, info);
   }
 
   /** Frees the model's memory, after the calls that still run on it. */

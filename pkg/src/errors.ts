@@ -8,6 +8,8 @@ export const errorCodes = [
   "model_malformed",
   "model_unsupported",
   "model_invalid",
+  /** A weight is larger than the GPU can bind at once. */
+  "model_too_large",
   "input_invalid",
   "input_shape",
   "input_too_large",
@@ -18,6 +20,12 @@ export const errorCodes = [
   /** The method cannot work on this model or this input; the message says what it would need (see `ModelInfo.methods`). */
   "method_unsuited",
   "parameter_invalid",
+  /** The map that is to be judged holds values that are not finite, or does not belong to the input. */
+  "map_not_finite",
+  "map_shape",
+  "metric_unknown",
+  /** The metric lacks something that it needs; the message says what. */
+  "metric_unsuited",
   "out_of_memory",
   "cancelled",
   "internal",

@@ -5,36 +5,70 @@ import { toWasmInput, type SentInput } from "./input.js";
 import { colourMapNames } from "./picture.js";
 import type { Handlers } from "./rpc.js";
 import type {
+  Attacked,
+  AttackOptions,
   Classification,
   ColourMap,
   DeviceChoice,
   DeviceReport,
   ExplainOptions,
   Explanation,
+  Game,
+  JudgeOptions,
+  LearnedLayer,
+  MaskRule,
+  MeasureOptions,
+  Measurement,
   MethodDescription,
+  MetricDescription,
   Engine as WasmEngine,
   ModelInput as InputValue,
   Model as WasmModel,
   ModelInfo,
   ModelOptions,
   ModelReport,
+  PixelPicture,
+  PlayOptions,
+  RandomiseOptions,
+  Retrieval,
   TensorData,
 } from "./wasm/adversight.js";
 
 /** The generated module (wasm-bindgen, target web). */
 export type Wasm = Pick<
   typeof import("./wasm/adversight.js"),
-  "default" | "createEngine" | "methods" | "colourMap"
+  "default" | "createEngine" | "methods" | "colourMap" | "metrics" | "layers" | "randomise"
 >;
 
 /** 256 colours as RGB bytes, for each name. */
 export type ColourMaps = Record<ColourMap, Uint8Array>;
 
+/** A map that is judged. */
+interface Sent<Options extends JudgeOptions> {
+  model: number;
+  input: SentInput;
+  map: TensorData;
+  options: Options;
+}
+
+/** What a model was made of, to make it again with other weights. */
+interface Origin {
+  /** The file, which a browser may keep on the disk. */
+  onnx: Blob;
+  options: ModelOptions;
+  inputs?: Record<string, InputValue>;
+}
+
 /** Every call that the engine's side answers. A model is named by the number that `loadModel` gave. */
 export interface EngineProtocol {
   open: {
     send: { device: DeviceChoice; wasm: string | null };
-    reply: { device: DeviceReport; methods: MethodDescription[]; colourMaps: ColourMaps };
+    reply: {
+      device: DeviceReport;
+      methods: MethodDescription[];
+      metrics: MetricDescription[];
+      colourMaps: ColourMaps;
+    };
   };
   inspect: { send: { onnx: Uint8Array }; reply: ModelReport };
   loadModel: { send: { onnx: Uint8Array; options: ModelOptions }; reply: { model: number; info: ModelInfo } };
@@ -45,30 +79,45 @@ export interface EngineProtocol {
     reply: { model: number; info: ModelInfo };
   };
   prepare: { send: { model: number; input: SentInput }; reply: TensorData };
+  picture: { send: { model: number; input: SentInput }; reply: PixelPicture | null };
   logits: { send: { model: number; input: TensorData }; reply: TensorData };
   inputGradient: { send: { model: number; input: TensorData; target: number }; reply: TensorData };
+  measure: { send: Sent<MeasureOptions> & { randomised: number | null }; reply: Measurement[] };
+  play: { send: Sent<PlayOptions>; reply: Game };
+  attack: { send: { model: number; input: SentInput; options: AttackOptions; top: number }; reply: Attacked };
+  retrieve: {
+    send: { model: number; input: SentInput; map: TensorData; mask: MaskRule; top: number };
+    reply: Retrieval;
+  };
+  layers: { send: { model: number }; reply: LearnedLayer[] };
+  randomise: {
+    send: { model: number; options: RandomiseOptions };
+    reply: { model: number; info: ModelInfo };
+  };
   closeModel: { send: { model: number }; reply: undefined };
   close: { send: undefined; reply: undefined };
 }
 
 export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
   let engine: WasmEngine | null = null;
-  const models = new Map<number, WasmModel>();
+  const models = new Map<number, { model: WasmModel; origin: Origin }>();
   let next = 0;
 
   const engineOf = (): WasmEngine => {
     if (!engine) throw new AdversightError("engine_closed", "The engine was closed.");
     return engine;
   };
-  const modelOf = (id: number): WasmModel => {
-    const model = models.get(id);
-    if (!model) throw new AdversightError("engine_closed", "This model was closed. Load it again.");
-    return model;
+  const find = (id: number) => {
+    const found = models.get(id);
+    if (!found) throw new AdversightError("engine_closed", "This model was closed. Load it again.");
+    return found;
   };
+  const modelOf = (id: number): WasmModel => find(id).model;
+  const fileOf = async (id: number) => new Uint8Array(await find(id).origin.onnx.arrayBuffer());
 
-  const keep = (model: WasmModel) => {
+  const keep = (model: WasmModel, origin: Origin) => {
     const id = next++;
-    models.set(id, model);
+    models.set(id, { model, origin });
     return { model: id, info: model.info };
   };
 
@@ -79,7 +128,9 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
       const colourMaps = Object.fromEntries(
         colourMapNames.map((name) => [name, wasm.colourMap(name)]),
       ) as ColourMaps;
-      return { value: { device: engine.device, methods: wasm.methods(), colourMaps } };
+      return {
+        value: { device: engine.device, methods: wasm.methods(), metrics: wasm.metrics(), colourMaps },
+      };
     },
 
     inspect({ onnx }) {
@@ -87,7 +138,12 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
     },
 
     async loadModel({ onnx, options }) {
-      return { value: keep(await engineOf().loadModel(onnx, options)) };
+      // Files beside it would have to be kept in memory.
+      const origin = {
+        onnx: new Blob([onnx as Uint8Array<ArrayBuffer>]),
+        options: { ...options, external: null },
+      };
+      return { value: keep(await engineOf().loadModel(onnx, options), origin) };
     },
 
     async classify({ model, input, top }) {
@@ -102,13 +158,22 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
     },
 
     withInputs({ model, inputs }) {
-      return attempt(() => ({ value: keep(modelOf(model).withInputs(inputs)) }));
+      return attempt(() => ({
+        value: keep(modelOf(model).withInputs(inputs), { ...find(model).origin, inputs }),
+      }));
     },
 
     prepare({ model, input }) {
       return attempt(() => {
         const value = modelOf(model).prepare(toWasmInput(input));
         return { value, transfer: whole(value.data) };
+      });
+    },
+
+    picture({ model, input }) {
+      return attempt(() => {
+        const value = modelOf(model).picture(toWasmInput(input));
+        return { value, transfer: whole(...pixelsOf(value)) };
       });
     },
 
@@ -122,14 +187,56 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
       return { value, transfer: whole(value.data) };
     },
 
+    async measure({ model, input, map, options, randomised }, hooks) {
+      const judge = modelOf(model);
+      const given = toWasmInput(input);
+      const value =
+        randomised === null
+          ? await judge.measure(given, map, options, hooks)
+          : await judge.measureBeside(modelOf(randomised), given, map, options, hooks);
+      return { value };
+    },
+
+    async play({ model, input, map, options }, hooks) {
+      const value = await modelOf(model).play(toWasmInput(input), map, options, hooks);
+      return { value, transfer: whole(value.ranks, ...pixelsOf(value.from, value.to)) };
+    },
+
+    async attack({ model, input, options, top }, hooks) {
+      const value = await modelOf(model).attack(toWasmInput(input), options, top, hooks);
+      const { before = null, after = null, change = null } = value.pictures ?? {};
+      return {
+        value,
+        transfer: whole(value.input.data, value.change.data, ...pixelsOf(before, after, change)),
+      };
+    },
+
+    async retrieve({ model, input, map, mask, top }) {
+      const value = await modelOf(model).retrieve(toWasmInput(input), map, mask, top);
+      return { value, transfer: whole(...pixelsOf(value.picture)) };
+    },
+
+    async layers({ model }) {
+      return { value: wasm.layers(await fileOf(model)) };
+    },
+
+    async randomise({ model, options }) {
+      const { origin } = find(model);
+      const onnx = wasm.randomise(await fileOf(model), options) as Uint8Array<ArrayBuffer>;
+      const loaded = await engineOf().loadModel(onnx, origin.options);
+      const forgetful = origin.inputs ? loaded.withInputs(origin.inputs) : loaded;
+      if (forgetful !== loaded) loaded.free();
+      return { value: keep(forgetful, { ...origin, onnx: new Blob([onnx]) }) };
+    },
+
     closeModel({ model }) {
-      models.get(model)?.free();
+      models.get(model)?.model.free();
       models.delete(model);
       return Promise.resolve({ value: undefined });
     },
 
     close() {
-      for (const model of models.values()) model.free();
+      for (const { model } of models.values()) model.free();
       models.clear();
       engine?.free();
       engine = null;
@@ -137,6 +244,9 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
     },
   };
 }
+
+const pixelsOf = (...pictures: (PixelPicture | null)[]) =>
+  pictures.flatMap((picture) => (picture ? [picture.pixels] : []));
 
 /** What a call gives that does not wait, as a promise: an error rejects it. */
 async function attempt<T>(call: () => T): Promise<T> {
@@ -157,7 +267,7 @@ async function instantiate(wasm: Wasm, url: URL): Promise<void> {
 }
 
 /** The buffers that hold one array and nothing else. (A view into the engine's own memory must never be handed over.) */
-function whole(...arrays: (Float32Array | Uint32Array)[]): ArrayBuffer[] {
+function whole(...arrays: (Float32Array | Uint32Array | Uint8ClampedArray)[]): ArrayBuffer[] {
   const buffers = arrays
     .filter((array) => array.byteLength === array.buffer.byteLength)
     .map((array) => array.buffer)

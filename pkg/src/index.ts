@@ -22,29 +22,49 @@ export { decodeImage, maxPixels } from "./input.js";
 export type { ImageInput, ModelInput } from "./input.js";
 export { colourMapNames, drawExplanation, heatmapPixels } from "./picture.js";
 export type { DrawOptions, PaintOptions, View } from "./picture.js";
+export { gameFrame, gameScore } from "./judge.js";
+export type {
+  AttackOptions,
+  Judged,
+  MeasureOptions,
+  PlayOptions,
+  RandomiseOptions,
+  RetrieveOptions,
+} from "./judge.js";
 export { presetNames, presetPreprocessing } from "./preprocessing.js";
 export type { PresetName, PresetSize, Preprocessing } from "./preprocessing.js";
 export { segmentHeatmap, segmentRanking } from "./segments.js";
 export type {
   Activation,
+  Attacked,
   Classification,
   ClassScore,
   ColourMap,
+  Curve,
   DeviceChoice,
   DeviceReport,
   Explanation,
   ExplanationInfo,
   Layer,
   Layout,
+  Game,
+  LearnedLayer,
+  MaskRule,
+  Measurement,
   MethodDescription,
   MethodSupport,
+  MetricDescription,
+  MetricNeed,
+  MetricRequest,
   ModelInput as InputValue,
   ModelInfo,
   ModelReport,
   OperatorSupport,
   ParamDescription,
+  PixelPicture,
   Progress,
   Region,
+  Retrieval,
   Segmentation,
   TensorData,
   ValueInfo,

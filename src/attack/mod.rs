@@ -2,6 +2,7 @@
 //!
 //! All of it happens in model space, on rows of features, `[N, features]`, on the device; nothing is read back.
 
+mod input;
 mod pgd;
 mod saliency_map;
 
@@ -12,6 +13,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::{Control, Error, Model, Preprocessing, Progress, Result, Score, attribution};
 
 pub use attribution::Gradients;
+pub use input::{AttackOptions, Attacked, Space, attack};
 pub use pgd::{Attack, Norm, Within};
 pub use saliency_map::{Goal, SaliencyMapAttack};
 

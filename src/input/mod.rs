@@ -2,6 +2,7 @@
 
 pub mod image;
 pub mod layout;
+pub mod picture;
 pub mod preprocessing;
 
 use crate::{Error, Result};

@@ -316,6 +316,11 @@ impl<'a> Assessment<'a> {
         Tensor::from_data(TensorData::new(values, dims), self.explainer.model().device().burn())
     }
 
+    /// Values of the input's size that lie channel after channel, as the model takes them.
+    pub(super) fn in_order(&self, planes: &[f32]) -> HostTensor {
+        HostTensor { data: self.places.in_order(planes).into_owned(), shape: self.input.shape.clone() }
+    }
+
     /// The target's score for `rows` samples, which `make` builds `[n, features]` at a time; read back once.
     pub(super) async fn scores(
         &self,

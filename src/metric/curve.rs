@@ -11,7 +11,7 @@ use crate::{Result, Score};
 /// What a picture without its pixels is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Substrate {
+pub enum Substrate {
     /// Zero in model space: the data set's mean.
     Blank,
     /// The picture itself, blurred as in RISE's code: kernel 11, sigma 5.
@@ -19,17 +19,21 @@ pub(super) enum Substrate {
 }
 
 impl Substrate {
-    /// `[1, features]`.
-    pub fn picture(self, assessment: &Assessment<'_>) -> Result<Tensor<2>> {
+    /// Channel after channel.
+    pub(super) fn values(self, assessment: &Assessment<'_>) -> Result<Vec<f32>> {
         let input = &assessment.input;
-        let values = match self {
-            Self::Blank => vec![0.0; input.data.len()],
+        match self {
+            Self::Blank => Ok(vec![0.0; input.data.len()]),
             Self::Blur => {
                 let kernel = filter::folded_gaussian(11, 5.0);
-                filter::blur(&input.data, assessment.image()?, &kernel, filter::Edge::Zero)
+                Ok(filter::blur(&input.data, assessment.image()?, &kernel, filter::Edge::Zero))
             }
-        };
-        Ok(assessment.tensor(values, [1, input.data.len()]))
+        }
+    }
+
+    /// `[1, features]`.
+    pub(super) fn picture(self, assessment: &Assessment<'_>) -> Result<Tensor<2>> {
+        Ok(assessment.tensor(self.values(assessment)?, [1, assessment.input.data.len()]))
     }
 }
 

@@ -15,6 +15,7 @@ mod curve;
 mod deletion;
 mod feature_relevance;
 mod filter;
+mod game;
 mod infidelity;
 mod insertion;
 mod mask_overlap;
@@ -38,6 +39,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use assessment::Assessment;
+pub use class_retrieval::{Mask, Retrieval, retrieve};
+pub use curve::Substrate;
+pub use game::{Game, GameKind, GameOptions, Order, game};
 
 use crate::Result;
 

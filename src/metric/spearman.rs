@@ -12,10 +12,13 @@ use crate::Result;
 
 pub(super) struct Spearman;
 
-/// It has no parameters.
+/// Parameters of the correlation.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {}
+pub(super) struct Config {
+    /// Compare magnitudes instead of signed values, as the check by weight randomisation does.
+    magnitudes: bool,
+}
 
 impl Metric for Spearman {
     type Config = Config;
@@ -27,8 +30,11 @@ impl Metric for Spearman {
     const NEEDS: &'static [Need] = &[Need::Reference];
     const BETTER: Better = Better::Higher;
 
-    async fn measure(assessment: &Assessment<'_>, _: &Config) -> Result<Finding> {
-        let other = assessment.aggregate(assessment.reference()?);
-        Ok(Finding::new(similarity::spearman(&assessment.pixels(), &other)))
+    async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
+        let compared = |values: Vec<f64>| -> Vec<f64> {
+            if config.magnitudes { values.into_iter().map(f64::abs).collect() } else { values }
+        };
+        let other = compared(assessment.aggregate(assessment.reference()?));
+        Ok(Finding::new(similarity::spearman(&compared(assessment.pixels()), &other)))
     }
 }

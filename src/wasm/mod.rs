@@ -5,6 +5,7 @@
 //! where a node of the graph is at fault, a `node`.
 
 mod convert;
+mod proof;
 mod types;
 
 use std::rc::Rc;

@@ -1,0 +1,250 @@
+//! An attack on one input from its start to its end: what was asked for, the attacked input, and what the network makes
+//! of it.
+
+use burn::tensor::Tensor;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use web_time::Instant;
+
+use super::{Attack, Gradients, Network, Norm, Rows, Within};
+use crate::{ClassScore, Control, Error, Explainer, HostTensor, Input, Result, Score, attribution::read};
+
+/// Where the size of a change is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Space {
+    /// Pixels from 0, black, to 1, white; the attacked picture stays between them.
+    Pixel,
+    /// The network's input as it is, without limits.
+    Model,
+}
+
+/// How an input is attacked. The default is projected gradient descent (Madry et al. 2017) by 2 of 255 grey levels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct AttackOptions {
+    /// How the size of the change is measured.
+    pub norm: Norm,
+    /// The largest change in all.
+    pub epsilon: f32,
+    /// The length of a step; by default `2.5 * epsilon / steps` as in Madry et al., and `epsilon` for a single step: the
+    /// fast gradient method.
+    pub step: Option<f32>,
+    /// Number of steps, each of which takes one gradient.
+    pub steps: usize,
+    /// The class that the attack leads to; by default it leads away from the predicted one.
+    pub towards: Option<usize>,
+    /// Start at a random change within the ball instead of at the input.
+    pub random_start: bool,
+    /// Seed of the start.
+    pub seed: u32,
+    /// Where the change is measured; by default in pixels where a preprocessing is declared.
+    pub space: Option<Space>,
+}
+
+impl Default for AttackOptions {
+    fn default() -> Self {
+        Self {
+            norm: Norm::Linf,
+            epsilon: 2.0 / 255.0,
+            step: None,
+            steps: 10,
+            towards: None,
+            random_start: false,
+            seed: 0,
+            space: None,
+        }
+    }
+}
+
+/// An attacked input.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attacked {
+    /// The attacked input, in model space and in the input's shape.
+    pub input: HostTensor,
+    /// What was added to the input, in `space`.
+    pub change: HostTensor,
+    /// Where the change is measured.
+    pub space: Space,
+    /// The largest change of a value, in `space`.
+    pub linf: f64,
+    /// The length of the change, in `space`.
+    pub l2: f64,
+    /// The most probable classes before.
+    pub before: Vec<ClassScore>,
+    /// The most probable classes after.
+    pub after: Vec<ClassScore>,
+    /// The class that the network gave before, as it scores now.
+    pub original: ClassScore,
+    /// The length of a step that was taken.
+    pub step: f32,
+    /// Gradients that were taken.
+    pub backward_passes: usize,
+    /// Wall time.
+    pub milliseconds: f64,
+}
+
+/// Attacks one input `[1, …]` in model space, and lists the `top` classes before and after.
+///
+/// # Errors
+/// [`Error::ParameterInvalid`], [`Error::TargetOutOfRange`], [`Error::PreprocessingInvalid`] for pixels without a declared
+/// preprocessing, [`Error::Cancelled`], and those of the input and of the network.
+pub async fn attack(
+    explainer: &Explainer,
+    input: &HostTensor,
+    options: &AttackOptions,
+    top: usize,
+    control: &Control<'_>,
+) -> Result<Attacked> {
+    let started = Instant::now();
+    check(options)?;
+    if let Some(class) = options.towards {
+        explainer.model().check_target(class)?;
+    }
+    let before = explainer.classify(&Input::Tensor(input), top).await?.top;
+    let predicted = before.first().map_or(0, |class| class.index);
+    let network = Scaled::new(explainer, input, options.space, control)?;
+    let attack = Attack {
+        norm: options.norm,
+        step: options.step.unwrap_or(match options.steps {
+            1 => options.epsilon,
+            steps => 2.5 * options.epsilon / steps as f32,
+        }),
+        epsilon: options.epsilon,
+        steps: options.steps,
+        targeted: options.towards.is_some(),
+    };
+    let x = network.inside(network.rows.rows(input.data.clone())?);
+    let mut within = Within { range: network.range(&x), ..Within::default() };
+    if options.random_start {
+        let mut random = ChaCha8Rng::seed_from_u64(u64::from(options.seed));
+        within.start = Some(network.rows.rows(attack.random_start(1, input.data.len(), &mut random))?);
+    }
+    let class = options.towards.unwrap_or(predicted);
+    let delta = attack.run(&network, x.clone(), &[class], &within).await?;
+    let attacked = network.outside(x + delta.clone());
+    let values = |rows: Tensor<2>| rows.reshape([input.data.len()]);
+    let both = read(Tensor::cat(vec![values(delta), values(attacked)], 0)).await?;
+    let (change, data) = both.split_at(input.data.len());
+    let shaped = |values: &[f32]| HostTensor { data: values.to_vec(), shape: input.shape.clone() };
+    let attacked = shaped(data);
+
+    let mut after = explainer.classify(&Input::Tensor(&attacked), explainer.model().classes()).await?.top;
+    let original = after.iter().find(|class| class.index == predicted).cloned();
+    let original = original.ok_or_else(|| Error::Internal("the predicted class has no score".into()))?;
+    after.truncate(top.max(1));
+    Ok(Attacked {
+        after,
+        original,
+        input: attacked,
+        linf: change.iter().fold(0.0, |most, v| f64::from(v.abs()).max(most)),
+        l2: change.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt(),
+        change: shaped(change),
+        space: network.space(),
+        before,
+        step: attack.step,
+        backward_passes: options.steps,
+        milliseconds: started.elapsed().as_secs_f64() * 1e3,
+    })
+}
+
+fn check(options: &AttackOptions) -> Result<()> {
+    let invalid = |name: &str, reason: &str| {
+        Err(Error::ParameterInvalid { method: "attack".into(), name: name.into(), reason: reason.into() })
+    };
+    let positive = |value: f32| value.is_finite() && value > 0.0;
+    if !positive(options.epsilon) {
+        return invalid("epsilon", "it must be above 0");
+    }
+    if !options.step.is_none_or(positive) {
+        return invalid("step", "it must be above 0");
+    }
+    if !(1..=1000).contains(&options.steps) {
+        return invalid("steps", "it must be from 1 to 1000");
+    }
+    Ok(())
+}
+
+/// A network whose inputs are measured in another space than its own: `model = (point - offset) / factor`.
+struct Scaled<'a> {
+    rows: Rows<'a>,
+    /// The factor and the offset of each feature, `[1, features]`; nothing in model space.
+    pixels: Option<(Tensor<2>, Tensor<2>)>,
+}
+
+impl<'a> Scaled<'a> {
+    fn new(
+        explainer: &'a Explainer,
+        input: &HostTensor,
+        space: Option<Space>,
+        control: &'a Control<'a>,
+    ) -> Result<Self> {
+        let rows = Rows::new(explainer.model(), control)?;
+        // What is explained at a node is no picture, whatever the model is given.
+        let known = explainer.preprocessing().filter(|_| !explainer.model().explains_a_node());
+        let preprocessing = match (space, known) {
+            (Some(Space::Model), _) | (None, None) => return Ok(Self { rows, pixels: None }),
+            (_, Some(known)) => known,
+            (Some(Space::Pixel), None) => {
+                return Err(Error::PreprocessingInvalid(
+                    "none is declared, so it is not known what a pixel is; attack in model space".into(),
+                ));
+            }
+        };
+        let features = input.data.len();
+        let places = explainer.model().places()?;
+        if places.channels != preprocessing.mean.len() {
+            return Err(Error::PreprocessingInvalid(format!(
+                "it has {} channels, the input {}; attack in model space",
+                preprocessing.mean.len(),
+                places.channels
+            )));
+        }
+        let each = |part: fn((f32, f32)) -> f32| {
+            rows.rows((0..features).map(|i| part(preprocessing.to_pixel(places.channel(i)))).collect())
+        };
+        let pixels = Some((each(|(factor, _)| factor)?, each(|(_, offset)| offset)?));
+        Ok(Self { rows, pixels })
+    }
+
+    fn space(&self) -> Space {
+        if self.pixels.is_some() { Space::Pixel } else { Space::Model }
+    }
+
+    /// From model space.
+    fn inside(&self, model: Tensor<2>) -> Tensor<2> {
+        match &self.pixels {
+            None => model,
+            Some((factor, offset)) => model * factor.clone() + offset.clone(),
+        }
+    }
+
+    /// To model space.
+    fn outside(&self, points: Tensor<2>) -> Tensor<2> {
+        match &self.pixels {
+            None => points,
+            Some((factor, offset)) => (points - offset.clone()) / factor.clone(),
+        }
+    }
+
+    /// Black and white; an input that rounding has put beyond them may stay there.
+    fn range(&self, x: &Tensor<2>) -> Option<(Tensor<2>, Tensor<2>)> {
+        self.pixels.as_ref().map(|_| (x.clone().clamp_max(0.0), x.clone().clamp_min(1.0)))
+    }
+}
+
+impl Network for Scaled<'_> {
+    fn gradients(&self, points: Tensor<2>, targets: &[usize], score: Score) -> Result<Gradients> {
+        let found = self.rows.gradients(self.outside(points), targets, score)?;
+        let gradient = match &self.pixels {
+            None => found.gradient,
+            Some((factor, _)) => found.gradient / factor.clone(),
+        };
+        Ok(Gradients { gradient, ..found })
+    }
+
+    async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {
+        self.rows.checkpoint(done, total, stage).await
+    }
+}

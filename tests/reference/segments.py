@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from skimage.segmentation import felzenszwalb, quickshift, slic
 
-from common import FIXTURES, write_json
+from common import FIXTURES, opened, write_json
 
 FOLDER = FIXTURES / "segments"
 
@@ -77,8 +77,8 @@ SMALL = [
 ]
 
 
-def rgb(path):
-    return np.asarray(Image.open(path).convert("RGB")).astype(np.float64) / 255.0
+def rgb(path, side=None):
+    return opened(path, side).astype(np.float64) / 255.0
 
 
 def make():

@@ -7,7 +7,7 @@ use adversight::{
     Control, Device, Error, ExplainOptions, Explainer, Explanation, HostTensor, Input,
     attribution::registry::{Need, methods},
 };
-use common::{Agreement, Case, Fixtures, compare};
+use common::{Agreement, Case, Fixtures, compare, draws};
 use serde_json::{Value, json};
 
 fn options(method: &str, params: Value) -> ExplainOptions {
@@ -81,13 +81,8 @@ fn judge(case: &Case, device: &str, agreement: Agreement) -> String {
 
 /// The noise and the first mask that the oracle used.
 fn relex_draws(case: &Case, input: &HostTensor, options: &mut ExplainOptions) {
-    let features = input.data.len();
     let count = |name: &str| case.params[name].as_u64().unwrap() as usize;
-    let rows = count("iterations") * count("samples");
-    let mask = common::uniform(features, 1).into_iter().map(|u| u * case.start.unwrap()).collect();
-    given(options, "mask", mask, input.shape.clone());
-    let shape = std::iter::once(rows).chain(input.shape[1..].iter().copied()).collect();
-    given(options, "noise", common::normal(rows * features, 2), shape);
+    options.given = draws::relex(case.start.unwrap(), count("iterations") * count("samples"), &input.shape);
 }
 
 #[test]
@@ -157,12 +152,9 @@ fn path_draws(case: &Case, input: &HostTensor, options: &mut ExplainOptions) {
     match case.method.as_str() {
         "vargrad" | "smoothgrad" => {
             let samples = case.params["samples"].as_u64().unwrap() as usize;
-            let noise = common::normal(samples * input.data.len(), 2);
-            given(options, "noise", noise, vec![samples, input.data.len()]);
+            options.given = draws::noise(samples, input.data.len());
         }
-        "expected_gradients" => {
-            given(options, "draws", case.draws.concat(), vec![case.draws.len(), 2]);
-        }
+        "expected_gradients" => options.given = draws::positions(&case.draws),
         _ => (),
     }
 }

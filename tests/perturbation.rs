@@ -11,25 +11,12 @@ use adversight::{
     segment::{self, Felzenszwalb, Picture, QuickShift, Segments, Slic},
 };
 use burn::tensor::Tensor;
-use common::{Agreement, Fixtures, compare};
+use common::{
+    Agreement, Fixtures, compare,
+    draws::{self, Given},
+};
 use rand::SeedableRng;
 use serde_json::{Value, json};
-
-/// Numbers from 0 to 1 as tests/reference/segments.py computes them.
-fn uniform(count: usize, salt: u64) -> Vec<f64> {
-    (0..count as u64)
-        .map(|index| {
-            let mut z = (salt << 32).wrapping_add(index).wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 24)
-        })
-        .collect()
-}
-
-fn tie_noise(pixels: usize) -> Vec<f32> {
-    uniform(pixels, 1).into_iter().map(|part| ((part - 0.5) * (12f64.sqrt() * 1e-5)) as f32).collect()
-}
 
 /// A PNG's bytes, channel after channel.
 fn bytes(path: &str) -> HostTensor {
@@ -76,7 +63,7 @@ fn segments_are_scikit_images() {
                     ratio: param("ratio"),
                 };
                 let noise: Vec<f64> =
-                    tie_noise(picture.height * picture.width).into_iter().map(f64::from).collect();
+                    draws::tie_noise(picture.height * picture.width).into_iter().map(f64::from).collect();
                 segment::quickshift(&picture, settings, Some(&noise))
             }
             "slic" => {
@@ -120,44 +107,24 @@ fn options(method: &str, params: Value) -> ExplainOptions {
     }
 }
 
-/// What the oracle drew, by the names under which the methods take it.
-fn given(case: &Value, params: &Value, input: &HostTensor) -> BTreeMap<String, HostTensor> {
+/// What the oracle drew.
+fn given(case: &Value, params: &Value, input: &HostTensor) -> Given {
     let [height, width] = [input.shape[2], input.shape[3]];
-    let pixels = height * width;
-    let mut given = BTreeMap::new();
-    let mut give = |name: &str, data: Vec<f32>, shape: Vec<usize>| {
-        given.insert(name.to_owned(), HostTensor::new(data, shape).unwrap());
-    };
-    let below = |count, salt, limit: f64| {
-        uniform(count, salt).into_iter().map(move |part| if part < limit { 1.0 } else { 0.0 })
-    };
-    give("density_noise", tie_noise(pixels), vec![1, 1, height, width]);
-    match case["method"].as_str().unwrap() {
-        "lime" => {
-            let (count, n) =
-                (case["samples"].as_u64().unwrap() as usize, case["segments"].as_u64().unwrap() as usize);
-            let mut samples: Vec<f32> = below(count * n, 2, 0.5).collect();
-            samples[..n].fill(1.0);
-            give("samples", samples, vec![count, n]);
-        }
+    let count = |value: &Value| value.as_u64().unwrap() as usize;
+    let mut given = draws::ties(height, width);
+    given.extend(match case["method"].as_str().unwrap() {
+        "lime" => draws::lime(count(&case["samples"]), count(&case["segments"])),
         "kernel_shap" => {
-            for (name, file) in case["given"].as_object().into_iter().flatten() {
-                let tensor = common::npy(&format!("tests/fixtures/perturbation/{}", file.as_str().unwrap()));
-                give(name, tensor.data, tensor.shape);
-            }
+            let files = case["given"].as_object().into_iter().flatten();
+            let path = |file: &Value| format!("tests/fixtures/perturbation/{}", file.as_str().unwrap());
+            files.map(|(name, file)| (name.clone(), common::npy(&path(file)))).collect()
         }
         "rise" => {
-            let count = params["samples"].as_u64().unwrap() as usize;
-            let side = params["grid"].as_u64().unwrap() as usize;
-            let grids = below(count * side * side, 3, params["probability"].as_f64().unwrap()).collect();
-            give("grids", grids, vec![count, side, side]);
-            let cells = [height.div_ceil(side) as f64, width.div_ceil(side) as f64];
-            let shifts = uniform(count * 2, 4);
-            let shifts = shifts.into_iter().enumerate().map(|(i, part)| (part * cells[i % 2]).floor() as f32);
-            give("shifts", shifts.collect(), vec![count, 2]);
+            let probability = params["probability"].as_f64().unwrap();
+            draws::rise(count(&params["samples"]), count(&params["grid"]), probability, height, width)
         }
-        _ => {}
-    }
+        _ => Given::new(),
+    });
     given
 }
 

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod draws;
 pub mod generated;
+pub mod networks;
 pub mod operators;
 
 use std::{
@@ -12,7 +14,7 @@ use std::{
 
 use adversight::{
     Device, DeviceChoice, ExplainOptions, Explainer, Explanation, HostTensor, Input, Photograph,
-    Preprocessing,
+    Preprocessing, input::preprocessing::Size,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -67,12 +69,15 @@ pub fn tiny(device: &Device) -> Explainer {
     load("tests/fixtures/tiny.onnx", &json("tests/fixtures/tiny.json"), device)
 }
 
-/// A photograph that has the network's size already, in model space.
+/// A photograph that has the network's size already, or the central square of one that is larger, in model space.
 pub fn prepared(explainer: &Explainer, image: &str) -> HostTensor {
     let photograph = Photograph::decode(&read(&format!("tests/fixtures/{image}"))).unwrap();
     let mut preprocessing = explainer.preprocessing().unwrap().clone();
     preprocessing.resize = None;
-    preprocessing.crop = None;
+    preprocessing.crop = match explainer.model().sample_shape().unwrap()[..] {
+        [_, height, width] => Some(Size { height, width }),
+        _ => None,
+    };
     photograph.prepare(&preprocessing, None).0
 }
 
@@ -252,6 +257,17 @@ fn mixed(count: usize, stream: u32) -> impl Iterator<Item = u32> {
         }
         k ^ (k >> 16)
     })
+}
+
+/// 512 numbers whose l2 distance from another map's is that of the maps, give or take 3 %: every value is added to one of
+/// them with a sign, as tests/reference/photographs.py does.
+pub fn sketch(map: &[f32]) -> Vec<f32> {
+    let mut sums = [0.0f64; 512];
+    for (&value, drawn) in map.iter().zip(mixed(map.len(), 9)) {
+        let sign = if drawn & 1 == 0 { 1.0 } else { -1.0 };
+        sums[(drawn >> 23) as usize] += sign * f64::from(value);
+    }
+    sums.into_iter().map(|sum| sum as f32).collect()
 }
 
 /// The oracles' uniform numbers.

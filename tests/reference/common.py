@@ -159,6 +159,15 @@ def onnxruntime_logits(path, x):
 # --- spaces --------------------------------------------------------------------------------------
 
 
+def opened(path, side=None):
+    """A photograph as bytes [H,W,3]; of a larger one than `side`, the central square, by torchvision's rule."""
+    image = Image.open(path).convert("RGB")
+    if side is not None:
+        x, y = round((image.width - side) / 2), round((image.height - side) / 2)
+        image = image.crop((x, y, x + side, y + side))
+    return np.asarray(image)
+
+
 class Preprocessing:
     """The affine map between pixel space, [0,1], and model space. `declared` has the keys of preprocessor_config.json."""
 
@@ -170,9 +179,9 @@ class Preprocessing:
         self.shift = -mean / std
         self.order = declared.get("channel_order", "RGB")
 
-    def pixels(self, path):
-        """A photograph as pixel-space tensor [1,3,H,W] in the model's own channel order, float64."""
-        rgb = np.asarray(Image.open(path).convert("RGB"))
+    def pixels(self, path, side=None):
+        """A photograph, or its central square, as pixel-space tensor [1,3,H,W] in the model's own channel order, float64."""
+        rgb = opened(path, side)
         chosen = rgb if self.order == "RGB" else rgb[..., ::-1]
         return torch.from_numpy(chosen.transpose(2, 0, 1).copy())[None].to(torch.float64) / 255.0
 

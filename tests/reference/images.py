@@ -3,12 +3,16 @@
 Writes tests/fixtures/images and tests/fixtures/preprocessing.
 """
 
+from pathlib import Path
+
 import skimage.data
+import sklearn.datasets
 from PIL import Image
 
 from common import FIXTURES, write_json
 
 PHOTOGRAPHS = ("chelsea", "coffee", "astronaut")
+FURTHER = ("rocket", "flower", "china", "camera", "coins", "clock", "hubble_deep_field")  # at the larger size alone
 SIDES = (224, 227)
 FILTERS = {"nearest": 0, "bilinear": 2, "bicubic": 3}
 
@@ -36,12 +40,19 @@ def save(image, path):
     image.save(path, optimize=True)
 
 
+def source(name):
+    """A photograph of scikit-image's or scikit-learn's own."""
+    shipped = Path(sklearn.datasets.__file__).parent / "images" / f"{name}.jpg"
+    image = Image.open(shipped) if shipped.exists() else Image.fromarray(getattr(skimage.data, name)())
+    return image if image.mode == "L" else image.convert("RGB")
+
+
 def photographs():
     """Writes the photographs that the ImageNet networks are tested on: shortest edge 256 (bicubic), centre crop."""
-    for name in PHOTOGRAPHS:
-        image = Image.fromarray(getattr(skimage.data, name)()).convert("RGB")
-        for side in SIDES:
-            save(resize_and_crop(image, 256, side, FILTERS["bicubic"]), FIXTURES / "images" / f"{name}_{side}.png")
+    for name in (*PHOTOGRAPHS, *FURTHER):
+        for side in SIDES if name in PHOTOGRAPHS else SIDES[-1:]:
+            cut = resize_and_crop(source(name), 256, side, FILTERS["bicubic"])
+            save(cut, FIXTURES / "images" / f"{name}_{side}.png")
 
 
 def preprocessing():

@@ -46,6 +46,13 @@ class Case:
         head = {"model": self.network, "image": self.image, "method": method, "target": self.target, "params": params}
         self.family.add(f"{self.network}_{self.name}_{suffix}.npy", value, **head, **case)
 
+    def kept(self, suffix, given):
+        """Stores what an oracle drew, and tells in which files."""
+        files = {name: f"{self.network}_{self.name}_{suffix}_{name}.npy" for name in given}
+        for name, tensor in given.items():
+            common.save(self.family.folder / files[name], tensor)
+        return files
+
     def scores(self, points, kind="probability"):
         """The target's score for each point, in batches."""
         with torch.no_grad():
@@ -74,15 +81,18 @@ def axai_densities(delta, labels):
     return np.array([attacked[labels == label].mean() for label in range(labels.max() + 1)])
 
 
-def axai(case):
-    settings = [
-        ("axai", {"attack": "pgd", "kernel_size": 8, "max_dist": 10, "ratio": 0.1}, segments.by_quickshift),
-        ("axai_fgm", {"attack": "fgm", "segmentation": "slic", "segments": 100, "compactness": 10.0}, segments.by_slic),
-    ]
-    for suffix, params, cut in settings:
-        own = {key: value for key, value in params.items() if key not in ("attack", "segmentation")}
+AXAI = [
+    ("axai", {"attack": "pgd", "kernel_size": 8, "max_dist": 10, "ratio": 0.1}),
+    ("axai_fgm", {"attack": "fgm", "segmentation": "slic", "segments": 100, "compactness": 10.0}),
+]
+
+
+def axai(case, settings=AXAI):
+    for suffix, params in settings:
+        own = {key: value for key, value in params.items() if key not in ("attack", "steps", "segmentation")}
+        cut = segments.by_slic if params.get("segmentation") == "slic" else segments.by_quickshift
         labels = cut(case.rgb, **own)
-        step = (0.001, 0.2, 20) if params["attack"] == "pgd" else (0.2, 0.2, 1)
+        step = (0.001, 0.2, params.get("steps", 20)) if params["attack"] == "pgd" else (0.2, 0.2, 1)
         delta = axai_change(case.net, case.x, case.target, *step)
         single = axai_change(case.single, case.x.float(), case.target, *step)
         density = axai_densities(delta, labels)
@@ -112,9 +122,9 @@ def answers(case, labels, samples):
     mean, index = hidden(case, labels), torch.from_numpy(labels)
     result = []
     for rows in torch.as_tensor(np.asarray(samples, dtype=np.float64)).split(25):
-        shown = rows[:, index][:, None]
+        shown = rows[:, index][:, None].to(case.x.dtype)
         result.append(case.scores(mean + (case.x - mean) * shown))
-    return torch.cat(result).numpy()
+    return torch.cat(result).double().numpy()
 
 
 def lime(case, count=80):
@@ -132,25 +142,26 @@ def lime(case, count=80):
     case.add("lime", value, "lime", {}, segments=int(n), samples=count, by="lime")
 
 
-def kernel_shap(case, count=120):
-    labels = segments.by_quickshift(case.rgb, **LIMES)
+def kernel_shap(case, count=120, labels=None, params=None):
+    labels = segments.by_quickshift(case.rgb, **LIMES) if labels is None else labels
     n = labels.max() + 1
     np.random.seed(5)
     explainer = shap.KernelExplainer(lambda z: answers(case, labels, z), np.zeros((1, n)))
     value = explainer.shap_values(np.ones((1, n)), nsamples=count, l1_reg=0, silent=True)[0]
     used = explainer.nsamplesAdded
-    stem = f"{case.network}_{case.name}_kernel_shap"
     given = {"samples": explainer.maskMatrix[:used], "weights": explainer.kernelWeights[:used]}
-    for name, tensor in given.items():
-        common.save(case.family.folder / f"{stem}_{name}.npy", tensor)
-    files = {name: f"{stem}_{name}.npy" for name in given}
-    case.add("kernel_shap", value, "kernel_shap", {"samples": int(used)}, segments=int(n), given=files, by="shap")
+    params = {"samples": int(used), **(params or {})}
+    case.add("kernel_shap", value, "kernel_shap", params, segments=int(n), given=case.kept("kernel_shap", given), by="shap")
+
+
+def grid(case, cells):
+    height, width = case.rgb.shape[:2]
+    return (np.arange(height) * cells // height)[:, None] * cells + np.arange(width) * cells // width
 
 
 def exact_shapley(case, cells=3):
     """All ways to hide the cells of a grid: shap then finds the exact Shapley values."""
-    height, width = case.rgb.shape[:2]
-    labels = (np.arange(height) * cells // height)[:, None] * cells + np.arange(width) * cells // width
+    labels = grid(case, cells)
     n = cells * cells
     explainer = shap.KernelExplainer(lambda z: answers(case, labels, z), np.zeros((1, n)))
     value = explainer.shap_values(np.ones((1, n)), nsamples=2**n - 2, l1_reg=0, silent=True)[0]
@@ -161,8 +172,11 @@ def exact_shapley(case, cells=3):
 # --- occlusion, RISE -----------------------------------------------------------------------------
 
 
-def occlusion(case):
-    for suffix, score, window, stride in (("occlusion", "logit", 60, 40), ("occlusion_probability", "probability", 45, 45)):
+OCCLUSION = (("occlusion", "logit", 60, 40), ("occlusion_probability", "probability", 45, 45))
+
+
+def occlusion(case, settings=OCCLUSION):
+    for suffix, score, window, stride in settings:
         forward = case.net if score == "logit" else lambda x: torch.softmax(case.net(x), dim=1)
         with torch.no_grad():
             map = Occlusion(forward).attribute(
@@ -185,7 +199,8 @@ def rise(case, count=40, side=8, p1=0.3):
         whole = resize(grid, [(side + 1) * cell for cell in cells], order=1, mode="reflect", anti_aliasing=False)
         mask[0] = whole[down : down + height, right : right + width]
     masks = torch.from_numpy(masks)
-    map = (case.scores(case.x * masks)[:, None, None, None] * masks).sum(0, keepdim=True) / count / p1
+    scores = case.scores(case.x * masks.to(case.x.dtype)).double()
+    map = (scores[:, None, None, None] * masks).sum(0, keepdim=True) / count / p1
     params = {"samples": count, "grid": side, "probability": p1}
     case.add("rise", map, "rise", params, sampled=True, cells=cells)
 
@@ -222,8 +237,11 @@ def mask_of(net, x, target, iterations, l1, tv, beta=3.0):
     return (1 - up()).detach()
 
 
-def mask(case):
-    for suffix, iterations, l1, tv in (("mask_10", 10, 1e-4, 1e-2), ("mask_40", 40, 1e-2, 0.2)):
+MASK = (("mask_10", 10, 1e-4, 1e-2), ("mask_40", 40, 1e-2, 0.2))
+
+
+def mask(case, settings=MASK):
+    for suffix, iterations, l1, tv in settings:
         exact = mask_of(case.net, case.x, case.target, iterations, l1, tv)
         single = mask_of(case.single, case.x.float(), case.target, iterations, l1, tv)
         params = {"setting": "own", "iterations": iterations, "l1": l1, "tv": tv}

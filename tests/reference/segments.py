@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 from skimage.segmentation import felzenszwalb, quickshift, slic
 
-from common import FIXTURES, write_json
+from common import FIXTURES, opened, write_json
+from images import FURTHER
 
 FOLDER = FIXTURES / "segments"
 
@@ -70,6 +71,7 @@ SETTINGS = [
     ("felzenszwalb", by_felzenszwalb, {"scale": 50.0, "sigma": 0.8, "min_size": 150}),
     ("felzenszwalb", by_felzenszwalb, {"scale": 500.0, "sigma": 0.5, "min_size": 50}),
 ]
+EVERYWHERE = [SETTINGS[0], SETTINGS[3], SETTINGS[5]]
 SMALL = [
     ("quickshift", by_quickshift, {"kernel_size": 1, "max_dist": 10, "ratio": 0.1}),
     ("quickshift", by_quickshift, {"kernel_size": 3, "max_dist": 6, "ratio": 0.5}),
@@ -77,8 +79,8 @@ SMALL = [
 ]
 
 
-def rgb(path):
-    return np.asarray(Image.open(path).convert("RGB")).astype(np.float64) / 255.0
+def rgb(path, side=None):
+    return opened(path, side).astype(np.float64) / 255.0
 
 
 def make():
@@ -87,6 +89,7 @@ def make():
         stale.unlink()
     cases = []
     pictures = [(f"images/{name}_224.png", SETTINGS) for name in ("chelsea", "coffee", "astronaut")]
+    pictures += [(f"images/{name}_227.png", EVERYWHERE) for name in FURTHER]
     pictures += [("images/chelsea_227.png", SETTINGS[:1]), ("preprocessing/portrait_bilinear_48x32.png", SMALL)]
     for image, settings in pictures:
         pixels = rgb(FIXTURES / image)

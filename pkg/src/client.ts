@@ -1,6 +1,6 @@
 // The engine and its models as the user of the package sees them.
 
-import { download, downloadJson, readBlob } from "./download.js";
+import { download, downloadJson, downloadOnce, readBlob } from "./download.js";
 import { AdversightError, engineFailure } from "./errors.js";
 import type { ColourMaps, EngineProtocol } from "./host.js";
 import { checkTensor, foreignPixels, prepareInput, type ModelInput, type SentInput } from "./input.js";
@@ -23,7 +23,6 @@ import type {
   Attacked,
   Classification,
   ColourMap,
-  DeviceChoice,
   DeviceReport,
   ExplainOptions as MethodOptions,
   Explanation,
@@ -49,6 +48,11 @@ export type FileSource = URL | string | Blob | Uint8Array | ArrayBuffer;
 export interface ModelSource {
   /** The model: its address, its file, or its bytes. */
   onnx: FileSource;
+  /**
+   * The SHA-256 of the file at the address `onnx`, in hexadecimal. It is then checked, and the file is kept in the browser's storage, so
+   * that it is downloaded once.
+   */
+  sha256?: string | undefined;
   /** The names of the classes in order, or the address of a JSON list of them. */
   labels?: string[] | URL | string | undefined;
   /** A `preprocessor_config.json` (Hugging Face), or its address. Images can be given only where it is known. */
@@ -127,7 +131,7 @@ export class Engine {
   /** Opens the engine that waits at the other end of `thread`. */
   static async open(
     start: (onCrash: (error: unknown) => void) => Thread,
-    options: { device: DeviceChoice; wasm: string | null },
+    options: EngineProtocol["open"]["send"],
   ): Promise<Engine> {
     let caller: Caller<EngineProtocol> | null = null;
     const thread = start((error) => {
@@ -179,7 +183,7 @@ export class Engine {
     const { signal, onProgress, name, input, output, at, sizes, activation, layout } = source;
     const external = Object.entries(source.external ?? {});
     const [onnx, masker, weights, labels, preprocessing, config] = await Promise.all([
-      readFile(source.onnx, source),
+      readFile(source.onnx, source, source.sha256),
       source.masker === undefined ? null : readFile(source.masker, source),
       Promise.all(external.map(([, file]) => readFile(file, source))),
       readJson(source.labels, signal),
@@ -420,11 +424,13 @@ function closeModel(caller: Caller<EngineProtocol>, model: number): void {
 async function readFile(
   file: FileSource,
   options: InspectOptions,
+  sha256?: string,
 ): Promise<{ bytes: Uint8Array<ArrayBuffer>; ours: boolean }> {
   if (file instanceof Uint8Array) return { bytes: file as Uint8Array<ArrayBuffer>, ours: false };
   if (file instanceof ArrayBuffer) return { bytes: new Uint8Array(file), ours: false };
   if (file instanceof Blob) return { bytes: await readBlob(file), ours: true };
-  return { bytes: await download(file, options), ours: true };
+  const bytes = sha256 === undefined ? download(file, options) : downloadOnce(file, sha256, options);
+  return { bytes: await bytes, ours: true };
 }
 
 /** What is undefined is left out: the engine has its defaults. */

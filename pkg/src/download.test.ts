@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import test, { after, before } from "node:test";
 
-import { download, downloadJson } from "./download.js";
+import { download, downloadJson, downloadOnce } from "./download.js";
 
 const server = createServer((request, response) => {
   switch (request.url) {
@@ -50,6 +50,52 @@ test("a download gives its bytes and tells its progress", async () => {
   });
   assert.equal(new TextDecoder().decode(bytes), "abcde");
   assert.deepEqual(told.at(-1), [5, 5]);
+});
+
+/** The browser's storage, by address. */
+function fakeStorage() {
+  const kept = new Map<string, Response>();
+  const cache = {
+    match: (url: string) => Promise.resolve(kept.get(url)?.clone()),
+    put: (url: string, response: Response) => Promise.resolve(void kept.set(url, response)),
+    delete: (url: string) => Promise.resolve(kept.delete(url)),
+  };
+  Object.assign(globalThis, { caches: { open: () => Promise.resolve(cache) } });
+  return kept;
+}
+
+// Of "abcde".
+const sha256 = "36bbe50ed96841d10443bcb670d6554f0a34b761be67ec9c4a8ad2c0c44ca42c";
+
+test("a file whose hash is known is downloaded once, and what is kept is checked", async () => {
+  const kept = fakeStorage();
+  const url = `${base}/model.onnx`;
+  let downloads = 0;
+  const get = async () => {
+    const onProgress = ({ done, total }: { done: number; total: number }) =>
+      (downloads += Number(done === total));
+    return new TextDecoder().decode(await downloadOnce(url, sha256.toUpperCase(), { onProgress }));
+  };
+  assert.equal(await get(), "abcde");
+  assert.equal(await get(), "abcde");
+  assert.equal(downloads, 1);
+  kept.set(url, new Response("abcdf"));
+  assert.equal(await get(), "abcde");
+  assert.equal(downloads, 2);
+});
+
+test("a file with another hash is an error, and is not kept", async () => {
+  const kept = fakeStorage();
+  await assert.rejects(downloadOnce(`${base}/labels.json`, sha256), {
+    code: "download_failed",
+    message: /its content is another than expected/,
+  });
+  assert.equal(kept.size, 0);
+});
+
+test("without storage a file is downloaded each time", async () => {
+  Object.assign(globalThis, { caches: undefined });
+  assert.equal((await downloadOnce(`${base}/model.onnx`, sha256)).byteLength, 5);
 });
 
 test("JSON is read", async () => {

@@ -10,6 +10,43 @@ export interface DownloadOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
+/** The name of the browser's storage that models are kept in. */
+const storage = "adversight-models";
+
+/**
+ * A file whose SHA-256 (in hexadecimal) is known: what comes is checked against it, and kept in the browser's storage, so that it is
+ * downloaded once. Where a page may not store anything (as one that is served without encryption), it is downloaded each time.
+ */
+export async function downloadOnce(
+  url: URL | string,
+  sha256: string,
+  options: DownloadOptions = {},
+): Promise<Uint8Array<ArrayBuffer>> {
+  const store = await (globalThis.caches as CacheStorage | undefined)?.open(storage).catch(() => null);
+  const kept = await store?.match(url).catch(() => undefined);
+  if (kept) {
+    const bytes = new Uint8Array(await kept.arrayBuffer());
+    if ((await digest(bytes)) === sha256.toLowerCase()) return bytes;
+    await store?.delete(url);
+  }
+  const bytes = await download(url, options);
+  const found = await digest(bytes);
+  if (found !== null && found !== sha256.toLowerCase()) {
+    throw failed(url, `its content is another than expected (its SHA-256 is ${found})`);
+  }
+  // Without room for it the model is there all the same.
+  await store?.put(url, new Response(bytes)).catch(() => undefined);
+  return bytes;
+}
+
+/** Nothing where the page may not compute it, as one that is served without encryption. */
+async function digest(bytes: Uint8Array<ArrayBuffer>): Promise<string | null> {
+  const subtle = globalThis.crypto.subtle as SubtleCrypto | undefined;
+  if (!subtle) return null;
+  const hash = new Uint8Array(await subtle.digest("SHA-256", bytes));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 export async function download(
   url: URL | string,
   { signal, onProgress }: DownloadOptions = {},

@@ -14,7 +14,6 @@ use crate::{
     model::{
         Seed,
         backward::{Flow, Visit},
-        value::map_ranked,
     },
 };
 
@@ -30,7 +29,7 @@ fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
     if !node.site.rectifies {
         return Ok(None);
     }
-    let positive = map_ranked!(node.gradient()?, g => g.clamp_min(0.0));
+    let positive = node.gradient()?.clamp_min(0.0);
     Ok(Some(node.only(0, positive)))
 }
 

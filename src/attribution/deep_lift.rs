@@ -16,7 +16,7 @@ use crate::{
     model::{
         Seed,
         backward::{Flow, Site, Visit},
-        value::{Ranked, Value, map_ranked},
+        value::{Ranked, Value},
     },
 };
 
@@ -101,12 +101,12 @@ fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
 /// m = g (y - y0) / (x - x0).
 fn rescale(node: &Visit<'_>) -> Result<Option<Flow>> {
     let (here, there) = (&node.here, node.there()?);
-    let dx = here.input(0)?.minus(there.input(0)?)?;
-    let dy = here.output()?.minus(there.output()?)?;
+    let dx = here.input(0)? - there.input(0)?;
+    let dy = here.output()? - there.output()?;
     if dx.dims() != dy.dims() {
         return Ok(None);
     }
-    multiplier(node, node.gradient()?.times(dy)?, dx).map(Some)
+    multiplier(node, node.gradient()? * dy, dx).map(Some)
 }
 
 /// m = (J_x^T g (max(y, y0) - y0) + J_x0^T g (y - max(y, y0))) / (x - x0): what the input won over the reference goes to
@@ -114,11 +114,11 @@ fn rescale(node: &Visit<'_>) -> Result<Option<Flow>> {
 fn cross_maximum(node: &Visit<'_>) -> Result<Option<Flow>> {
     let (here, there) = (&node.here, node.there()?);
     let (g, y, y0) = (node.gradient()?, here.output()?, there.output()?);
-    let peak = y.clone().larger(y0.clone())?;
-    let won = node.product(&here.inputs, g.clone().times(peak.clone().minus(y0)?)?)?;
-    let lost = node.product(&there.inputs, g.times(y.minus(peak)?)?)?;
-    let difference = first(won)?.plus(first(lost)?)?;
-    multiplier(node, difference, here.input(0)?.minus(there.input(0)?)?).map(Some)
+    let peak = y.clone().max_pair(y0.clone());
+    let won = node.product(&here.inputs, g.clone() * (peak.clone() - y0))?;
+    let lost = node.product(&there.inputs, g * (y - peak))?;
+    let difference = first(won)? + first(lost)?;
+    multiplier(node, difference, here.input(0)? - there.input(0)?).map(Some)
 }
 
 /// What is linear in each factor changes from the reference to the input by its slope in the middle.
@@ -126,19 +126,19 @@ fn midpoint(node: &Visit<'_>) -> Result<Option<Flow>> {
     let there = node.there()?;
     let mut middle = node.here.inputs.clone();
     for index in node.site.followers() {
-        let sum = node.here.input(index)?.plus(there.input(index)?)?;
-        middle[index] = Some(Value::Float(map_ranked!(sum, sum => sum * 0.5)));
+        let sum = node.here.input(index)? + there.input(index)?;
+        middle[index] = Some(Value::Float(sum * 0.5));
     }
     node.product(&middle, node.gradient()?).map(Some)
 }
 
 /// The quotient, and the plain gradient where nothing is there to divide by.
 fn multiplier(node: &Visit<'_>, change: Ranked<Float>, dx: Ranked<Float>) -> Result<Flow> {
-    let none = map_ranked!(dx.clone(), dx => dx.abs().lower_elem(NO_DIFFERENCE).float());
-    let some = map_ranked!(none.clone(), none => none * -1.0 + 1.0);
-    let quotient = change.over(dx.plus(none.clone())?)?;
+    let none = dx.clone().abs().lower_elem(NO_DIFFERENCE).float();
+    let some = none.clone() * -1.0 + 1.0;
+    let quotient = change / (dx + none.clone());
     let plain = first(node.plain()?)?;
-    Ok(node.only(0, quotient.times(some)?.plus(plain.times(none)?)?))
+    Ok(node.only(0, quotient * some + plain * none))
 }
 
 fn first(flow: Flow) -> Result<Ranked<Float>> {

@@ -13,7 +13,6 @@ use crate::{
     model::{
         Seed,
         backward::{Flow, Visit},
-        value::map_ranked,
     },
 };
 
@@ -35,8 +34,7 @@ fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
     if !node.site.rectifies {
         return Ok(None);
     }
-    let positive = |gradient| map_ranked!(gradient, g => g.clamp_min(0.0));
-    Ok(Some(node.plain()?.into_iter().map(|gradient| gradient.map(positive)).collect()))
+    Ok(Some(node.plain()?.into_iter().map(|gradient| Some(gradient?.clamp_min(0.0))).collect()))
 }
 
 impl Method for GuidedBackprop {

@@ -15,7 +15,7 @@ use crate::{
     model::{
         Seed,
         backward::{Flow, Site, Visit},
-        value::{Ranked, Value, map_ranked},
+        value::{Ranked, Value},
     },
 };
 
@@ -145,10 +145,7 @@ impl Config {
             (Some(Role::Convolution | Role::Dense), Rule::Gamma) => self.favoured(node)?,
             (Some(Role::Convolution), Rule::EpsilonPlus)
             | (Some(Role::Convolution | Role::Dense), Rule::ZPlus) => {
-                let parts = vec![
-                    part(node, above, |w| Ok(above(w)), |b| Ok(above(b)))?,
-                    part(node, below, |w| Ok(below(w)), |b| Ok(none(b)))?,
-                ];
+                let parts = vec![part(node, above, above, above), part(node, below, below, none)];
                 self.shared(node, relevance()?, parts)?
             }
         };
@@ -157,37 +154,34 @@ impl Config {
 
     /// Gamma, for inputs of either sign (Andéol et al. 2021): what agrees with the output's sign counts 1 + gamma times.
     fn favoured(&self, node: &Visit<'_>) -> Result<Flow> {
-        let raise = |w: Ranked<Float>, part: fn(Ranked<Float>) -> Ranked<Float>| {
-            w.clone().plus(map_ranked!(part(w), favoured => favoured * self.gamma))
-        };
+        let raise =
+            |w: Ranked<Float>, part: fn(Ranked<Float>) -> Ranked<Float>| w.clone() + part(w) * self.gamma;
         let side = |agrees: fn(Ranked<Float>) -> Ranked<Float>, opposes, sign: f32| {
-            let signed = map_ranked!(node.here.output()?, z => (z * sign).greater_elem(0.0).float());
+            let signed = (node.here.output()? * sign).greater_elem(0.0).float();
             let parts = vec![
-                part(node, above, |w| raise(w, agrees), |b| raise(b, agrees))?,
-                part(node, below, |w| raise(w, opposes), |b| Ok(none(b)))?,
+                part(node, above, |w| raise(w, agrees), |b| raise(b, agrees)),
+                part(node, below, |w| raise(w, opposes), none),
             ];
-            self.shared(node, node.gradient()?.times(signed)?, parts)
+            self.shared(node, node.gradient()? * signed, parts)
         };
         let (positive, negative) = (side(above, below, 1.0)?, side(below, above, -1.0)?);
-        positive.into_iter().zip(negative).map(|(a, b)| add(a, b)).collect()
+        Ok(positive.into_iter().zip(negative).map(|(a, b)| add(a, b)).collect())
     }
 
     /// R_i = sum over the parts k of x_ik (J_k^T s)_i with s = R / (z + epsilon sign(z)) and z = sum over k of f_k(x_k).
     fn shared(&self, node: &Visit<'_>, relevance: Ranked<Float>, parts: Vec<Part>) -> Result<Flow> {
         let mut z = None;
         for part in &parts {
-            z = add(z, Some(node.forward(part)?))?;
+            z = add(z, Some(node.forward(part)?));
         }
-        let z = map_ranked!(z.ok_or_else(lost)?, z => {
-            let sign = z.clone().greater_equal_elem(0.0).float() * 2.0 - 1.0;
-            z + sign * self.epsilon
-        });
-        let s = relevance.over(z)?;
+        let z = z.ok_or_else(lost)?;
+        let sign = z.clone().greater_equal_elem(0.0).float() * 2.0 - 1.0;
+        let s = relevance / (z + sign * self.epsilon);
         let mut shares: Flow = vec![None; node.here.inputs.len()];
         for part in &parts {
             for (index, slope) in node.product(part, s.clone())?.into_iter().enumerate() {
                 if let (Some(slope), Some(Value::Float(x))) = (slope, &part[index]) {
-                    shares[index] = add(shares[index].take(), Some(x.clone().times(slope)?))?;
+                    shares[index] = add(shares[index].take(), Some(x.clone() * slope));
                 }
             }
         }
@@ -195,10 +189,10 @@ impl Config {
     }
 }
 
-fn add(a: Option<Ranked<Float>>, b: Option<Ranked<Float>>) -> Result<Option<Ranked<Float>>> {
+fn add(a: Option<Ranked<Float>>, b: Option<Ranked<Float>>) -> Option<Ranked<Float>> {
     match (a, b) {
-        (Some(a), Some(b)) => a.plus(b).map(Some),
-        (a, b) => Ok(a.or(b)),
+        (Some(a), Some(b)) => Some(a + b),
+        (a, b) => a.or(b),
     }
 }
 
@@ -206,30 +200,28 @@ fn add(a: Option<Ranked<Float>>, b: Option<Ranked<Float>>) -> Result<Option<Rank
 fn part(
     node: &Visit<'_>,
     computed: impl Fn(Ranked<Float>) -> Ranked<Float>,
-    weights: impl Fn(Ranked<Float>) -> Result<Ranked<Float>>,
-    bias: impl Fn(Ranked<Float>) -> Result<Ranked<Float>>,
-) -> Result<Part> {
-    let change = |(index, input): (usize, &Option<Value>)| {
-        Ok(match input {
-            Some(Value::Float(x)) if node.site.computed[index].is_some() => Some(computed(x.clone()).into()),
-            Some(Value::Float(b)) if index == 2 => Some(bias(b.clone())?.into()),
-            Some(Value::Float(w)) => Some(weights(w.clone())?.into()),
-            other => other.clone(),
-        })
+    weights: impl Fn(Ranked<Float>) -> Ranked<Float>,
+    bias: impl Fn(Ranked<Float>) -> Ranked<Float>,
+) -> Part {
+    let change = |(index, input): (usize, &Option<Value>)| match input {
+        Some(Value::Float(x)) if node.site.computed[index].is_some() => Some(computed(x.clone()).into()),
+        Some(Value::Float(b)) if index == 2 => Some(bias(b.clone()).into()),
+        Some(Value::Float(w)) => Some(weights(w.clone()).into()),
+        other => other.clone(),
     };
     node.here.inputs.iter().enumerate().map(change).collect()
 }
 
 fn above(x: Ranked<Float>) -> Ranked<Float> {
-    map_ranked!(x, x => x.clamp_min(0.0))
+    x.clamp_min(0.0)
 }
 
 fn below(x: Ranked<Float>) -> Ranked<Float> {
-    map_ranked!(x, x => x.clamp_max(0.0))
+    x.clamp_max(0.0)
 }
 
 fn none(x: Ranked<Float>) -> Ranked<Float> {
-    map_ranked!(x, x => x.zeros_like())
+    x.zeros_like()
 }
 
 fn lost() -> Error {

@@ -217,7 +217,7 @@ impl Visit<'_> {
             if !with_ranked!(&output, output => output.is_tracked()) {
                 continue;
             }
-            let part = with_ranked!(output.times(gradient.clone())?, product => product.sum());
+            let part = with_ranked!(output * gradient.clone(), product => product.sum());
             sum = Some(match sum {
                 Some(sum) => sum + part,
                 None => part,
@@ -310,7 +310,7 @@ impl<'g> Walk<'g> {
                         continue;
                     };
                     let sum = match gradients.remove(&slot) {
-                        Some(before) => before.plus(arrived)?,
+                        Some(before) => before + arrived,
                         None => arrived,
                     };
                     gradients.insert(slot, sum);

@@ -8,6 +8,7 @@
 pub(crate) mod backward;
 mod element;
 mod file;
+mod functions;
 mod graph;
 mod host;
 mod node;

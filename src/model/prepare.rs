@@ -110,9 +110,7 @@ fn folded(
     let factor = through(1.0)? - offset.clone();
     let wide: Vec<usize> = std::iter::once(filters).chain(std::iter::repeat_n(1, dims.len() - 1)).collect();
     let spread = Ranked::D1(factor.clone()).reshape(&wide)?.expand(&dims)?;
-    let weight: Ranked<burn::tensor::Float> =
-        super::value::zip_ranked!(weight, spread, (w, s) => w * s).ok()?;
-    Some((weight, Ranked::D1(bias * factor + offset)))
+    Some((weight * spread, Ranked::D1(bias * factor + offset)))
 }
 
 /// Operators that hand every element on as it is.

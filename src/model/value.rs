@@ -1,14 +1,12 @@
 //! Tensors whose rank is known only when a graph is loaded.
 //!
 //! Burn fixes a tensor's rank in its type; an ONNX graph fixes it in the file. [`Ranked`] bridges the two:
-//! operators that do not care about the rank use [`map_ranked!`] and [`zip_ranked!`], the others ask for the rank
-//! they need.
+//! operators that do not care about the rank call its functions (those of `functions.rs` have Burn's names), the
+//! others ask for the rank they need.
 
 use std::any::Any;
 
 use burn::tensor::{Bool, Float, Int, Tensor, TensorData, kind::Basic};
-
-use crate::{Error, Result};
 
 /// The highest rank that a value of the graph may have.
 pub const MAX_RANK: usize = 6;
@@ -62,32 +60,32 @@ macro_rules! map_ranked {
     };
 }
 
-/// Like `map_ranked!` for two values; those of different ranks are an error.
+/// Like `map_ranked!` for two values, which are brought to one rank first.
 macro_rules! zip_ranked {
     ($left:expr, $right:expr, ($a:pat, $b:pat) => $body:expr) => {
-        match ($left, $right) {
+        match $crate::model::value::same_rank($left, $right) {
             ($crate::model::value::Ranked::D0($a), $crate::model::value::Ranked::D0($b)) => {
-                Ok($crate::model::value::Ranked::D0($body))
+                $crate::model::value::Ranked::D0($body)
             }
             ($crate::model::value::Ranked::D1($a), $crate::model::value::Ranked::D1($b)) => {
-                Ok($crate::model::value::Ranked::D1($body))
+                $crate::model::value::Ranked::D1($body)
             }
             ($crate::model::value::Ranked::D2($a), $crate::model::value::Ranked::D2($b)) => {
-                Ok($crate::model::value::Ranked::D2($body))
+                $crate::model::value::Ranked::D2($body)
             }
             ($crate::model::value::Ranked::D3($a), $crate::model::value::Ranked::D3($b)) => {
-                Ok($crate::model::value::Ranked::D3($body))
+                $crate::model::value::Ranked::D3($body)
             }
             ($crate::model::value::Ranked::D4($a), $crate::model::value::Ranked::D4($b)) => {
-                Ok($crate::model::value::Ranked::D4($body))
+                $crate::model::value::Ranked::D4($body)
             }
             ($crate::model::value::Ranked::D5($a), $crate::model::value::Ranked::D5($b)) => {
-                Ok($crate::model::value::Ranked::D5($body))
+                $crate::model::value::Ranked::D5($body)
             }
             ($crate::model::value::Ranked::D6($a), $crate::model::value::Ranked::D6($b)) => {
-                Ok($crate::model::value::Ranked::D6($body))
+                $crate::model::value::Ranked::D6($body)
             }
-            _ => Err(String::from("its inputs have different numbers of dimensions")),
+            _ => unreachable!("both values have been brought to one rank"),
         }
     };
 }
@@ -229,32 +227,16 @@ impl<K: Basic + 'static> Ranked<K> {
     }
 }
 
-/// Arithmetic of two values of the same shape.
-macro_rules! elementwise {
-    ($($(#[$doc:meta])* $name:ident($a:ident, $b:ident) => $result:expr;)*) => {
-        impl Ranked<Float> {
-            $($(#[$doc])*
-            ///
-            /// # Errors
-            /// [`Error::Internal`] where the ranks differ.
-            pub(crate) fn $name(self, other: Self) -> Result<Self> {
-                zip_ranked!(self, other, ($a, $b) => $result).map_err(Error::Internal)
-            })*
-        }
-    };
-}
-
-elementwise! {
-    /// The sum.
-    plus(a, b) => a + b;
-    /// The difference.
-    minus(a, b) => a - b;
-    /// The product.
-    times(a, b) => a * b;
-    /// The quotient.
-    over(a, b) => a / b;
-    /// The larger of the two.
-    larger(a, b) => a.max_pair(b);
+/// Two values with the rank of the larger, as ONNX broadcasts them.
+pub(crate) fn same_rank<A: Basic + 'static, B: Basic + 'static>(
+    left: Ranked<A>,
+    right: Ranked<B>,
+) -> (Ranked<A>, Ranked<B>) {
+    fn lifted<K: Basic + 'static>(value: Ranked<K>, rank: usize) -> Ranked<K> {
+        if value.rank() == rank { value } else { value.clone().with_rank(rank).unwrap_or(value) }
+    }
+    let rank = left.rank().max(right.rank());
+    (lifted(left, rank), lifted(right, rank))
 }
 
 fn expand<const D: usize, K: Basic>(tensor: Tensor<D, K>, dims: [usize; D]) -> Tensor<D, K> {

@@ -16,6 +16,8 @@ export interface Network {
 interface ModelCard {
   name: string;
   title: string;
+  /** Of the ONNX file, in hexadecimal. */
+  sha256: string;
   preprocessing: Preprocessing;
   /** The file of the classes' names. */
   labels: string;
@@ -38,12 +40,13 @@ export const photoUrl = (file: string) => new URL(`photos/${file}`, document.bas
 
 export async function loadNetworks(): Promise<Network[]> {
   const cards = await Promise.all(names.map((name) => json<ModelCard>(modelUrl(`${name}.json`))));
-  return cards.map(({ name, title, preprocessing, labels }) => ({
+  return cards.map(({ name, title, sha256, preprocessing, labels }) => ({
     name,
     title,
     own: false,
     source: async () => ({
       onnx: modelUrl(`${name}.onnx`),
+      sha256,
       labels: await json<string[]>(modelUrl(labels)),
       preprocessing,
       name: title,

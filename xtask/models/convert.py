@@ -8,6 +8,7 @@ to load. Run again, it writes the same bytes.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 
@@ -192,11 +193,13 @@ def write_model(
 ) -> None:
     size = steps["crop_size"]["height"]
     path = folder / f"{graph.name}.onnx"
-    path.write_bytes(graph.model(size, title, licence, source).SerializeToString(deterministic=True))
+    model = graph.model(size, title, licence, source).SerializeToString(deterministic=True)
+    path.write_bytes(model)
     print(f"  {path.name}: {path.stat().st_size:,} bytes")
     description = {
         "name": graph.name,
         "title": title,
+        "sha256": hashlib.sha256(model).hexdigest(),
         "preprocessing": steps,
         "labels": "imagenet.json",
         "licence": licence,

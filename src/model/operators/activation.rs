@@ -1,6 +1,6 @@
 //! Functions of one real number, and the softmax family along an axis.
 
-use burn::tensor::{Bool, Float, activation};
+use burn::tensor::Float;
 
 use super::{Inputs, Node, Plan, axis, one};
 use crate::model::value::{Ranked, map_ranked};
@@ -10,7 +10,10 @@ macro_rules! functions {
     ($($(#[$doc:meta])* $name:ident: $x:ident => $body:expr;)*) => {
         $($(#[$doc])*
         pub(super) fn $name(_: &Node) -> Plan {
-            Ok(Box::new(|inputs| one(map_ranked!(inputs.float(0)?, $x => $body))))
+            Ok(Box::new(|inputs| {
+                let $x = inputs.float(0)?;
+                one($body)
+            }))
         })*
     };
 }
@@ -30,15 +33,15 @@ functions! {
     floor: x => x.floor();
     hard_swish: x => x.clone() * (x / 6.0 + 0.5).clamp(0.0, 1.0);
     log: x => x.log();
-    mish: x => activation::mish(x);
+    mish: x => x.mish();
     reciprocal: x => x.recip();
-    relu: x => activation::relu(x);
+    relu: x => x.relu();
     round: x => x.round();
-    sigmoid: x => activation::sigmoid(x);
+    sigmoid: x => x.sigmoid();
     sin: x => x.sin();
     sinh: x => x.sinh();
-    softplus: x => activation::softplus(x, 1.0);
-    softsign: x => activation::softsign(x);
+    softplus: x => x.softplus(1.0);
+    softsign: x => x.softsign();
     sqrt: x => x.sqrt();
     tan: x => x.tan();
     tanh: x => x.tanh();
@@ -55,103 +58,75 @@ fn floating(node: &Node, attributes: &[(&str, f32)], function: Function) -> Plan
 }
 
 pub(super) fn leaky_relu(node: &Node) -> Plan {
-    floating(
-        node,
-        &[("alpha", 0.01)],
-        |x, values| map_ranked!(x, x => activation::leaky_relu(x, f64::from(values[0]))),
-    )
+    floating(node, &[("alpha", 0.01)], |x, values| x.leaky_relu(f64::from(values[0])))
 }
 
 pub(super) fn elu(node: &Node) -> Plan {
-    floating(
-        node,
-        &[("alpha", 1.0)],
-        |x, values| map_ranked!(x, x => activation::elu(x, f64::from(values[0]))),
-    )
+    floating(node, &[("alpha", 1.0)], |x, values| x.elu(f64::from(values[0])))
 }
 
 pub(super) fn celu(node: &Node) -> Plan {
-    floating(
-        node,
-        &[("alpha", 1.0)],
-        |x, values| map_ranked!(x, x => activation::celu(x, f64::from(values[0]))),
-    )
+    floating(node, &[("alpha", 1.0)], |x, values| x.celu(f64::from(values[0])))
 }
 
 pub(super) fn selu(node: &Node) -> Plan {
     let defaults = [("alpha", 1.673_263_2), ("gamma", 1.050_701)];
-    floating(
-        node,
-        &defaults,
-        |x, values| map_ranked!(x, x => activation::elu(x, f64::from(values[0])) * values[1]),
-    )
+    floating(node, &defaults, |x, values| x.elu(f64::from(values[0])) * values[1])
 }
 
 pub(super) fn hard_sigmoid(node: &Node) -> Plan {
-    floating(
-        node,
-        &[("alpha", 0.2), ("beta", 0.5)],
-        |x, values| map_ranked!(x, x => (x * values[0] + values[1]).clamp(0.0, 1.0)),
-    )
+    floating(node, &[("alpha", 0.2), ("beta", 0.5)], |x, values| (x * values[0] + values[1]).clamp(0.0, 1.0))
 }
 
 /// `x sigmoid(alpha x)`.
 pub(super) fn swish(node: &Node) -> Plan {
-    floating(
-        node,
-        &[("alpha", 1.0)],
-        |x, values| map_ranked!(x, x => activation::sigmoid(x.clone() * values[0]) * x),
-    )
+    floating(node, &[("alpha", 1.0)], |x, values| (x.clone() * values[0]).sigmoid() * x)
 }
 
 pub(super) fn thresholded_relu(node: &Node) -> Plan {
     floating(node, &[("alpha", 1.0)], |x, values| {
-        map_ranked!(x, x => {
-            let stopped = x.clone().lower_equal_elem(values[0]);
-            x.mask_fill(stopped, 0.0)
-        })
+        let stopped = x.clone().lower_equal_elem(values[0]);
+        x.mask_fill(stopped, 0.0)
     })
 }
 
 pub(super) fn shrink(node: &Node) -> Plan {
     floating(node, &[("bias", 0.0), ("lambd", 0.5)], |x, values| {
         let (bias, lambda) = (values[0], values[1]);
-        map_ranked!(x, x => {
-            let below = x.clone().lower_elem(-lambda);
-            let above = x.clone().greater_elem(lambda);
-            let between = below.clone().bool_or(above).bool_not();
-            (x.clone() - bias).mask_where(below, x + bias).mask_fill(between, 0.0)
-        })
+        let below = x.clone().lower_elem(-lambda);
+        let above = x.clone().greater_elem(lambda);
+        let between = below.clone().bool_or(above).bool_not();
+        (x.clone() - bias).mask_where(below, x + bias).mask_fill(between, 0.0)
     })
 }
 
 /// `Gelu`, exact or by the tanh approximation.
 pub(super) fn gelu(node: &Node) -> Plan {
     match node.text("approximate", "none")?.as_str() {
-        "none" => Ok(Box::new(|inputs| one(map_ranked!(inputs.float(0)?, x => activation::gelu(x))))),
+        "none" => Ok(Box::new(|inputs| one(inputs.float(0)?.gelu()))),
         "tanh" => Ok(Box::new(|inputs| {
-            one(map_ranked!(inputs.float(0)?, x => {
-                let inner = (x.clone().powi_scalar(3) * 0.044_715 + x.clone()) * 0.797_884_6;
-                x * 0.5 * (inner.tanh() + 1.0)
-            }))
+            let x = inputs.float(0)?;
+            let inner = (x.clone().powi_scalar(3) * 0.044_715 + x.clone()) * 0.797_884_6;
+            one(x * 0.5 * (inner.tanh() + 1.0))
         })),
         other => Err(format!("its approximation \"{other}\" is unknown")),
     }
 }
 
 pub(super) fn is_nan(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| one::<Ranked<Bool>>(map_ranked!(inputs.float(0)?, x => x.is_nan()))))
+    Ok(Box::new(|inputs| one(inputs.float(0)?.is_nan())))
 }
 
 pub(super) fn is_inf(node: &Node) -> Plan {
     let (negative, positive) = (node.flag("detect_negative", true)?, node.flag("detect_positive", true)?);
     Ok(Box::new(move |inputs| {
-        one::<Ranked<Bool>>(map_ranked!(inputs.float(0)?, x => match (negative, positive) {
+        let x = inputs.float(0)?;
+        one(match (negative, positive) {
             (true, true) => x.is_inf(),
             (true, false) => x.equal_elem(f32::NEG_INFINITY),
             (false, true) => x.equal_elem(f32::INFINITY),
             (false, false) => x.clone().not_equal(x.clone()).bool_and(x.clone().equal(x)),
-        }))
+        })
     }))
 }
 
@@ -182,11 +157,11 @@ fn along(node: &Node, function: fn(Ranked<Float>, usize) -> Ranked<Float>) -> Pl
 }
 
 pub(super) fn softmax(node: &Node) -> Plan {
-    along(node, |x, axis| map_ranked!(x, x => activation::softmax(x, axis)))
+    along(node, |x, axis| x.softmax(axis))
 }
 
 pub(super) fn log_softmax(node: &Node) -> Plan {
-    along(node, |x, axis| map_ranked!(x, x => activation::log_softmax(x, axis)))
+    along(node, |x, axis| x.log_softmax(axis))
 }
 
 /// One at the first of the largest values along the axis, zero elsewhere.

@@ -5,7 +5,7 @@ use burn::tensor::{Bool, Float, Int, kind::Basic};
 use super::{Inputs, Node, Plan, one};
 use crate::model::{
     element::Element,
-    value::{Ranked, Value, map_ranked, zip_ranked},
+    value::{Ranked, Value},
 };
 
 /// Two values brought to one rank; their sizes broadcast.
@@ -81,12 +81,12 @@ macro_rules! arithmetic {
                 let right = aligned(inputs.value(1)?, left.rank(), old)?;
                 match (left, right) {
                     (Value::Float(left), Value::Float(right)) => {
-                        let (left, right) = broadcast(left, right)?;
-                        one::<Ranked<Float>>(zip_ranked!(left, right, ($a, $b) => $float)?)
+                        let ($a, $b) = broadcast(left, right)?;
+                        one($float)
                     }
                     (Value::Int(left), Value::Int(right)) => {
-                        let (left, right) = broadcast(left, right)?;
-                        one::<Ranked<Int>>(zip_ranked!(left, right, ($a, $b) => $int)?)
+                        let ($a, $b) = broadcast(left, right)?;
+                        one($int)
                     }
                     _ => Err(mismatch(inputs)),
                 }
@@ -137,14 +137,14 @@ macro_rules! comparison {
             Ok(Box::new(move |inputs| {
                 let left = inputs.value(0)?;
                 let right = aligned(inputs.value(1)?, left.rank(), old)?;
-                one::<Ranked<Bool>>(match (left, right) {
+                one(match (left, right) {
                     (Value::Float(left), Value::Float(right)) => {
                         let (left, right) = broadcast(left, right)?;
-                        zip_ranked!(left, right, (a, b) => a.$method(b))?
+                        left.$method(right)
                     }
                     (Value::Int(left), Value::Int(right)) => {
                         let (left, right) = broadcast(left, right)?;
-                        zip_ranked!(left, right, (a, b) => a.$method(b))?
+                        left.$method(right)
                     }
                     _ => return Err(mismatch(inputs)),
                 })
@@ -162,18 +162,18 @@ comparison! {
 
 pub(super) fn equal(_: &Node) -> Plan {
     Ok(Box::new(|inputs| {
-        one::<Ranked<Bool>>(match (inputs.value(0)?, inputs.value(1)?) {
+        one(match (inputs.value(0)?, inputs.value(1)?) {
             (Value::Float(left), Value::Float(right)) => {
                 let (left, right) = broadcast(left, right)?;
-                zip_ranked!(left, right, (a, b) => a.equal(b))?
+                left.equal(right)
             }
             (Value::Int(left), Value::Int(right)) => {
                 let (left, right) = broadcast(left, right)?;
-                zip_ranked!(left, right, (a, b) => a.equal(b))?
+                left.equal(right)
             }
             (Value::Bool(left), Value::Bool(right)) => {
                 let (left, right) = same_shape(left, right)?;
-                zip_ranked!(left, right, (a, b) => a.equal(b))?
+                left.equal(right)
             }
             _ => return Err(mismatch(inputs)),
         })
@@ -194,8 +194,8 @@ macro_rules! logic {
     ($($name:ident: ($a:ident, $b:ident) => $body:expr;)*) => {
         $(pub(super) fn $name(_: &Node) -> Plan {
             Ok(Box::new(|inputs| {
-                let (left, right) = same_shape(inputs.bool(0)?, inputs.bool(1)?)?;
-                one::<Ranked<Bool>>(zip_ranked!(left, right, ($a, $b) => $body)?)
+                let ($a, $b) = same_shape(inputs.bool(0)?, inputs.bool(1)?)?;
+                one($body)
             }))
         })*
     };
@@ -208,7 +208,7 @@ logic! {
 }
 
 pub(super) fn not(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| one::<Ranked<Bool>>(map_ranked!(inputs.bool(0)?, x => x.bool_not()))))
+    Ok(Box::new(|inputs| one(inputs.bool(0)?.bool_not())))
 }
 
 /// Whole numbers wrapped to the range of a narrow type, as overflow leaves them.
@@ -217,7 +217,7 @@ fn wrap(value: Ranked<Int>, element: Option<Element>) -> Ranked<Int> {
         None => value,
         Some((low, high)) => {
             let span = high - low + 1;
-            map_ranked!(value, x => (x - low).remainder_scalar(span) + low)
+            (value - low).remainder_scalar(span) + low
         }
     }
 }
@@ -227,8 +227,8 @@ macro_rules! bitwise {
         $(pub(super) fn $name(node: &Node) -> Plan {
             let element = node.element(0);
             Ok(Box::new(move |inputs| {
-                let (left, right) = same_shape(inputs.int(0)?, inputs.int(1)?)?;
-                one(wrap(zip_ranked!(left, right, ($a, $b) => $body)?, element))
+                let ($a, $b) = same_shape(inputs.int(0)?, inputs.int(1)?)?;
+                one(wrap($body, element))
             }))
         })*
     };
@@ -242,7 +242,7 @@ bitwise! {
 
 pub(super) fn bitwise_not(node: &Node) -> Plan {
     let element = node.element(0);
-    Ok(Box::new(move |inputs| one(wrap(map_ranked!(inputs.int(0)?, x => x.neg() - 1), element))))
+    Ok(Box::new(move |inputs| one(wrap(inputs.int(0)?.neg() - 1, element))))
 }
 
 pub(super) fn bit_shift(node: &Node) -> Plan {
@@ -261,8 +261,8 @@ pub(super) fn bit_shift(node: &Node) -> Plan {
         let (value, by) = same_shape(inputs.int(0)?, inputs.int(1)?)?;
         one(wrap(
             match left {
-                true => zip_ranked!(value, by, (a, b) => a.bitwise_left_shift(b))?,
-                false => zip_ranked!(value, by, (a, b) => a.bitwise_right_shift(b))?,
+                true => value.bitwise_left_shift(by),
+                false => value.bitwise_right_shift(by),
             },
             element,
         ))
@@ -278,17 +278,17 @@ pub(super) fn modulo(node: &Node) -> Plan {
             if left.is_empty() {
                 return one(left);
             }
-            one::<Ranked<Float>>(match fmod {
-                true => zip_ranked!(left, right, (a, b) => a.fmod(b))?,
-                false => zip_ranked!(left, right, (a, b) => a.remainder(b))?,
+            one(match fmod {
+                true => left.fmod(right),
+                false => left.remainder(right),
             })
         }
         (Value::Int(left), Value::Int(right)) => {
             check_divisors(inputs)?;
             let (left, right) = same_shape(left, right)?;
-            one::<Ranked<Int>>(match fmod {
-                true => zip_ranked!(left, right, (a, b) => a.clone() - a / b.clone() * b)?,
-                false => zip_ranked!(left, right, (a, b) => a.remainder(b))?,
+            one(match fmod {
+                true => left.clone() - left / right.clone() * right,
+                false => left.remainder(right),
             })
         }
         _ => Err(mismatch(inputs)),
@@ -310,26 +310,24 @@ pub(super) fn pow(_: &Node) -> Plan {
                 let dims = common_shape(&[base.dims(), inputs.raw(1)?.dims()])?;
                 let base = base.expand(&dims).ok_or_else(|| super::too_many(&dims))?;
                 match exponent {
-                    Some(0.5) => return one(map_ranked!(base, x => x.sqrt())),
+                    Some(0.5) => return one(base.sqrt()),
                     Some(exponent) if exponent.fract() == 0.0 && (1.0..=8.0).contains(&exponent) => {
-                        return one(map_ranked!(base, x => x.powi_scalar(exponent as i32)));
+                        return one(base.powi_scalar(exponent as i32));
                     }
                     // Burn takes no whole number beyond 64 bits here.
                     Some(exponent) if exponent.abs() < 1e9 => {
-                        return one(map_ranked!(base, x => x.powf_scalar(exponent)));
+                        return one(base.powf_scalar(exponent));
                     }
                     _ => {}
                 }
                 let exponent = as_float(inputs.value(1)?)?;
                 let (base, exponent) = same_shape(base, exponent)?;
-                one::<Ranked<Float>>(zip_ranked!(base, exponent, (a, b) => a.powf(b))?)
+                one(base.powf(exponent))
             }
             Value::Int(base) => {
                 // Whole powers through f32 are exact up to 2^24, more than any file was seen to need.
-                let (base, exponent) =
-                    same_shape(map_ranked!(base, x => x.float()), as_float(inputs.value(1)?)?)?;
-                let power: Ranked<Float> = zip_ranked!(base, exponent, (a, b) => a.powf(b))?;
-                one::<Ranked<Int>>(map_ranked!(power, x => x.round().int()))
+                let (base, exponent) = same_shape(base.float(), as_float(inputs.value(1)?)?)?;
+                one(base.powf(exponent).round().int())
             }
             Value::Bool(_) => Err(mismatch(inputs)),
         }
@@ -339,7 +337,7 @@ pub(super) fn pow(_: &Node) -> Plan {
 fn as_float(value: Value) -> Result<Ranked<Float>, String> {
     match value {
         Value::Float(value) => Ok(value),
-        Value::Int(value) => Ok(map_ranked!(value, x => x.float())),
+        Value::Int(value) => Ok(value.float()),
         Value::Bool(_) => Err("its inputs must be numbers".into()),
     }
 }
@@ -360,10 +358,8 @@ pub(super) fn prelu(_: &Node) -> Plan {
         let (x, slope) = broadcast(x, slope)?;
         let (x, slope) = same_shape(x, slope)?;
         // At zero the gradient is the slope, as PyTorch has it; two clamps would add one to it.
-        one::<Ranked<Float>>(zip_ranked!(x, slope, (x, slope) => {
-            let below = x.clone().lower_equal_elem(0.0);
-            x.clone().mask_where(below, x * slope)
-        })?)
+        let below = x.clone().lower_equal_elem(0.0);
+        one(x.clone().mask_where(below, x * slope))
     }))
 }
 
@@ -376,12 +372,12 @@ macro_rules! variadic {
                 for index in 1..inputs.len() {
                     result = match (result, inputs.value(index)?) {
                         (Value::Float(left), Value::Float(right)) => {
-                            let (left, right) = same_shape(left, right)?;
-                            Value::Float(zip_ranked!(left, right, ($a, $b) => $float)?)
+                            let ($a, $b) = same_shape(left, right)?;
+                            Value::Float($float)
                         }
                         (Value::Int(left), Value::Int(right)) => {
-                            let (left, right) = same_shape(left, right)?;
-                            Value::Int(zip_ranked!(left, right, ($a, $b) => $int)?)
+                            let ($a, $b) = same_shape(left, right)?;
+                            Value::Int($int)
                         }
                         _ => return Err(mismatch(inputs)),
                     };
@@ -403,7 +399,7 @@ pub(super) fn mean(node: &Node) -> Plan {
     Ok(Box::new(move |inputs| {
         let count = inputs.len() as f32;
         match sum(inputs)?.pop() {
-            Some(Value::Float(total)) => one(map_ranked!(total, x => x / count)),
+            Some(Value::Float(total)) => one(total / count),
             _ => Err(mismatch(inputs)),
         }
     }))
@@ -414,8 +410,8 @@ macro_rules! unary {
     ($($name:ident: $x:ident => $float:expr, $int:expr;)*) => {
         $(pub(super) fn $name(_: &Node) -> Plan {
             Ok(Box::new(|inputs| match inputs.value(0)? {
-                Value::Float(value) => one::<Ranked<Float>>(map_ranked!(value, $x => $float)),
-                Value::Int(value) => one::<Ranked<Int>>(map_ranked!(value, $x => $int)),
+                Value::Float($x) => one($float),
+                Value::Int($x) => one($int),
                 Value::Bool(_) => Err(mismatch(inputs)),
             }))
         })*
@@ -454,10 +450,10 @@ pub(super) fn clip(node: &Node) -> Plan {
             // The usual case by one operation.
             let x = x.clone();
             return one(match (*low, *high) {
-                (Some(low), Some(high)) if low <= high => map_ranked!(x, x => x.clamp(low, high)),
-                (Some(_), Some(high)) => map_ranked!(x, x => x.clamp(high, high)),
-                (Some(low), None) => map_ranked!(x, x => x.clamp_min(low)),
-                (None, Some(high)) => map_ranked!(x, x => x.clamp_max(high)),
+                (Some(low), Some(high)) if low <= high => x.clamp(low, high),
+                (Some(_), Some(high)) => x.clamp(high, high),
+                (Some(low), None) => x.clamp_min(low),
+                (None, Some(high)) => x.clamp_max(high),
                 (None, None) => x,
             });
         }
@@ -477,12 +473,12 @@ impl Bound {
         Ok(match (value, self) {
             (value, Self::Known(None)) => value,
             (Value::Float(x), Self::Known(Some(bound))) => Value::Float(match lower {
-                true => map_ranked!(x, x => x.clamp_min(bound)),
-                false => map_ranked!(x, x => x.clamp_max(bound)),
+                true => x.clamp_min(bound),
+                false => x.clamp_max(bound),
             }),
             (Value::Int(x), Self::Known(Some(bound))) => Value::Int(match lower {
-                true => map_ranked!(x, x => x.clamp_min(bound as i64)),
-                false => map_ranked!(x, x => x.clamp_max(bound as i64)),
+                true => x.clamp_min(bound as i64),
+                false => x.clamp_max(bound as i64),
             }),
             (Value::Float(x), Self::Computed(bound)) => {
                 let Value::Float(bound) = *bound else {
@@ -490,8 +486,8 @@ impl Bound {
                 };
                 let (x, bound) = same_shape(x, bound)?;
                 Value::Float(match lower {
-                    true => zip_ranked!(x, bound, (a, b) => a.max_pair(b))?,
-                    false => zip_ranked!(x, bound, (a, b) => a.min_pair(b))?,
+                    true => x.max_pair(bound),
+                    false => x.min_pair(bound),
                 })
             }
             _ => return Err("its input and its bounds are of different kinds".into()),
@@ -524,14 +520,5 @@ pub(super) fn masked<K: Basic + 'static>(
 ) -> Result<Ranked<K>, String> {
     let wide = || super::too_many(dims);
     let (yes, no) = (yes.expand(dims).ok_or_else(wide)?, no.expand(dims).ok_or_else(wide)?);
-    Ok(match (condition, yes, no) {
-        (Ranked::D0(c), Ranked::D0(y), Ranked::D0(n)) => Ranked::D0(n.mask_where(c, y)),
-        (Ranked::D1(c), Ranked::D1(y), Ranked::D1(n)) => Ranked::D1(n.mask_where(c, y)),
-        (Ranked::D2(c), Ranked::D2(y), Ranked::D2(n)) => Ranked::D2(n.mask_where(c, y)),
-        (Ranked::D3(c), Ranked::D3(y), Ranked::D3(n)) => Ranked::D3(n.mask_where(c, y)),
-        (Ranked::D4(c), Ranked::D4(y), Ranked::D4(n)) => Ranked::D4(n.mask_where(c, y)),
-        (Ranked::D5(c), Ranked::D5(y), Ranked::D5(n)) => Ranked::D5(n.mask_where(c, y)),
-        (Ranked::D6(c), Ranked::D6(y), Ranked::D6(n)) => Ranked::D6(n.mask_where(c, y)),
-        _ => return Err(wide()),
-    })
+    Ok(no.mask_where(condition, yes))
 }

@@ -269,7 +269,7 @@ pub(super) fn qlinear_conv(node: &Node) -> Plan {
                     return Err("its bias does not fit its filters".into());
                 }
                 let bias = Ranked::D1(bias * scale).reshape(&dims).ok_or("its bias does not fit")?;
-                crate::model::value::zip_ranked!(y, bias, (y, bias) => y + bias)?
+                y + bias
             }
         };
         one(requantized(inputs, y, 6, 7, element)?)
@@ -384,7 +384,7 @@ pub(super) fn conv_transpose(node: &Node) -> Plan {
             let mut shape = vec![1; y.rank()];
             shape[1] = filters;
             let bias = Ranked::D1(bias).reshape(&shape).ok_or_else(wrong)?;
-            y = crate::model::value::zip_ranked!(y, bias, (y, bias) => y + bias)?;
+            y = y + bias;
         }
         one(y)
     }))

@@ -6,7 +6,7 @@ use super::{
     Inputs, Node, Plan, axis, check_size, float_tensor, host_ints, int_tensor, one,
     shape::{narrowed, picked},
 };
-use crate::model::value::{Ranked, Value, map_ranked, move_elements, zip_ranked};
+use crate::model::value::{Ranked, Value, move_elements};
 
 /// Places that may count from the end, brought to 0..size; checked where they lie on the host.
 fn places(inputs: &Inputs, index: usize, size: usize) -> Result<Ranked<Int>, String> {
@@ -26,10 +26,9 @@ fn places(inputs: &Inputs, index: usize, size: usize) -> Result<Ranked<Int>, Str
             .collect::<Result<Vec<_>, _>>()?;
         return int_tensor(counted, &dims, inputs.device());
     }
-    Ok(map_ranked!(inputs.int(index)?, place => {
-        let negative = place.clone().lower_elem(0).int();
-        place + negative * size as i64
-    }))
+    let place = inputs.int(index)?;
+    let negative = place.clone().lower_elem(0).int();
+    Ok(place + negative * size as i64)
 }
 
 /// Ranks that have no scalar: a scalar as a row of one.
@@ -77,12 +76,9 @@ pub(super) fn gather_elements(node: &Node) -> Plan {
             value = narrowed(value, at, 0, wanted[at]);
         }
         one(match value {
-            Value::Float(x) => Value::Float(zip_ranked!(x, indices, (x, i) => x.gather(axis, i))?),
-            Value::Int(x) => Value::Int(zip_ranked!(x, indices, (x, i) => x.gather(axis, i))?),
-            Value::Bool(x) => {
-                let found: Ranked<Int> = zip_ranked!(x, indices, (x, i) => x.int().gather(axis, i))?;
-                Value::Bool(map_ranked!(found, x => x.not_equal_elem(0)))
-            }
+            Value::Float(x) => Value::Float(x.gather(axis, indices)),
+            Value::Int(x) => Value::Int(x.gather(axis, indices)),
+            Value::Bool(x) => Value::Bool(x.int().gather(axis, indices).not_equal_elem(0)),
         })
     }))
 }
@@ -228,9 +224,9 @@ fn written(
             host_ints(values, &[count])
         }
         (Value::Bool(flat), Value::Bool(updates)) => {
-            let number = |value: Ranked<Bool>| Value::Int(map_ranked!(value, x => x.int()));
+            let number = |value: Ranked<Bool>| Value::Int(value.int());
             match written(number(flat), places, number(updates), update)? {
-                Value::Int(value) => Ok(Value::Bool(map_ranked!(value, x => x.not_equal_elem(0)))),
+                Value::Int(value) => Ok(Value::Bool(value.not_equal_elem(0))),
                 other => Ok(other),
             }
         }

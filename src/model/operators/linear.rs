@@ -8,7 +8,7 @@ use super::{
     shape::permuted,
     too_many,
 };
-use crate::model::value::{Ranked, Value, map_ranked};
+use crate::model::value::{Ranked, Value};
 
 /// The product of two values of any rank, as numpy's `matmul` defines it.
 fn product(a: Ranked<Float>, b: Ranked<Float>) -> Result<Ranked<Float>, String> {
@@ -76,7 +76,7 @@ pub(super) fn matmul(_: &Node) -> Plan {
         (Value::Int(a), Value::Int(b)) => {
             let real = super::quantization::real;
             let y = product(real(a), real(b))?;
-            one::<Ranked<burn::tensor::Int>>(map_ranked!(y, x => x.round().int()))
+            one(y.round().int())
         }
         _ => Err("its inputs are of different kinds".into()),
     }))
@@ -253,7 +253,7 @@ fn summed((mut value, mut names): Named, kept: &[char]) -> Result<Named, String>
     for axis in (0..names.len()).rev() {
         if !kept.contains(&names[axis]) {
             let mut dims = value.dims();
-            value = map_ranked!(value, x => x.sum_dim(axis));
+            value = value.sum_dim(axis);
             dims.remove(axis);
             value = value.reshape(&dims).ok_or("its input is empty")?;
             names.remove(axis);

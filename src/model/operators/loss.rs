@@ -1,9 +1,9 @@
 //! Losses, which a few exported graphs end with.
 
-use burn::tensor::{Float, Int, Tensor, activation};
+use burn::tensor::{Float, Int, Tensor};
 
 use super::{Inputs, Node, Plan, float_tensor};
-use crate::model::value::{Ranked, Value, map_ranked};
+use crate::model::value::{Ranked, Value};
 
 /// How the losses of the samples become one.
 #[derive(Clone, Copy)]
@@ -92,7 +92,7 @@ pub(super) fn softmax_cross_entropy(node: &Node) -> Plan {
         if x.rank() < 2 || x.is_empty() {
             return Err(format!("its input of shape {:?} has no classes", x.dims()));
         }
-        let logarithms = map_ranked!(x, x => activation::log_softmax(x, 1));
+        let logarithms = x.log_softmax(1);
         let mut results: Vec<Value> = vec![loss.of_log_probabilities(logarithms.clone(), inputs)?.into()];
         if both {
             results.push(logarithms.into());

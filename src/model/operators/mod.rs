@@ -343,8 +343,8 @@ impl<'a> Inputs<'a> {
         }
         let data = match value {
             Value::Float(tensor) => match tensor.device().is_autodiff() {
-                true => super::value::with_ranked!(tensor.clone(), tensor => tensor.inner().into_data()),
-                false => tensor.clone().flat().into_data(),
+                true => tensor.clone().inner().into_data(),
+                false => tensor.clone().into_data(),
             },
             Value::Int(tensor) => tensor.clone().flat().into_data().convert::<f32>(),
             Value::Bool(_) => return Err(format!("its input {index} must hold numbers")),

@@ -3,7 +3,7 @@
 use burn::tensor::{Float, Tensor};
 
 use super::{Inputs, Node, Plan, axis, one, reduction::root};
-use crate::model::value::{Ranked, Value, map_ranked, zip_ranked};
+use crate::model::value::Ranked;
 
 /// One value a channel, shaped so that it broadcasts over an input of rank `rank`.
 fn per_channel(values: Ranked<Float>, channels: usize, rank: usize) -> Result<Ranked<Float>, String> {
@@ -28,8 +28,7 @@ fn affine(x: Ranked<Float>, scale: Ranked<Float>, shift: Ranked<Float>) -> Resul
     let count = channels(&dims)?;
     let scale = per_channel(scale, count, dims.len())?;
     let shift = per_channel(shift, count, dims.len())?;
-    let scaled: Ranked<Float> = zip_ranked!(x, scale, (x, scale) => x * scale)?;
-    zip_ranked!(scaled, shift, (x, shift) => x + shift)
+    Ok(x * scale + shift)
 }
 
 /// `BatchNormalization` with the statistics that training has left.
@@ -130,9 +129,9 @@ fn scaled(normal: Ranked<Float>, inputs: &Inputs) -> Result<Ranked<Float>, Strin
     };
     let scale = wide(1)?;
     let bias = if inputs.has(2) { Some(wide(2)?) } else { None };
-    let scaled: Ranked<Float> = zip_ranked!(normal, scale, (x, scale) => x * scale)?;
+    let scaled = normal * scale;
     match bias {
-        Some(bias) => zip_ranked!(scaled, bias, (x, bias) => x + bias),
+        Some(bias) => Ok(scaled + bias),
         None => Ok(scaled),
     }
 }
@@ -215,15 +214,13 @@ pub(super) fn lp(node: &Node) -> Plan {
     Ok(Box::new(move |inputs| {
         let x = inputs.float(0)?;
         let axis = axis(given, x.rank())?;
-        one(map_ranked!(x, x => {
-            let norm = match p {
-                1 => x.clone().abs().sum_dim(axis),
-                _ => root((x.clone() * x.clone()).sum_dim(axis), 2.0),
-            };
-            // A row of zeros stays one.
-            let empty = norm.clone().equal_elem(0.0).float();
-            x / (norm + empty)
-        }))
+        let norm = match p {
+            1 => x.clone().abs().sum_dim(axis),
+            _ => root((x.clone() * x.clone()).sum_dim(axis), 2.0),
+        };
+        // A row of zeros stays one.
+        let empty = norm.clone().equal_elem(0.0).float();
+        one(x / (norm + empty))
     }))
 }
 
@@ -234,15 +231,13 @@ pub(super) fn mean_variance(node: &Node) -> Plan {
         let x = mean.clone();
         let axes = super::axes(&given, x.rank())?;
         for &axis in &axes {
-            mean = map_ranked!(mean, x => x.mean_dim(axis));
+            mean = mean.mean_dim(axis);
         }
-        let centred: Ranked<Float> = zip_ranked!(x, mean, (x, mean) => x - mean)?;
-        let mut variance = map_ranked!(centred.clone(), x => x.clone() * x);
+        let centred = x - mean;
+        let mut variance = centred.clone() * centred.clone();
         for &axis in &axes {
-            variance = map_ranked!(variance, x => x.mean_dim(axis));
+            variance = variance.mean_dim(axis);
         }
-        let result: Ranked<Float> =
-            zip_ranked!(centred, variance, (x, variance) => x / (root(variance, 2.0) + 1e-9))?;
-        one(Value::Float(result))
+        one(centred / (root(variance, 2.0) + 1e-9))
     }))
 }

@@ -15,7 +15,7 @@ use super::{
     reduction::root,
     shape::{padded, picked},
 };
-use crate::model::value::{Ranked, Value, map_ranked, with_ranked, zip_ranked};
+use crate::model::value::{Ranked, Value};
 
 /// Batch and channels in one, and the spatial sizes.
 fn parts(dims: &[usize]) -> Result<(usize, &[usize]), String> {
@@ -137,12 +137,12 @@ pub(super) fn average(node: &Node) -> Plan {
         let sums = window_sums(x, &placed)?;
         // Every window full: the usual case needs no map of counts.
         if counts.iter().all(|&count| count == counts[0]) {
-            return one(map_ranked!(sums, x => x / counts[0]));
+            return one(sums / counts[0]);
         }
         let mut wide = vec![1, 1];
         wide.extend(&placed.output);
         let counts = float_tensor(counts, &wide, inputs.device())?;
-        one::<Ranked<Float>>(zip_ranked!(sums, counts, (sums, counts) => sums / counts)?)
+        one(sums / counts)
     }))
 }
 
@@ -154,11 +154,11 @@ pub(super) fn lp(node: &Node) -> Plan {
         let x = inputs.float(0)?;
         let dims = x.dims();
         let placed = window.on(parts(&dims)?.1, None)?;
-        let powers = map_ranked!(x, x => x.abs().powf_scalar(p));
+        let powers = x.abs().powf_scalar(p);
         let Value::Float(powers) = padded(Value::Float(powers), &room(&placed), 0.0)? else {
             return Err("its input is not real".into());
         };
-        one(map_ranked!(window_sums(powers, &placed)?, x => root(x, p)))
+        one(root(window_sums(powers, &placed)?, p))
     }))
 }
 
@@ -170,7 +170,7 @@ pub(super) fn max(node: &Node) -> Plan {
     Ok(Box::new(move |inputs| {
         let x = match inputs.value(0)? {
             Value::Float(x) => x,
-            Value::Int(x) => map_ranked!(x, x => x.float()),
+            Value::Int(x) => x.float(),
             Value::Bool(_) => return Err("its input must hold numbers".into()),
         };
         let whole = matches!(inputs.raw(0)?, Value::Int(_));
@@ -180,7 +180,7 @@ pub(super) fn max(node: &Node) -> Plan {
         if with_indices {
             let mut results = with_places(x, &placed, spatial, column_first)?;
             if let (true, Value::Float(maxima)) = (whole, results[0].clone()) {
-                results[0] = Value::Int(map_ranked!(maxima, x => x.int()));
+                results[0] = Value::Int(maxima.int());
             }
             return Ok(results);
         }
@@ -212,7 +212,7 @@ pub(super) fn max(node: &Node) -> Plan {
             })?
         };
         match whole {
-            true => one::<Ranked<burn::tensor::Int>>(map_ranked!(pooled, x => x.int())),
+            true => one(pooled.int()),
             false => one(pooled),
         }
     }))
@@ -230,9 +230,8 @@ fn with_places(
         return Err("its second output, the places of the maxima, is computed on the CPU only".into());
     }
     let dims = x.dims();
-    let values: Vec<f32> = with_ranked!(x.clone(), x => x.inner().into_data())
-        .try_into_vec()
-        .map_err(|_| "its input cannot be read")?;
+    let values: Vec<f32> =
+        x.clone().inner().into_data().try_into_vec().map_err(|_| "its input cannot be read")?;
     let plane: usize = spatial.iter().product();
     let outputs: usize = placed.output.iter().product();
     let mut output_dims = dims[..2].to_vec();
@@ -283,14 +282,17 @@ fn with_places(
 }
 
 /// Reduces every spatial dimension to size 1.
-fn global(x: Ranked<Float>, reduce: impl Fn(Tensor<3>) -> Tensor<3>) -> Result<Ranked<Float>, String> {
+fn global(
+    x: Ranked<Float>,
+    reduce: impl Fn(Ranked<Float>) -> Ranked<Float>,
+) -> Result<Ranked<Float>, String> {
     let dims = x.dims();
     let (_, spatial) = parts(&dims)?;
     let flat = [dims[0], dims[1], spatial.iter().product()];
-    let flat: Tensor<3> = x.reshape(&flat).and_then(|x| x.get()).ok_or("its input cannot be pooled")?;
+    let flat = x.reshape(&flat).ok_or("its input cannot be pooled")?;
     let mut small = dims.clone();
     small[2..].fill(1);
-    Ranked::from(reduce(flat)).reshape(&small).ok_or_else(|| "its input cannot be pooled".into())
+    reduce(flat).reshape(&small).ok_or_else(|| "its input cannot be pooled".into())
 }
 
 pub(super) fn global_average(_: &Node) -> Plan {

@@ -8,20 +8,18 @@ use burn::tensor::{Float, Int};
 use super::{Inputs, Node, Plan, axis, one};
 use crate::model::{
     element::Element,
-    value::{Ranked, Value, map_ranked, zip_ranked},
+    value::{Ranked, Value},
 };
 
 pub(super) fn real(value: Ranked<Int>) -> Ranked<Float> {
-    map_ranked!(value, x => x.float())
+    value.float()
 }
 
 /// Rounded to even; the gradient passes. The sum is exact, because a number and its rounding are so near that their
 /// difference is.
 pub(super) fn rounded(value: Ranked<Float>) -> Ranked<Float> {
-    map_ranked!(value, x => {
-        let step = (x.clone().round() - x.clone()).detach();
-        x + step
-    })
+    let step = (value.clone().round() - value.clone()).detach();
+    value + step
 }
 
 /// Which inputs make up a quantised value.
@@ -93,11 +91,11 @@ fn blocks(inputs: &Inputs, parts: Quantized, block: usize) -> Result<Ranked<Floa
     let dims = value.dims();
     if let Some(zero) = parts.zero.filter(|&zero| inputs.has(zero)) {
         let zero = spread(number(inputs, zero)?, &dims, parts.axis, block)?;
-        value = zip_ranked!(value, zero, (x, zero) => x - zero)?;
+        value = value - zero;
     }
     if let Some(scale) = parts.scale {
         let scale = spread(number(inputs, scale)?, &dims, parts.axis, block)?;
-        value = zip_ranked!(value, scale, (x, scale) => x * scale)?;
+        value = value * scale;
     }
     Ok(value)
 }
@@ -123,13 +121,12 @@ fn quantized(
     element: Element,
 ) -> Result<Value, String> {
     let (low, high) = element.range().ok_or_else(|| format!("it quantises to {}", element.name()))?;
-    let divided: Ranked<Float> = zip_ranked!(value, scale, (x, scale) => x / scale)?;
-    let whole = rounded(divided);
+    let whole = rounded(value / scale);
     let moved = match zero {
-        Some(zero) => zip_ranked!(whole, zero, (x, zero) => x + zero)?,
+        Some(zero) => whole + zero,
         None => whole,
     };
-    Ok(Value::Float(map_ranked!(moved, x => x.clamp(low as f32, high as f32))))
+    Ok(Value::Float(moved.clamp(low as f32, high as f32)))
 }
 
 /// Quantises with the scale and zero point at these inputs.

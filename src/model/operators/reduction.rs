@@ -1,12 +1,12 @@
 //! Operators that reduce or order the elements along axes.
 
-use burn::tensor::{Float, Int, Tensor};
+use burn::tensor::{Float, Int};
 
 use super::{
     Inputs, Node, Plan, axes, axis, host_ints, one,
     shape::{axes_of, narrowed},
 };
-use crate::model::value::{Ranked, Value, map_ranked, zip_ranked};
+use crate::model::value::{Ranked, Value};
 
 /// Where a reduction's axes come from, and whether they stay with size 1.
 struct Along {
@@ -74,12 +74,12 @@ fn reduce(
             (Value::Float(x), _) => Value::Float(float(x, &axes)),
             (Value::Int(x), Some(int)) => Value::Int(int(x, &axes)),
             (Value::Int(x), None) => {
-                let x = float(map_ranked!(x, x => x.float()), &axes);
-                Value::Int(map_ranked!(x, x => x.round().int()))
+                let x = float(x.float(), &axes);
+                Value::Int(x.round().int())
             }
             (Value::Bool(x), Some(int)) => {
-                let x = int(map_ranked!(x, x => x.int()), &axes);
-                Value::Bool(map_ranked!(x, x => x.not_equal_elem(0)))
+                let x = int(x.int(), &axes);
+                Value::Bool(x.not_equal_elem(0))
             }
             (Value::Bool(_), None) => return Err("its input must hold numbers".into()),
         };
@@ -89,25 +89,22 @@ fn reduce(
 
 /// A function along one axis, applied along each.
 macro_rules! each_axis {
-    ($name:ident, $kind:ident, $x:ident, $axis:ident => $body:expr) => {
-        fn $name(mut value: Ranked<$kind>, axes: &[usize]) -> Ranked<$kind> {
-            for &$axis in axes {
-                value = map_ranked!(value, $x => $body);
-            }
-            value
+    ($name:ident, $kind:ident: $function:ident) => {
+        fn $name(value: Ranked<$kind>, axes: &[usize]) -> Ranked<$kind> {
+            axes.iter().fold(value, |value, &axis| value.$function(axis))
         }
     };
 }
 
-each_axis!(sum_float, Float, x, axis => x.sum_dim(axis));
-each_axis!(sum_int, Int, x, axis => x.sum_dim(axis));
-each_axis!(max_float, Float, x, axis => x.max_dim(axis));
-each_axis!(max_int, Int, x, axis => x.max_dim(axis));
-each_axis!(min_float, Float, x, axis => x.min_dim(axis));
-each_axis!(min_int, Int, x, axis => x.min_dim(axis));
-each_axis!(product_float, Float, x, axis => x.prod_dim(axis));
-each_axis!(product_int, Int, x, axis => x.prod_dim(axis));
-each_axis!(mean_float, Float, x, axis => x.mean_dim(axis));
+each_axis!(sum_float, Float: sum_dim);
+each_axis!(sum_int, Int: sum_dim);
+each_axis!(max_float, Float: max_dim);
+each_axis!(max_int, Int: max_dim);
+each_axis!(min_float, Float: min_dim);
+each_axis!(min_int, Int: min_dim);
+each_axis!(product_float, Float: prod_dim);
+each_axis!(product_int, Int: prod_dim);
+each_axis!(mean_float, Float: mean_dim);
 
 pub(super) fn sum(node: &Node) -> Plan {
     reduce(node, sum_float, Some(sum_int), Some(0.0))
@@ -131,47 +128,40 @@ pub(super) fn product(node: &Node) -> Plan {
 
 /// The p-th root of what is not negative. A norm has a kink at zero, where the root's own derivative is infinite: the
 /// gradient there is 0, the subgradient that PyTorch takes too.
-pub(super) fn root<const D: usize>(x: Tensor<D>, p: f32) -> Tensor<D> {
+pub(super) fn root(x: Ranked<Float>, p: f32) -> Ranked<Float> {
     let zero = x.clone().equal_elem(0.0);
     let x = x.mask_fill(zero.clone(), 1.0);
     (if p == 2.0 { x.sqrt() } else { x.powf_scalar(1.0 / p) }).mask_fill(zero, 0.0)
 }
 
 pub(super) fn l1(node: &Node) -> Plan {
-    reduce(node, |x, axes| sum_float(map_ranked!(x, x => x.abs()), axes), None, Some(0.0))
+    reduce(node, |x, axes| sum_float(x.abs(), axes), None, Some(0.0))
 }
 
 pub(super) fn l2(node: &Node) -> Plan {
     let norm = |x: Ranked<Float>, axes: &[usize]| {
-        let sum = sum_float(map_ranked!(x, x => x.clone() * x), axes);
-        map_ranked!(sum, x => root(x, 2.0))
+        let sum = sum_float(x.clone() * x, axes);
+        root(sum, 2.0)
     };
     reduce(node, norm, None, Some(0.0))
 }
 
 pub(super) fn sum_square(node: &Node) -> Plan {
-    reduce(node, |x, axes| sum_float(map_ranked!(x, x => x.clone() * x), axes), None, Some(0.0))
+    reduce(node, |x, axes| sum_float(x.clone() * x, axes), None, Some(0.0))
 }
 
 pub(super) fn log_sum(node: &Node) -> Plan {
-    let logarithm = |x: Ranked<Float>, axes: &[usize]| map_ranked!(sum_float(x, axes), x => x.log());
+    let logarithm = |x: Ranked<Float>, axes: &[usize]| sum_float(x, axes).log();
     reduce(node, logarithm, None, Some(f32::NEG_INFINITY))
 }
 
 /// The largest value is taken out first, so that no exponential overflows; an infinite one leaves nothing to subtract.
 pub(super) fn log_sum_exp(node: &Node) -> Plan {
     let stable = |x: Ranked<Float>, axes: &[usize]| {
-        let highest = map_ranked!(max_float(x.clone(), axes), m => {
-            let infinite = m.clone().is_inf();
-            m.mask_fill(infinite, 0.0)
-        });
-        let shifted: Result<Ranked<Float>, String> =
-            zip_ranked!(x, highest.clone(), (x, m) => (x - m.detach()).exp());
-        // Both have one rank: a reduction keeps it.
-        let Ok(shifted) = shifted else { return highest };
-        let sum: Result<Ranked<Float>, String> =
-            zip_ranked!(sum_float(shifted, axes), highest.clone(), (sum, m) => sum.log() + m.detach());
-        sum.unwrap_or(highest)
+        let highest = max_float(x.clone(), axes);
+        let infinite = highest.clone().is_inf();
+        let highest = highest.mask_fill(infinite, 0.0).detach();
+        sum_float((x - highest.clone()).exp(), axes).log() + highest
     };
     reduce(node, stable, None, Some(f32::NEG_INFINITY))
 }
@@ -184,7 +174,7 @@ fn arg(node: &Node, largest: bool) -> Plan {
     Ok(Box::new(move |inputs| {
         let x = match inputs.value(0)? {
             Value::Float(x) => x,
-            Value::Int(x) => map_ranked!(x, x => x.float()),
+            Value::Int(x) => x.float(),
             Value::Bool(_) => return Err("its input must hold numbers".into()),
         };
         let mut dims = x.dims();
@@ -193,11 +183,9 @@ fn arg(node: &Node, largest: bool) -> Plan {
             return Err("its input is empty".into());
         }
         let size = dims[axis] as i64;
-        let place: Ranked<Int> = map_ranked!(x, x => {
-            let x = if last { x.flip([axis as i64]) } else { x };
-            let place = if largest { x.argmax(axis) } else { x.argmin(axis) };
-            if last { place.neg() + (size - 1) } else { place }
-        });
+        let x = if last { x.flip(axis) } else { x };
+        let place = if largest { x.argmax(axis) } else { x.argmin(axis) };
+        let place = if last { place.neg() + (size - 1) } else { place };
         if keep {
             return one(place);
         }
@@ -224,19 +212,17 @@ pub(super) fn cumulative_sum(node: &Node) -> Plan {
         if value.is_empty() {
             return one(value);
         }
-        macro_rules! accumulate {
-            ($ranked:expr) => {
-                map_ranked!($ranked, x => {
-                    let x = if reverse { x.flip([axis as i64]) } else { x };
-                    let sum = x.clone().cumsum(axis);
-                    let sum = if exclusive { sum - x } else { sum };
-                    if reverse { sum.flip([axis as i64]) } else { sum }
-                })
-            };
+        macro_rules! accumulated {
+            ($x:expr) => {{
+                let x = if reverse { $x.flip(axis) } else { $x };
+                let sum = x.clone().cumsum(axis);
+                let sum = if exclusive { sum - x } else { sum };
+                one(if reverse { sum.flip(axis) } else { sum })
+            }};
         }
         match value {
-            Value::Float(x) => one::<Ranked<Float>>(accumulate!(x)),
-            Value::Int(x) => one::<Ranked<Int>>(accumulate!(x)),
+            Value::Float(x) => accumulated!(x),
+            Value::Int(x) => accumulated!(x),
             Value::Bool(_) => Err("its input must hold numbers".into()),
         }
     }))
@@ -270,14 +256,14 @@ pub(super) fn top_k(node: &Node) -> Plan {
             return stable_top_k(value, axis, k, largest);
         }
         let Value::Float(x) = value else { return Err("on a GPU its input must be real".into()) };
-        let places: Ranked<Int> = map_ranked!(x.clone(), x => match largest {
-            true => x.argsort_descending(axis),
-            false => x.argsort(axis),
-        });
+        let places = match largest {
+            true => x.clone().argsort_descending(axis),
+            false => x.clone().argsort(axis),
+        };
         let Value::Int(places) = narrowed(places.into(), axis, 0, k) else {
             return Err("its input is empty".into());
         };
-        let values: Ranked<Float> = zip_ranked!(x, places.clone(), (x, i) => x.gather(axis, i))?;
+        let values = x.gather(axis, places.clone());
         Ok(vec![values.into(), places.into()])
     }))
 }
@@ -286,11 +272,8 @@ pub(super) fn top_k(node: &Node) -> Plan {
 fn stable_top_k(value: Value, axis: usize, k: usize, largest: bool) -> Result<Vec<Value>, String> {
     let dims = value.dims();
     let numbers: Vec<f64> = match &value {
-        Value::Float(x) => {
-            let data = crate::model::value::with_ranked!(x.clone(), x => x.inner().into_data());
-            data.iter::<f64>().collect()
-        }
-        Value::Int(x) => x.clone().flat().into_data().iter::<f64>().collect(),
+        Value::Float(x) => x.clone().inner().into_data().iter::<f64>().collect(),
+        Value::Int(x) => x.clone().into_data().iter::<f64>().collect(),
         Value::Bool(_) => return Err("its input must hold numbers".into()),
     };
     let inner: usize = dims[axis + 1..].iter().product();
@@ -317,8 +300,8 @@ fn stable_top_k(value: Value, axis: usize, k: usize, largest: bool) -> Result<Ve
         _ => return Err("its places are no whole numbers".into()),
     };
     let values = match value {
-        Value::Float(x) => Value::Float(zip_ranked!(x, indices.clone(), (x, i) => x.gather(axis, i))?),
-        Value::Int(x) => Value::Int(zip_ranked!(x, indices.clone(), (x, i) => x.gather(axis, i))?),
+        Value::Float(x) => Value::Float(x.gather(axis, indices.clone())),
+        Value::Int(x) => Value::Int(x.gather(axis, indices.clone())),
         Value::Bool(_) => return Err("its input must hold numbers".into()),
     };
     Ok(vec![values, indices.into()])

@@ -264,7 +264,7 @@ impl Interpolation {
             let inside = outside.iter().map(|&outside| f32::from(u8::from(!outside))).collect();
             let inside = float_tensor(inside, &wide, &inputs.device().clone().inner())?;
             let fill = self.extrapolation;
-            x = crate::model::value::zip_ranked!(x, inside, (x, inside) => x * inside.clone() + (inside.neg() + 1.0) * fill)?;
+            x = x * inside.clone() + (inside.neg() + 1.0) * fill;
         }
         Ok(x.into())
     }

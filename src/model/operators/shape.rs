@@ -9,7 +9,7 @@ use burn::tensor::{
 use super::{Inputs, Node, Plan, array, axes, axis, check_size, float_tensor, host_ints, one, too_many};
 use crate::model::{
     element::Element,
-    value::{Ranked, Value, map_ranked, map_value, move_elements, zip_ranked},
+    value::{Ranked, Value, map_ranked, map_value, move_elements},
 };
 
 /// Identity, and what is identity when a network is not being trained.
@@ -78,21 +78,19 @@ fn convert(value: Value, to: Target) -> Value {
         match (element, element.range()) {
             (_, None) => value,
             // Four bits saturate; wider types overflow, as they do in C.
-            (Element::I4 | Element::U4, Some((low, high))) => map_ranked!(value, x => x.clamp(low, high)),
-            (_, Some((low, high))) => {
-                map_ranked!(value, x => (x - low).remainder_scalar(high - low + 1) + low)
-            }
+            (Element::I4 | Element::U4, Some((low, high))) => value.clamp(low, high),
+            (_, Some((low, high))) => (value - low).remainder_scalar(high - low + 1) + low,
         }
     }
     match (value, to) {
         (Value::Float(x), Target::Float) => Value::Float(x),
-        (Value::Float(x), Target::Int(element)) => Value::Int(wrapped(map_ranked!(x, x => x.int()), element)),
-        (Value::Float(x), Target::Bool) => Value::Bool(map_ranked!(x, x => x.not_equal_elem(0.0))),
-        (Value::Int(x), Target::Float) => Value::Float(map_ranked!(x, x => x.float())),
+        (Value::Float(x), Target::Int(element)) => Value::Int(wrapped(x.int(), element)),
+        (Value::Float(x), Target::Bool) => Value::Bool(x.not_equal_elem(0.0)),
+        (Value::Int(x), Target::Float) => Value::Float(x.float()),
         (Value::Int(x), Target::Int(element)) => Value::Int(wrapped(x, element)),
-        (Value::Int(x), Target::Bool) => Value::Bool(map_ranked!(x, x => x.not_equal_elem(0))),
-        (Value::Bool(x), Target::Float) => Value::Float(map_ranked!(x, x => x.float())),
-        (Value::Bool(x), Target::Int(_)) => Value::Int(map_ranked!(x, x => x.int())),
+        (Value::Int(x), Target::Bool) => Value::Bool(x.not_equal_elem(0)),
+        (Value::Bool(x), Target::Float) => Value::Float(x.float()),
+        (Value::Bool(x), Target::Int(_)) => Value::Int(x.int()),
         (Value::Bool(x), Target::Bool) => Value::Bool(x),
     }
 }
@@ -481,8 +479,8 @@ pub(super) fn padded(mut value: Value, amounts: &[(i64, i64)], fill: f32) -> Res
         Value::Float(ranked) => Value::Float(map_ranked!(ranked, x => filled_around(x, &pairs, fill)?)),
         Value::Int(ranked) => Value::Int(map_ranked!(ranked, x => filled_around(x, &pairs, fill)?)),
         Value::Bool(ranked) => {
-            let wide = map_ranked!(ranked, x => filled_around(x.int(), &pairs, fill)?);
-            Value::Bool(map_ranked!(wide, x => x.not_equal_elem(0)))
+            let wide = map_ranked!(ranked.int(), x => filled_around(x, &pairs, fill)?);
+            Value::Bool(wide.not_equal_elem(0))
         }
     })
 }
@@ -696,14 +694,11 @@ pub(super) fn trilu(node: &Node) -> Plan {
         one(match value {
             // A product would make a NaN of an infinity that is cut off, as in the masks of attention.
             Value::Float(x) => {
-                let none = map_ranked!(x.clone(), x => x.detach().zeros_like());
-                let kept: Ranked<Bool> = map_ranked!(mask, mask => mask.not_equal_elem(0));
-                Value::Float(super::arithmetic::masked(kept, x, none, &dims)?)
+                let none = x.clone().detach().zeros_like();
+                Value::Float(super::arithmetic::masked(mask.not_equal_elem(0), x, none, &dims)?)
             }
-            Value::Int(x) => Value::Int(zip_ranked!(x, mask, (x, mask) => x * mask)?),
-            Value::Bool(x) => {
-                Value::Bool(zip_ranked!(x, mask, (x, mask) => x.bool_and(mask.not_equal_elem(0)))?)
-            }
+            Value::Int(x) => Value::Int(x * mask),
+            Value::Bool(x) => Value::Bool(x.bool_and(mask.not_equal_elem(0))),
         })
     }))
 }

@@ -35,6 +35,7 @@ pub async fn report(
     networks: &[Network],
     measured: &[Measured],
 ) -> CliResult {
+    let measured: Vec<Measured> = measured.iter().filter(|method| !method.variant).cloned().collect();
     let few: Vec<&Network> =
         networks.iter().filter(|network| network.explainer.model().classes() <= CLASSES).collect();
     if few.is_empty() {
@@ -42,7 +43,7 @@ pub async fn report(
     }
     let mut results = Results::open(&args.out.join("classes.csv"))?;
     let images = images(&args.images, Some(PICTURES.min(args.limit.unwrap_or(PICTURES))))?;
-    let methods: usize = few.iter().map(|network| applicable(network, measured).len()).sum();
+    let methods: usize = few.iter().map(|network| applicable(network, &measured).len()).sum();
     let mut clock = Clock::new(images.len() * methods);
     for network in few {
         for (number, path) in images.iter().enumerate() {
@@ -55,7 +56,7 @@ pub async fn report(
             let attack = Attack::pgd(Norm::Linf, epsilon * 2.5 / STEPS as f32, epsilon, STEPS);
             let mut random = ChaCha8Rng::seed_from_u64(u64::from(args.seed) << 32 | number as u64);
             let attacked = pixels_attacked(network, &clean, class, attack, &mut random).await?;
-            for method in applicable(network, measured) {
+            for method in applicable(network, &measured) {
                 clock.show(&format!(
                     "{} {}: all classes by {}",
                     network.name,

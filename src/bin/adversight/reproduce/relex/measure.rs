@@ -25,7 +25,8 @@ use crate::{
 /// The attack on maps, in units of ImageNet's standard deviation.
 pub const MAP_ATTACK: SaliencyMapAttack =
     SaliencyMapAttack { step: 0.01, epsilon: 0.1, steps: 40, reach: 0.01, score: adversight::Score::Logit };
-/// The part of the features that the unstructured attack takes out of the top.
+/// The part of the features that the unstructured attack takes out of the top, and of the pixels that are compared:
+/// about the paper's 1000 of a photograph.
 const TOP: f64 = 0.02;
 
 /// What was done to a picture.
@@ -63,7 +64,7 @@ const QUANTITIES: [(&str, &str, Applied); 6] = [
     ("class_retrieval", "retrieval", Applied::Attacked),
     ("class_retrieval", "retrieval_clean_map", Applied::CleanMap),
     ("spearman", "rank_correlation", Applied::Compared),
-    ("top_k_intersection", "top_1000", Applied::Compared),
+    ("top_k_intersection", "top", Applied::Compared),
     ("", "norm", Applied::Norms),
 ];
 
@@ -300,6 +301,11 @@ impl Judged<'_> {
         let params = match metric {
             "class_retrieval" => mask(&self.options.method),
             "feature_relevance" => [("step".to_owned(), json!(pixels))].into_iter().collect(),
+            "top_k_intersection" => {
+                let pixels: usize = self.x.shape.iter().skip(2).product();
+                let k = (TOP * pixels as f64).ceil() as usize;
+                [("k".to_owned(), json!(k))].into_iter().collect()
+            }
             _ => Map::new(),
         };
         let found = metric::measure(&assessment, metric, &params).await.map_err(say)?.finding;

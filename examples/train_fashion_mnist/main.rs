@@ -50,7 +50,8 @@ struct Arguments {
     /// Seed of everything random.
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// How many of the training pictures to use, from the first on [default: as in docs/models.md].
+    /// How many of the training pictures to use, from the first on [default: as in docs/models.md]; for samples, how many
+    /// of each class [default: 1].
     #[arg(long)]
     images: Option<usize>,
     /// How often each of them is seen [default: as in docs/models.md].
@@ -68,7 +69,7 @@ enum Kind {
     RandomLabels,
     /// RT-Sal's masking network, for the natural classifier of the same folder (Dabkowski and Gal 2017).
     Masker,
-    /// No network: the first test picture of each class as PNG.
+    /// No network: the first test pictures of each class as PNG.
     Samples,
 }
 
@@ -114,7 +115,7 @@ fn run(arguments: &Arguments) -> Result<(), String> {
     let test = Pictures::read(&arguments.data, "t10k")?;
     fs::create_dir_all(&arguments.out).map_err(|error| error.to_string())?;
     if arguments.kind == Kind::Samples {
-        return samples(&test, &arguments.out);
+        return samples(&test, arguments.images.unwrap_or(1), &arguments.out);
     }
     let (images, epochs) = arguments.kind.extent();
     let (images, epochs) = (arguments.images.unwrap_or(images), arguments.epochs.unwrap_or(epochs));
@@ -223,13 +224,16 @@ fn short(value: Value) -> Value {
     }
 }
 
-/// Writes the first test picture of each class.
-fn samples(test: &Pictures, out: &Path) -> Result<(), String> {
+/// Writes the first `count` test pictures of each class: `class.png`, `class_1.png` and so on.
+fn samples(test: &Pictures, count: usize, out: &Path) -> Result<(), String> {
     for class in 0..CLASSES {
-        let index = test.labels.iter().position(|&label| label == class).ok_or("a class has no picture")?;
-        let pixels = test.pixels[index * PIXELS..(index + 1) * PIXELS].to_vec();
-        let picture = image::GrayImage::from_raw(SIDE as u32, SIDE as u32, pixels).ok_or("no picture")?;
-        picture.save(out.join(format!("{class}.png"))).map_err(|error| error.to_string())?;
+        let of_class = test.labels.iter().enumerate().filter(|(_, label)| **label == class);
+        for (number, (index, _)) in of_class.take(count).enumerate() {
+            let name = if number == 0 { format!("{class}.png") } else { format!("{class}_{number}.png") };
+            let pixels = test.pixels[index * PIXELS..(index + 1) * PIXELS].to_vec();
+            let picture = image::GrayImage::from_raw(SIDE as u32, SIDE as u32, pixels).ok_or("no picture")?;
+            picture.save(out.join(name)).map_err(|error| error.to_string())?;
+        }
     }
     let names = serde_json::to_string_pretty(&NAMES).map_err(|error| error.to_string())? + "\n";
     fs::write(out.join("labels.json"), names).map_err(|error| error.to_string())

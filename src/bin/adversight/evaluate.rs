@@ -58,7 +58,7 @@ pub struct EvaluateArgs {
     /// The class that is explained.
     #[arg(long, value_enum, default_value_t = Target::Predicted)]
     pub target: Target,
-    /// Takes the first images only.
+    /// Takes this many images, evenly spread over the folder.
     #[arg(long)]
     pub limit: Option<usize>,
     /// Seed of everything random.
@@ -715,7 +715,10 @@ pub fn images(folder: &Path, limit: Option<usize>) -> CliResult<Vec<PathBuf>> {
         }
     }
     images.sort();
-    images.truncate(limit.unwrap_or(usize::MAX));
+    if let Some(limit) = limit.filter(|&limit| limit < images.len()) {
+        // Sorted by name, neighbours are often of one class.
+        images = (0..limit).map(|i| images[i * images.len() / limit].clone()).collect();
+    }
     if images.is_empty() {
         return Err(format!("{} holds no .jpg, .jpeg, .png or .npy file.", folder.display()));
     }

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use adversight::{
-    Control, ExplainOptions, Explainer, Input,
+    Control, ExplainOptions, Explainer, HostTensor, Input,
     metric::{self, Assessment},
+    statistics::mean,
 };
 
-use super::{ReproduceArgs, available, mean_of, models, shown};
+use super::{Extent, ReproduceArgs, available, mean_of, models, shown};
 use crate::{
     CliResult,
-    evaluate::{Clock, Group, Network, Results, Row, evaluate, groups, images},
+    evaluate::{Clock, Group, Network, Results, Row, Spec, evaluate, groups, images},
     report::{Report, Series},
     say,
 };
@@ -24,28 +25,41 @@ const TABLE_1: [(&str, &str, [f64; 4]); 6] = [
     ("AGI-10", "agi:samples=10", [0.046, 0.532, 0.056, 0.489]),
     ("AGI-20", "agi", [0.048, 0.561, 0.060, 0.503]),
 ];
-const DELETION: &str = "deletion";
-const INSERTION: &str = "insertion:substrate=blank";
+/// Which maps change with the weights (section 5.6), and which ones should not.
+fn sanity(extent: Extent) -> [&'static str; 4] {
+    ["saliency", "integrated_gradients", extent.choose("agi:samples=5,steps=10", "agi"), "guided_backprop"]
+}
 
-/// Which maps change with the weights (section 5.2), and which ones should not.
-const SANITY: [&str; 4] = ["saliency", "integrated_gradients", "agi", "guided_backprop"];
 /// Pictures whose maps are followed while the weights are randomised layer by layer.
-const FOLLOWED: usize = 5;
+fn followed(extent: Extent) -> usize {
+    extent.choose(2, 10)
+}
+
 /// How many depths they are followed at.
-const DEPTHS: usize = 8;
+fn depths(extent: Extent) -> usize {
+    extent.choose(4, 8)
+}
 
 pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
     let mut report = Report::new("Adversarial gradient integration: the paper's numbers and ours");
     report.heading("Table 1: deletion (lower is better) and insertion (higher is better)");
     report.say(
-        "The paper: 1000 ImageNet images, pixels put into and taken out for a blank picture. Here: 224 pixels a step, the \
+        "The paper: 1000 ImageNet images, pixels put into and taken out for a blank picture. Here: the \
          area under the probability of the predicted class. The networks are others than the paper's, so the order of the \
          methods is to be compared, not the level.",
     );
+    let networks = args.networks().await?;
     let methods = available(&mut report, &TABLE_1.map(|(_, method, _)| method));
-    let results = evaluate(&args.evaluation("table_1", &methods, &[DELETION, INSERTION])).await?;
+    let pixels = args.pixels_a_step(&networks)?;
+    let games = [format!("deletion:step={pixels}"), format!("insertion:substrate=blank,step={pixels}")];
+    let results = evaluate(&args.evaluation("table_1", &methods, &games)).await?;
     let found = groups(&results.rows);
     let models = models(&found);
+    let pictures = found.iter().map(|group| group.n).max().unwrap_or(0);
+    report.say(format!(
+        "{pictures} pictures, {pixels} pixels a step{}.",
+        args.extent.choose(" (a brief run; the paper's 224 make the curve eight times as fine)", "")
+    ));
     let mut header: Vec<String> = [
         "method",
         "paper: InceptionV3 deletion",
@@ -63,7 +77,7 @@ pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
         let mut row = vec![name.to_owned()];
         row.extend(paper.map(|value| shown(Some(value), 3)));
         for model in &models {
-            row.extend([DELETION, INSERTION].map(|metric| shown(mean_of(&found, model, method, metric), 3)));
+            row.extend(games.each_ref().map(|game| shown(mean_of(&found, model, method, game), 3)));
         }
         rows.push(row);
     }
@@ -74,7 +88,7 @@ pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
         Series { name: "paper: ResNet152".into(), points: paper(3), joined: true },
     ];
     for model in &models {
-        let point = |&(method, x): &(&str, f64)| Some((x, mean_of(&found, model, method, INSERTION)?));
+        let point = |&(method, x): &(&str, f64)| Some((x, mean_of(&found, model, method, &games[1])?));
         series.push(Series {
             name: model.clone(),
             points: samples.iter().filter_map(point).collect(),
@@ -88,23 +102,85 @@ pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
         &series,
     )?;
 
-    report.heading("Sanity check (section 5.2): the weights are randomised");
+    sparsity(&mut report, args).await?;
+    discrimination(&mut report, args).await?;
+    weights(&mut report, args, &networks).await?;
+    labels(&mut report, args, &networks).await?;
+    report.heading("Not reproduced");
+    report.say(
+        "The pictures of figures 1 to 3 and 5, which the page shows for any photograph. InceptionV3, ResNet152 and VGG19, whose \
+         weights are not to be had here.",
+    );
+    Ok(report)
+}
+
+/// Figure 4: how sparse the maps are.
+async fn sparsity(report: &mut Report, args: &ReproduceArgs) -> CliResult {
+    report.heading("Figure 4: sparse maps come from straight paths");
+    let written =
+        [("AGI", "agi"), ("AGI, straight path", "agi:mode=straight"), ("IG", "integrated_gradients")];
+    let methods = available(report, &written.map(|(_, method)| method));
+    let results = evaluate(&args.evaluation("sparsity", &methods, &["sparseness".to_owned()])).await?;
+    let found = groups(&results.rows);
+    let models = models(&found);
+    let mut header = vec!["Gini coefficient of the map".to_owned()];
+    header.extend(models.iter().cloned());
+    let rows = written.iter().map(|(name, method)| {
+        let ours = models.iter().map(|model| shown(mean_of(&found, model, method, "sparseness"), 3));
+        std::iter::once((*name).to_owned()).chain(ours).collect()
+    });
+    report.table(header, rows.collect());
+    report.say(
+        "The paper shows pictures: the straight path's maps are as sparse as those of IG, AGI's are not.",
+    );
+    Ok(())
+}
+
+/// Figure 7: how much the map depends on the class that it discriminates from.
+async fn discrimination(report: &mut Report, args: &ReproduceArgs) -> CliResult {
+    report.heading("Figure 7: the map depends on the class that it discriminates from");
+    let methods = available(report, &["agi:samples=1,sampling=probable", "agi:samples=1,sampling=random"]);
+    let [probable, random] = methods.as_slice() else { return Ok(()) };
+    let mut evaluation =
+        args.evaluation("discrimination", std::slice::from_ref(probable), &["spearman".to_owned()]);
+    evaluation.reference = Some(random.clone());
+    let found = groups(&evaluate(&evaluation).await?.rows);
+    let ours = models(&found).into_iter().map(|model| {
+        let mean = mean_of(&found, &model, probable, "spearman");
+        format!("{model} {}", shown(mean, 2))
+    });
+    report.say(format!(
+        "The rank correlation of the map against the most probable false class with that against one at random, mean of the \
+         pictures: {}. The paper shows a koala, of which the trunk counts only against the polecat. 1 would mean that the false class \
+         does not matter.",
+        ours.collect::<Vec<_>>().join(", ")
+    ));
+    Ok(())
+}
+
+/// Figure 8 and section 5.6, first test: the weights are randomised.
+async fn weights(report: &mut Report, args: &ReproduceArgs, networks: &[Network]) -> CliResult {
+    report.heading("Figure 8, sanity check: the weights are randomised");
     report.say(
         "The rank correlation of magnitudes between the map and that of the same network with random weights in all layers: \
-         near 0 for a method that explains the network. The paper shows pictures and says that AGI passes and that guided \
-         backpropagation fails.",
+         near 0 for a method that explains the network. The paper shows pictures and says that AGI passes.",
     );
-    let methods = available(&mut report, &SANITY);
-    let results = evaluate(&args.evaluation("sanity", &methods, &["randomisation"])).await?;
+    if args.extent == Extent::Brief {
+        report.say("AGI with 5 false classes and 10 steps here, since random networks are never left early.");
+    }
+    let methods = available(report, &sanity(args.extent));
+    let metric = "randomisation";
+    let results = evaluate(&args.evaluation("sanity", &methods, &[metric.to_owned()])).await?;
     let found = groups(&results.rows);
+    let models = models(&found);
     let mut header = vec!["method".to_owned()];
     header.extend(models.iter().cloned());
     let row = |method: &String| {
-        let ours = models.iter().map(|model| shown(mean_of(&found, model, method, "randomisation"), 3));
+        let ours = models.iter().map(|model| shown(mean_of(&found, model, method, metric), 3));
         std::iter::once(method.clone()).chain(ours).collect()
     };
     report.table(header, methods.iter().map(row).collect());
-    let cascade = groups(&cascade(args, &methods).await?.rows);
+    let cascade = groups(&cascade(args, &methods, networks).await?.rows);
     for model in &models {
         let series: Vec<Series> = methods
             .iter()
@@ -120,37 +196,105 @@ pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
             .collect();
         report.plot(
             &format!("cascade_{model}"),
-            &format!("Weights randomised from the output to the input, mean of at most {FOLLOWED} pictures; {model}."),
+            &format!(
+                "Weights randomised from the output to the input, mean of at most {} pictures; {model}.",
+                followed(args.extent)
+            ),
             ("randomised layers, %", "rank correlation with the map"),
             &series,
         )?;
     }
-    report.heading("Not reproduced");
-    report.say(
-        "The pictures of figures 1 to 6. InceptionV3 and ResNet152, whose \
-         weights are not to be had here.",
-    );
-    Ok(report)
+    Ok(())
+}
+
+/// Figure 8 and section 5.6, second test: the network learned other labels.
+async fn labels(report: &mut Report, args: &ReproduceArgs, networks: &[Network]) -> CliResult {
+    let [network, others @ ..] = networks else { return Ok(()) };
+    let same = |other: &&Network| {
+        let [one, two] = [network, other].map(|network| network.explainer.model());
+        one.classes() == two.classes() && one.info().input.shape == two.info().input.shape
+    };
+    let others: Vec<&Network> = others.iter().filter(same).collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    report.heading("Figure 8, sanity check: the labels are randomised");
+    report.say(format!(
+        "The rank correlation of magnitudes between the map of {} and that of another network of its kind for the same \
+         class, which learned something else: random labels, or to withstand an attack. The paper shows pictures and says that AGI passes \
+         and that guided backpropagation fails, its map being the same.",
+        network.name
+    ));
+    let methods = available(report, &sanity(Extent::Full));
+    let images = images(&args.images, args.limit)?;
+    let mut rows = Vec::new();
+    for method in &methods {
+        let spec = Spec::method(method)?;
+        let mut row = vec![method.clone()];
+        for other in &others {
+            let mut found = Vec::new();
+            for path in &images {
+                let input = network.prepare(path)?.0;
+                let options = ExplainOptions {
+                    method: spec.name.clone(),
+                    params: spec.params.clone(),
+                    target: Some(network.predicted(&input).await?),
+                    seed: args.seed,
+                    ..Default::default()
+                };
+                found.extend(correlation(network, other, &input, &options).await?);
+            }
+            row.push(shown(mean(&found), 3));
+        }
+        rows.push(row);
+    }
+    let mut header = vec!["method".to_owned()];
+    header.extend(others.iter().map(|other| other.name.clone()));
+    report.table(header, rows);
+    Ok(())
+}
+
+/// The rank correlation of the magnitudes of two networks' maps; none where a map is constant.
+async fn correlation(
+    network: &Network,
+    other: &Network,
+    input: &HostTensor,
+    options: &ExplainOptions,
+) -> CliResult<Option<f64>> {
+    let control = Control::default();
+    let map = async |network: &Network| {
+        let explained = network.explainer.explain(&Input::Tensor(input), options, &control).await;
+        let mut map = explained.map_err(say)?.0.attribution;
+        map.data.iter_mut().for_each(|value| *value = value.abs());
+        Ok::<_, String>(map)
+    };
+    let (one, two) = (map(network).await?, map(other).await?);
+    let class = options.target.unwrap_or(0);
+    let assessment = Assessment::new(&network.explainer, input, &two, class, &control).map_err(say)?;
+    let assessment = assessment.with_reference(&one).map_err(say)?;
+    let found = metric::measure(&assessment, "spearman", &Default::default()).await.map_err(say)?;
+    Ok(Some(found.finding.value).filter(|value| value.is_finite()))
 }
 
 /// The rank correlation of every method's map with that of the network whose last layers, more and more of them, have
 /// random weights (Adebayo et al. 2018, cascading randomisation).
-async fn cascade(args: &ReproduceArgs, methods: &[String]) -> CliResult<Results> {
+async fn cascade(args: &ReproduceArgs, methods: &[String], networks: &[Network]) -> CliResult<Results> {
     let mut results = Results::open(&args.out.join("cascade.csv"))?;
-    let images = images(&args.images, Some(args.limit.unwrap_or(FOLLOWED).min(FOLLOWED)))?;
-    let networks = args.networks().await?;
+    let (followed, depths) = (followed(args.extent), depths(args.extent));
+    let images = images(&args.images, Some(args.limit.unwrap_or(followed).min(followed)))?;
     let mut clock = Clock::new(networks.len() * images.len() * methods.len());
     let mut asked = Vec::new();
-    for network in &networks {
+    for network in networks {
         let layers = network.layers()?;
-        let part = |depth: usize| &layers[..(layers.len() * depth).div_ceil(DEPTHS)];
-        let randomised: Vec<Explainer> = (1..=DEPTHS)
+        let part = |depth: usize| &layers[..(layers.len() * depth).div_ceil(depths)];
+        let randomised: Vec<Explainer> = (1..=depths)
             .map(|depth| network.with_random(part(depth), args.seed))
             .collect::<CliResult<_>>()?;
         for path in &images {
             for method in methods {
-                let rows: Vec<Row> =
-                    (1..=DEPTHS).map(|depth| row(args, network, path, method, depth)).collect();
+                let rows: Vec<Row> = (1..=depths)
+                    .map(|depth| row(args, network, path, method, 100 * depth / depths))
+                    .collect();
                 clock.show(&format!("{} {} {method}, random layers", network.name, path.display()));
                 follow(args, network, path, method, rows.iter().zip(&randomised), &mut results).await?;
                 asked.extend(rows.iter().map(Row::key));
@@ -163,12 +307,13 @@ async fn cascade(args: &ReproduceArgs, methods: &[String]) -> CliResult<Results>
     Ok(results)
 }
 
-fn row(args: &ReproduceArgs, network: &Network, path: &Path, method: &str, depth: usize) -> Row {
+/// The row of one picture and one method with this percentage of the layers randomised.
+fn row(args: &ReproduceArgs, network: &Network, path: &Path, method: &str, percent: usize) -> Row {
     Row {
         image: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
         model: network.name.clone(),
         method: method.to_owned(),
-        metric: format!("randomisation@{}", 100 * depth / DEPTHS),
+        metric: format!("randomisation@{percent}"),
         target: "predicted".into(),
         seed: args.seed,
         ..Row::default()
@@ -190,8 +335,10 @@ async fn follow(
     }
     let input = network.prepare(path)?.0;
     let class = network.predicted(&input).await?;
+    let spec = Spec::method(method)?;
     let options = ExplainOptions {
-        method: method.to_owned(),
+        method: spec.name,
+        params: spec.params,
         target: Some(class),
         seed: args.seed,
         ..Default::default()

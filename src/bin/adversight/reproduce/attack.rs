@@ -2,7 +2,7 @@
 
 use adversight::{
     Control, Explainer, HostTensor,
-    attack::{Attack, Rows, Within},
+    attack::{Attack, Goal, Rows, SaliencyMapAttack, Within},
 };
 
 use crate::{CliResult, say};
@@ -66,4 +66,39 @@ pub async fn changes(
 pub fn moved(x: &HostTensor, delta: &[f32]) -> HostTensor {
     let data = x.data.iter().zip(delta).map(|(x, delta)| x + delta).collect();
     HostTensor { data, shape: x.shape.clone() }
+}
+
+/// Where an attack leads the gradient's map.
+pub enum MapGoal {
+    /// This many of the most important features lose their weight.
+    Away(usize),
+    /// The map becomes that of this gradient.
+    Towards(HostTensor),
+}
+
+/// The input whose gradient's map is another while the network still decides for `class`.
+pub async fn map_attacked(
+    explainer: &Explainer,
+    x: &HostTensor,
+    class: usize,
+    attack: SaliencyMapAttack,
+    goal: MapGoal,
+) -> CliResult<HostTensor> {
+    let control = Control::default();
+    let network = Rows::new(explainer.model(), &control).map_err(say)?;
+    let goal = match goal {
+        MapGoal::Away(k) => Goal::Away { k },
+        MapGoal::Towards(gradient) => {
+            let sum: f64 = gradient.data.iter().map(|value| f64::from(value.abs())).sum();
+            let map = gradient
+                .data
+                .iter()
+                .map(|value| (f64::from(value.abs()) / sum.max(f64::MIN_POSITIVE)) as f32);
+            Goal::Towards(network.rows(map.collect()).map_err(say)?)
+        }
+    };
+    let rows = network.rows(x.data.clone()).map_err(say)?;
+    let delta = attack.run(&network, rows, &[class], &goal).await.map_err(say)?;
+    let delta = delta.into_data_async().await.map_err(|error| format!("{error:?}"))?;
+    Ok(moved(x, &delta.try_into_vec::<f32>().map_err(|error| format!("{error:?}"))?))
 }

@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 
 use crate::{
     CliResult, On,
-    evaluate::{EvaluateArgs, Group, Network, Target},
+    evaluate::{EvaluateArgs, Group, Network, Target, images},
     open,
     report::Report,
 };
@@ -30,9 +30,12 @@ pub struct ReproduceArgs {
     /// An ONNX model with its preprocessing in the .json file of the same name; may be repeated.
     #[arg(long = "model", required = true)]
     models: Vec<PathBuf>,
-    /// Takes the first images only.
+    /// Takes this many images, evenly spread over the folder.
     #[arg(long)]
     limit: Option<usize>,
+    /// How thorough.
+    #[arg(long, value_enum, default_value_t = Extent::Brief)]
+    extent: Extent,
     /// Seed of everything random.
     #[arg(long, default_value_t = 0)]
     seed: u32,
@@ -54,6 +57,33 @@ enum Paper {
     Agi,
 }
 
+/// How much is computed for each image.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Extent {
+    /// Coarser curves and fewer samples, said in the report: a photograph takes minutes.
+    Brief,
+    /// The papers' own settings: minutes for a small picture, hours for a photograph.
+    Full,
+}
+
+impl Extent {
+    /// How many parts the pixels are taken out in by the games; the papers' 224 pixels a step make 224 of a photograph.
+    fn parts(self) -> usize {
+        match self {
+            Self::Brief => 28,
+            Self::Full => 224,
+        }
+    }
+
+    /// `brief`, or `full`.
+    fn choose<T>(self, brief: T, full: T) -> T {
+        match self {
+            Self::Brief => brief,
+            Self::Full => full,
+        }
+    }
+}
+
 /// Measures, and writes the report.
 pub async fn reproduce(args: &ReproduceArgs) -> CliResult {
     std::fs::create_dir_all(&args.out)
@@ -70,12 +100,12 @@ pub async fn reproduce(args: &ReproduceArgs) -> CliResult {
 
 impl ReproduceArgs {
     /// An evaluation on the same images and models, with its table in the report's folder.
-    fn evaluation(&self, table: &str, methods: &[String], metrics: &[&str]) -> EvaluateArgs {
+    fn evaluation(&self, table: &str, methods: &[String], metrics: &[String]) -> EvaluateArgs {
         EvaluateArgs {
             images: self.images.clone(),
             models: self.models.clone(),
             methods: methods.to_vec(),
-            metrics: metrics.iter().map(|&metric| metric.to_owned()).collect(),
+            metrics: metrics.to_vec(),
             labels: None,
             objects: None,
             reference: None,
@@ -86,6 +116,15 @@ impl ReproduceArgs {
             out: self.out.join(format!("{table}.csv")),
             json: Some(self.out.join(format!("{table}.json"))),
         }
+    }
+
+    /// Pixels that the games move at a step, in the pictures that these networks take.
+    fn pixels_a_step(&self, networks: &[Network]) -> CliResult<usize> {
+        let [network, ..] = networks else { return Ok(1) };
+        let image = &images(&self.images, Some(1))?[0];
+        let shape = network.prepare(image)?.0.shape;
+        let pixels: usize = shape.iter().skip(2).product();
+        Ok((pixels / self.extent.parts()).max(1))
     }
 
     async fn networks(&self) -> CliResult<Vec<Network>> {

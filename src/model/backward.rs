@@ -235,6 +235,18 @@ impl Visit<'_> {
     }
 }
 
+/// The plain vector-Jacobian product of one node, differentiated by Burn.
+pub(super) fn product(
+    graph: &Graph,
+    step: &Step,
+    site: &Site,
+    inputs: Vec<Option<Value>>,
+    gradients: Flow,
+) -> Result<Flow> {
+    let here = Values { inputs, outputs: Vec::new() };
+    Visit { graph, step, site, here, there: None, gradients }.plain()
+}
+
 /// A graph with the way through it.
 pub(super) struct Walk<'g> {
     graph: &'g Graph,

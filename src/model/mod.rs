@@ -6,6 +6,7 @@
 //! be computed.
 
 pub(crate) mod backward;
+mod cpu;
 mod element;
 mod file;
 mod functions;
@@ -20,7 +21,7 @@ pub mod value;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use burn::tensor::{Float, Tensor, activation};
@@ -37,6 +38,7 @@ use crate::{
     input::layout::{Layout, Places, last_are_channels},
 };
 use backward::{Rule, Site, Walk};
+use cpu::Program;
 use file::Parsed;
 use graph::{Graph, Slot};
 use prepare::LastActivation;
@@ -246,6 +248,8 @@ pub(crate) struct PictureInput<'a> {
 #[derive(Clone)]
 pub struct Model {
     graph: Arc<Graph>,
+    /// The graph prepared for the processor, at the first run.
+    program: Arc<OnceLock<Option<Program>>>,
     /// Computes the explained value from the inputs, where that is the output of a node.
     before: Option<Arc<Graph>>,
     device: Device,
@@ -341,6 +345,7 @@ impl Model {
             },
             inputs,
             graph: Arc::new(graph),
+            program: Arc::default(),
         };
         if let Some((first, slot)) = before {
             model.before = Some(Arc::new(first));
@@ -675,7 +680,13 @@ impl Model {
     /// [`Error::InputShape`].
     pub fn logits(&self, input: Ranked<Float>) -> Result<Tensor<2>> {
         self.check_shape(&input.dims())?;
-        as_logits(self.run(input, |_| ())?)
+        match self.program() {
+            Some(program) => {
+                let mut passed = program.forward(&self.graph, self.given(input)?, &[self.output], None)?;
+                as_logits(passed.wanted.remove(0))
+            }
+            None => as_logits(self.run(input, |_| ())?),
+        }
     }
 
     /// The gradient of each sample's score of its class in `targets`, with respect to the input.
@@ -709,6 +720,69 @@ impl Model {
     }
 
     fn differentiate(
+        &self,
+        wrt: Slot,
+        input: Ranked<Float>,
+        targets: &[usize],
+        score: Score,
+    ) -> Result<Gradient> {
+        match self.program() {
+            Some(program) => {
+                self.differentiate_by(program, wrt, input, &[targets], score).map(|mut found| found.remove(0))
+            }
+            None => self.differentiate_by_autodiff(wrt, input, targets, score),
+        }
+    }
+
+    /// The gradients of several choices of classes by one forward pass of the processor's own kernels.
+    fn differentiate_by(
+        &self,
+        program: &Program,
+        wrt: Slot,
+        input: Ranked<Float>,
+        choices: &[&[usize]],
+        score: Score,
+    ) -> Result<Vec<Gradient>> {
+        let batch = input.dims()[0];
+        let way = backward::way(&self.graph, wrt, self.output);
+        let passed =
+            program.forward(&self.graph, self.given(input.clone())?, &[self.output, wrt], Some(&way))?;
+        let [output, value] = &passed.wanted[..] else {
+            return Err(Error::Internal("a value was lost".into()));
+        };
+        let Value::Float(value) = value else {
+            return Err(Error::invalid_model("the watched node holds no real numbers"));
+        };
+        let (dims, logits) = (output.dims(), as_logits(output.clone())?);
+        let mut found = Vec::with_capacity(choices.len());
+        for targets in choices {
+            let seed = self.seed(logits.clone(), targets, batch, score)?;
+            let seed = Ranked::from(seed).reshape(&dims);
+            let seed = seed.ok_or_else(|| Error::Internal("logits could not be reshaped".into()))?;
+            let gradient = program.backward(&self.graph, &way, &passed, (wrt, self.output), seed)?;
+            found.push(Gradient { logits: logits.clone(), value: value.clone(), gradient });
+        }
+        Ok(found)
+    }
+
+    /// The gradient of each sample's score with respect to its logits.
+    fn seed(&self, logits: Tensor<2>, targets: &[usize], batch: usize, score: Score) -> Result<Tensor<2>> {
+        let chosen = self.one_hot(targets, batch)?;
+        if score == Score::Logit {
+            return Ok(chosen);
+        }
+        let leaf = logits.inner().autodiff().require_grad();
+        let mut gradients = (self.scored(leaf.clone(), score) * chosen).sum().backward();
+        leaf.grad_remove(&mut gradients)
+            .ok_or_else(|| Error::Internal("the backward pass left no gradient".into()))
+    }
+
+    /// The graph for the processor's own kernels, where it is for them.
+    fn program(&self) -> Option<&Program> {
+        self.program.get_or_init(|| Program::new(&self.graph)).as_ref()
+    }
+
+    fn differentiate_by_autodiff(
         &self,
         wrt: Slot,
         input: Ranked<Float>,
@@ -981,4 +1055,98 @@ fn count_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<OperatorCount> {
         *counts.entry(name.to_owned()).or_insert(0) += 1;
     }
     counts.into_iter().map(|(name, count)| OperatorCount { name, count }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, time::Instant};
+
+    use burn::tensor::{Distribution, TensorData};
+
+    use super::*;
+
+    const NETWORKS: [&str; 3] = [
+        "tests/fixtures/tiny.onnx",
+        "www/public/models/squeezenet1_1.onnx",
+        "www/public/models/efficientnet_lite0.onnx",
+    ];
+
+    fn load(path: &str) -> Model {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Model::load(&bytes, &Device::cpu("test")).unwrap()
+    }
+
+    fn noise(model: &Model, batch: usize) -> Ranked<Float> {
+        let dims = [&[batch], &model.sample_shape().unwrap()[..]].concat();
+        let count: usize = dims.iter().product();
+        let noise = Tensor::<1>::random([count], Distribution::Normal(0.0, 1.0), model.device().burn());
+        let data: TensorData = noise.into_data();
+        Ranked::from_data(TensorData::new(data.try_into_vec::<f32>().unwrap(), dims), model.device().burn())
+            .unwrap()
+    }
+
+    fn apart(a: Vec<f32>, b: Vec<f32>) -> f32 {
+        let size = b.iter().fold(0.0f32, |size, x| size.max(x.abs()));
+        a.iter().zip(&b).fold(0.0f32, |apart, (a, b)| apart.max((a - b).abs())) / size
+    }
+
+    fn read(value: Ranked<Float>) -> Vec<f32> {
+        value.flat().into_data().try_into_vec().unwrap()
+    }
+
+    #[test]
+    fn the_processors_kernels_agree_with_burns() {
+        for path in NETWORKS {
+            let model = load(path);
+            assert!(model.program().is_some(), "{path}");
+            let x = noise(&model, 3);
+            let by_burn = as_logits(model.run(x.clone(), |_| ()).unwrap()).unwrap();
+            let ours = model.logits(x.clone()).unwrap();
+            let distance = apart(read(ours.into()), read(by_burn.into()));
+            assert!(distance < 1e-5, "{path}: {distance}");
+        }
+    }
+
+    /// Milliseconds of both ways through a network, by turns: `cargo test --lib speed -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "a measurement"]
+    fn speed() {
+        for path in &NETWORKS[1..] {
+            let model = load(path);
+            for batch in [1, 8] {
+                let x = noise(&model, batch);
+                let targets = vec![3; batch];
+                let gradient = |found: Gradient| drop(read(found.gradient));
+                let ways: [(&str, &dyn Fn()); 4] = [
+                    ("forward", &|| drop(read(model.logits(x.clone()).unwrap().into()))),
+                    ("forward by Burn", &|| {
+                        drop(read(as_logits(model.run(x.clone(), |_| ()).unwrap()).unwrap().into()))
+                    }),
+                    ("gradient", &|| gradient(model.gradient(x.clone(), &targets, Score::Logit).unwrap())),
+                    ("gradient by Burn", &|| {
+                        let found =
+                            model.differentiate_by_autodiff(model.source, x.clone(), &targets, Score::Logit);
+                        gradient(found.unwrap());
+                    }),
+                ];
+                let mut times = vec![Vec::new(); ways.len()];
+                for _ in 0..if batch == 1 { 15 } else { 5 } {
+                    for ((_, run), times) in ways.iter().zip(&mut times) {
+                        let start = Instant::now();
+                        run();
+                        times.push(start.elapsed().as_secs_f64() * 1e3);
+                    }
+                }
+                for ((name, _), mut times) in ways.iter().zip(times) {
+                    times.sort_by(f64::total_cmp);
+                    println!(
+                        "{path} {batch} {name}: {:.1} ({:.1} at best)",
+                        times[times.len() / 2],
+                        times[0]
+                    );
+                }
+            }
+        }
+    }
 }

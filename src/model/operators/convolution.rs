@@ -14,7 +14,7 @@ use crate::model::value::{Ranked, Value};
 
 /// The window of a convolution or a pooling: one entry a spatial dimension.
 #[derive(Debug, Clone)]
-pub(super) struct Window {
+pub(in crate::model) struct Window {
     /// From the attributes, or else from the weights.
     pub kernel: Option<Vec<usize>>,
     pub strides: Option<Vec<usize>>,
@@ -34,7 +34,7 @@ enum Padding {
 
 /// A window on an input whose size is known.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Placed {
+pub(in crate::model) struct Placed {
     pub kernel: Vec<usize>,
     pub strides: Vec<usize>,
     pub dilations: Vec<usize>,

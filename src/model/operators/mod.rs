@@ -25,6 +25,8 @@ mod signal;
 
 use burn::tensor::{Bool, Float, Int, Tensor, TensorData};
 
+pub(super) use convolution::{Placed, Window};
+
 use super::{
     node::Node,
     value::{Ranked, Value},

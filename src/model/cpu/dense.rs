@@ -1,0 +1,342 @@
+//! Convolutions as products: the weights, laid out once, by the windows of the input, side by side.
+
+use std::{borrow::Cow, ops::Range, sync::OnceLock};
+
+use super::{
+    grid::{Grid, Shape},
+    product::{COLUMNS, Finish, Left, ROWS, multiply},
+    scratch::Scratch,
+};
+
+/// A convolution whose weights are known when the model is loaded.
+pub struct Dense {
+    kernel: [usize; 2],
+    strides: [usize; 2],
+    dilations: [usize; 2],
+    /// Channels of the input and filters, of each group.
+    channels: usize,
+    filters: usize,
+    bias: Option<Vec<f32>>,
+    /// `[filters, channels * taps]` for each group.
+    weights: Vec<Left>,
+    /// The weights of the gradient, laid out when one is first asked for.
+    turned: OnceLock<Vec<Left>>,
+}
+
+/// Where a convolution stands: its own geometry beside that of its gradient.
+pub struct Place {
+    pub forward: Grid,
+    /// The convolution that is the gradient, where there is one.
+    backward: Option<Grid>,
+}
+
+impl Dense {
+    /// A convolution with `weights` of the shape `[filters, channels, kernel…]`, both numbers for all groups together.
+    pub fn new(
+        weights: &[f32],
+        shape: [usize; 4],
+        groups: usize,
+        strides: [usize; 2],
+        dilations: [usize; 2],
+        bias: Option<Vec<f32>>,
+    ) -> Self {
+        let [filters, channels, height, width] = shape;
+        let (filters, depth) = (filters / groups, channels * height * width);
+        let group = |group: usize| {
+            let weights = &weights[group * filters * depth..];
+            Left::new(filters, depth, |row, step| weights[row * depth + step])
+        };
+        let weights = (0..groups).map(group).collect();
+        let kernel = [height, width];
+        Self { kernel, strides, dilations, channels, filters, bias, weights, turned: OnceLock::new() }
+    }
+
+    /// Places it on planes with so much padding before the first row and column, and an output of this size.
+    pub fn on(&self, before: [usize; 2], input: [usize; 2], output: [usize; 2]) -> Place {
+        let (kernel, strides, dilations) = (self.kernel, self.strides, self.dilations);
+        let forward = Grid::new(Shape { kernel, strides, dilations, before, input, output });
+        let turned = |axis: usize| ((kernel[axis] - 1) * dilations[axis]).checked_sub(before[axis]);
+        let backward = match (turned(0), turned(1)) {
+            (Some(above), Some(left)) if self.turns() => Some(Grid::new(Shape {
+                kernel,
+                strides,
+                dilations,
+                before: [above, left],
+                input: output,
+                output: input,
+            })),
+            _ => None,
+        };
+        Place { forward, backward }
+    }
+
+    /// Whether its gradient is a convolution with the turned kernel. It is where strides are 1, and worth it where there are
+    /// channels enough to fill the rows of a tile.
+    fn turns(&self) -> bool {
+        self.strides == [1, 1] && self.channels >= ROWS
+    }
+
+    /// Channels of the input.
+    pub fn inputs(&self) -> usize {
+        self.channels * self.weights.len()
+    }
+
+    fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+
+    /// The convolution of `samples` inputs.
+    pub fn forward(&self, place: &Place, samples: usize, x: &[f32], finish: Finish<'_>, out: &mut [f32]) {
+        for (group, weights) in self.weights.iter().enumerate() {
+            let bias = self.bias.as_ref().map(|bias| &bias[group * self.filters..][..self.filters]);
+            let finish = Finish { bias, ..finish };
+            let input = Channels::of(x, samples, self.weights.len(), group, place.forward.plane());
+            convolve(weights, &place.forward, &input, None, finish, out, group);
+        }
+    }
+
+    /// The gradient of the inputs from that of their convolution.
+    pub fn backward(&self, place: &Place, samples: usize, gradient: &[f32], out: &mut [f32]) {
+        let groups = self.weights.len();
+        let turned = self.turned.get_or_init(|| self.turn());
+        for (group, weights) in turned.iter().enumerate() {
+            let size = place.forward.outputs();
+            let input = Channels::of(gradient, samples, groups, group, size);
+            let reached = input.reached();
+            match &place.backward {
+                Some(grid) => convolve(weights, grid, &input, reached, Finish::NONE, out, group),
+                None => self.scatter(weights, &place.forward, &input, out, group),
+            }
+        }
+    }
+
+    /// The weights of the gradient: those of a convolution with every filter turned by half a circle, or of the
+    /// product that gives each window's gradient.
+    fn turn(&self) -> Vec<Left> {
+        let taps = self.taps();
+        let turned = |weights: &Left| match self.turns() {
+            true => Left::new(self.channels, self.filters * taps, |channel, step| {
+                weights.at(step / taps, channel * taps + taps - 1 - step % taps)
+            }),
+            false => Left::new(self.channels * taps, self.filters, |row, filter| weights.at(filter, row)),
+        };
+        self.weights.iter().map(turned).collect()
+    }
+
+    /// The gradient of every window, added up where windows overlap.
+    fn scatter(&self, weights: &Left, grid: &Grid, input: &Channels<'_>, out: &mut [f32], group: usize) {
+        let (outputs, taps) = (grid.outputs(), self.taps());
+        let mut windows = Scratch::new(weights.rows() * outputs);
+        let mut spread = Scratch::new(grid.spread_plane());
+        let plain = grid.of_outputs();
+        for sample in 0..input.samples {
+            let one = input.sample(sample);
+            convolve(weights, &plain, &one, one.reached(), Finish::NONE, &mut windows, 0);
+            let planes = (sample * self.weights.len() + group) * self.channels;
+            let out = &mut out[planes * grid.plane()..][..self.channels * grid.plane()];
+            for (windows, out) in windows.chunks_exact(taps * outputs).zip(out.chunks_exact_mut(grid.plane()))
+            {
+                spread.fill(0.0);
+                for (&tap, window) in grid.taps.iter().zip(windows.chunks_exact(outputs)) {
+                    let rows = spread[tap..].chunks_mut(grid.width);
+                    for (row, window) in rows.zip(window.chunks_exact(grid.output[1])) {
+                        for (sum, value) in row.iter_mut().zip(window) {
+                            *sum += value;
+                        }
+                    }
+                }
+                grid.gather(&spread, out);
+            }
+        }
+    }
+}
+
+/// The channels of one group in every sample.
+struct Channels<'a> {
+    data: &'a [f32],
+    samples: usize,
+    /// Elements from one sample to the next.
+    stride: usize,
+    /// Elements of the group in each sample.
+    size: usize,
+    /// Elements of each plane.
+    plane: usize,
+}
+
+impl<'a> Channels<'a> {
+    fn of(data: &'a [f32], samples: usize, groups: usize, group: usize, plane: usize) -> Self {
+        let stride = data.len() / samples;
+        let size = stride / groups;
+        Self { data: &data[group * size..], samples, stride, size, plane }
+    }
+
+    fn sample(&self, index: usize) -> Self {
+        Self { data: self.group(index), samples: 1, stride: self.size, size: self.size, plane: self.plane }
+    }
+
+    fn group(&self, sample: usize) -> &'a [f32] {
+        &self.data[sample * self.stride..][..self.size]
+    }
+
+    fn planes(&self) -> usize {
+        self.size / self.plane
+    }
+
+    /// The planes that are not zero in every sample, where they are few: a gradient sets out from one class.
+    fn reached(&self) -> Option<Vec<usize>> {
+        let zero = |plane: usize| {
+            (0..self.samples).all(|sample| {
+                self.group(sample)[plane * self.plane..][..self.plane].iter().all(|&value| value == 0.0)
+            })
+        };
+        let (planes, mut reached) = (self.planes(), Vec::new());
+        for plane in 0..planes {
+            if !zero(plane) {
+                reached.push(plane);
+                if reached.len() * 4 > planes {
+                    return None;
+                }
+            }
+        }
+        Some(reached)
+    }
+}
+
+/// Samples of so few outputs are computed side by side, so that no tile is filled in part but the last.
+const SMALL: usize = 400;
+
+/// The convolution of the channels by `weights`, into the filters of `group`; of the input's planes only those in
+/// `reached`, the rest being zero.
+fn convolve(
+    weights: &Left,
+    grid: &Grid,
+    input: &Channels<'_>,
+    reached: Option<Vec<usize>>,
+    finish: Finish<'_>,
+    out: &mut [f32],
+    group: usize,
+) {
+    let (outputs, rows, taps) = (grid.outputs(), weights.rows(), grid.taps.len());
+    let sample = out.len() / input.samples;
+    let planes: Vec<usize> = match &reached {
+        Some(reached) => reached.clone(),
+        None => (0..input.planes()).collect(),
+    };
+    let weights = match reached {
+        None => Cow::Borrowed(weights),
+        Some(_) => {
+            let steps: Vec<usize> =
+                planes.iter().flat_map(|plane| plane * taps..(plane + 1) * taps).collect();
+            Cow::Owned(weights.only(&steps))
+        }
+    };
+    let together = if outputs < SMALL { input.samples } else { 1 };
+    let mut side = Scratch::new(if together > 1 { rows * outputs * together } else { 0 });
+    let room = if grid.is_plain() { 0 } else { together * planes.len() * grid.spread_plane() + COLUMNS };
+    let mut spread = Scratch::new(room);
+    for first in (0..input.samples).step_by(together) {
+        let windows = Windows::new(grid, input, first..first + together, &planes, &mut spread);
+        let fill = |columns: Range<usize>, steps: Range<usize>, place: &mut [f32]| {
+            windows.lay(columns, steps, place);
+        };
+        let filters = |sample_index: usize| sample_index * sample + group * rows * outputs;
+        if together == 1 {
+            let out = &mut out[filters(first)..][..rows * outputs];
+            multiply(&weights, outputs, fill, finish, out);
+        } else {
+            multiply(&weights, outputs * together, fill, finish, &mut side);
+            for (row, side) in side.chunks_exact(outputs * together).enumerate() {
+                for (index, side) in side.chunks_exact(outputs).enumerate() {
+                    out[filters(first + index) + row * outputs..][..outputs].copy_from_slice(side);
+                }
+            }
+        }
+    }
+}
+
+/// The windows of some samples as the right side of a product: a column for each output, a row for each tap of each channel.
+struct Windows<'a> {
+    source: &'a [f32],
+    /// Where each row's values begin.
+    rows: Vec<usize>,
+    outputs: usize,
+    /// Elements of the source from one sample to the next.
+    sample: usize,
+    /// Outputs that lie side by side, and the distance to the next of them.
+    length: usize,
+    width: usize,
+}
+
+/// Columns of a tile whose values lie side by side: the first of them, where they begin, how many there are.
+type Run = (usize, usize, usize);
+
+impl<'a> Windows<'a> {
+    fn new(
+        grid: &Grid,
+        input: &Channels<'a>,
+        samples: Range<usize>,
+        planes: &[usize],
+        spread: &'a mut [f32],
+    ) -> Self {
+        let outputs = grid.outputs();
+        if grid.is_plain() {
+            let rows = planes.iter().map(|plane| plane * outputs).collect();
+            let source = &input.data[samples.start * input.stride..];
+            return Self { source, rows, outputs, sample: input.stride, length: outputs, width: outputs };
+        }
+        let plane = grid.spread_plane();
+        let sample = planes.len() * plane;
+        let mut places = spread.chunks_exact_mut(plane.max(1));
+        for sample in samples {
+            let group = input.group(sample);
+            for (from, to) in planes.iter().zip(&mut places) {
+                grid.spread(&group[from * input.plane..][..input.plane], 0.0, to);
+            }
+        }
+        let rows = (0..planes.len())
+            .flat_map(|index| grid.taps.iter().map(move |tap| index * plane + tap))
+            .collect();
+        let source = &spread[..];
+        Self { source, rows, outputs, sample, length: grid.output[1], width: grid.width }
+    }
+
+    /// The runs of a tile's columns.
+    fn runs(&self, columns: Range<usize>) -> Vec<Run> {
+        let mut runs = Vec::with_capacity(2);
+        let mut column = columns.start;
+        while column < columns.end {
+            let (sample, output) = (column / self.outputs, column % self.outputs);
+            let (row, within) = (output / self.length, output % self.length);
+            let count = (self.length - within).min(columns.end - column);
+            let from = sample * self.sample + row * self.width + within;
+            runs.push((column - columns.start, from, count));
+            column += count;
+        }
+        runs
+    }
+
+    /// Lays out a tile's columns, step by step of the depth.
+    fn lay(&self, columns: Range<usize>, steps: Range<usize>, place: &mut [f32]) {
+        let runs = self.runs(columns);
+        let rows = &self.rows[steps];
+        if let [(0, from, COLUMNS)] = runs[..] {
+            for (to, row) in place.as_chunks_mut::<COLUMNS>().0.iter_mut().zip(rows) {
+                if let Some(values) = self.source[row + from..].first_chunk() {
+                    *to = *values;
+                }
+            }
+            return;
+        }
+        for (step, row) in rows.iter().enumerate() {
+            for &(to, from, count) in &runs {
+                let (to, from) = (step * COLUMNS + to, row + from);
+                // What is copied too much lies where a later copy goes.
+                let values = self.source[from..].first_chunk::<COLUMNS>();
+                match (place.get_mut(to..to + COLUMNS), values) {
+                    (Some(to), Some(values)) => to.copy_from_slice(values),
+                    _ => place[to..to + count].copy_from_slice(&self.source[from..from + count]),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Convolutions in which every channel has a filter of its own: sums of shifted planes.
+
+use super::{
+    grid::Grid,
+    product::{Finish, bound},
+    scratch::Scratch,
+    taps::{self, Tap},
+    threads,
+};
+
+/// The weights `[channels, taps]` of a convolution of each channel by itself.
+pub struct Depthwise {
+    weights: Vec<f32>,
+    bias: Option<Vec<f32>>,
+}
+
+impl Depthwise {
+    pub fn new(weights: Vec<f32>, bias: Option<Vec<f32>>) -> Self {
+        Self { weights, bias }
+    }
+
+    /// The same weights everywhere, for an average.
+    pub fn uniform(channels: usize, taps: usize, weight: f32) -> Self {
+        Self { weights: vec![weight; channels * taps], bias: None }
+    }
+
+    /// Number of channels, of weights with so many taps each.
+    pub fn channels(&self, taps: usize) -> usize {
+        self.weights.len() / taps
+    }
+
+    fn filter(&self, plane: usize, taps: usize) -> (&[f32], f32) {
+        let channel = plane % (self.weights.len() / taps);
+        let bias = self.bias.as_ref().map_or(0.0, |bias| bias[channel]);
+        (&self.weights[channel * taps..][..taps], bias)
+    }
+
+    /// The convolution of planes, kept between the bounds of `finish`.
+    pub fn forward(&self, grid: &Grid, x: &[f32], finish: Finish<'_>, out: &mut [f32]) {
+        self.planes(grid, out, grid.outputs(), |planes, out| {
+            let mut spread = Scratch::new(grid.spread_plane());
+            let mut rows = Scratch::new(grid.reach());
+            let mut taps: Vec<Tap> = Vec::with_capacity(grid.taps.len());
+            for (plane, out) in (planes..).zip(out.chunks_exact_mut(grid.outputs())) {
+                grid.spread(&x[plane * grid.plane()..][..grid.plane()], 0.0, &mut spread);
+                let (filter, bias) = self.filter(plane, grid.taps.len());
+                taps.clear();
+                taps.extend(grid.taps.iter().copied().zip(filter.iter().copied()));
+                taps::sum(&mut rows, &spread, &taps, bias);
+                grid.together(&rows, out);
+                if finish.bounds() {
+                    bound(out, finish.low, finish.high);
+                }
+            }
+        });
+    }
+
+    /// The gradient of planes from that of their convolution.
+    pub fn backward(&self, grid: &Grid, gradient: &[f32], out: &mut [f32]) {
+        let phase = grid.phase();
+        let margin = grid.taps.iter().map(|tap| tap % phase).max().unwrap_or(0);
+        self.planes(grid, out, grid.plane(), |planes, out| {
+            let mut rows = Scratch::new(margin + phase);
+            rows.fill(0.0);
+            let mut spread = Scratch::new(grid.spread_plane());
+            let mut taps: Vec<Tap> = Vec::with_capacity(grid.taps.len());
+            for (plane, out) in (planes..).zip(out.chunks_exact_mut(grid.plane())) {
+                grid.apart(&gradient[plane * grid.outputs()..][..grid.outputs()], &mut rows[margin..]);
+                let (filter, _) = self.filter(plane, grid.taps.len());
+                for (index, spread) in spread.chunks_exact_mut(phase).enumerate() {
+                    taps.clear();
+                    let inside = grid.taps.iter().zip(filter).filter(|(tap, _)| *tap / phase == index);
+                    taps.extend(inside.map(|(tap, &weight)| (margin - tap % phase, weight)));
+                    taps::sum(spread, &rows, &taps, 0.0);
+                }
+                grid.gather(&spread, out);
+            }
+        });
+    }
+
+    /// Calls `task` with the first plane and the place of each thread's share of them.
+    fn planes(&self, grid: &Grid, out: &mut [f32], plane: usize, task: impl Fn(usize, &mut [f32]) + Sync) {
+        let count = out.len() / plane;
+        let work = count * grid.reach() * grid.taps.len();
+        let share = count.div_ceil(threads::count(work));
+        threads::each(out, share * plane, work, |index, out| task(index * share, out));
+    }
+}

@@ -1,0 +1,81 @@
+//! Sums, joins and the passing of gradients through bounds.
+
+use std::sync::Arc;
+
+use super::numbers::{Numbers, Pool};
+
+/// The sum of two arrays of one shape, in the place of the first where no one else holds it.
+pub fn sum(a: Arc<Numbers>, b: &Numbers, pool: &Pool) -> Numbers {
+    let mut sum = pool.own(a);
+    for (sum, value) in sum.data.iter_mut().zip(&b.data) {
+        *sum += value;
+    }
+    sum
+}
+
+/// Lets a gradient pass where the bounded value `y` lies between its bounds.
+pub fn pass_between(gradient: &mut [f32], y: &[f32], low: f32, high: f32) {
+    for (g, &y) in gradient.iter_mut().zip(y) {
+        *g = if y > low && y < high { *g } else { 0.0 };
+    }
+}
+
+/// Lets a gradient pass where the value `x` that is bounded lies within its bounds, on them too.
+pub fn pass_within(gradient: &mut [f32], x: &[f32], low: f32, high: f32) {
+    for (g, &x) in gradient.iter_mut().zip(x) {
+        *g = if x >= low && x <= high { *g } else { 0.0 };
+    }
+}
+
+fn axis_of(axis: i64, rank: usize) -> Option<usize> {
+    let axis = if axis < 0 { axis + rank as i64 } else { axis };
+    usize::try_from(axis).ok().filter(|&axis| axis < rank)
+}
+
+/// The arrays one after the other along an axis; nothing where their shapes do not allow it.
+pub fn joined(parts: &[Arc<Numbers>], axis: i64, pool: &Pool) -> Option<Numbers> {
+    let mut dims = parts.first()?.dims.clone();
+    let axis = axis_of(axis, dims.len())?;
+    dims[axis] = 0;
+    for part in parts {
+        let size = *part.dims.get(axis)?;
+        let fits =
+            part.dims.len() == dims.len() && (0..dims.len()).all(|i| i == axis || part.dims[i] == dims[i]);
+        if !fits {
+            return None;
+        }
+        dims[axis] += size;
+    }
+    let inner: usize = dims[axis..].iter().product();
+    let mut data = pool.take(dims.iter().product());
+    let mut start = 0;
+    for part in parts {
+        let size: usize = part.dims[axis..].iter().product();
+        if size > 0 {
+            for (from, to) in part.data.chunks_exact(size).zip(data.chunks_exact_mut(inner)) {
+                to[start..start + size].copy_from_slice(from);
+            }
+        }
+        start += size;
+    }
+    Some(Numbers { dims, data })
+}
+
+/// The inverse of [`joined`]: arrays of the shapes `dims`.
+pub fn parted(whole: &Numbers, dims: &[Vec<usize>], axis: i64, pool: &Pool) -> Vec<Numbers> {
+    let axis = axis_of(axis, whole.dims.len()).unwrap_or(0);
+    let inner: usize = whole.dims[axis..].iter().product();
+    let mut start = 0;
+    let part = |dims: &Vec<usize>| {
+        let size: usize = dims[axis..].iter().product();
+        let mut data = pool.take(dims.iter().product());
+        if size > 0 {
+            for (to, from) in data.chunks_exact_mut(size).zip(whole.data.chunks_exact(inner)) {
+                to.copy_from_slice(&from[start..start + size]);
+            }
+        }
+        start += size;
+        Numbers { dims: dims.clone(), data }
+    };
+    dims.iter().map(part).collect()
+}

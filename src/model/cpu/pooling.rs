@@ -1,0 +1,86 @@
+//! Maxima of windows, and means of planes.
+
+use macerator::{AutoArch, Simd, WithSimd};
+
+use super::{
+    grid::Grid,
+    scratch::Scratch,
+    taps::{self, Tap},
+};
+
+fn unweighted(grid: &Grid) -> Vec<Tap> {
+    grid.taps.iter().map(|&tap| (tap, 1.0)).collect()
+}
+
+/// The maxima of the windows of each plane.
+pub fn maximum(grid: &Grid, x: &[f32], out: &mut [f32]) {
+    let taps = unweighted(grid);
+    let mut spread = Scratch::new(grid.spread_plane());
+    let mut rows = Scratch::new(grid.reach());
+    for (x, out) in x.chunks_exact(grid.plane()).zip(out.chunks_exact_mut(grid.outputs())) {
+        grid.spread(x, f32::NEG_INFINITY, &mut spread);
+        taps::maximum(&mut rows, &spread, &taps);
+        grid.together(&rows, out);
+    }
+}
+
+/// The gradient of planes from that of their maxima: the first of the largest values gets it.
+pub fn maximum_backward(grid: &Grid, x: &[f32], gradient: &[f32], out: &mut [f32]) {
+    let taps = unweighted(grid);
+    let mut spread = Scratch::new(grid.spread_plane());
+    let mut found = Scratch::new(grid.spread_plane());
+    let (mut rows, mut left) = (Scratch::new(grid.reach()), Scratch::new(grid.reach()));
+    for ((x, gradient), out) in x
+        .chunks_exact(grid.plane())
+        .zip(gradient.chunks_exact(grid.outputs()))
+        .zip(out.chunks_exact_mut(grid.plane()))
+    {
+        grid.spread(x, f32::NEG_INFINITY, &mut spread);
+        taps::maximum(&mut rows, &spread, &taps);
+        grid.apart(gradient, &mut left);
+        found.fill(0.0);
+        for &tap in &grid.taps {
+            let found = &mut found[tap..][..rows.len()];
+            let values = &spread[tap..][..rows.len()];
+            AutoArch::new().dispatch(Hand { values, maxima: &rows, left: &mut left, found });
+        }
+        grid.gather(&found, out);
+    }
+}
+
+/// Hands the gradient that is left to the values that are the maxima.
+struct Hand<'a> {
+    values: &'a [f32],
+    maxima: &'a [f32],
+    left: &'a mut [f32],
+    found: &'a mut [f32],
+}
+
+impl WithSimd for Hand<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) {
+        let places = self.values.iter().zip(self.maxima).zip(self.left).zip(self.found);
+        for (((value, maximum), left), found) in places {
+            let taken = if value == maximum { *left } else { 0.0 };
+            *found += taken;
+            *left = if value == maximum { 0.0 } else { *left };
+        }
+    }
+}
+
+/// The mean of each plane of `size` elements.
+pub fn mean(x: &[f32], size: usize, out: &mut [f32]) {
+    for (x, out) in x.chunks_exact(size).zip(out) {
+        // Several sums at once are as fast as the memory, and rounded less than one.
+        let (eights, rest) = x.as_chunks::<8>();
+        let mut sums = [0.0; 8];
+        for eight in eights {
+            for (sum, value) in sums.iter_mut().zip(eight) {
+                *sum += value;
+            }
+        }
+        *out = (sums.iter().sum::<f32>() + rest.iter().sum::<f32>()) / size as f32;
+    }
+}

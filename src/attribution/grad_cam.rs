@@ -19,6 +19,7 @@ pub(super) struct GradCam;
 pub(super) struct Config {
     /// Name of the node whose output is looked at, or of that output; where none is named, the last convolution
     /// with its activation.
+    #[schemars(extend("format" = "layer"))]
     pub layer: String,
     /// The score whose gradient is taken.
     pub score: Score,

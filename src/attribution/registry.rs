@@ -241,6 +241,8 @@ pub enum ParamKind {
     Choice,
     /// A list of class numbers.
     Classes,
+    /// Words.
+    Text,
     /// The name of a node that `ModelInfo.layers` lists, or of any other; where it is empty, of `ModelInfo.layer`.
     Layer,
 }
@@ -288,7 +290,7 @@ impl ParamDescription {
                 "false" => Ok(false.into()),
                 _ => Err(format!("\"{text}\" is neither true nor false")),
             },
-            ParamKind::Choice | ParamKind::Layer => Ok(text.into()),
+            ParamKind::Choice | ParamKind::Text | ParamKind::Layer => Ok(text.into()),
             ParamKind::Classes => {
                 let listed = text.split(',').filter(|part| !part.trim().is_empty());
                 Ok(listed.map(integer).collect::<Result<Vec<_>, _>>()?.into())
@@ -325,8 +327,8 @@ impl ParamDescription {
                 Some(classes) if classes.iter().all(Value::is_u64) => Ok(()),
                 _ => Err(format!("{value} is no list of class numbers")),
             },
-            ParamKind::Layer if !value.is_string() => Err(format!("{value} is no name of a node")),
-            ParamKind::Boolean | ParamKind::Layer => Ok(()),
+            ParamKind::Text | ParamKind::Layer if !value.is_string() => Err(format!("{value} is no text")),
+            ParamKind::Boolean | ParamKind::Text | ParamKind::Layer => Ok(()),
         }
     }
 }
@@ -421,7 +423,10 @@ fn param(name: &str, default: Value, schema: &Value) -> ParamDescription {
         (None, Some("integer")) => ParamKind::Integer,
         (None, Some("boolean")) => ParamKind::Boolean,
         (None, Some("array")) => ParamKind::Classes,
-        (None, Some("string")) => ParamKind::Layer,
+        (None, Some("string")) if schema.get("format").is_some_and(|format| format == "layer") => {
+            ParamKind::Layer
+        }
+        (None, Some("string")) => ParamKind::Text,
         _ => ParamKind::Number,
     };
     let mut title = name.replace('_', " ");

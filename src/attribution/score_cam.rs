@@ -22,6 +22,7 @@ pub(super) struct ScoreCam;
 pub(super) struct Config {
     /// Name of the node whose output is looked at, or of that output; where none is named, the last convolution
     /// with its activation.
+    #[schemars(extend("format" = "layer"))]
     layer: String,
     /// The score that a masked picture gets.
     score: Score,

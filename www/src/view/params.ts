@@ -30,6 +30,8 @@ export function paramControl(
     case "number":
     case "integer":
       return numberControl(param, onChange);
+    case "text":
+      return textControl(param, onChange);
     case "layer":
       return layerControl(param, info, onChange);
   }
@@ -134,6 +136,31 @@ function layerControl(
     element: row(param, labelled(param), select),
     show: (value) => {
       select.value = String(value);
+    },
+  };
+}
+
+/** Words. */
+function textControl(param: ParamDescription, onChange: OnChange): Control {
+  const input = make("input", {
+    testid: idOf(param),
+    attributes: {
+      type: "text",
+      autocomplete: "off",
+      spellcheck: "false",
+      autocapitalize: "off",
+      ...(param.default === "" ? { placeholder: "as the method chooses" } : {}),
+      ...described(param),
+    },
+  });
+  input.addEventListener("change", () => {
+    onChange(input.value.trim());
+  });
+  return {
+    name: param.name,
+    element: row(param, labelled(param), input),
+    show(value) {
+      if (typeof value === "string" && document.activeElement !== input) input.value = value;
     },
   };
 }

@@ -217,7 +217,9 @@ fn the_browsers_figures_are_this_engines() {
     let input = common::npy("tests/fixtures/tiny/a.model.npy");
     let (map, target) = saliency(&explainer, &input);
     let control = Control::default();
-    let judged = Assessment::new(&explainer, &input, &map, target, &control).unwrap().with_seed(3);
+    let made = ExplainOptions { method: "saliency".into(), ..Default::default() };
+    let judged = Assessment::new(&explainer, &input, &map, target, &control).unwrap();
+    let judged = judged.with_method(&made).unwrap().with_seed(3);
     let area = |kind, order| {
         let options = GameOptions { kind, order, step: Some(64), ..Default::default() };
         pollster::block_on(metric::game(&judged, &options)).unwrap().area

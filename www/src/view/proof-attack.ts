@@ -60,10 +60,7 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
     if (state.norm !== norm) {
       norm = state.norm;
       strength.replaceChildren(make("legend", { class: "hidden", text: "Strength" }));
-      const choices = strengths[state.norm].map((value) => ({
-        value: String(value),
-        label: state.norm === "linf" ? `${value}/255` : String(value),
-      }));
+      const choices = strengths[state.norm].map((value) => ({ value: String(value), label: String(value) }));
       check = segments(strength, "attack-strength", choices, (value) => {
         const { strength: before, norm: now } = attack.state;
         attack.change({ strength: { ...before, [now]: Number(value) } });
@@ -269,8 +266,18 @@ function pairView(
     make(
       "div",
       { class: "maps" },
-      mapCanvas(bench, clean, pictures?.before ?? null, `${title}, of the clean picture`),
-      mapCanvas(bench, attacked, pictures?.after ?? null, `${title}, of the attacked picture`),
+      make(
+        "figure",
+        {},
+        mapCanvas(bench, clean, pictures?.before ?? null, `${title}, of the clean picture`),
+        make("small", { text: "clean" }),
+      ),
+      make(
+        "figure",
+        {},
+        mapCanvas(bench, attacked, pictures?.after ?? null, `${title}, of the attacked picture`),
+        make("small", { text: "attacked" }),
+      ),
     ),
     make(
       "dl",

@@ -135,13 +135,16 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
       figure(shown?.after, "After", after, left),
     );
   });
-  attack.store.watch(["attacked", "outcomes"], ({ attacked, outcomes }) => {
+  const showPairs = () => {
+    const { attacked, outcomes } = attack.state;
     pairs.replaceChildren();
     const [before, after] = [attacked?.before[0], attacked?.after[0]];
     verdict.textContent = before && after ? attackVerdict(before, after, outcomes.filter(isPair)) : "";
     if (!attacked || !before) return;
     for (const outcome of outcomes) pairs.append(pairView(bench, outcome, attacked.pictures, before));
-  });
+  };
+  attack.store.watch(["attacked", "outcomes"], showPairs);
+  app.store.watch(["colours", "smooth"], showPairs);
   return element;
 }
 

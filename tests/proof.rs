@@ -82,7 +82,8 @@ fn an_attack_is_captums() {
     // The cases with a valid range have black and white of this preprocessing, -2 and 2: they are attacks on pixels.
     let (factor, _) = explainer.preprocessing().unwrap().to_pixel(0);
     assert_eq!([0.0, 255.0].map(|pixel| explainer.preprocessing().unwrap().to_model(0, pixel)), [-2.0, 2.0]);
-    let cases = fixtures.cases.iter().filter(|case| case.method == "attack" && !case.params.contains_key("half"));
+    let cases =
+        fixtures.cases.iter().filter(|case| case.method == "attack" && !case.params.contains_key("half"));
     let mut compared = 0;
     for case in cases {
         let (space, unit) =
@@ -100,7 +101,10 @@ fn an_attack_is_captums() {
         };
         let found = attacked(&explainer, &input, &options);
         let away = options.towards.is_none();
-        assert!(!away || case.target == Some(found.before[0].index), "the oracle attacks the predicted class");
+        assert!(
+            !away || case.target == Some(found.before[0].index),
+            "the oracle attacks the predicted class"
+        );
         let change: Vec<f32> = found.change.data.iter().map(|value| value / unit).collect();
         let agreement = common::compare(&change, &fixtures.expected(case));
         println!("{} in {space:?}: relative l2 {:.1e}", case.file, agreement.relative_l2);
@@ -213,7 +217,9 @@ fn the_browsers_figures_are_this_engines() {
     let input = common::npy("tests/fixtures/tiny/a.model.npy");
     let (map, target) = saliency(&explainer, &input);
     let control = Control::default();
-    let judged = Assessment::new(&explainer, &input, &map, target, &control).unwrap().with_seed(3);
+    let made = ExplainOptions { method: "saliency".into(), ..Default::default() };
+    let judged = Assessment::new(&explainer, &input, &map, target, &control).unwrap();
+    let judged = judged.with_method(&made).unwrap().with_seed(3);
     let area = |kind, order| {
         let options = GameOptions { kind, order, step: Some(64), ..Default::default() };
         pollster::block_on(metric::game(&judged, &options)).unwrap().area

@@ -1,6 +1,7 @@
 //! Adversarial attacks: the smallest change of an input that turns a network, or a map, to the attacker's end.
 //!
-//! All of it happens in model space, on rows of features, `[N, features]`, on the device; nothing is read back.
+//! They work on rows of features, `[N, features]`, on the device, and read nothing back; [`attack`] goes from one input on the
+//! host to the attacked one, and measures the change in pixels.
 
 mod input;
 mod pgd;

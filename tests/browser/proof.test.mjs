@@ -416,7 +416,9 @@ test("the tiny network in the browser gives the native engine's figures and Capt
         });
         const forgetful = await model.randomise({ layers: 2, seed: 5 });
         const attacks = [];
-        for (const { params, target, file } of captum) {
+        // SwiftShader takes its time: of each space one there.
+        const some = captum.filter((_, i) => options.device === "cpu" || i % 2 === 1);
+        for (const { params, target, file } of some) {
           // Black and white of this network are -2 and 2, the range of Captum's: an attack on pixels from 0 to 1.
           const [space, unit] = "range" in params ? ["pixel", 0.25] : ["model", 1];
           const { change } = await model.attack(input, {
@@ -472,7 +474,7 @@ test("the tiny network in the browser gives the native engine's figures and Capt
       native.attack.probabilities.forEach((p, i) => near(result.probabilities[i], p, 1e-3, "a probability"));
       assert.equal(result.layers, native.layers);
       native.forgetful_logits.forEach((logit, i) => near(result.logits[i], logit, 1e-3, "a forgetful logit"));
-      assert.equal(result.attacks.length, 4);
+      assert.equal(result.attacks.length, result.device === "cpu" ? 4 : 2);
       for (const { file, l2 } of result.attacks) assert.ok(l2 < 1e-3, `${file} on ${result.device}: ${l2}`);
       assert.deepEqual(result.codes, ["metric_unsuited", "map_shape"]);
       t.diagnostic(

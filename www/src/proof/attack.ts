@@ -62,9 +62,14 @@ export class Attack {
     this.#bench = bench;
     bench.store.watch(["subject"], ({ subject }) => {
       if (!subject || sameAnswer(this.#subject, subject)) return;
-      const another = this.#subject?.model !== subject.model;
       this.#subject = subject;
-      this.store.set({ attacked: null, outcomes: [], methods: null, ...(another ? { towards: null } : {}) });
+      this.store.set({ attacked: null, outcomes: [] });
+    });
+    bench.app.store.watch(["photo"], () => {
+      this.store.set({ attacked: null, outcomes: [] });
+    });
+    bench.app.store.watch(["model"], () => {
+      this.store.set({ attacked: null, outcomes: [], methods: null, towards: null });
     });
   }
 

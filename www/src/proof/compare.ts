@@ -46,6 +46,12 @@ export class Compare {
     bench.store.watch(["subject"], ({ subject }) => {
       if (!subject || sameAnswer(this.#subject, subject)) return;
       this.#subject = subject;
+      this.store.set({ rows: [], columns: [] });
+    });
+    bench.app.store.watch(["photo"], () => {
+      this.store.set({ rows: [], columns: [] });
+    });
+    bench.app.store.watch(["model"], () => {
       this.store.set({ rows: [], columns: [], methods: null });
     });
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import type { MetricDescription } from "adversight";
-import { bestRows, measurable, metricPasses, startingMethods, toCsv, type Row } from "./evidence.js";
+import { bestRows, cited, measurable, metricPasses, startingMethods, toCsv, type Row } from "./evidence.js";
 
 const metric = (name: string, change: Partial<MetricDescription> = {}): MetricDescription => ({
   name,
@@ -80,4 +80,11 @@ test("a comparison starts with what is shown, and fills up with what suits the n
 test("the table is written for spreadsheets", () => {
   const rows = [{ ...row("a", 0.5), title: 'A, or "B"' }, row(null, null)];
   assert.equal(toCsv(rows, ["deletion"]), "method,deletion,milliseconds\na,0.5,12\nrandom,,12\n");
+});
+
+test("a paper is cited by its first author and its year", () => {
+  assert.equal(cited("Petsiuk, Das, Saenko: RISE (2018)"), "Petsiuk et al. 2018");
+  assert.equal(cited("Rong, Leemann: Evaluation Strategy (ROAD, 2022)"), "Rong et al. 2022");
+  assert.equal(cited("AXAI: Explanations via Adversarial Attacks (2021), appendix B"), "AXAI 2021");
+  assert.equal(cited("Somebody"), "Somebody");
 });

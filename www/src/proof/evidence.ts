@@ -104,6 +104,14 @@ export function suitedMethods(
     .map((method) => ({ method, passes: passes(method, params[method.name]) }));
 }
 
+/** A paper in a few words: "Petsiuk et al. 2018". */
+export function cited(paper: string): string {
+  const [authors = paper] = paper.split(/[:(]/);
+  const year = /\d{4}/.exec(paper)?.[0] ?? "";
+  const [first = authors, ...others] = authors.trim().split(",");
+  return `${first}${others.length > 0 ? " et al." : ""} ${year}`.trim();
+}
+
 /** The table as a file for spreadsheets. */
 export function toCsv(rows: readonly Row[], metrics: readonly string[]): string {
   const field = (text: string) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);

@@ -60,10 +60,7 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
     if (state.norm !== norm) {
       norm = state.norm;
       strength.replaceChildren(make("legend", { class: "hidden", text: "Strength" }));
-      const choices = strengths[state.norm].map((value) => ({
-        value: String(value),
-        label: state.norm === "linf" ? `${value}/255` : String(value),
-      }));
+      const choices = strengths[state.norm].map((value) => ({ value: String(value), label: String(value) }));
       check = segments(strength, "attack-strength", choices, (value) => {
         const { strength: before, norm: now } = attack.state;
         attack.change({ strength: { ...before, [now]: Number(value) } });
@@ -138,13 +135,16 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
       figure(shown?.after, "After", after, left),
     );
   });
-  attack.store.watch(["attacked", "outcomes"], ({ attacked, outcomes }) => {
+  const showPairs = () => {
+    const { attacked, outcomes } = attack.state;
     pairs.replaceChildren();
     const [before, after] = [attacked?.before[0], attacked?.after[0]];
     verdict.textContent = before && after ? attackVerdict(before, after, outcomes.filter(isPair)) : "";
     if (!attacked || !before) return;
     for (const outcome of outcomes) pairs.append(pairView(bench, outcome, attacked.pictures, before));
-  });
+  };
+  attack.store.watch(["attacked", "outcomes"], showPairs);
+  app.store.watch(["colours", "smooth"], showPairs);
   return element;
 }
 
@@ -269,8 +269,18 @@ function pairView(
     make(
       "div",
       { class: "maps" },
-      mapCanvas(bench, clean, pictures?.before ?? null, `${title}, of the clean picture`),
-      mapCanvas(bench, attacked, pictures?.after ?? null, `${title}, of the attacked picture`),
+      make(
+        "figure",
+        {},
+        mapCanvas(bench, clean, pictures?.before ?? null, `${title}, of the clean picture`),
+        make("small", { text: "clean" }),
+      ),
+      make(
+        "figure",
+        {},
+        mapCanvas(bench, attacked, pictures?.after ?? null, `${title}, of the attacked picture`),
+        make("small", { text: "attacked" }),
+      ),
     ),
     make(
       "dl",

@@ -5,7 +5,7 @@ import { make, save } from "../dom.js";
 import { figure, roughly, seconds } from "../format.js";
 import type { Bench } from "../proof/bench.js";
 import type { Compare, CompareState } from "../proof/compare.js";
-import { bestRows, measurable, suitedMethods, toCsv, type Row } from "../proof/evidence.js";
+import { bestRows, cited, measurable, suitedMethods, toCsv, type Row } from "../proof/evidence.js";
 import { starter, tickList } from "./proof.js";
 
 const arrows: Record<MetricDescription["better"], { sign: string; words: string }> = {
@@ -77,7 +77,7 @@ export function mountCompare(bench: Bench, compare: Compare): HTMLElement {
       listed.map(({ name, title, better, paper }) => ({
         value: name,
         label: `${title} ${arrows[better].sign}`.trim(),
-        note: paper.replace(/:.*\((\d+)\)$/, " $1"),
+        note: cited(paper),
       })),
       compare.state.metrics,
     );

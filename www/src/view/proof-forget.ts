@@ -39,7 +39,8 @@ export function mountForget(bench: Bench, forget: Forget): HTMLElement {
   bench.store.watch(["subject", "speed", "ready"], cost);
   bench.app.store.watch(["speed", "params"], cost);
 
-  forget.store.watch(["none", "layers", "copies", "edges"], (state) => {
+  const show = () => {
+    const { state } = forget;
     const { subject } = bench.state;
     found.hidden = state.layers.length === 0 && !state.none;
     tiles.replaceChildren();
@@ -63,7 +64,9 @@ export function mountForget(bench: Bench, forget: Forget): HTMLElement {
     const whole = state.copies.find(({ layers }) => layers === state.layers.length);
     if (whole?.rank != null)
       verdict.textContent = edgesVerdict(method.title, whole.rank, state.edges?.rank ?? null);
-  });
+  };
+  forget.store.watch(["none", "layers", "copies", "edges"], show);
+  bench.app.store.watch(["colours", "smooth"], show);
   return element;
 }
 

@@ -3,7 +3,7 @@
 use burn::tensor::{Bool, Float, activation};
 
 use super::{Inputs, Node, Plan, axis, one};
-use crate::model::value::{Ranked, map_ranked};
+use crate::model::value::{Ranked, map_ranked, zip_ranked};
 
 /// Operators without attributes.
 macro_rules! functions {
@@ -102,6 +102,18 @@ pub(super) fn swish(node: &Node) -> Plan {
         &[("alpha", 1.0)],
         |x, values| map_ranked!(x, x => activation::sigmoid(x.clone() * values[0]) * x),
     )
+}
+
+/// `SwiGLU`: `a sigmoid(alpha a) b` (Shazeer 2020).
+pub(super) fn swiglu(node: &Node) -> Plan {
+    let alpha = node.float("alpha", 1.0)?;
+    Ok(Box::new(move |inputs| {
+        let (a, b) = (inputs.float(0)?, inputs.float(1)?);
+        if a.dims() != b.dims() {
+            return Err(format!("its inputs of shapes {:?} and {:?} differ", a.dims(), b.dims()));
+        }
+        one::<Ranked<Float>>(zip_ranked!(a, b, (a, b) => activation::sigmoid(a.clone() * alpha) * a * b)?)
+    }))
 }
 
 pub(super) fn thresholded_relu(node: &Node) -> Plan {

@@ -14,6 +14,7 @@ import type {
   DeviceReport,
   ExplainOptions as MethodOptions,
   Explanation,
+  GraphOutput,
   MethodDescription,
   ModelInput as InputValue,
   ModelInfo,
@@ -55,6 +56,14 @@ export interface ModelSource {
 }
 
 export interface InspectOptions {
+  signal?: AbortSignal | undefined;
+  /** Called with bytes while the file is downloaded. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface RunOptions {
+  /** Files that weights lie in, by the location that the ONNX file names (`ModelReport.external`). */
+  external?: Record<string, FileSource> | undefined;
   signal?: AbortSignal | undefined;
   /** Called with bytes while the file is downloaded. */
   onProgress?: ((progress: Progress) => void) | undefined;
@@ -144,12 +153,29 @@ export class Engine {
     );
   }
 
+  /**
+   * What the engine makes of a graph: any ONNX file, a value for each of its inputs by name, and each of its outputs by name. For
+   * comparing with another runtime; nothing is kept for the next run. Real numbers are computed in 32 bits, and so are whole ones.
+   */
+  async run(
+    onnx: FileSource,
+    inputs: Record<string, InputValue>,
+    options: RunOptions = {},
+  ): Promise<Record<string, GraphOutput>> {
+    Object.values(inputs).forEach(checkTensor);
+    const [file, weights] = await Promise.all([readFile(onnx, options), readExternal(options)]);
+    return this.#caller.call(
+      "run",
+      { onnx: file.bytes, inputs, options: weights.given },
+      { transfer: [...(file.ours ? [file.bytes.buffer] : []), ...weights.ours], signal: options.signal },
+    );
+  }
+
   async loadModel(source: ModelSource): Promise<Model> {
     const { signal, onProgress, name, input, output, at, sizes, activation } = source;
-    const external = Object.entries(source.external ?? {});
     const [onnx, weights, labels, preprocessing, config] = await Promise.all([
       readFile(source.onnx, source),
-      Promise.all(external.map(([, file]) => readFile(file, source))),
+      readExternal(source),
       readJson(source.labels, signal),
       readJson(source.preprocessing, signal),
       readJson(source.config, signal),
@@ -159,21 +185,14 @@ export class Engine {
       preprocessing: preprocessing as Preprocessing | null,
       config: config as (ModelOptions["config"] & object) | null,
       ...defined({ name, input, output, at, sizes, activation }),
-      ...(external.length === 0
-        ? {}
-        : {
-            external: Object.fromEntries(
-              external.flatMap(([location], i) => (weights[i] ? [[location, weights[i].bytes]] : [])),
-            ),
-          }),
+      ...weights.given,
     };
-    const ours = [onnx, ...weights].filter((file) => file.ours).map(({ bytes }) => bytes.buffer);
     onProgress?.({ done: 0, total: 0, stage: "read" });
     const { model, info } = await this.#caller.call(
       "loadModel",
       { onnx: onnx.bytes, options },
       {
-        transfer: ours,
+        transfer: [...(onnx.ours ? [onnx.bytes.buffer] : []), ...weights.ours],
         signal,
         onLate: (late) => {
           closeModel(this.#caller, (late as EngineProtocol["loadModel"]["reply"]).model);
@@ -296,6 +315,21 @@ async function readFile(
   if (file instanceof ArrayBuffer) return { bytes: new Uint8Array(file), ours: false };
   if (file instanceof Blob) return { bytes: await readBlob(file), ours: true };
   return { bytes: await download(file, options), ours: true };
+}
+
+/** The files beside a model, as the engine takes them, and the buffers that may be handed over. */
+async function readExternal(
+  options: RunOptions,
+): Promise<{ given: Pick<ModelOptions, "external">; ours: ArrayBuffer[] }> {
+  const named = Object.entries(options.external ?? {});
+  if (named.length === 0) return { given: {}, ours: [] };
+  const files = await Promise.all(
+    named.map(async ([location, file]) => ({ location, ...(await readFile(file, options)) })),
+  );
+  return {
+    given: { external: Object.fromEntries(files.map(({ location, bytes }) => [location, bytes])) },
+    ours: files.filter(({ ours }) => ours).map(({ bytes }) => bytes.buffer),
+  };
 }
 
 /** What is undefined is left out: the engine has its defaults. */

@@ -8,6 +8,7 @@ export const errorCodes = [
   "model_malformed",
   "model_unsupported",
   "model_invalid",
+  "model_too_large",
   "input_invalid",
   "input_shape",
   "input_too_large",

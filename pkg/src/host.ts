@@ -11,6 +11,7 @@ import type {
   DeviceReport,
   ExplainOptions,
   Explanation,
+  GraphOutput,
   MethodDescription,
   Engine as WasmEngine,
   ModelInput as InputValue,
@@ -37,6 +38,14 @@ export interface EngineProtocol {
     reply: { device: DeviceReport; methods: MethodDescription[]; colourMaps: ColourMaps };
   };
   inspect: { send: { onnx: Uint8Array }; reply: ModelReport };
+  run: {
+    send: {
+      onnx: Uint8Array;
+      inputs: Record<string, InputValue>;
+      options: Pick<ModelOptions, "external">;
+    };
+    reply: Record<string, GraphOutput>;
+  };
   loadModel: { send: { onnx: Uint8Array; options: ModelOptions }; reply: { model: number; info: ModelInfo } };
   classify: { send: { model: number; input: SentInput; top: number }; reply: Classification };
   explain: { send: { model: number; input: SentInput; options: ExplainOptions }; reply: Explanation };
@@ -84,6 +93,11 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
 
     inspect({ onnx }) {
       return attempt(() => ({ value: engineOf().inspect(onnx) }));
+    },
+
+    async run({ onnx, inputs, options }) {
+      const value = await engineOf().run(onnx, inputs, options);
+      return { value, transfer: whole(...Object.values(value).map(({ data }) => data)) };
     },
 
     async loadModel({ onnx, options }) {
@@ -157,7 +171,7 @@ async function instantiate(wasm: Wasm, url: URL): Promise<void> {
 }
 
 /** The buffers that hold one array and nothing else. (A view into the engine's own memory must never be handed over.) */
-function whole(...arrays: (Float32Array | Uint32Array)[]): ArrayBuffer[] {
+function whole(...arrays: (Float32Array | Int32Array | Uint32Array | Uint8Array)[]): ArrayBuffer[] {
   const buffers = arrays
     .filter((array) => array.byteLength === array.buffer.byteLength)
     .map((array) => array.buffer)

@@ -5,7 +5,12 @@ import test, { afterEach } from "node:test";
 import { Engine } from "./client.js";
 import { createHost, watchForTraps, type EngineProtocol, type Wasm } from "./host.js";
 import { serve } from "./rpc.js";
-import type { ExplainOptions, ModelOptions, TensorData } from "./wasm/adversight.js";
+import type {
+  ExplainOptions,
+  ModelInput as InputValue,
+  ModelOptions,
+  TensorData,
+} from "./wasm/adversight.js";
 
 let open: MessagePort[] = [];
 afterEach(() => {
@@ -59,6 +64,19 @@ function fakeWasm() {
               if (onnx.byteLength === 0)
                 throw Object.assign(new Error("Not ONNX."), { code: "model_malformed" });
               return { producer: "test", nodes: onnx.byteLength };
+            },
+            run: (
+              onnx: Uint8Array,
+              inputs: Record<string, InputValue>,
+              options: Pick<ModelOptions, "external">,
+            ) => {
+              log.push(`run ${onnx.byteLength} bytes on ${Object.keys(inputs).join(", ")}`);
+              if (options.external) log.push(`beside ${Object.keys(options.external).join(", ")}`);
+              return onnx.byteLength === 0
+                ? Promise.reject(
+                    Object.assign(new Error("Odd."), { code: "model_unsupported", node: "odd_one" }),
+                  )
+                : Promise.resolve(inputs);
             },
             loadModel: (onnx: Uint8Array, options: ModelOptions) => {
               const { name, ...others } = options;
@@ -126,6 +144,30 @@ test("a file is inspected without being loaded, and one that is no model rejects
   assert.deepEqual(await engine.inspect(new Blob([onnx, onnx])), { producer: "test", nodes: 6 });
   await assert.rejects(engine.inspect(new Uint8Array(0)), { code: "model_malformed", message: "Not ONNX." });
   assert.deepEqual(log, []);
+});
+
+test("a graph is run as it is, and the caller's values stay theirs", async () => {
+  const { engine, log } = await openEngine();
+  const inputs = {
+    x: tensor,
+    ids: { data: BigInt64Array.of(7n), shape: [1] },
+    mask: { data: Uint8Array.of(0, 1), shape: [2] },
+  };
+  assert.deepEqual(await engine.run(onnx, inputs), inputs);
+  await engine.run(new Blob([onnx]), { x: tensor }, { external: { "more.bin": new Uint8Array([9]) } });
+  assert.deepEqual(log, ["run 3 bytes on x, ids, mask", "run 3 bytes on x", "beside more.bin"]);
+  assert.equal(inputs.mask.data.byteLength, 2);
+  assert.equal(onnx.byteLength, 3);
+});
+
+test("a graph that cannot run names the node, and one value too few is refused before it is sent", async () => {
+  const { engine, log } = await openEngine();
+  const odd = { code: "model_unsupported", node: "odd_one" };
+  await assert.rejects(engine.run(new Uint8Array(0), { x: tensor }), odd);
+  const short = { x: { data: new Int32Array(3), shape: [2, 2] } };
+  await assert.rejects(engine.run(onnx, short), { code: "input_shape", message: /asks for 4 values/ });
+  assert.deepEqual(log, ["run 0 bytes on x"]);
+  assert.ok(!engine.closed);
 });
 
 test("what is known about a model reaches the engine, with the weights beside it as bytes", async () => {

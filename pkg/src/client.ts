@@ -30,6 +30,7 @@ import type {
   Game,
   LearnedLayer,
   Measurement,
+  GraphOutput,
   MethodDescription,
   MetricDescription,
   ModelInput as InputValue,
@@ -83,6 +84,14 @@ export interface ModelSource {
 }
 
 export interface InspectOptions {
+  signal?: AbortSignal | undefined;
+  /** Called with bytes while the file is downloaded. */
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface RunOptions {
+  /** Files that weights lie in, by the location that the ONNX file names (`ModelReport.external`). */
+  external?: Record<string, FileSource> | undefined;
   signal?: AbortSignal | undefined;
   /** Called with bytes while the file is downloaded. */
   onProgress?: ((progress: Progress) => void) | undefined;
@@ -179,13 +188,30 @@ export class Engine {
     );
   }
 
+  /**
+   * What the engine makes of a graph: any ONNX file, a value for each of its inputs by name, and each of its outputs by name. For
+   * comparing with another runtime; nothing is kept for the next run. Real numbers are computed in 32 bits, and so are whole ones.
+   */
+  async run(
+    onnx: FileSource,
+    inputs: Record<string, InputValue>,
+    options: RunOptions = {},
+  ): Promise<Record<string, GraphOutput>> {
+    Object.values(inputs).forEach(checkTensor);
+    const [file, weights] = await Promise.all([readFile(onnx, options), readExternal(options)]);
+    return this.#caller.call(
+      "run",
+      { onnx: file.bytes, inputs, options: weights.given },
+      { transfer: [...(file.ours ? [file.bytes.buffer] : []), ...weights.ours], signal: options.signal },
+    );
+  }
+
   async loadModel(source: ModelSource): Promise<Model> {
     const { signal, onProgress, name, input, output, at, sizes, activation, layout } = source;
-    const external = Object.entries(source.external ?? {});
     const [onnx, masker, weights, labels, preprocessing, config] = await Promise.all([
       readFile(source.onnx, source, source.sha256),
       source.masker === undefined ? null : readFile(source.masker, source),
-      Promise.all(external.map(([, file]) => readFile(file, source))),
+      readExternal(source),
       readJson(source.labels, signal),
       readJson(source.preprocessing, signal),
       readJson(source.config, signal),
@@ -195,22 +221,16 @@ export class Engine {
       preprocessing: preprocessing as Preprocessing | null,
       config: config as (ModelOptions["config"] & object) | null,
       ...defined({ name, input, output, at, sizes, activation, layout, masker: masker?.bytes }),
-      ...(external.length === 0
-        ? {}
-        : {
-            external: Object.fromEntries(
-              external.flatMap(([location], i) => (weights[i] ? [[location, weights[i].bytes]] : [])),
-            ),
-          }),
+      ...weights.given,
     };
-    const files = [onnx, ...(masker ? [masker] : []), ...weights];
-    const ours = files.filter((file) => file.ours).map(({ bytes }) => bytes.buffer);
+    const files = [onnx, ...(masker ? [masker] : [])];
+    const ours = [...files.filter((file) => file.ours).map(({ bytes }) => bytes.buffer), ...weights.ours];
     onProgress?.({ done: 0, total: 0, stage: "read" });
     const { model, info } = await this.#caller.call(
       "loadModel",
       { onnx: onnx.bytes, options },
       {
-        transfer: ours,
+        transfer: [...(onnx.ours ? [onnx.bytes.buffer] : []), ...weights.ours],
         signal,
         onLate: (late) => {
           closeModel(this.#caller, (late as EngineProtocol["loadModel"]["reply"]).model);
@@ -431,6 +451,21 @@ async function readFile(
   if (file instanceof Blob) return { bytes: await readBlob(file), ours: true };
   const bytes = sha256 === undefined ? download(file, options) : downloadOnce(file, sha256, options);
   return { bytes: await bytes, ours: true };
+}
+
+/** The files beside a model, as the engine takes them, and the buffers that may be handed over. */
+async function readExternal(
+  options: RunOptions,
+): Promise<{ given: Pick<ModelOptions, "external">; ours: ArrayBuffer[] }> {
+  const named = Object.entries(options.external ?? {});
+  if (named.length === 0) return { given: {}, ours: [] };
+  const files = await Promise.all(
+    named.map(async ([location, file]) => ({ location, ...(await readFile(file, options)) })),
+  );
+  return {
+    given: { external: Object.fromEntries(files.map(({ location, bytes }) => [location, bytes])) },
+    ours: files.filter(({ ours }) => ours).map(({ bytes }) => bytes.buffer),
+  };
 }
 
 /** What is undefined is left out: the engine has its defaults. */

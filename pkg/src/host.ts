@@ -19,6 +19,7 @@ import type {
   MaskRule,
   MeasureOptions,
   Measurement,
+  GraphOutput,
   MethodDescription,
   MetricDescription,
   Engine as WasmEngine,
@@ -71,6 +72,14 @@ export interface EngineProtocol {
     };
   };
   inspect: { send: { onnx: Uint8Array }; reply: ModelReport };
+  run: {
+    send: {
+      onnx: Uint8Array;
+      inputs: Record<string, InputValue>;
+      options: Pick<ModelOptions, "external">;
+    };
+    reply: Record<string, GraphOutput>;
+  };
   loadModel: { send: { onnx: Uint8Array; options: ModelOptions }; reply: { model: number; info: ModelInfo } };
   classify: { send: { model: number; input: SentInput; top: number }; reply: Classification };
   explain: { send: { model: number; input: SentInput; options: ExplainOptions }; reply: Explanation };
@@ -135,6 +144,11 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
 
     inspect({ onnx }) {
       return attempt(() => ({ value: engineOf().inspect(onnx) }));
+    },
+
+    async run({ onnx, inputs, options }) {
+      const value = await engineOf().run(onnx, inputs, options);
+      return { value, transfer: whole(...Object.values(value).map(({ data }) => data)) };
     },
 
     async loadModel({ onnx, options }) {
@@ -267,7 +281,9 @@ async function instantiate(wasm: Wasm, url: URL): Promise<void> {
 }
 
 /** The buffers that hold one array and nothing else. (A view into the engine's own memory must never be handed over.) */
-function whole(...arrays: (Float32Array | Uint32Array | Uint8ClampedArray)[]): ArrayBuffer[] {
+function whole(
+  ...arrays: (Float32Array | Int32Array | Uint32Array | Uint8Array | Uint8ClampedArray)[]
+): ArrayBuffer[] {
   const buffers = arrays
     .filter((array) => array.byteLength === array.buffer.byteLength)
     .map((array) => array.buffer)

@@ -15,7 +15,14 @@ import { AdversightError } from "./errors.js";
 import type { DeviceChoice } from "./wasm/adversight.js";
 
 export { Model } from "./client.js";
-export type { ClassifyOptions, ExplainOptions, FileSource, InspectOptions, ModelSource } from "./client.js";
+export type {
+  ClassifyOptions,
+  ExplainOptions,
+  FileSource,
+  InspectOptions,
+  ModelSource,
+  RunOptions,
+} from "./client.js";
 export { AdversightError, errorCodes } from "./errors.js";
 export type { ErrorCode } from "./errors.js";
 export { decodeImage, maxPixels } from "./input.js";
@@ -51,6 +58,7 @@ export type {
   LearnedLayer,
   MaskRule,
   Measurement,
+  GraphOutput,
   MethodDescription,
   MethodSupport,
   MetricDescription,

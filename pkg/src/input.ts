@@ -203,7 +203,7 @@ async function loaded(image: HTMLImageElement): Promise<void> {
   });
 }
 
-export function checkTensor({ data, shape }: TensorData): void {
+export function checkTensor({ data, shape }: Pick<TensorData, "shape"> & { data: ArrayLike<unknown> }): void {
   if (!shape.every((side) => Number.isInteger(side) && side >= 0)) {
     throw new AdversightError(
       "input_shape",

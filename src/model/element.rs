@@ -45,7 +45,9 @@ impl Element {
             22 => Self::I4,
             8 => return Err("string".into()),
             14 | 15 => return Err("complex numbers".into()),
-            17..=20 => return Err("float8".into()),
+            17..=20 | 24 => return Err("float8".into()),
+            23 => return Err("float4".into()),
+            25 | 26 => return Err("2-bit integers".into()),
             other => return Err(format!("number {other}")),
         })
     }
@@ -93,7 +95,7 @@ impl Element {
     }
 
     /// Bits of one element in `raw_data`.
-    fn bits(self) -> usize {
+    pub fn bits(self) -> usize {
         match self {
             Self::U4 | Self::I4 => 4,
             Self::U8 | Self::I8 | Self::Bool => 8,

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use onnx_ir::{GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use onnx_ir::{AttributeProto, GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
 use super::{
-    ValueInfo,
+    ValueInfo, bodies,
     element::{self, Element, External},
     node,
 };
@@ -31,7 +31,8 @@ impl<'a> From<&'a [u8]> for ModelFile<'a> {
 pub(super) struct Parsed {
     pub proto: ModelProto,
     pub opset: i64,
-    /// The nodes, with calls of the file's own functions replaced by their bodies.
+    /// The nodes, with calls of the file's own functions replaced by their bodies, and the graphs inside of nodes
+    /// brought to the form of [`bodies`].
     pub nodes: Vec<NodeProto>,
 }
 
@@ -44,7 +45,7 @@ impl Parsed {
         if bytes.is_empty() {
             return Err(malformed("the file is empty"));
         }
-        let proto = ModelProto::parse_from_bytes(bytes).map_err(|error| {
+        let mut proto = ModelProto::parse_from_bytes(bytes).map_err(|error| {
             Error::ModelMalformed(format!("it is damaged or cut off, or not an ONNX file at all ({error})"))
         })?;
         if proto.graph.node.is_empty() {
@@ -62,7 +63,9 @@ impl Parsed {
             .map(|set| set.version)
             .max()
             .unwrap_or(1);
-        let nodes = in_order(written_out(&proto)?, &proto.graph);
+        let mut nodes = written_out(&proto, proto.graph.node.clone(), 0, &mut 0)?;
+        bodies::lift(&mut nodes, &mut proto.graph.mut_or_insert_default().initializer);
+        let nodes = in_order(nodes, &proto.graph);
         Ok(Self { proto, opset, nodes })
     }
 
@@ -79,33 +82,8 @@ impl Parsed {
 
     /// Checks that every value is defined before it is read; a cycle is a value that comes only after.
     pub fn check_order(&self) -> Result<()> {
-        let graph = self.graph();
-        let mut defined: HashSet<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();
-        defined.insert("");
-        defined.extend(graph.initializer.iter().map(|tensor| tensor.name.as_str()));
-        for node in &self.nodes {
-            let name = node::name_of(node);
-            if let Some(missing) = node.input.iter().find(|input| !defined.contains(input.as_str())) {
-                let later = self.nodes.iter().any(|other| other.output.contains(missing));
-                let why = if later { "comes only after it" } else { "is nowhere defined" };
-                return Err(Error::invalid_node(&name, format!("its input \"{missing}\" {why}")));
-            }
-            for output in &node.output {
-                if !output.is_empty() && !defined.insert(output) {
-                    return Err(Error::invalid_node(
-                        &name,
-                        format!("its output \"{output}\" has that name already"),
-                    ));
-                }
-            }
-        }
-        match graph.output.iter().find(|output| !defined.contains(output.name.as_str())) {
-            Some(output) => {
-                Err(Error::invalid_model(format!("no node computes its output \"{}\"", output.name)))
-            }
-            None if graph.output.is_empty() => Err(Error::invalid_model("it has no output")),
-            None => Ok(()),
-        }
+        let weights = self.graph().initializer.iter().map(|tensor| tensor.name.as_str());
+        check_order(self.graph(), &self.nodes, weights)
     }
 
     /// Says which weight is at fault, and at which node.
@@ -116,19 +94,7 @@ impl Parsed {
 
     /// The element types that the file declares, by the name of the value.
     pub fn types(&self) -> HashMap<String, Element> {
-        let graph = self.graph();
-        let mut types = HashMap::new();
-        for info in graph.input.iter().chain(&graph.value_info).chain(&graph.output) {
-            if let Ok(element) = Element::from_onnx(info.type_.tensor_type().elem_type) {
-                types.insert(info.name.clone(), element);
-            }
-        }
-        for tensor in &graph.initializer {
-            if let Ok(element) = Element::from_onnx(tensor.data_type) {
-                types.insert(tensor.name.clone(), element);
-            }
-        }
-        types
+        declared_types(self.graph())
     }
 
     /// Number of weights, and the bytes that they take on a device.
@@ -153,30 +119,66 @@ impl Parsed {
     }
 }
 
+/// The element types that a graph declares, by the name of the value.
+pub(super) fn declared_types(graph: &GraphProto) -> HashMap<String, Element> {
+    let infos = graph.input.iter().chain(&graph.value_info).chain(&graph.output);
+    let declared = infos.map(|info| (&info.name, info.type_.tensor_type().elem_type));
+    let held = graph.initializer.iter().map(|tensor| (&tensor.name, tensor.data_type));
+    let known = |(name, number): (&String, i32)| Some((name.clone(), Element::from_onnx(number).ok()?));
+    declared.chain(held).filter_map(known).collect()
+}
+
+/// Checks that every value of a graph is defined before it is read. Its inputs are there from the start, and what is
+/// `given`.
+pub(super) fn check_order<'a>(
+    graph: &'a GraphProto,
+    nodes: &'a [NodeProto],
+    given: impl Iterator<Item = &'a str>,
+) -> Result<()> {
+    let mut defined: HashSet<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();
+    defined.insert("");
+    defined.extend(given);
+    for node in nodes {
+        let name = node::name_of(node);
+        if let Some(missing) = node.input.iter().find(|input| !defined.contains(input.as_str())) {
+            let later = nodes.iter().any(|other| other.output.contains(missing));
+            let why = if later { "comes only after it" } else { "is nowhere defined" };
+            return Err(Error::invalid_node(&name, format!("its input \"{missing}\" {why}")));
+        }
+        for output in &node.output {
+            if !output.is_empty() && !defined.insert(output) {
+                return Err(Error::invalid_node(
+                    &name,
+                    format!("its output \"{output}\" has that name already"),
+                ));
+            }
+        }
+    }
+    match graph.output.iter().find(|output| !defined.contains(output.name.as_str())) {
+        Some(output) => Err(Error::invalid_model(format!("no node computes its output \"{}\"", output.name))),
+        None if graph.output.is_empty() => Err(Error::invalid_model("it has no output")),
+        None => Ok(()),
+    }
+}
+
 /// What the file says of an input or output.
 pub(super) fn value_info(info: &ValueInfoProto) -> ValueInfo {
     let tensor = info.type_.tensor_type();
-    let shape = tensor
-        .shape
-        .dim
-        .iter()
-        .map(|dim| usize::try_from(dim.dim_value()).ok().filter(|&size| size > 0))
-        .collect();
+    let dims = &tensor.shape.dim;
+    let shape =
+        dims.iter().map(|dim| usize::try_from(dim.dim_value()).ok().filter(|&size| size > 0)).collect();
+    let symbol = |name: &str| (!name.is_empty()).then(|| name.to_owned());
+    let symbols = dims.iter().map(|dim| symbol(dim.dim_param())).collect();
     let element_type = match Element::from_onnx(tensor.elem_type) {
         Ok(element) => element.name().to_owned(),
         Err(name) => name,
     };
-    ValueInfo { name: info.name.clone(), shape, element_type }
-}
-
-/// The symbolic names of an input's open dimensions.
-pub(super) fn symbols(info: &ValueInfoProto) -> Vec<String> {
-    info.type_.tensor_type().shape.dim.iter().map(|dim| dim.dim_param().to_owned()).collect()
+    ValueInfo { name: info.name.clone(), shape, symbols, element_type }
 }
 
 /// The nodes so that each comes after those that it reads from, otherwise in the file's order. Nodes of a cycle keep
 /// their places, for [`Parsed::check_order`] to find.
-fn in_order(nodes: Vec<NodeProto>, graph: &GraphProto) -> Vec<NodeProto> {
+pub(super) fn in_order(nodes: Vec<NodeProto>, graph: &GraphProto) -> Vec<NodeProto> {
     let mut made_by: HashMap<&str, usize> = HashMap::new();
     for (index, node) in nodes.iter().enumerate() {
         made_by.extend(node.output.iter().filter(|name| !name.is_empty()).map(|name| (name.as_str(), index)));
@@ -223,23 +225,32 @@ fn in_order(nodes: Vec<NodeProto>, graph: &GraphProto) -> Vec<NodeProto> {
     order.into_iter().filter_map(|index| nodes[index].take()).collect()
 }
 
-/// The nodes of the graph, each call of a function of the file replaced by the function's body.
-fn written_out(model: &ModelProto) -> Result<Vec<NodeProto>> {
+/// The nodes, each call of a function of the file replaced by the function's body, also in the graphs inside of nodes.
+/// `depth` is how many calls the nodes lie in, `count` that of all nodes so far.
+fn written_out(
+    model: &ModelProto,
+    nodes: Vec<NodeProto>,
+    depth: usize,
+    count: &mut usize,
+) -> Result<Vec<NodeProto>> {
     if model.functions.is_empty() {
-        return Ok(model.graph.node.clone());
+        return Ok(nodes);
     }
-    let mut nodes = Vec::new();
-    let mut pending: Vec<(NodeProto, usize)> =
-        model.graph.node.iter().rev().map(|node| (node.clone(), 0)).collect();
+    let mut written = Vec::new();
+    let mut pending: Vec<(NodeProto, usize)> = nodes.into_iter().rev().map(|node| (node, depth)).collect();
     let mut calls = 0;
-    while let Some((call, depth)) = pending.pop() {
+    while let Some((mut call, depth)) = pending.pop() {
         let function = model
             .functions
             .iter()
             .find(|function| function.name == call.op_type && function.domain == call.domain);
         let Some(function) = function else {
-            nodes.push(call);
-            if nodes.len() > MAX_NODES {
+            for graph in bodies::graphs_of(&mut call) {
+                graph.node = written_out(model, std::mem::take(&mut graph.node), depth, count)?;
+            }
+            written.push(call);
+            *count += 1;
+            if *count > MAX_NODES {
                 return Err(Error::invalid_model(format!("it has more than {MAX_NODES} nodes")));
             }
             continue;
@@ -259,35 +270,39 @@ fn written_out(model: &ModelProto) -> Result<Vec<NodeProto>> {
         for (inner, outer) in function.output.iter().zip(&call.output) {
             names.insert(inner, outer.clone());
         }
+        let renamed = |inner: &str| names.get(inner).cloned().unwrap_or_else(|| format!("{inner}/{calls}"));
         let mut body = Vec::with_capacity(function.node.len());
         for inner in &function.node {
             let mut node = inner.clone();
-            let mut renamed = |name: &String| -> String {
-                names.get(name.as_str()).cloned().unwrap_or_else(|| format!("{name}/{calls}"))
-            };
-            node.input = inner.input.iter().map(&mut renamed).collect();
-            node.output = inner.output.iter().map(&mut renamed).collect();
+            bodies::rename(&mut node, &renamed);
             if !inner.name.is_empty() {
                 node.name = format!("{name}/{}", inner.name);
             }
-            node.attribute.retain_mut(|attribute| {
-                if attribute.ref_attr_name.is_empty() {
-                    return true;
-                }
-                let given = call.attribute.iter().chain(&function.attribute_proto);
-                match given.into_iter().find(|given| given.name == attribute.ref_attr_name) {
-                    Some(given) => {
-                        let own = attribute.name.clone();
-                        *attribute = given.clone();
-                        attribute.name = own;
-                        true
-                    }
-                    None => false,
-                }
-            });
+            bind(&mut node, &call, &function.attribute_proto);
             body.push((node, depth + 1));
         }
         pending.extend(body.into_iter().rev());
     }
-    Ok(nodes)
+    Ok(written)
+}
+
+/// Gives the attributes that a function's node takes from its call their values, or the function's own.
+fn bind(node: &mut NodeProto, call: &NodeProto, defaults: &[AttributeProto]) {
+    node.attribute.retain_mut(|attribute| {
+        if attribute.ref_attr_name.is_empty() {
+            return true;
+        }
+        match call.attribute.iter().chain(defaults).find(|given| given.name == attribute.ref_attr_name) {
+            Some(given) => {
+                let own = attribute.name.clone();
+                *attribute = given.clone();
+                attribute.name = own;
+                true
+            }
+            None => false,
+        }
+    });
+    for graph in bodies::graphs_of(node) {
+        graph.node.iter_mut().for_each(|node| bind(node, call, defaults));
+    }
 }

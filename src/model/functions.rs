@@ -28,7 +28,7 @@ functions! {
         neg(), recip(), round(), sign(), sin(), sinh(), sqrt(), tan(), tanh(),
         clamp(low: f32, high: f32), clamp_max(high: f32), clamp_min(low: f32), powf_scalar(exponent: f32),
         powi_scalar(exponent: i32),
-        cumsum(axis: usize), max_dim(axis: usize), mean_dim(axis: usize), min_dim(axis: usize), prod_dim(axis: usize),
+        cumprod(axis: usize), cumsum(axis: usize), max_dim(axis: usize), mean_dim(axis: usize), min_dim(axis: usize), prod_dim(axis: usize),
         sum_dim(axis: usize), detach(), inner();
     Float => Int:
         argmax(axis: usize), argmin(axis: usize), argsort(axis: usize), argsort_descending(axis: usize), int();
@@ -38,9 +38,10 @@ functions! {
     Int => Int:
         abs(), neg(), sign(), clamp(low: i64, high: i64), clamp_max(high: i64), clamp_min(low: i64),
         remainder_scalar(divisor: i64),
-        cumsum(axis: usize), max_dim(axis: usize), min_dim(axis: usize), prod_dim(axis: usize), sum_dim(axis: usize);
+        cumprod(axis: usize), cumsum(axis: usize), max_dim(axis: usize), min_dim(axis: usize), prod_dim(axis: usize),
+        sum_dim(axis: usize);
     Int => Float: float();
-    Int => Bool: lower_elem(than: i64), not_equal_elem(to: i64);
+    Int => Bool: greater_equal_elem(than: i64), lower_elem(than: i64), not_equal_elem(to: i64);
     Bool => Bool: bool_not();
     Bool => Float: float();
     Bool => Int: int();
@@ -127,6 +128,13 @@ impl Ranked<Float> {
 
     /// `fill` where `mask`, of the same rank, holds.
     pub(crate) fn mask_fill(self, mask: Ranked<Bool>, fill: f32) -> Self {
+        zip_ranked!(self, mask, (x, mask) => x.mask_fill(mask, fill))
+    }
+}
+
+impl Ranked<Int> {
+    /// `fill` where `mask`, of the same rank, holds.
+    pub(crate) fn mask_fill(self, mask: Ranked<Bool>, fill: i64) -> Self {
         zip_ranked!(self, mask, (x, mask) => x.mask_fill(mask, fill))
     }
 }

@@ -9,9 +9,9 @@ use burn::tensor::Float;
 use onnx_ir::NodeProto;
 
 use super::{
-    NodeInfo,
+    NodeInfo, bodies,
     element::{self, Element},
-    file::{ModelFile, Parsed},
+    file::{self, ModelFile, Parsed},
     node::{self, Node},
     operators::{self, Inputs, Kernel},
     prepare,
@@ -61,18 +61,18 @@ pub(super) struct Graph {
 }
 
 impl Graph {
+    /// A graph without nodes.
+    pub fn empty(device: &burn::tensor::Device) -> Self {
+        Self { device: device.clone(), steps: Vec::new(), constants: Vec::new(), slots: HashMap::new() }
+    }
+
     /// Reads the file's nodes and weights; constants are folded and batch normalisation is folded into convolutions.
     /// Everything lies on the host.
     pub fn read(file: &ModelFile<'_>, parsed: &Parsed, device: &Device) -> Result<Self> {
         parsed.check_order()?;
-        check_operators(parsed)?;
+        check_operators(&parsed.nodes)?;
         let host = burn::tensor::Device::flex();
-        let mut graph = Self {
-            device: device.burn().clone(),
-            steps: Vec::with_capacity(parsed.nodes.len()),
-            constants: Vec::new(),
-            slots: HashMap::new(),
-        };
+        let mut graph = Self::empty(device.burn());
         for tensor in &parsed.graph().initializer {
             let fault = |reason: String| parsed.weight_error(tensor, reason);
             let data = element::read(tensor, file.external).map_err(fault)?;
@@ -81,23 +81,38 @@ impl Graph {
             let slot = graph.slot(&tensor.name);
             graph.constants[slot] = value.into();
         }
-        let mut types = parsed.types();
-        for proto in &parsed.nodes {
+        graph.add(&parsed.nodes, parsed.opset, parsed.types())?;
+        let ends: HashSet<Slot> = parsed
+            .graph()
+            .output
+            .iter()
+            .filter_map(|output| graph.slots.get(&output.name).copied())
+            .collect();
+        prepare::fold_batch_normalization(&mut graph, &ends);
+        Ok(graph)
+    }
+
+    /// Adds nodes in their order, with the element types of the values that they read as far as they are known, and
+    /// computes what follows from constants alone.
+    pub fn add(
+        &mut self,
+        nodes: &[NodeProto],
+        opset: i64,
+        mut types: HashMap<String, Element>,
+    ) -> Result<()> {
+        for proto in nodes {
             let name = node::name_of(proto);
             let operator = node::operator_of(proto);
-            let node = Node {
-                proto,
-                opset: parsed.opset,
-                types: proto.input.iter().map(|input| types.get(input).copied()).collect(),
-            };
+            let types_of = proto.input.iter().map(|input| types.get(input).copied()).collect();
+            let node = Node { proto, opset, types: types_of };
             let kernel =
                 operators::plan(&operator, &node).map_err(|reason| unsupported(&name, &operator, reason))?;
             infer_types(&node, &mut types);
-            let inputs =
-                proto.input.iter().map(|name| (!name.is_empty()).then(|| graph.slot(name))).collect();
-            let outputs =
-                proto.output.iter().map(|name| (!name.is_empty()).then(|| graph.slot(name))).collect();
-            graph.steps.push(Step {
+            let mut slots = |names: &[String]| {
+                names.iter().map(|name| (!name.is_empty()).then(|| self.slot(name))).collect()
+            };
+            let (inputs, outputs) = (slots(&proto.input), slots(&proto.output));
+            self.steps.push(Step {
                 names: vec![name],
                 operator,
                 proto: proto.clone(),
@@ -107,15 +122,7 @@ impl Graph {
                 dead_after: Vec::new(),
             });
         }
-        graph.fold_constants()?;
-        let ends: HashSet<Slot> = parsed
-            .graph()
-            .output
-            .iter()
-            .filter_map(|output| graph.slots.get(&output.name).copied())
-            .collect();
-        prepare::fold_batch_normalization(&mut graph, &ends);
-        Ok(graph)
+        self.fold_constants()
     }
 
     /// The slot of the value called `name`.
@@ -207,6 +214,17 @@ impl Graph {
         &self,
         given: impl IntoIterator<Item = (Slot, Value)>,
         wanted: &[Slot],
+        visit: impl FnMut(&Step, &[Value]),
+    ) -> Result<Vec<Value>> {
+        self.run_on(&self.device, given, wanted, visit)
+    }
+
+    /// Like [`Graph::run`] on another device, where the graph is a part of one that runs there.
+    pub fn run_on(
+        &self,
+        device: &burn::tensor::Device,
+        given: impl IntoIterator<Item = (Slot, Value)>,
+        wanted: &[Slot],
         mut visit: impl FnMut(&Step, &[Value]),
     ) -> Result<Vec<Value>> {
         let mut values: Vec<Option<Value>> = vec![None; self.constants.len()];
@@ -216,7 +234,7 @@ impl Graph {
             fixed.insert(slot);
         }
         for step in &self.steps {
-            let outputs = self.advance(step, &values)?;
+            let outputs = self.advance_on(device, step, &values)?;
             visit(step, &outputs);
             for (slot, value) in step.outputs.iter().zip(outputs) {
                 if let Some(slot) = slot.filter(|slot| !fixed.contains(slot)) {
@@ -242,10 +260,19 @@ impl Graph {
 
     /// One step on the values so far.
     pub fn advance(&self, step: &Step, values: &[Option<Value>]) -> Result<Vec<Value>> {
+        self.advance_on(&self.device, step, values)
+    }
+
+    fn advance_on(
+        &self,
+        device: &burn::tensor::Device,
+        step: &Step,
+        values: &[Option<Value>],
+    ) -> Result<Vec<Value>> {
         step.run(
             |slot| values[slot].as_ref().or(self.constants[slot].value.as_ref()),
-            |slot| self.copy(slot),
-            &self.device,
+            |slot| self.copy(slot, device),
+            device,
         )
     }
 
@@ -260,9 +287,10 @@ impl Graph {
         self.constants[slot].value.as_ref()
     }
 
-    fn copy(&self, slot: Slot) -> Option<&Value> {
+    /// The copy of a constant on the device that the graph runs on, which is the same on every run.
+    fn copy(&self, slot: Slot, device: &burn::tensor::Device) -> Option<&Value> {
         let constant = &self.constants[slot];
-        constant.copy.get_or_init(|| constant.value.as_ref()?.uploaded(&self.device)).as_ref()
+        constant.copy.get_or_init(|| constant.value.as_ref()?.uploaded(device)).as_ref()
     }
 
     pub fn nodes(&self) -> Vec<NodeInfo> {
@@ -322,8 +350,8 @@ pub(super) fn leaf(value: Ranked<Float>) -> Ranked<Float> {
     map_ranked!(value, x => x.inner().autodiff().require_grad())
 }
 
-fn check_operators(parsed: &Parsed) -> Result<()> {
-    for proto in &parsed.nodes {
+pub(super) fn check_operators(nodes: &[NodeProto]) -> Result<()> {
+    for proto in nodes {
         let operator = node::operator_of(proto);
         if operators::SUPPORTED.contains(&operator.as_str()) {
             continue;
@@ -340,6 +368,16 @@ fn infer_types(node: &Node, types: &mut HashMap<String, Element>) {
     let attribute = |name: &str| {
         i32::try_from(node.int(name, 0).unwrap_or(0)).ok().and_then(|n| Element::from_onnx(n).ok())
     };
+    if let Some(branch) = bodies::graph(node.proto, "then_branch") {
+        let known = file::declared_types(branch);
+        let ends = node.proto.output.iter().zip(&branch.output);
+        for (output, inner) in ends {
+            if let Some(&element) = known.get(&inner.name) {
+                types.entry(output.clone()).or_insert(element);
+            }
+        }
+        return;
+    }
     let first = match node.proto.op_type.as_str() {
         "Cast" => attribute("to"),
         "CastLike" => node.element(1),
@@ -347,10 +385,17 @@ fn infer_types(node: &Node, types: &mut HashMap<String, Element>) {
         "DynamicQuantizeLinear" => Some(Element::U8),
         "QLinearConv" | "QLinearMatMul" => node.element(7),
         "Where" => node.element(1),
+        "OneHot" => node.element(2),
+        "Constant" | "ConstantOfShape" => {
+            let held = bodies::value(node.proto).map_or(1, |tensor| tensor.data_type);
+            Element::from_onnx(held).ok()
+        }
         "Shape" | "Size" | "ArgMax" | "ArgMin" | "NonZero" | "NonMaxSuppression" => Some(Element::I64),
         "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "And" | "Or" | "Xor" | "Not"
         | "IsNaN" | "IsInf" => Some(Element::Bool),
         "DequantizeLinear" => Some(Element::F32),
+        // Their first inputs say how often they run.
+        "Loop" | "Scan" => None,
         _ => node.element(0),
     };
     if let (Some(output), Some(element)) = (node.proto.output.first(), first) {

@@ -6,6 +6,7 @@
 //! be computed.
 
 pub(crate) mod backward;
+mod bodies;
 mod cpu;
 mod element;
 mod file;
@@ -59,6 +60,8 @@ pub struct ValueInfo {
     pub name: String,
     /// Sizes of the dimensions; the first is the batch.
     pub shape: Vec<Option<usize>>,
+    /// The names that the file gives to dimensions, in the places of `shape`: "batch", "height".
+    pub symbols: Vec<Option<String>>,
     /// The type of the elements, as ONNX calls it.
     pub element_type: String,
 }
@@ -306,7 +309,13 @@ impl Model {
                 first.keep_only(&[same], &[]);
                 first.upload();
                 before = Some((first, same));
-                (slot, ValueInfo { name: at.clone(), shape: Vec::new(), element_type: "float32".into() })
+                let info = ValueInfo {
+                    name: at.clone(),
+                    shape: Vec::new(),
+                    symbols: Vec::new(),
+                    element_type: "float32".into(),
+                };
+                (slot, info)
             }
         };
         graph.keep_only(&[output], &[source]);
@@ -417,6 +426,7 @@ impl Model {
             return Err(Error::invalid_model("the explained node holds one number, without a batch"));
         }
         shape[0] = None;
+        self.info.input.symbols = vec![None; shape.len()];
         self.info.input.shape = shape;
         Ok(())
     }
@@ -550,13 +560,7 @@ impl Model {
     pub fn with_inputs(&self, values: BTreeMap<String, HostValue>) -> Result<Self> {
         let mut model = self.clone();
         for (name, value) in values {
-            let (slot, info) = self.inputs.iter().find(|(_, info)| info.name == name).ok_or_else(|| {
-                let known: Vec<&str> = self.inputs.iter().map(|(_, info)| info.name.as_str()).collect();
-                Error::InputInvalid(format!(
-                    "There is no input \"{name}\"; the model has {}.",
-                    known.join(", ")
-                ))
-            })?;
+            let (slot, info) = named(&self.inputs, &name)?;
             if *slot == self.source {
                 return Err(Error::InputInvalid(format!("Input \"{name}\" is the explained one.")));
             }
@@ -942,16 +946,22 @@ fn infos(inputs: &[(Slot, ValueInfo)]) -> Vec<ValueInfo> {
     inputs.iter().map(|(_, info)| info.clone()).collect()
 }
 
+/// The input called `name`.
+fn named<'i>(inputs: &'i [(Slot, ValueInfo)], name: &str) -> Result<&'i (Slot, ValueInfo)> {
+    inputs.iter().find(|(_, info)| info.name == name).ok_or_else(|| {
+        let known: Vec<&str> = inputs.iter().map(|(_, info)| info.name.as_str()).collect();
+        Error::InputInvalid(format!("There is no input \"{name}\"; the model has {}.", known.join(", ")))
+    })
+}
+
 /// The inputs that have no value in the file, with the sizes that the caller gives them.
 fn inputs(parsed: &Parsed, graph: &mut Graph, options: &ModelOptions) -> Result<Vec<(Slot, ValueInfo)>> {
     let mut inputs = Vec::new();
     for proto in parsed.inputs() {
         let mut info = file::value_info(proto);
-        let symbols = file::symbols(proto);
-        for (axis, size) in info.shape.iter_mut().enumerate() {
+        for (axis, (size, symbol)) in info.shape.iter_mut().zip(&info.symbols).enumerate() {
             let placed = options.sizes.get(&format!("{}:{axis}", info.name));
-            let named =
-                symbols.get(axis).filter(|name| !name.is_empty()).and_then(|name| options.sizes.get(name));
+            let named = symbol.as_ref().and_then(|name| options.sizes.get(name));
             if let Some(&given) = placed.or(named) {
                 *size = Some(given);
             }
@@ -1035,7 +1045,9 @@ fn misshapen(shape: &[usize], info: &ValueInfo) -> Error {
 }
 
 fn written_shape(info: &ValueInfo) -> String {
-    let sizes = info.shape.iter().skip(1).map(|size| size.map_or("any".into(), |size| size.to_string()));
+    let open = |symbol: &Option<String>| symbol.clone().unwrap_or_else(|| "any".into());
+    let sizes = info.shape.iter().zip(&info.symbols).skip(1);
+    let sizes = sizes.map(|(size, symbol)| size.map_or_else(|| open(symbol), |size| size.to_string()));
     let shape = std::iter::once("batch".to_owned()).chain(sizes).collect::<Vec<_>>().join(", ");
     format!("[{shape}]")
 }

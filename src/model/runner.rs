@@ -6,10 +6,11 @@ use super::{
     HostValue, ModelFile, ValueInfo, check_dims,
     file::{self, Parsed},
     graph::{Graph, Slot},
+    named,
 };
 use crate::{Device, Error, Result};
 
-/// A graph that is run as it is: every input in, every output out. The conformance tests use it.
+/// A graph that is run as it is: every input in, every output out.
 pub struct Runner {
     graph: Graph,
     inputs: Vec<(Slot, ValueInfo)>,
@@ -24,12 +25,8 @@ impl Runner {
     pub fn load(file: &ModelFile<'_>, device: &Device) -> Result<Self> {
         let parsed = Parsed::read(file.bytes)?;
         let mut graph = Graph::read(file, &parsed, device)?;
-        let inputs: Vec<(Slot, ValueInfo)> = parsed
-            .graph()
-            .input
-            .iter()
-            .map(|input| (graph.slot(&input.name), file::value_info(input)))
-            .collect();
+        let inputs: Vec<(Slot, ValueInfo)> =
+            parsed.inputs().map(|input| (graph.slot(&input.name), file::value_info(input))).collect();
         let outputs: Vec<(Slot, String)> = parsed
             .graph()
             .output
@@ -41,7 +38,7 @@ impl Runner {
         Ok(Self { graph, inputs, outputs })
     }
 
-    /// The inputs, in the file's order.
+    /// The inputs that have no value in the file, in its order.
     pub fn inputs(&self) -> Vec<ValueInfo> {
         self.inputs.iter().map(|(_, info)| info.clone()).collect()
     }
@@ -49,19 +46,21 @@ impl Runner {
     /// Computes every output, in the file's order.
     ///
     /// # Errors
-    /// [`Error::InputInvalid`] for an unknown name, [`Error::ModelInvalid`] where a node cannot compute.
+    /// [`Error::InputInvalid`] for an unknown name and for an input without a value, [`Error::InputShape`],
+    /// [`Error::ModelInvalid`] where a node cannot compute.
     pub async fn run(&self, values: BTreeMap<String, HostValue>) -> Result<Vec<(String, HostValue)>> {
         let mut given = Vec::with_capacity(values.len());
         for (name, value) in values {
-            let (slot, info) = self
-                .inputs
-                .iter()
-                .find(|(_, info)| info.name == name)
-                .ok_or_else(|| Error::InputInvalid(format!("There is no input \"{name}\".")))?;
+            let (slot, info) = named(&self.inputs, &name)?;
             if !info.shape.is_empty() {
                 check_dims(value.shape(), info)?;
             }
             given.push((*slot, value.upload(&name, &self.graph.device)?));
+        }
+        let is_given = |slot: Slot| given.iter().any(|(other, _)| *other == slot);
+        let is_read = |slot: Slot| self.graph.steps.iter().any(|step| step.inputs.contains(&Some(slot)));
+        if let Some((_, info)) = self.inputs.iter().find(|(slot, _)| !is_given(*slot) && is_read(*slot)) {
+            return Err(Error::InputInvalid(format!("The input \"{}\" has no value.", info.name)));
         }
         let wanted: Vec<Slot> = self.outputs.iter().map(|(slot, _)| *slot).collect();
         let found = self.graph.run(given, &wanted, |_, _| ())?;

@@ -92,7 +92,7 @@ pub(super) fn tensor_from_js(tensor: &JsValue) -> JsResult<HostTensor> {
 }
 
 /// Values of a model's inputs, by name: whole numbers as an `Int32Array` or a `BigInt64Array`, real ones as a
-/// `Float32Array`.
+/// `Float32Array`, truth values as a `Uint8Array`.
 pub(super) fn values_from_js(inputs: &JsValue) -> JsResult<BTreeMap<String, HostValue>> {
     let mut values = BTreeMap::new();
     for name in Object::keys(&Object::from(inputs.clone())) {
@@ -107,17 +107,46 @@ pub(super) fn values_from_js(inputs: &JsValue) -> JsResult<BTreeMap<String, Host
             HostValue::Int { data: data.to_vec().into_iter().map(i64::from).collect(), shape }
         } else if let Some(data) = data.dyn_ref::<BigInt64Array>() {
             HostValue::Int { data: data.to_vec(), shape }
+        } else if let Some(data) = data.dyn_ref::<Uint8Array>() {
+            HostValue::Bool { data: data.to_vec().into_iter().map(|value| value != 0).collect(), shape }
         } else {
-            return Err(invalid("An input's data must be a Float32Array, an Int32Array or a BigInt64Array."));
+            return Err(invalid(
+                "An input's data must be a Float32Array, an Int32Array, a BigInt64Array, or, for truth values, a \
+                 Uint8Array.",
+            ));
         };
         values.insert(name, value);
     }
     Ok(values)
 }
 
-fn floats(data: &[f32], shape: &[usize]) -> JsResult<Object> {
+/// A graph's outputs, by name. Whole numbers have 32 bits in the engine, whatever the file calls them.
+pub(super) fn values_to_js(values: Vec<(String, HostValue)>) -> JsResult {
     let object = Object::new();
-    Reflect::set(&object, &"data".into(), &Float32Array::from(data))?;
+    for (name, value) in values {
+        let data: JsValue = match &value {
+            HostValue::Float { data, .. } => Float32Array::from(&data[..]).into(),
+            HostValue::Int { data, .. } => {
+                let low = |&value: &i64| value.clamp(i32::MIN.into(), i32::MAX.into()) as i32;
+                Int32Array::from(&data.iter().map(low).collect::<Vec<_>>()[..]).into()
+            }
+            HostValue::Bool { data, .. } => {
+                Uint8Array::from(&data.iter().map(|&value| u8::from(value)).collect::<Vec<_>>()[..]).into()
+            }
+        };
+        let shaped: JsValue = shaped(&data, value.shape())?.into();
+        Reflect::set(&object, &name.into(), &shaped)?;
+    }
+    Ok(object.into())
+}
+
+fn floats(data: &[f32], shape: &[usize]) -> JsResult<Object> {
+    shaped(&Float32Array::from(data), shape)
+}
+
+fn shaped(data: &JsValue, shape: &[usize]) -> JsResult<Object> {
+    let object = Object::new();
+    Reflect::set(&object, &"data".into(), data)?;
     let shape: Array = shape.iter().map(|&size| JsValue::from_f64(size as f64)).collect();
     Reflect::set(&object, &"shape".into(), &shape)?;
     Ok(object)

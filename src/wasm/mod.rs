@@ -18,7 +18,7 @@ use crate::{
     Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, Preprocessing, Progress,
     attribution::registry,
     input::preprocessing::labels_from_config,
-    model::{self, ModelFile},
+    model::{self, ModelFile, Runner},
     render::ColourMap,
 };
 use convert::{OwnedInput, from_js, js_error, tensor_from_js, tensor_to_js, to_js};
@@ -73,6 +73,26 @@ impl Engine {
     #[wasm_bindgen(unchecked_return_type = "ModelReport")]
     pub fn inspect(&self, onnx: Vec<u8>) -> JsResult {
         to_js(&model::inspect(&onnx).map_err(js_error)?)
+    }
+
+    /// Runs an ONNX graph as it is: a value for each of its inputs gives each of its outputs.
+    #[wasm_bindgen(unchecked_return_type = "Record<string, GraphOutput>")]
+    pub async fn run(
+        &self,
+        onnx: Vec<u8>,
+        #[wasm_bindgen(unchecked_param_type = "Record<string, ModelInput>")] inputs: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "Pick<ModelOptions, \"external\">")] options: JsValue,
+    ) -> JsResult {
+        let inputs = convert::values_from_js(&inputs)?;
+        let options = types::ModelOptions::from_js(options)?;
+        let load = || {
+            let external = options.external()?;
+            let external =
+                |location: &str, offset: u64, length: Option<u64>| external.read(location, offset, length);
+            Runner::load(&ModelFile { bytes: &onnx, external: Some(&external) }, &self.device)
+        };
+        let outputs = load().map_err(js_error)?.run(inputs).await.map_err(js_error)?;
+        convert::values_to_js(outputs)
     }
 
     /// Loads an ONNX classifier.

@@ -23,9 +23,15 @@ export type WasmInput =
     /** The inputs that `withInputs` has set, for a model that is explained at a node. */
     | null;
 
-/** A value of an input that is not explained. */
+/** A value of an input: real numbers, whole numbers, or truth values as 0 and 1; last dimension fastest. */
 export interface ModelInput {
-    data: Float32Array | Int32Array | BigInt64Array;
+    data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+    shape: number[];
+}
+
+/** An output of a graph: real numbers, whole numbers, or truth values as 0 and 1; last dimension fastest. */
+export interface GraphOutput {
+    data: Float32Array | Int32Array | Uint8Array;
     shape: number[];
 }
 

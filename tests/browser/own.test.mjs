@@ -67,8 +67,8 @@ test("a network that is dropped with its preprocessing is reported on", async ()
   assert.equal(await text("own-dialog").then((all) => all.includes("tiny.onnx")), true);
   assert.match(await text("own-privacy"), /Nothing leaves the browser/);
   assert.match(await text("own-fact-made"), /^adversight tests; opset \d+, IR \d+$/);
-  assert.match(await text("own-fact-inputs"), /any × 3 × 32 × 32 \(float32\)/);
-  assert.match(await text("own-fact-outputs"), /any × 10 \(float32\)/);
+  assert.match(await text("own-fact-inputs"), /batch × 3 × 32 × 32 \(float32\)/);
+  assert.match(await text("own-fact-outputs"), /batch × 10 \(float32\)/);
   assert.match(await text("own-fact-size"), /^[\d,]+ parameters in \d+ nodes, [\d.]+ kB of weights$/);
   assert.match(await text("own-operators"), /Conv \d/);
   assert.equal(await at("own-unsupported").count(), 0);
@@ -223,7 +223,7 @@ async function withAnyWeights(name) {
 test("of several outputs one is chosen", async () => {
   await withAnyWeights("heads_kind");
   const heads = await at("own-output").locator("option").allTextContents();
-  assert.deepEqual(heads, ["kind: any × 7", "age: any × 3"]);
+  assert.deepEqual(heads, ["kind: batch × 7", "age: batch × 3"]);
   await drop([file("ages.txt", "young\nmiddle\nold", "text/plain")]);
   await until(
     async () => (await text("own-list")).includes("not used"),

@@ -12,6 +12,9 @@ const folders = {
   package: here("../../pkg/dist/"),
   fixtures: here("../fixtures/"),
   page: here("page/"),
+  // ONNX's own tests, where they have been fetched.
+  onnx: process.env.ADVERSIGHT_ONNX_TESTS,
+  "onnx-newest": process.env.ADVERSIGHT_ONNX_NEWEST_TESTS,
 };
 const types = {
   ".css": "text/css",

@@ -2,7 +2,9 @@
 //! accepts.
 
 use adversight::model::HostValue;
-use onnx_ir::{AttributeProto, AttributeType, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use onnx_ir::{
+    AttributeProto, AttributeType, GraphProto, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto,
+};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
@@ -43,6 +45,36 @@ pub fn texts(name: &str, list: &[&str]) -> AttributeProto {
 
 fn tensor_of(name: &str, tensor: TensorProto) -> AttributeProto {
     AttributeProto { t: Some(tensor).into(), ..attribute(name, AttributeType::TENSOR) }
+}
+
+/// A graph inside of a node, whose values are all real unless they are the numbers or conditions of a loop.
+pub fn body(
+    name: &str,
+    inputs: &[&str],
+    nodes: &[(&str, &[&str], &str)],
+    outputs: &[&str],
+) -> AttributeProto {
+    let element = |name: &str| match name {
+        "number" => INT64,
+        "goes on" | "still" => BOOL,
+        _ => FLOAT,
+    };
+    let declare = |names: &[&str]| names.iter().map(|name| declared(name, element(name), None)).collect();
+    let nodes = nodes.iter().map(|(operator, inputs, output)| NodeProto {
+        name: format!("inner {operator}"),
+        op_type: (*operator).into(),
+        input: inputs.iter().map(|&name| name.to_owned()).collect(),
+        output: vec![(*output).into()],
+        ..Default::default()
+    });
+    let graph = GraphProto {
+        name: name.into(),
+        node: nodes.collect(),
+        input: declare(inputs),
+        output: declare(outputs),
+        ..Default::default()
+    };
+    AttributeProto { g: Some(graph).into(), ..attribute(name, AttributeType::GRAPH) }
 }
 
 /// A weight of the file.
@@ -678,7 +710,8 @@ fn reductions(draw: &mut Draw) -> Vec<Case> {
     let flags = [int("exclusive", i64::from(draw.coin())), int("reverse", i64::from(draw.coin()))];
     let mut long = dims.clone();
     long[rank - 1] = 3;
-    cases.push(case("CumSum", vec![draw.real(&long), whole(&[-1], &[])]).with(flags).wrt(&[0]));
+    cases.push(case("CumSum", vec![draw.real(&long), whole(&[-1], &[])]).with(flags.clone()).wrt(&[0]));
+    cases.push(case("CumProd", vec![draw.real(&long), whole(&[-1], &[])]).with(flags).opset(26).wrt(&[0]));
     let axis = draw.axis(rank);
     let size = dims[if axis < 0 { axis + rank as i64 } else { axis } as usize];
     let attributes = [int("axis", axis), int("largest", i64::from(draw.coin()))];
@@ -962,10 +995,166 @@ fn sequences(draw: &mut Draw) -> Vec<Case> {
     cases
 }
 
+/// Attention, and what goes with it.
+fn attention(draw: &mut Draw) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for flat in [false, true] {
+        let (batch, keys, queries, each, past) =
+            (draw.size(1, 2), draw.size(2, 3), draw.size(1, 3), draw.size(1, 2), draw.size(1, 2));
+        let (heads, size, wide) = (2 * each, 2, 3);
+        let shaped = |heads: usize, length: usize, size: usize| match flat {
+            true => vec![batch, length, heads * size],
+            false => vec![batch, heads, length, size],
+        };
+        let mut attributes = vec![
+            int("is_causal", i64::from(draw.coin())),
+            float("softcap", draw.of(&[0.0, 2.0])),
+            int("qk_matmul_output_mode", draw.of(&[0, 1, 3])),
+            int("left_window_size", draw.of(&[-1, 3])),
+        ];
+        if flat {
+            attributes.extend([int("q_num_heads", heads as i64), int("kv_num_heads", each as i64)]);
+        }
+        let inputs = vec![
+            Some(draw.real(&shaped(heads, queries, size))),
+            Some(draw.real(&shaped(each, keys, size))),
+            Some(draw.real(&shaped(each, keys, wide))),
+            Some(draw.real(&[heads, queries, past + keys])),
+            Some(draw.real(&[batch, each, past, size])),
+            Some(draw.real(&[batch, each, past, wide])),
+        ];
+        let all = sparse("Attention", inputs.clone()).with(attributes.clone()).opset(25).outputs(4, 0);
+        cases.push(all.wrt(&[0, 1, 2, 3, 4, 5]));
+        // The samples are of different lengths, and a mask says which keys take part.
+        let lengths: Vec<i64> = (0..batch).map(|_| draw.size(queries.min(keys), keys) as i64).collect();
+        let first = inputs[..3].iter().cloned();
+        let rest = [Some(draw.truth(&[queries, keys])), None, None, Some(list(&lengths))];
+        let case = sparse("Attention", first.chain(rest).collect()).with(attributes).opset(25);
+        cases.push(case.outputs(4, 3).wrt(&[0, 1]));
+    }
+    for interleaved in [0, 1] {
+        let (batch, length, heads, turned) = (draw.size(1, 2), draw.size(1, 3), 2, 4);
+        let attributes = [int("interleaved", interleaved), int("rotary_embedding_dim", turned as i64)];
+        let inputs = vec![
+            draw.real(&[batch, heads, length, turned + 1]),
+            draw.real(&[5, turned / 2]),
+            draw.real(&[5, turned / 2]),
+            draw.whole(&[batch, length], 0, 4),
+        ];
+        cases.push(case("RotaryEmbedding", inputs).with(attributes).opset(23).wrt(&[0, 1, 2]));
+        let inputs = vec![
+            draw.real(&[batch, length, heads * turned]),
+            draw.real(&[batch, length, turned / 2]),
+            draw.real(&[batch, length, turned / 2]),
+        ];
+        let attributes = [int("interleaved", interleaved), int("num_heads", heads as i64)];
+        cases.push(case("RotaryEmbedding", inputs).with(attributes).opset(23).wrt(&[0, 1, 2]));
+    }
+    for (mode, starts) in [("linear", [0, 2]), ("circular", [3, 1])] {
+        let inputs = vec![draw.real(&[2, 1, 4, 2]), draw.real(&[2, 1, 2, 2]), list(&starts)];
+        cases.push(case("TensorScatter", inputs).with([text("mode", mode)]).opset(24).wrt(&[0, 1]));
+    }
+    for (rule, gated, delta) in [
+        ("linear", false, false),
+        ("gated", true, false),
+        ("delta", false, true),
+        ("gated_delta", true, true),
+    ] {
+        let (batch, length, each, key, value) = (draw.size(1, 2), draw.size(1, 3), draw.size(1, 2), 2, 3);
+        let decays = draw.of(&[each, each * key]);
+        let inputs = vec![
+            Some(draw.real(&[batch, length, 2 * each * key])),
+            Some(draw.real(&[batch, length, each * key])),
+            Some(draw.real(&[batch, length, each * value])),
+            Some(draw.real(&[batch, each, key, value])),
+            gated.then(|| draw.real(&[batch, length, decays])),
+            delta.then(|| draw.within(&[batch, length, each], 0.0, 1.0)),
+        ];
+        let there: Vec<usize> = (1..6).filter(|&index| inputs[index].is_some()).collect();
+        let heads = [int("q_num_heads", 2 * each as i64), int("kv_num_heads", each as i64)];
+        let all = sparse("LinearAttention", inputs).with(heads).with([text("update_rule", rule)]).opset(27);
+        // The state does not depend on the query.
+        cases.push(all.clone().outputs(2, 1).wrt(&there));
+        cases.push(all.outputs(2, 0).wrt(&[&[0], &there[..]].concat()));
+    }
+    let (batch, channels, length, reach) =
+        (draw.size(1, 2), draw.size(1, 3), draw.size(1, 3), draw.size(2, 3));
+    let inputs = vec![
+        draw.real(&[batch, channels, length]),
+        draw.real(&[channels, 1, reach]),
+        draw.real(&[channels]),
+        draw.real(&[batch, channels, reach - 1]),
+    ];
+    let activation = text("activation", draw.of(&["none", "silu"]));
+    let convolution = case("CausalConvWithState", inputs).with([activation]).opset(27);
+    cases.push(convolution.outputs(2, 0).wrt(&[0, 1, 2, 3]));
+    let dims = draw.any_dims(4);
+    let inputs = vec![draw.real(&dims), draw.real(&dims)];
+    cases.push(case("SwiGLU", inputs).with([float("alpha", 1.3)]).opset(28).wrt(&[0, 1]));
+    cases
+}
+
+/// Nodes with graphs inside; the last inputs of some are values around them that these read.
+fn control(draw: &mut Draw) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let truth = |data: bool| HostValue::Bool { data: vec![data], shape: Vec::new() };
+    for condition in [true, false] {
+        let branches = [
+            body("then_branch", &[], &[("Tanh", &["in1"], "t"), ("Mul", &["t", "in2"], "then")], &["then"]),
+            body("else_branch", &[], &[("Add", &["in1", "in2"], "else")], &["else"]),
+        ];
+        let dims = draw.any_dims(3);
+        let inputs = vec![truth(condition), draw.real(&dims), draw.real(&dims)];
+        cases.push(case("If", inputs).with(branches).opset(25).wrt(&[1, 2]));
+    }
+    for read in [0, 1] {
+        let nodes: &[(&str, &[&str], &str)] = &[
+            ("Mul", &["x", "in3"], "scaled"),
+            ("Tanh", &["scaled"], "next"),
+            ("Neg", &["next"], "seen"),
+            ("Identity", &["goes on"], "still"),
+        ];
+        let body = body("body", &["number", "goes on", "x"], nodes, &["still", "next", "seen"]);
+        let dims = draw.any_dims(2);
+        let count = whole(&[draw.size(1, 3) as i64], &[]);
+        let inputs = vec![count, truth(true), draw.real(&dims), draw.real(&dims)];
+        cases.push(case("Loop", inputs).with([body]).opset(25).outputs(2, read).wrt(&[2, 3]));
+        let nodes: &[(&str, &[&str], &str)] = &[
+            ("Mul", &["state", "row"], "product"),
+            ("Add", &["product", "in2"], "next"),
+            ("Sin", &["next"], "seen"),
+        ];
+        let body = self::body("body", &["state", "row"], nodes, &["next", "seen"]);
+        let (length, width) = (draw.size(1, 3), draw.size(1, 2));
+        let inputs = vec![draw.real(&[width]), draw.real(&[width, length]), draw.real(&[width])];
+        let attributes = [
+            int("num_scan_inputs", 1),
+            ints("scan_input_axes", &[1]),
+            ints("scan_input_directions", &[i64::from(draw.coin())]),
+            ints("scan_output_axes", &[draw.of(&[0, 1, -1])]),
+            ints("scan_output_directions", &[i64::from(draw.coin())]),
+        ];
+        let scan = case("Scan", inputs).with([body]).with(attributes).opset(25);
+        cases.push(scan.outputs(2, read).wrt(&[0, 1, 2]));
+    }
+    cases
+}
+
 /// Random cases of every operator that the engine has.
 pub fn cases(draw: &mut Draw) -> Vec<Case> {
-    let families =
-        [functions, arithmetic, linear, windows, normalizations, reductions, shapes, pictures, sequences];
+    let families = [
+        functions,
+        arithmetic,
+        linear,
+        windows,
+        normalizations,
+        reductions,
+        shapes,
+        pictures,
+        sequences,
+        attention,
+        control,
+    ];
     families.into_iter().flat_map(|family| family(draw)).collect()
 }
 

@@ -18,6 +18,7 @@ const advice: Record<ErrorCode, { title: string; remedy?: Remedy }> = {
   model_unsupported: { title: "This network needs something that is not supported yet." },
   model_too_large: { title: "This network is too large for the GPU." },
   model_invalid: { title: "This network contradicts itself." },
+  model_too_large: { title: "This network is too large for the device." },
   input_invalid: { title: "This is not a picture that can be used." },
   input_shape: { title: "The network does not take an input of this shape." },
   input_too_large: { title: "This picture is too large." },

@@ -7,6 +7,7 @@ import { channelsLast, classesOf, openAxes, pictureAxes, pictureInputs, shapeTex
 const value = (shape: (number | null)[], elementType = "float32", name = "x") => ({
   name,
   shape,
+  symbols: shape.map((): string | null => null),
   elementType,
 });
 
@@ -41,5 +42,13 @@ test("the batch is never an open size, and classes are what an output holds for 
   assert.equal(classesOf(value([null, 1000])), 1000);
   assert.equal(classesOf(value([null, 10, 1, 1])), 10);
   assert.equal(classesOf(value([null, null])), null);
-  assert.equal(shapeText([null, 3, 8]), "any × 3 × 8");
+});
+
+test("a shape is written with the names that the file gives to open sizes", () => {
+  assert.equal(shapeText(value([])), "a single value");
+  assert.equal(shapeText(value([null, 3, 8])), "any × 3 × 8");
+  assert.equal(
+    shapeText({ shape: [null, 3, null], symbols: ["batch", null, "height"] }),
+    "batch × 3 × height",
+  );
 });

@@ -41,6 +41,8 @@ export function classesOf({ shape }: ValueInfo): number | null {
     .reduce<number | null>((all, size) => (all === null || size === null ? null : all * size), 1);
 }
 
-/** A shape for people: "any × 3 × 224 × 224". */
-export const shapeText = (shape: readonly (number | null)[]): string =>
-  shape.length === 0 ? "a single value" : shape.map((size) => size ?? "any").join(" × ");
+/** A shape for people, open sizes by their names in the file: "batch × 3 × any × any". */
+export const shapeText = ({ shape, symbols }: Pick<ValueInfo, "shape" | "symbols">): string =>
+  shape.length === 0
+    ? "a single value"
+    : shape.map((size, axis) => size ?? symbols[axis] ?? "any").join(" × ");

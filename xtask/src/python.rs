@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -32,22 +33,36 @@ pub fn models(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-/// The folder of ONNX's own tests of its operators, fetched once.
-pub fn onnx_tests(paths: &Paths) -> Result<PathBuf> {
+/// The folders of ONNX's own tests of its operators, made once, each with the variable that names it to our tests.
+pub fn onnx_tests(paths: &Paths) -> Result<[(&'static str, PathBuf); 2]> {
     let folder = paths.cache.join("onnx-tests");
-    let done = folder.join("fetched");
-    let tests = folder.join("onnx/backend/test/data/node");
-    if done.is_file() && tests.is_dir() {
-        return Ok(tests);
-    }
-    report::step("Fetching ONNX's own tests of its operators", || {
+    let older = folder.join("onnx/backend/test/data/node");
+    once(&folder.join("fetched"), &older, "Fetching ONNX's own tests of its operators", || {
         let mut command = program("python3");
         command.arg("-B").arg(paths.root.join("xtask/models/onnx_tests.py"));
         command.arg("--cache").arg(paths.cache.join("sources")).arg("--out").arg(&folder);
-        command::run(&mut command)?;
-        Ok(fs::write(&done, "")?)
+        Ok(command)
     })?;
-    Ok(tests)
+    let newest = folder.join("newest");
+    once(&folder.join("computed"), &newest, "Computing the tests of ONNX's newest operators", || {
+        let folder = paths.root.join("xtask/models");
+        let mut command = program(environment(paths, "models", &folder.join("requirements.txt"))?);
+        command.arg("-B").arg(folder.join("onnx_newest_tests.py")).arg("--out").arg(&newest);
+        Ok(command)
+    })?;
+    Ok([("ADVERSIGHT_ONNX_TESTS", older), ("ADVERSIGHT_ONNX_NEWEST_TESTS", newest)])
+}
+
+/// Runs a program that makes a folder, unless it has been made.
+fn once(done: &Path, made: &Path, what: &str, command: impl FnOnce() -> Result<Command>) -> Result<()> {
+    if done.is_file() && made.is_dir() {
+        return Ok(());
+    }
+    let mut command = command()?;
+    report::step(what, || {
+        command::run(&mut command)?;
+        Ok(fs::write(done, "")?)
+    })
 }
 
 /// Makes the tests' reference figures again: all of them, or those of the named scripts.

@@ -1,6 +1,7 @@
 //! The tests, from the ones that fail soonest to the ones that take longest, and the benchmark.
 
 use std::fmt::{self, Display, Formatter};
+use std::path::Path;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -62,7 +63,7 @@ fn engine(paths: &Paths) -> Result<()> {
             command::run(
                 program("cargo")
                     .args(["test", "--locked", "--package", package])
-                    .env("ADVERSIGHT_ONNX_TESTS", &onnx_tests)
+                    .envs(onnx_tests.iter().map(|(variable, folder)| (variable, folder)))
                     .current_dir(&paths.root),
             )
         })?;
@@ -83,21 +84,32 @@ fn pkg(paths: &Paths) -> Result<()> {
 }
 
 fn browser(paths: &Paths) -> Result<()> {
-    in_browser(paths, "tests/browser", "test", "Testing in a browser", &[])
+    let onnx_tests = python::onnx_tests(paths)?;
+    let environment: Vec<_> =
+        onnx_tests.iter().map(|(variable, folder)| (*variable, folder.as_path())).collect();
+    in_browser(paths, "tests/browser", "test", "Testing in a browser", &environment, &[])
 }
 
 /// Measures the engine in a browser beside other libraries.
 pub fn bench(paths: &Paths, arguments: &[String]) -> Result<()> {
-    in_browser(paths, "tests/bench", "bench", "Measuring in a browser", arguments)
+    in_browser(paths, "tests/bench", "bench", "Measuring in a browser", &[], arguments)
 }
 
 /// Runs a script that drives a browser on what the project has built.
-fn in_browser(paths: &Paths, folder: &str, script: &str, what: &str, arguments: &[String]) -> Result<()> {
+fn in_browser(
+    paths: &Paths,
+    folder: &str,
+    script: &str,
+    what: &str,
+    more: &[(&str, &Path)],
+    arguments: &[String],
+) -> Result<()> {
     let browser = setup::browser()?;
     wasm::build(paths)?;
     npm::build_page(paths)?;
     npm::install(paths, folder)?;
-    let environment = [("CHROME", browser.as_path()), ("CHROMIUM", browser.as_path())];
+    let mut environment = vec![("CHROME", browser.as_path()), ("CHROMIUM", browser.as_path())];
+    environment.extend(more);
     npm::run_script(
         paths,
         folder,

@@ -3,7 +3,7 @@
 use burn::tensor::Float;
 
 use super::{Inputs, Node, Plan, axis, one};
-use crate::model::value::{Ranked, map_ranked};
+use crate::model::value::{Ranked, map_ranked, zip_ranked};
 
 /// Operators without attributes.
 macro_rules! functions {
@@ -81,6 +81,18 @@ pub(super) fn hard_sigmoid(node: &Node) -> Plan {
 /// `x sigmoid(alpha x)`.
 pub(super) fn swish(node: &Node) -> Plan {
     floating(node, &[("alpha", 1.0)], |x, values| (x.clone() * values[0]).sigmoid() * x)
+}
+
+/// `SwiGLU`: `a sigmoid(alpha a) b` (Shazeer 2020).
+pub(super) fn swiglu(node: &Node) -> Plan {
+    let alpha = node.float("alpha", 1.0)?;
+    Ok(Box::new(move |inputs| {
+        let (a, b) = (inputs.float(0)?, inputs.float(1)?);
+        if a.dims() != b.dims() {
+            return Err(format!("its inputs of shapes {:?} and {:?} differ", a.dims(), b.dims()));
+        }
+        one((a.clone() * alpha).sigmoid() * a * b)
+    }))
 }
 
 pub(super) fn thresholded_relu(node: &Node) -> Plan {

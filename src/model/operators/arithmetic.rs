@@ -1,6 +1,6 @@
 //! Arithmetic, comparison and logic of several tensors, with ONNX's broadcasting.
 
-use burn::tensor::{Bool, Float, Int, kind::Basic};
+use burn::tensor::{Bool, Float, Int, Tensor, kind::Basic};
 
 use super::{Inputs, Node, Plan, one};
 use crate::model::{
@@ -245,28 +245,37 @@ pub(super) fn bitwise_not(node: &Node) -> Plan {
     Ok(Box::new(move |inputs| one(wrap(inputs.int(0)?.neg() - 1, element))))
 }
 
+/// `BitShift`. By less than nothing or by the whole width, only the sign stays.
 pub(super) fn bit_shift(node: &Node) -> Plan {
     let element = node.element(0);
+    let width = element.map_or(64, Element::bits) as i64;
     let left = match node.text("direction", "")?.as_str() {
         "LEFT" => true,
         "RIGHT" => false,
         other => return Err(format!("its direction \"{other}\" is neither LEFT nor RIGHT")),
     };
     Ok(Box::new(move |inputs| {
-        if inputs.raw(1)?.device() == burn::tensor::Device::flex()
-            && let Some(by) = inputs.ints(1)?.into_iter().find(|by| !(0..64).contains(by))
-        {
-            return Err(format!("it shifts by {by} bits"));
-        }
         let (value, by) = same_shape(inputs.int(0)?, inputs.int(1)?)?;
-        one(wrap(
-            match left {
-                true => value.bitwise_left_shift(by),
-                false => value.bitwise_right_shift(by),
-            },
-            element,
-        ))
+        let beyond = by.clone().lower_elem(0).bool_or(by.clone().greater_equal_elem(width));
+        let by = by.mask_fill(beyond.clone(), 0);
+        let shifted = match left {
+            true => value.bitwise_left_shift(by).mask_fill(beyond, 0),
+            false => {
+                let sign = value.clone().lower_elem(0).int().neg();
+                value.bitwise_right_shift(by).mask_where(beyond, sign)
+            }
+        };
+        one(wrap(shifted, element))
     }))
+}
+
+/// The remainder by an infinity, where devices make a NaN of 0 times infinity: the dividend itself, or the infinity where
+/// the remainder takes the divisor's sign and the dividend has the other.
+fn endless(remainder: Ranked<Float>, a: Ranked<Float>, b: Ranked<Float>, fmod: bool) -> Ranked<Float> {
+    let endless = b.clone().is_inf().bool_and(a.clone().is_inf().bool_or(a.clone().is_nan()).bool_not());
+    let turned = (a.clone().sign() * b.clone().sign()).lower_elem(0.0);
+    let whole = if fmod { a } else { a.mask_where(turned, b) };
+    remainder.mask_where(endless, whole)
 }
 
 /// `Mod`: the remainder with the sign of the divisor, or with `fmod` that of the dividend.
@@ -278,10 +287,13 @@ pub(super) fn modulo(node: &Node) -> Plan {
             if left.is_empty() {
                 return one(left);
             }
-            one(match fmod {
-                true => left.fmod(right),
-                false => left.remainder(right),
-            })
+            {
+                let remainder = match fmod {
+                    true => left.clone().fmod(right.clone()),
+                    false => left.clone().remainder(right.clone()),
+                };
+                one(endless(remainder, left, right, fmod))
+            }
         }
         (Value::Int(left), Value::Int(right)) => {
             check_divisors(inputs)?;

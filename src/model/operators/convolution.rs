@@ -331,8 +331,9 @@ pub(super) fn conv_transpose(node: &Node) -> Plan {
         for i in 0..rank {
             let whole = (full[i] + more[i]) as i64;
             let split = |total: i64| match auto.as_str() {
-                "SAME_UPPER" => (total / 2, total - total / 2),
-                _ => (total - total / 2, total / 2),
+                // A result that is larger than the whole is filled up: the half is rounded down then, too.
+                "SAME_UPPER" => (total.div_euclid(2), total - total.div_euclid(2)),
+                _ => (total - total.div_euclid(2), total.div_euclid(2)),
             };
             let wanted = match &wanted {
                 Some(wanted) if wanted.len() >= rank => Some(wanted[wanted.len() - rank + i]),

@@ -9,7 +9,7 @@ use super::{
 use crate::model::value::{Ranked, Value, move_elements};
 
 /// Places that may count from the end, brought to 0..size; checked where they lie on the host.
-fn places(inputs: &Inputs, index: usize, size: usize) -> Result<Ranked<Int>, String> {
+pub(super) fn places(inputs: &Inputs, index: usize, size: usize) -> Result<Ranked<Int>, String> {
     let raw = inputs.raw(index)?;
     let dims = raw.dims();
     if raw.device() == burn::tensor::Device::flex() {

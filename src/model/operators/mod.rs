@@ -9,6 +9,8 @@
 
 mod activation;
 mod arithmetic;
+mod attention;
+mod control;
 mod convolution;
 mod detection;
 mod indexing;
@@ -66,6 +68,7 @@ operators! {
     "Asinh" => activation::asinh;
     "Atan" => activation::atan;
     "Atanh" => activation::atanh;
+    "Attention" => attention::attention;
     "AveragePool" => pooling::average;
     "BatchNormalization" => normalization::batch;
     "BitShift" => arithmetic::bit_shift;
@@ -76,6 +79,7 @@ operators! {
     "BlackmanWindow" => signal::blackman_window;
     "Cast" => shape::cast;
     "CastLike" => shape::cast_like;
+    "CausalConvWithState" => attention::causal_convolution;
     "Ceil" => activation::ceil;
     "Celu" => activation::celu;
     "CenterCropPad" => shape::center_crop_pad;
@@ -90,6 +94,7 @@ operators! {
     "ConvTranspose" => convolution::conv_transpose;
     "Cos" => activation::cos;
     "Cosh" => activation::cosh;
+    "CumProd" => reduction::cumulative_product;
     "CumSum" => reduction::cumulative_sum;
     "DFT" => signal::dft;
     "DepthToSpace" => shape::depth_to_space;
@@ -125,6 +130,7 @@ operators! {
     "HardSwish" => activation::hard_swish;
     "Hardmax" => activation::hardmax;
     "Identity" => shape::identity;
+    "If" => control::choose;
     "InstanceNormalization" => normalization::instance;
     "IsInf" => activation::is_inf;
     "IsNaN" => activation::is_nan;
@@ -134,8 +140,10 @@ operators! {
     "LeakyRelu" => activation::leaky_relu;
     "Less" => arithmetic::less;
     "LessOrEqual" => arithmetic::less_or_equal;
+    "LinearAttention" => attention::linear_attention;
     "Log" => activation::log;
     "LogSoftmax" => activation::log_softmax;
+    "Loop" => control::repeat;
     "LpNormalization" => normalization::lp;
     "LpPool" => pooling::lp;
     "MatMul" => linear::matmul;
@@ -179,8 +187,10 @@ operators! {
     "Reshape" => shape::reshape;
     "Resize" => resize::resize;
     "ReverseSequence" => indexing::reverse_sequence;
+    "RotaryEmbedding" => attention::rotary;
     "Round" => activation::round;
     "STFT" => signal::stft;
+    "Scan" => control::scan;
     "Scatter" => indexing::scatter_elements;
     "ScatterElements" => indexing::scatter_elements;
     "ScatterND" => indexing::scatter_nd;
@@ -203,9 +213,11 @@ operators! {
     "Squeeze" => shape::squeeze;
     "Sub" => arithmetic::sub;
     "Sum" => arithmetic::sum;
+    "SwiGLU" => activation::swiglu;
     "Swish" => activation::swish;
     "Tan" => activation::tan;
     "Tanh" => activation::tanh;
+    "TensorScatter" => attention::tensor_scatter;
     "ThresholdedRelu" => activation::thresholded_relu;
     "Tile" => shape::tile;
     "TopK" => reduction::top_k;

@@ -1,12 +1,15 @@
 //! Operators that reduce or order the elements along axes.
 
-use burn::tensor::{Float, Int};
+use burn::tensor::{
+    Float, Int, Tensor,
+    kind::Numeric,
+};
 
 use super::{
     Inputs, Node, Plan, axes, axis, host_ints, one,
     shape::{axes_of, narrowed},
 };
-use crate::model::value::{Ranked, Value};
+use crate::model::value::{Ranked, Value, map_ranked};
 
 /// Where a reduction's axes come from, and whether they stay with size 1.
 struct Along {
@@ -202,30 +205,56 @@ pub(super) fn arg_min(node: &Node) -> Plan {
     arg(node, false)
 }
 
-/// `CumSum` along an axis, the element itself left out where `exclusive`, from the end where `reverse`.
-pub(super) fn cumulative_sum(node: &Node) -> Plan {
-    let (exclusive, reverse) = (node.flag("exclusive", false)?, node.flag("reverse", false)?);
-    Ok(Box::new(move |inputs| {
-        let value = inputs.value(0)?;
-        let given = *inputs.ints(1)?.first().ok_or("its axis is missing")?;
-        let axis = axis(given, value.rank())?;
-        if value.is_empty() {
-            return one(value);
-        }
-        macro_rules! accumulated {
-            ($x:expr) => {{
-                let x = if reverse { $x.flip(axis) } else { $x };
-                let sum = x.clone().cumsum(axis);
-                let sum = if exclusive { sum - x } else { sum };
-                one(if reverse { sum.flip(axis) } else { sum })
-            }};
-        }
-        match value {
-            Value::Float(x) => accumulated!(x),
-            Value::Int(x) => accumulated!(x),
-            Value::Bool(_) => Err("its input must hold numbers".into()),
-        }
-    }))
+/// The product of the elements before each along an axis; before the first there is none.
+fn before<const D: usize, K: Numeric>(x: Tensor<D, K>, axis: usize) -> Tensor<D, K> {
+    let ones = x.clone().slice_dim(axis, 0..1).ones_like();
+    match x.dims()[axis] as i64 {
+        1 => ones,
+        size => Tensor::cat(vec![ones, x.slice_dim(axis, 0..size - 1)], axis),
+    }
+}
+
+/// Operators that accumulate along an axis, the element itself left out where `exclusive`, from the end where `reverse`.
+macro_rules! cumulative {
+    ($($(#[$doc:meta])* $name:ident: ($x:ident, $axis:ident, $exclusive:ident) => $body:expr;)*) => {
+        $($(#[$doc])*
+        pub(super) fn $name(node: &Node) -> Plan {
+            let ($exclusive, reverse) = (node.flag("exclusive", false)?, node.flag("reverse", false)?);
+            Ok(Box::new(move |inputs| {
+                let value = inputs.value(0)?;
+                let given = *inputs.ints(1)?.first().ok_or("its axis is missing")?;
+                let $axis = axis(given, value.rank())?;
+                if value.is_empty() {
+                    return one(value);
+                }
+                macro_rules! accumulated {
+                    ($value:expr) => {{
+                        let $x = if reverse { $value.flip($axis) } else { $value };
+                        let accumulated = $body;
+                        one(if reverse { accumulated.flip($axis) } else { accumulated })
+                    }};
+                }
+                match value {
+                    Value::Float(x) => accumulated!(x),
+                    Value::Int(x) => accumulated!(x),
+                    Value::Bool(_) => Err("its input must hold numbers".into()),
+                }
+            }))
+        })*
+    };
+}
+
+cumulative! {
+    /// `CumSum`.
+    cumulative_sum: (x, axis, exclusive) => {
+        let sum = x.clone().cumsum(axis);
+        if exclusive { sum - x } else { sum }
+    };
+    /// `CumProd`.
+    cumulative_product: (x, axis, exclusive) => {
+        let factors = if exclusive { map_ranked!(x, x => before(x, axis)) } else { x };
+        factors.cumprod(axis)
+    };
 }
 
 /// `TopK`: the largest or smallest values along an axis and their places. Of equal values the first comes first.
@@ -256,16 +285,34 @@ pub(super) fn top_k(node: &Node) -> Plan {
             return stable_top_k(value, axis, k, largest);
         }
         let Value::Float(x) = value else { return Err("on a GPU its input must be real".into()) };
-        let places = match largest {
-            true => x.clone().argsort_descending(axis),
-            false => x.clone().argsort(axis),
-        };
-        let Value::Int(places) = narrowed(places.into(), axis, 0, k) else {
-            return Err("its input is empty".into());
-        };
-        let values = x.gather(axis, places.clone());
+        if k > MOST_ROUNDS {
+            return Err(format!("its k of {k} is found on the CPU only"));
+        }
+        let places: Ranked<Int> = map_ranked!(x.clone(), x => found_in_rounds(x.detach(), axis, k, largest));
+        let values: Ranked<Float> = x.gather(axis, places.clone());
         Ok(vec![values.into(), places.into()])
     }))
+}
+
+/// The most places that are looked for on a GPU, one after the other.
+const MOST_ROUNDS: usize = 1024;
+
+/// The places of the `k` largest or smallest values along an axis. A sort would read its values back from a GPU; here the
+/// winner of each round is taken out for the next.
+fn found_in_rounds<const D: usize>(x: Tensor<D>, axis: usize, k: usize, largest: bool) -> Tensor<D, Int> {
+    // Infinities stay ahead of what is taken out.
+    let mut rest = (if largest { x } else { x.neg() }).clamp_min(-3e38);
+    let mut shape = [1; D];
+    shape[axis] = rest.dims()[axis];
+    let all =
+        Tensor::<1, Int>::arange(0..shape[axis] as i64, &rest.device()).reshape(shape).expand(rest.dims());
+    let mut found = Vec::with_capacity(k);
+    for _ in 0..k {
+        let winner = rest.clone().argmax(axis);
+        rest = rest.mask_fill(all.clone().equal(winner.clone().expand(all.dims())), f32::MIN);
+        found.push(winner);
+    }
+    Tensor::cat(found, axis)
 }
 
 /// The order is found on the host; the values are gathered by tensors, so that a gradient passes.

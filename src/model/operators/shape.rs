@@ -17,11 +17,12 @@ pub(super) fn identity(_: &Node) -> Plan {
     Ok(Box::new(|inputs| one(inputs.raw(0)?.clone())))
 }
 
-/// `Dropout` outside training: the input, and a mask that keeps everything.
+/// `Dropout` outside training, or of nothing: the input, and a mask that keeps everything.
 pub(super) fn dropout(node: &Node) -> Plan {
     let masked = node.writes(1);
     Ok(Box::new(move |inputs| {
-        if inputs.has(2) && inputs.bools(2)?.contains(&true) {
+        let training = inputs.has(2) && inputs.bools(2)?.contains(&true);
+        if training && !(inputs.has(1) && inputs.scalar(1)? == 0.0) {
             return Err("it is in training mode, and its result would be random".into());
         }
         let value = inputs.raw(0)?.clone();
@@ -61,36 +62,47 @@ pub(super) fn constant(node: &Node) -> Plan {
 #[derive(Debug, Clone, Copy)]
 enum Target {
     Float,
-    Int(Element),
+    /// What lies outside of the type's range overflows, as it does in C, or goes to the range's end.
+    Int(Element, Beyond),
     Bool,
 }
 
-fn target(element: Element) -> Target {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beyond {
+    Overflows,
+    Saturates,
+}
+
+/// Where a real number lies outside of a type of four bits, ONNX leaves the result open; its tests up to opset 21
+/// saturate, and those since overflow.
+fn target(element: Element, opset: i64) -> Target {
     match element {
         Element::Bool => Target::Bool,
         element if element.is_float() => Target::Float,
-        element => Target::Int(element),
+        Element::I4 | Element::U4 if opset < 22 => Target::Int(element, Beyond::Saturates),
+        element => Target::Int(element, Beyond::Overflows),
     }
 }
 
 fn convert(value: Value, to: Target) -> Value {
-    fn wrapped(value: Ranked<Int>, element: Element) -> Ranked<Int> {
-        match (element, element.range()) {
-            (_, None) => value,
-            // Four bits saturate; wider types overflow, as they do in C.
-            (Element::I4 | Element::U4, Some((low, high))) => value.clamp(low, high),
-            (_, Some((low, high))) => (value - low).remainder_scalar(high - low + 1) + low,
+    fn wrapped(value: Ranked<Int>, element: Element, beyond: Beyond) -> Ranked<Int> {
+        let Some((low, high)) = element.range() else { return value };
+        match beyond {
+            Beyond::Saturates => value.clamp(low, high),
+            Beyond::Overflows => (value - low).remainder_scalar(high - low + 1) + low,
         }
     }
     match (value, to) {
         (Value::Float(x), Target::Float) => Value::Float(x),
-        (Value::Float(x), Target::Int(element)) => Value::Int(wrapped(x.int(), element)),
+        (Value::Float(x), Target::Int(element, beyond)) => {
+            Value::Int(wrapped(x.int(), element, beyond))
+        }
         (Value::Float(x), Target::Bool) => Value::Bool(x.not_equal_elem(0.0)),
         (Value::Int(x), Target::Float) => Value::Float(x.float()),
-        (Value::Int(x), Target::Int(element)) => Value::Int(wrapped(x, element)),
+        (Value::Int(x), Target::Int(element, beyond)) => Value::Int(wrapped(x, element, beyond)),
         (Value::Int(x), Target::Bool) => Value::Bool(x.not_equal_elem(0)),
         (Value::Bool(x), Target::Float) => Value::Float(x.float()),
-        (Value::Bool(x), Target::Int(_)) => Value::Int(x.int()),
+        (Value::Bool(x), Target::Int(..)) => Value::Int(x.int()),
         (Value::Bool(x), Target::Bool) => Value::Bool(x),
     }
 }
@@ -102,17 +114,17 @@ pub(super) fn cast(node: &Node) -> Plan {
     if node.types.first().is_some_and(Option::is_none) && node.proto.input.is_empty() {
         return Err("it has no input".into());
     }
-    let to = target(element);
+    let to = target(element, node.opset);
     Ok(Box::new(move |inputs| one(convert(inputs.raw(0)?.clone(), to))))
 }
 
 pub(super) fn cast_like(node: &Node) -> Plan {
-    let element = node.element(1);
+    let known = node.element(1).map(|element| target(element, node.opset));
     Ok(Box::new(move |inputs| {
-        let to = match (element, inputs.raw(1)?) {
-            (Some(element), _) => target(element),
+        let to = match (known, inputs.raw(1)?) {
+            (Some(known), _) => known,
             (None, Value::Float(_)) => Target::Float,
-            (None, Value::Int(_)) => Target::Int(Element::I64),
+            (None, Value::Int(_)) => Target::Int(Element::I64, Beyond::Overflows),
             (None, Value::Bool(_)) => Target::Bool,
         };
         one(convert(inputs.raw(0)?.clone(), to))
@@ -297,10 +309,15 @@ pub(super) fn joined(values: Vec<Value>, axis: usize) -> Result<Value, String> {
             return Err(format!("its inputs {first:?} and {dims:?} differ off the axis {axis}"));
         }
     }
-    // What is empty adds nothing.
+    // What is empty adds no element, though it may add to the shape.
     let mut full: Vec<Value> = values.iter().filter(|value| !value.is_empty()).cloned().collect();
-    if full.len() < 2 {
-        return Ok(full.pop().unwrap_or_else(|| values[0].clone()));
+    if full.is_empty() {
+        let mut dims = first;
+        dims[axis] = values.iter().map(|value| value.dims()[axis]).sum();
+        return values[0].clone().reshape(&dims);
+    }
+    if full.len() == 1 {
+        return full.pop().ok_or_else(|| "it has no input".into());
     }
     macro_rules! of_kind {
         ($kind:ident) => {{
@@ -380,7 +397,7 @@ pub(super) fn split(node: &Node) -> Plan {
 }
 
 /// A value of the same kind without elements along an axis.
-fn empty_like(value: &Value, axis: usize) -> Result<Value, String> {
+pub(super) fn empty_like(value: &Value, axis: usize) -> Result<Value, String> {
     let mut dims = value.dims();
     dims[axis] = 0;
     let device = value.device();
@@ -652,6 +669,7 @@ pub(super) fn eye_like(node: &Node) -> Plan {
         ),
         false => node.element(0),
     };
+    let to = element.map(|element| target(element, node.opset));
     Ok(Box::new(move |inputs| {
         let dims = inputs.raw(0)?.dims();
         let [rows, columns] = *dims else { return Err("its input is no matrix".into()) };
@@ -661,8 +679,8 @@ pub(super) fn eye_like(node: &Node) -> Plan {
             })
             .collect();
         let value = Value::Float(float_tensor(ones, &dims, inputs.device())?);
-        one(match element {
-            Some(element) => convert(value, target(element)),
+        one(match to {
+            Some(to) => convert(value, to),
             None => value,
         })
     }))
@@ -703,9 +721,22 @@ pub(super) fn trilu(node: &Node) -> Plan {
     }))
 }
 
+/// Whether a block's elements lie inside of each channel ("CRD"), or the channels inside of each element ("DCR").
+fn column_first(node: &Node) -> Result<bool, String> {
+    match node.text("mode", "DCR")?.as_str() {
+        "DCR" => Ok(false),
+        "CRD" => Ok(true),
+        other => Err(format!("its mode \"{other}\" is unknown")),
+    }
+}
+
 /// Height and width cut into blocks whose elements become channels, or back.
 pub(super) fn space_to_depth(node: &Node) -> Plan {
     let block = node.positive("blocksize", 1)?;
+    let order = match column_first(node)? {
+        true => [0, 1, 3, 5, 2, 4],
+        false => [0, 3, 5, 1, 2, 4],
+    };
     Ok(Box::new(move |inputs| {
         let value = inputs.raw(0)?.clone();
         let [n, c, h, w] = *value.dims() else { return Err("its input must have 4 dimensions".into()) };
@@ -714,18 +745,14 @@ pub(super) fn space_to_depth(node: &Node) -> Plan {
             return Err(format!("blocks of {block} do not fill {h} x {w}"));
         }
         let cut = value.reshape(&[n, c, h / block, block, w / block, block])?;
-        let moved = permuted(cut, &[0, 3, 5, 1, 2, 4])?;
+        let moved = permuted(cut, &order)?;
         one(moved.reshape(&[n, c * block * block, h / block, w / block])?)
     }))
 }
 
 pub(super) fn depth_to_space(node: &Node) -> Plan {
     let block = node.positive("blocksize", 1)?;
-    let column_first = match node.text("mode", "DCR")?.as_str() {
-        "DCR" => false,
-        "CRD" => true,
-        other => return Err(format!("its mode \"{other}\" is unknown")),
-    };
+    let column_first = column_first(node)?;
     Ok(Box::new(move |inputs| {
         let value = inputs.raw(0)?.clone();
         let [n, c, h, w] = *value.dims() else { return Err("its input must have 4 dimensions".into()) };

@@ -149,6 +149,32 @@ export const mistakes = {
     code: "download_failed",
     sentence: /nowhere\.onnx/,
   },
+  "a graph that is run without its input": {
+    call: async (lab, { engine }) => engine.run(await lab.bytes("/fixtures/tiny.onnx"), {}),
+    code: "input_invalid",
+    sentence: /"input" has no value/,
+  },
+  "a graph that is run on an input that it does not have": {
+    call: async (lab, { engine, tensor }) =>
+      engine.run(await lab.bytes("/fixtures/tiny.onnx"), { picture: tensor }),
+    code: "input_invalid",
+    sentence: /no input "picture"; the model has input/,
+  },
+  "a graph that is run on an array of its own kind": {
+    call: async (lab, { engine }) =>
+      engine.run(await lab.bytes("/fixtures/tiny.onnx"), { input: { data: [1, 2], shape: [2] } }),
+    code: "input_invalid",
+    sentence: /Float32Array.*Int32Array.*BigInt64Array.*Uint8Array/,
+  },
+  "a graph that is run on whole numbers instead of real ones": {
+    call: async (lab, { engine }) =>
+      engine.run(await lab.bytes("/fixtures/tiny.onnx"), {
+        input: { data: new Int32Array(3072), shape: [1, 3, 32, 32] },
+      }),
+    code: "model_invalid",
+    sentence: /"conv_0".*floating-point/,
+    node: "conv_0",
+  },
   "too few labels": {
     call: async (lab, { engine }) =>
       engine.loadModel({ onnx: await lab.bytes("/fixtures/tiny.onnx"), labels: ["one", "two"] }),

@@ -49,7 +49,7 @@ function mountChoices(own: OwnNetwork): void {
     const { report } = draft;
     if (!report) return;
     const choices = (values: typeof report.inputs) =>
-      values.map(({ name, shape }) => ({ value: name, label: `${name}: ${shapeText(shape)}` }));
+      values.map((info) => ({ value: info.name, label: `${info.name}: ${shapeText(info)}` }));
     offer(input, choices(pictureInputs(report)), own.inputOf(report)?.name ?? "");
     offer(output, choices(report.outputs), own.outputOf(report)?.name ?? "");
     const found = report.activation ? `As found: ${report.activation}` : "None was found: softmax, as usual";
@@ -90,7 +90,9 @@ function mountSizes(own: OwnNetwork): void {
         return make(
           "label",
           {},
-          make("span", { text: `Size of dimension ${axis} of “${input?.name ?? ""}”` }),
+          make("span", {
+            text: `Size of dimension ${input?.symbols[axis] ?? axis} of “${input?.name ?? ""}”`,
+          }),
           field,
         );
       }),

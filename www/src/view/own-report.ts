@@ -23,8 +23,8 @@ function facts(report: ModelReport, bytesPerSample: number | null): HTMLElement[
     external,
     activation,
   } = report;
-  const value = ({ name, shape, elementType }: ModelReport["inputs"][number]) =>
-    `${name}: ${shapeText(shape)} (${elementType})`;
+  const value = (info: ModelReport["inputs"][number]) =>
+    `${info.name}: ${shapeText(info)} (${info.elementType})`;
   const endings = {
     softmax: "a softmax, which is taken off: what is explained are the scores before it",
     sigmoid: "a sigmoid, which is taken off: what is explained are the scores before it",

@@ -31,7 +31,7 @@ functions! {
         cumprod(axis: usize), cumsum(axis: usize), max_dim(axis: usize), mean_dim(axis: usize), min_dim(axis: usize), prod_dim(axis: usize),
         sum_dim(axis: usize), detach(), inner();
     Float => Int:
-        argmax(axis: usize), argmin(axis: usize), argsort(axis: usize), argsort_descending(axis: usize), int();
+        argmax(axis: usize), argmin(axis: usize), int();
     Float => Bool:
         equal_elem(to: f32), greater_elem(than: f32), greater_equal_elem(than: f32), is_inf(), is_nan(),
         lower_elem(than: f32), lower_equal_elem(than: f32), not_equal_elem(to: f32);

@@ -3,7 +3,7 @@
 use burn::tensor::Float;
 
 use super::{Inputs, Node, Plan, axis, one};
-use crate::model::value::{Ranked, map_ranked, zip_ranked};
+use crate::model::value::{Ranked, map_ranked};
 
 /// Operators without attributes.
 macro_rules! functions {

@@ -1,6 +1,6 @@
 //! Arithmetic, comparison and logic of several tensors, with ONNX's broadcasting.
 
-use burn::tensor::{Bool, Float, Int, Tensor, kind::Basic};
+use burn::tensor::{Bool, Float, Int, kind::Basic};
 
 use super::{Inputs, Node, Plan, one};
 use crate::model::{

@@ -5,10 +5,7 @@ use burn::tensor::{
     kind::Numeric,
 };
 
-use super::{
-    Inputs, Node, Plan, axes, axis, host_ints, one,
-    shape::{axes_of, narrowed},
-};
+use super::{Inputs, Node, Plan, axes, axis, host_ints, one, shape::axes_of};
 use crate::model::value::{Ranked, Value, map_ranked};
 
 /// Where a reduction's axes come from, and whether they stay with size 1.

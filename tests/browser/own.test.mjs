@@ -260,8 +260,8 @@ test("a network of Keras takes pictures with their channels last", async () => {
   assert.ok((await channel(0))[2] > (await channel(2))[2]);
   await at("own-accept").click();
   await until(async () => (await text("fact-network")).includes("keras.onnx"), "the network");
-  await at("method").selectOption("occlusion");
-  await tour.explained("occlusion");
+  await at("method").selectOption("axai");
+  await tour.explained("axai");
   assert.match(await text("words"), /of the picture/);
 });
 

@@ -86,8 +86,8 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
       class: "hint",
       text:
         "Deletion and insertion, by the RISE paper (Petsiuk et al. 2018). What is taken away becomes the data set’s mean colour; what is put " +
-        "back comes into a blurred picture. The dashed curve is the same in random order. A fall alone is no proof: mosaics like these no " +
-        "network has seen.",
+        "back comes into a blurred picture. The dashed curve is the same in random order. A fall alone is no proof: no network has seen " +
+        "mosaics like these.",
     }),
   );
   const element = make(

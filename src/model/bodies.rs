@@ -41,7 +41,8 @@ fn rename_graph(graph: &mut GraphProto, new: &impl Fn(&str) -> String) {
 /// around them that they read among the node's inputs, after its own. An `If` whose condition the file fixes is
 /// replaced by the branch that it takes.
 pub(super) fn lift(nodes: &mut Vec<NodeProto>, weights: &mut Vec<TensorProto>) {
-    Lift { weights, fixed: HashMap::new(), count: 0 }.nodes(nodes);
+    let fixed = weights.iter().filter_map(truth).collect();
+    Lift { weights, fixed, count: 0 }.nodes(nodes);
 }
 
 struct Lift<'w> {
@@ -54,7 +55,6 @@ struct Lift<'w> {
 
 impl Lift<'_> {
     fn nodes(&mut self, nodes: &mut Vec<NodeProto>) {
-        self.fixed.extend(self.weights.iter().filter_map(truth));
         let mut pending: Vec<NodeProto> = std::mem::take(nodes).into_iter().rev().collect();
         while let Some(mut node) = pending.pop() {
             if node.op_type == "Constant"
@@ -82,15 +82,20 @@ impl Lift<'_> {
                 true => format!("{name}/inside {count}"),
                 false => name.to_owned(),
             });
-            self.weights.append(&mut graph.initializer);
         }
         // The names of this graph are its own; what is fixed in it is unknown outside.
         let outside = self.fixed.clone();
         for name in defined(graph) {
             self.fixed.remove(name);
         }
+        self.move_weights(graph);
         self.nodes(&mut graph.node);
         self.fixed = outside;
+    }
+
+    fn move_weights(&mut self, graph: &mut GraphProto) {
+        self.fixed.extend(graph.initializer.iter().filter_map(truth));
+        self.weights.append(&mut graph.initializer);
     }
 
     fn branch_taken(&self, node: &NodeProto) -> Option<GraphProto> {
@@ -110,8 +115,7 @@ impl Lift<'_> {
             true => format!("{name}/inside {count}"),
             false => name.to_owned(),
         });
-        self.weights.append(&mut branch.initializer);
-        self.fixed.extend(self.weights.iter().filter_map(truth));
+        self.move_weights(&mut branch);
         let ends = branch.output.iter().zip(&node.output).filter(|(_, outer)| !outer.is_empty());
         let ends = ends.map(|(inner, outer)| NodeProto {
             name: format!("{}/{outer}", node::name_of(node)),

@@ -50,7 +50,7 @@ fn rise_from_black(explainer: &Explainer, network: u64, target: usize) -> f64 {
 fn integrated_gradients_and_deep_lift_add_up_to_the_logits_rise() {
     on_each(|explainer, network| {
         for (method, params, limit) in [
-            ("integrated_gradients", json!({ "steps": 500, "score": "logit" }), 5e-3),
+            ("integrated_gradients", json!({ "steps": 500, "score": "logit" }), 1e-3),
             ("deep_lift", json!({ "baseline": "black" }), 1e-5),
         ] {
             let found = explain(explainer, network, method, params, 0);

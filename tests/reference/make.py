@@ -7,9 +7,11 @@ import families
 import fashion_mnist
 import imagenet
 import images
+import limits
 import metrics
 import paths
 import perturbation
+import photographs
 import relex
 import rules
 import segments
@@ -17,7 +19,7 @@ import tiny
 import zoo
 
 for family in (
-    images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, zoo, families, fashion_mnist,
+    images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
     axai_statistics, metrics,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)

@@ -43,6 +43,9 @@ enum Task {
         /// Which suites, in this order
         #[arg(value_enum)]
         suites: Vec<test::Suite>,
+        /// Also compare the methods that take many passes, on all ten photographs (some minutes more)
+        #[arg(long)]
+        thorough: bool,
     },
     /// Checks the format of the Rust code and runs clippy
     Lint,
@@ -88,7 +91,7 @@ fn run(task: Task) -> Result<()> {
             }
             serve::serve(&page, port)
         }
-        Task::Test { suites } => test::run(&paths, &suites),
+        Task::Test { suites, thorough } => test::run(&paths, &suites, thorough),
         Task::Lint => lint::run(&paths),
         Task::Wasm => wasm::build(&paths),
         Task::Bench { arguments } => test::bench(&paths, &arguments),

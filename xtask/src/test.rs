@@ -29,12 +29,12 @@ pub enum Suite {
 }
 
 /// Runs these suites, or all of them where none is named.
-pub fn run(paths: &Paths, suites: &[Suite]) -> Result<()> {
+pub fn run(paths: &Paths, suites: &[Suite], thorough: bool) -> Result<()> {
     let suites = if suites.is_empty() { Suite::value_variants() } else { suites };
     for suite in suites {
         match suite {
             Suite::Lint => lint::run(paths),
-            Suite::Engine => engine(paths),
+            Suite::Engine => engine(paths, thorough),
             Suite::Pkg => pkg(paths),
             Suite::Browser => browser(paths),
         }
@@ -54,9 +54,10 @@ impl Display for Suite {
     }
 }
 
-fn engine(paths: &Paths) -> Result<()> {
+fn engine(paths: &Paths, thorough: bool) -> Result<()> {
     setup::vulkan()?;
     let onnx_tests = python::onnx_tests(paths)?;
+    let thorough = thorough.then_some(("ADVERSIGHT_THOROUGH", "1"));
     // One package at a time: together they would share their dependencies' features, and so build all of them anew.
     for package in ["xtask", "adversight"] {
         report::step(&format!("Testing {package} natively"), || {
@@ -64,6 +65,7 @@ fn engine(paths: &Paths) -> Result<()> {
                 program("cargo")
                     .args(["test", "--locked", "--package", package])
                     .envs(onnx_tests.iter().map(|(variable, folder)| (variable, folder)))
+                    .envs(thorough)
                     .current_dir(&paths.root),
             )
         })?;

@@ -57,7 +57,7 @@ fn engine(paths: &Paths) -> Result<()> {
     setup::vulkan()?;
     let onnx_tests = python::onnx_tests(paths)?;
     // One package at a time: together they would share their dependencies' features, and so build all of them anew.
-    for package in ["xtask", "adversight"] {
+    for package in ["xtask", "adversight-kernels", "adversight"] {
         report::step(&format!("Testing {package} natively"), || {
             command::run(
                 program("cargo")

@@ -174,10 +174,14 @@ impl Run<'_> {
         for step in 0..steps {
             let stage = "pushing the picture towards other classes";
             self.subject.checkpoint(self.done + step, self.rounds, stage).await?;
-            let mut points = self.space.model(rows.x.clone());
-            let found = self.subject.gradients(points.clone(), &classes, Score::Probability)?;
-            let mut ascent = found.gradient;
-            let mut arrived = predicts(found.logits, &classes);
+            let points = self.space.model(rows.x.clone());
+            let targets = vec![self.subject.target(); classes.len()];
+            let choices: &[&[usize]] = if integrate { &[&classes, &targets] } else { &[&classes] };
+            let mut found = self.subject.gradients_of(points, choices, Score::Probability)?.into_iter();
+            let (Some(of_false), of_target) = (found.next(), found.next()) else { break };
+            let mut ascent = of_false.gradient;
+            let mut descent = of_target.map(|found| found.gradient);
+            let mut arrived = predicts(of_false.logits, &classes);
             // A row that has arrived stays where it is, so it may as well leave the batch; where finding that
             // out would mean waiting for a GPU, it stays in and counts nothing.
             if let Some(values) = self.subject.peek(&arrived).await? {
@@ -188,7 +192,7 @@ impl Run<'_> {
                         return Ok(Rows::join(finished));
                     }
                     rows = rows.select(&kept);
-                    (points, ascent) = (select(&points, &kept), select(&ascent, &kept));
+                    (ascent, descent) = (select(&ascent, &kept), descent.map(|rows| select(&rows, &kept)));
                     arrived = select(&arrived, &kept);
                     classes = kept.iter().map(|&row| classes[row]).collect();
                 }
@@ -197,9 +201,7 @@ impl Run<'_> {
             let origin = if mode == Mode::Reference { self.x0.clone() } else { rows.x.clone() };
             // The map to pixels has positive factors: the sign of a gradient is the same in both spaces.
             let next = (origin.clone() + ascent.sign() * step_size).clamp(0.0, 1.0);
-            if integrate {
-                let targets = vec![self.subject.target(); classes.len()];
-                let descent = self.subject.gradients(points, &targets, Score::Probability)?.gradient;
+            if let Some(descent) = descent {
                 let delta = next.clone() - origin;
                 rows.attributed = rows.attributed - self.space.gradient(descent) * delta * moving.clone();
             }

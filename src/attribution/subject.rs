@@ -330,6 +330,22 @@ impl<'a> Subject<'a> {
         Ok(Gradients { gradient: self.places.planes_on_device(gradient), logits })
     }
 
+    /// The gradients of several choices of each row's class, at the same points: one forward pass does where the
+    /// model can be walked back more than once.
+    pub(super) fn gradients_of(
+        &self,
+        points: Tensor<2>,
+        choices: &[&[usize]],
+        score: Score,
+    ) -> Result<Vec<Gradients>> {
+        let rows = points.dims()[0];
+        let found = gradients_of(self.model(), &self.sample, points, choices, score)?;
+        let passes = if self.model().shares_passes() { 1 } else { choices.len() };
+        self.forward.set(self.forward.get() + rows * passes);
+        self.backward.set(self.backward.get() + rows * choices.len());
+        Ok(found)
+    }
+
     /// Walks back from the explained class's logit to the input with `rule` at the nodes; a rule that compares with a
     /// reference, `[1, features]`, finds its values there.
     pub(super) fn walk(
@@ -486,17 +502,33 @@ pub(crate) fn gradients(
     targets: &[usize],
     score: Score,
 ) -> Result<Gradients> {
+    let mut found = gradients_of(model, sample, points, &[targets], score)?;
+    Ok(found.remove(0))
+}
+
+/// The gradients of several choices of each row's class, in chunks that fit the memory.
+fn gradients_of(
+    model: &Model,
+    sample: &[usize],
+    points: Tensor<2>,
+    choices: &[&[usize]],
+    score: Score,
+) -> Result<Vec<Gradients>> {
     let rows = points.dims()[0];
     let limit = model.batch_limit();
-    let (mut gradients, mut logits) = (Vec::new(), Vec::new());
+    let mut chunks = vec![(Vec::new(), Vec::new()); choices.len()];
     for start in (0..rows).step_by(limit) {
         let end = (start + limit).min(rows);
         let chunk = if end - start == rows { points.clone() } else { points.clone().slice(start..end) };
-        let found = model.gradient(rows_to(chunk, sample)?, &targets[start..end], score)?;
-        gradients.push(to_rows(found.gradient)?);
-        logits.push(found.logits);
+        let targets: Vec<&[usize]> = choices.iter().map(|targets| &targets[start..end]).collect();
+        let found = model.gradients(rows_to(chunk, sample)?, &targets, score)?;
+        for (found, (gradients, logits)) in found.into_iter().zip(&mut chunks) {
+            gradients.push(to_rows(found.gradient)?);
+            logits.push(found.logits);
+        }
     }
-    Ok(Gradients { gradient: cat(gradients), logits: cat(logits) })
+    let whole = |(gradients, logits)| Gradients { gradient: cat(gradients), logits: cat(logits) };
+    Ok(chunks.into_iter().map(whole).collect())
 }
 
 fn cat(mut chunks: Vec<Tensor<2>>) -> Tensor<2> {

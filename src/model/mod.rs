@@ -684,13 +684,28 @@ impl Model {
     /// [`Error::InputShape`].
     pub fn logits(&self, input: Ranked<Float>) -> Result<Tensor<2>> {
         self.check_shape(&input.dims())?;
-        match self.program() {
-            Some(program) => {
-                let mut passed = program.forward(&self.graph, self.given(input)?, &[self.output], None)?;
-                as_logits(passed.wanted.remove(0))
-            }
-            None => as_logits(self.run(input, |_| ())?),
+        let Some(program) = self.program() else { return as_logits(self.run(input, |_| ())?) };
+        let mut logits = Vec::new();
+        for part in self.parts(input)? {
+            let mut passed = program.forward(&self.graph, self.given(part)?, &[self.output], None)?;
+            logits.push(as_logits(passed.wanted.remove(0))?);
         }
+        Ok(if logits.len() == 1 { logits.remove(0) } else { Tensor::cat(logits, 0) })
+    }
+
+    /// A batch in parts whose values fit the processor's caches and the memory that is used again: there a large batch
+    /// gains nothing.
+    fn parts(&self, input: Ranked<Float>) -> Result<Vec<Ranked<Float>>> {
+        let sample = self.info.bytes_per_sample / (3 * size_of::<f32>());
+        let (batch, size) = (input.dims()[0], (cpu::AT_ONCE / sample.max(1)).max(1));
+        if batch <= size {
+            return Ok(vec![input]);
+        }
+        let part = |start: usize| {
+            let range = start as i64..(start + size).min(batch) as i64;
+            value::map_ranked!(input.clone(), x => x.slice_dim(0, range))
+        };
+        Ok((0..batch).step_by(size).map(part).collect())
     }
 
     /// The gradient of each sample's score of its class in `targets`, with respect to the input.
@@ -698,8 +713,48 @@ impl Model {
     /// # Errors
     /// [`Error::InputShape`], [`Error::TargetOutOfRange`].
     pub fn gradient(&self, input: Ranked<Float>, targets: &[usize], score: Score) -> Result<Gradient> {
+        Ok(self.gradients(input, &[targets], score)?.remove(0))
+    }
+
+    /// The gradients of several choices of each sample's class, one for each list in `choices`. Where
+    /// [`Self::shares_passes`], they cost one forward pass together.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`], [`Error::TargetOutOfRange`].
+    pub(crate) fn gradients(
+        &self,
+        input: Ranked<Float>,
+        choices: &[&[usize]],
+        score: Score,
+    ) -> Result<Vec<Gradient>> {
         self.check_shape(&input.dims())?;
-        self.differentiate(self.source, input, targets, score)
+        match self.program() {
+            Some(program) => {
+                let mut whole: Vec<Vec<Gradient>> = vec![Vec::new(); choices.len()];
+                let mut start = 0;
+                for part in self.parts(input)? {
+                    let rows = start..start + part.dims()[0];
+                    start = rows.end;
+                    let choices: Vec<&[usize]> =
+                        choices.iter().map(|targets| targets.get(rows.clone()).unwrap_or(targets)).collect();
+                    let found = self.differentiate_by(program, self.source, part, &choices, score)?;
+                    whole.iter_mut().zip(found).for_each(|(whole, part)| whole.push(part));
+                }
+                whole.into_iter().map(joined).collect()
+            }
+            None => {
+                let one = |targets: &&[usize]| {
+                    self.differentiate_by_autodiff(self.source, input.clone(), targets, score)
+                };
+                choices.iter().map(one).collect()
+            }
+        }
+    }
+
+    /// Whether several gradients at one input cost one forward pass: on the processor, where a pass may be walked back
+    /// more than once.
+    pub(crate) fn shares_passes(&self) -> bool {
+        self.program().is_some()
     }
 
     /// The gradient with respect to the output of the node called `node` (its name in the file, or the name of
@@ -942,6 +997,27 @@ fn as_logits(output: Value) -> Result<Tensor<2>> {
     flat.ok_or_else(|| Error::Internal("logits could not be reshaped".into()))
 }
 
+/// The gradients of the parts of a batch as one.
+fn joined(mut parts: Vec<Gradient>) -> Result<Gradient> {
+    if parts.len() == 1 {
+        return Ok(parts.remove(0));
+    }
+    let whole = |value: &dyn Fn(&Gradient) -> Ranked<Float>| {
+        let dims = parts.first().map(|part| value(part).dims()).unwrap_or_default();
+        let rows: Vec<Tensor<1>> = parts.iter().map(|part| value(part).flat()).collect();
+        let count: usize = rows.iter().map(|row| row.dims()[0]).sum();
+        let size: usize = dims.iter().skip(1).product();
+        let dims: Vec<usize> = std::iter::once(count / size.max(1)).chain(dims.into_iter().skip(1)).collect();
+        let whole = Ranked::D1(Tensor::cat(rows, 0)).reshape(&dims);
+        whole.ok_or_else(|| Error::Internal("parts of a batch do not fit together".into()))
+    };
+    Ok(Gradient {
+        value: whole(&|part| part.value.clone())?,
+        gradient: whole(&|part| part.gradient.clone())?,
+        logits: Tensor::cat(parts.iter().map(|part| part.logits.clone()).collect(), 0),
+    })
+}
+
 fn infos(inputs: &[(Slot, ValueInfo)]) -> Vec<ValueInfo> {
     inputs.iter().map(|(_, info)| info.clone()).collect()
 }
@@ -1070,95 +1146,4 @@ fn count_names<'a>(names: impl Iterator<Item = &'a str>) -> Vec<OperatorCount> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{path::Path, time::Instant};
-
-    use burn::tensor::{Distribution, TensorData};
-
-    use super::*;
-
-    const NETWORKS: [&str; 3] = [
-        "tests/fixtures/tiny.onnx",
-        "www/public/models/squeezenet1_1.onnx",
-        "www/public/models/efficientnet_lite0.onnx",
-    ];
-
-    fn load(path: &str) -> Model {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Model::load(&bytes, &Device::cpu("test")).unwrap()
-    }
-
-    fn noise(model: &Model, batch: usize) -> Ranked<Float> {
-        let dims = [&[batch], &model.sample_shape().unwrap()[..]].concat();
-        let count: usize = dims.iter().product();
-        let noise = Tensor::<1>::random([count], Distribution::Normal(0.0, 1.0), model.device().burn());
-        let data: TensorData = noise.into_data();
-        Ranked::from_data(TensorData::new(data.try_into_vec::<f32>().unwrap(), dims), model.device().burn())
-            .unwrap()
-    }
-
-    fn apart(a: Vec<f32>, b: Vec<f32>) -> f32 {
-        let size = b.iter().fold(0.0f32, |size, x| size.max(x.abs()));
-        a.iter().zip(&b).fold(0.0f32, |apart, (a, b)| apart.max((a - b).abs())) / size
-    }
-
-    fn read(value: Ranked<Float>) -> Vec<f32> {
-        value.flat().into_data().try_into_vec().unwrap()
-    }
-
-    #[test]
-    fn the_processors_kernels_agree_with_burns() {
-        for path in NETWORKS {
-            let model = load(path);
-            assert!(model.program().is_some(), "{path}");
-            let x = noise(&model, 3);
-            let by_burn = as_logits(model.run(x.clone(), |_| ()).unwrap()).unwrap();
-            let ours = model.logits(x.clone()).unwrap();
-            let distance = apart(read(ours.into()), read(by_burn.into()));
-            assert!(distance < 1e-5, "{path}: {distance}");
-        }
-    }
-
-    /// Milliseconds of both ways through a network, by turns: `cargo test --lib speed -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "a measurement"]
-    fn speed() {
-        for path in &NETWORKS[1..] {
-            let model = load(path);
-            for batch in [1, 8] {
-                let x = noise(&model, batch);
-                let targets = vec![3; batch];
-                let gradient = |found: Gradient| drop(read(found.gradient));
-                let ways: [(&str, &dyn Fn()); 4] = [
-                    ("forward", &|| drop(read(model.logits(x.clone()).unwrap().into()))),
-                    ("forward by Burn", &|| {
-                        drop(read(as_logits(model.run(x.clone(), |_| ()).unwrap()).unwrap().into()))
-                    }),
-                    ("gradient", &|| gradient(model.gradient(x.clone(), &targets, Score::Logit).unwrap())),
-                    ("gradient by Burn", &|| {
-                        let found =
-                            model.differentiate_by_autodiff(model.source, x.clone(), &targets, Score::Logit);
-                        gradient(found.unwrap());
-                    }),
-                ];
-                let mut times = vec![Vec::new(); ways.len()];
-                for _ in 0..if batch == 1 { 15 } else { 5 } {
-                    for ((_, run), times) in ways.iter().zip(&mut times) {
-                        let start = Instant::now();
-                        run();
-                        times.push(start.elapsed().as_secs_f64() * 1e3);
-                    }
-                }
-                for ((name, _), mut times) in ways.iter().zip(times) {
-                    times.sort_by(f64::total_cmp);
-                    println!(
-                        "{path} {batch} {name}: {:.1} ({:.1} at best)",
-                        times[times.len() / 2],
-                        times[0]
-                    );
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -59,7 +59,7 @@ fn engine(paths: &Paths, thorough: bool) -> Result<()> {
     let onnx_tests = python::onnx_tests(paths)?;
     let thorough = thorough.then_some(("ADVERSIGHT_THOROUGH", "1"));
     // One package at a time: together they would share their dependencies' features, and so build all of them anew.
-    for package in ["xtask", "adversight"] {
+    for package in ["xtask", "adversight-kernels", "adversight"] {
         report::step(&format!("Testing {package} natively"), || {
             command::run(
                 program("cargo")

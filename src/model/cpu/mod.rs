@@ -3,25 +3,18 @@
 //! Burn's kernels and its autodiff run any graph on any device. On the processor convolutions take nearly all of the time,
 //! and there it pays to lay weights out once, to bound what a convolution computes while it is at hand, to take the
 //! gradient of an input alone, and to use the same memory again. [`Program`] does so for whatever it knows
-//! ([`operation`]) and leaves the rest to Burn, node by node. Its kernels have no unsafe code: loops over rows that the
-//! compiler turns into vector instructions, of the processor that is found at run time.
+//! ([`operation`]) and leaves the rest to Burn, node by node. The kernels are a package of their own.
 
-mod dense;
-mod depthwise;
-mod elementwise;
-mod grid;
 mod numbers;
 mod operation;
-mod pooling;
-mod product;
-mod scratch;
-mod taps;
-mod threads;
+mod parts;
 
 use std::collections::HashMap;
 
+use adversight_kernels as kernels;
 use burn::tensor::Float;
 
+pub use self::numbers::AT_ONCE;
 use self::{
     numbers::{Held, Pool},
     operation::{Operation, Record},
@@ -304,7 +297,8 @@ impl Program {
     fn sum(&self, before: Held, arrived: Held) -> Result<Held> {
         let lost = || Error::Internal("a gradient holds no real numbers".into());
         let (before, arrived) = (before.numbers().ok_or_else(lost)?, arrived.numbers().ok_or_else(lost)?);
-        let sum = elementwise::sum(before, &arrived, &self.pool);
+        let mut sum = self.pool.own(before);
+        kernels::add(&mut sum.data, &arrived.data);
         self.pool.give(Some(Held::Numbers(arrived)));
         Ok(sum.into())
     }

@@ -78,8 +78,8 @@ impl Held {
 #[derive(Default)]
 pub struct Pool(Mutex<Vec<Vec<f32>>>);
 
-/// Elements that are kept between runs at most: those of one sample of a usual network.
-const KEPT: usize = 1 << 24;
+/// Elements that a run should compute at most, all values together, and that are kept between runs.
+pub const AT_ONCE: usize = 1 << 24;
 
 impl Pool {
     /// Room for so many elements, which may hold anything.
@@ -104,7 +104,7 @@ impl Pool {
         if let Some(Held::Numbers(numbers)) = held
             && let Some(numbers) = Arc::into_inner(numbers)
             && let Ok(mut free) = self.0.lock()
-            && free.iter().map(Vec::len).sum::<usize>() + numbers.data.len() <= KEPT
+            && free.iter().map(Vec::len).sum::<usize>() + numbers.data.len() <= AT_ONCE
         {
             free.push(numbers.data);
         }

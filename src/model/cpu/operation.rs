@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
+use adversight_kernels::{self as kernels, Dense, Depthwise, Grid, Shape};
+
 use super::{
-    dense::Dense,
-    depthwise::Depthwise,
-    elementwise,
-    grid::{Grid, Shape},
     numbers::{Held, Numbers, Pool},
-    pooling,
-    product::{Finish, bound},
+    parts,
 };
 use crate::{
     Error, Result,
@@ -238,19 +235,22 @@ impl Operation {
         bounds: Option<(f32, f32)>,
         pool: &Pool,
     ) -> Option<Numbers> {
-        let (low, high) = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-        let finish = Finish { bias: None, low, high };
         match self {
             Self::Bound { low, high } => {
                 let mut x = pool.own(inputs.pop()?);
-                bound(&mut x.data, *low, *high);
+                kernels::bound(&mut x.data, *low, *high);
                 return Some(x);
             }
             Self::Add => {
                 let [a, b] = &inputs[..] else { return None };
-                return (a.dims == b.dims).then(|| elementwise::sum(inputs.swap_remove(0), &inputs[0], pool));
+                if a.dims != b.dims {
+                    return None;
+                }
+                let mut sum = pool.own(inputs.swap_remove(0));
+                kernels::add(&mut sum.data, &inputs[0].data);
+                return Some(sum);
             }
-            Self::Concat { axis } => return elementwise::joined(inputs, *axis, pool),
+            Self::Concat { axis } => return parts::joined(inputs, *axis, pool),
             _ => {}
         }
         let x = inputs.first()?;
@@ -264,25 +264,25 @@ impl Operation {
                 let (_, shape) = self.placed(&x.dims)?;
                 let place = weights.on(shape.before, shape.input, shape.output);
                 let mut y = output(*filters, &shape.output);
-                weights.forward(&place, *samples, &x.data, finish, &mut y.data);
+                weights.forward(&place, *samples, &x.data, bounds, &mut y.data);
                 y
             }
             Self::Depthwise { weights, .. } => {
                 let grid = Grid::new(self.placed(&x.dims)?.1);
                 let mut y = output(*channels, &grid.output);
-                weights.forward(&grid, &x.data, finish, &mut y.data);
+                weights.forward(&grid, &x.data, bounds, &mut y.data);
                 y
             }
             Self::MaxPool(_) => {
                 let grid = Grid::new(self.placed(&x.dims)?.1);
                 let mut y = output(*channels, &grid.output);
-                pooling::maximum(&grid, &x.data, &mut y.data);
+                kernels::maximum(&grid, &x.data, &mut y.data);
                 y
             }
             Self::AveragePool { .. } => {
                 let (grid, weights) = self.average(&x.dims)?;
                 let mut y = output(*channels, &grid.output);
-                weights.forward(&grid, &x.data, Finish::NONE, &mut y.data);
+                weights.forward(&grid, &x.data, None, &mut y.data);
                 y
             }
             Self::GlobalAverage => {
@@ -291,7 +291,7 @@ impl Operation {
                     return None;
                 }
                 let mut y = output(*channels, &vec![1; spatial.len()]);
-                pooling::mean(&x.data, size, &mut y.data);
+                kernels::mean(&x.data, size, &mut y.data);
                 y
             }
             _ => return None,
@@ -352,7 +352,7 @@ impl Operation {
                 let (_, shape) = self.placed(x).ok_or_else(lost)?;
                 let kept = record.kept.as_ref().ok_or_else(lost)?;
                 let mut found = fresh();
-                pooling::maximum_backward(&Grid::new(shape), &kept.data, &g.data, &mut found.data);
+                kernels::maximum_backward(&Grid::new(shape), &kept.data, &g.data, &mut found.data);
                 found
             }
             Self::AveragePool { .. } => {
@@ -373,14 +373,14 @@ impl Operation {
                 let kept = record.kept.as_ref().ok_or_else(lost)?;
                 let mut g = pool.own(g);
                 match record.fused || rectifier(*low, *high) {
-                    true => elementwise::pass_between(&mut g.data, &kept.data, *low, *high),
-                    false => elementwise::pass_within(&mut g.data, &kept.data, *low, *high),
+                    true => kernels::pass_between(&mut g.data, &kept.data, *low, *high),
+                    false => kernels::pass_within(&mut g.data, &kept.data, *low, *high),
                 }
                 return Ok(vec![g.into()]);
             }
             Self::Add => return Ok(vec![Held::Numbers(g.clone()), Held::Numbers(g)]),
             Self::Concat { axis } => {
-                let parts = elementwise::parted(&g, dims, *axis, pool);
+                let parts = parts::parted(&g, dims, *axis, pool);
                 pool.give(Some(Held::Numbers(g)));
                 return Ok(parts.into_iter().map(Held::from).collect());
             }

@@ -2,10 +2,11 @@
 
 use std::{borrow::Cow, ops::Range, sync::OnceLock};
 
-use super::{
+use crate::{
     grid::{Grid, Shape},
-    product::{COLUMNS, Finish, Left, ROWS, multiply},
+    product::{Finish, Left, multiply},
     scratch::Scratch,
+    tile::{COLUMNS, ROWS},
 };
 
 /// A convolution whose weights are known when the model is loaded.
@@ -19,13 +20,14 @@ pub struct Dense {
     bias: Option<Vec<f32>>,
     /// `[filters, channels * taps]` for each group.
     weights: Vec<Left>,
-    /// The weights of the gradient, laid out when one is first asked for.
+    /// The weights of the gradient, laid out when one is first asked for: as a convolution, or window by window.
     turned: OnceLock<Vec<Left>>,
+    windows: OnceLock<Vec<Left>>,
 }
 
 /// Where a convolution stands: its own geometry beside that of its gradient.
 pub struct Place {
-    pub forward: Grid,
+    forward: Grid,
     /// The convolution that is the gradient, where there is one.
     backward: Option<Grid>,
 }
@@ -48,7 +50,17 @@ impl Dense {
         };
         let weights = (0..groups).map(group).collect();
         let kernel = [height, width];
-        Self { kernel, strides, dilations, channels, filters, bias, weights, turned: OnceLock::new() }
+        Self {
+            kernel,
+            strides,
+            dilations,
+            channels,
+            filters,
+            bias,
+            weights,
+            turned: OnceLock::new(),
+            windows: OnceLock::new(),
+        }
     }
 
     /// Places it on planes with so much padding before the first row and column, and an output of this size.
@@ -85,11 +97,18 @@ impl Dense {
         self.kernel[0] * self.kernel[1]
     }
 
-    /// The convolution of `samples` inputs.
-    pub fn forward(&self, place: &Place, samples: usize, x: &[f32], finish: Finish<'_>, out: &mut [f32]) {
+    /// The convolution of `samples` inputs, kept between two bounds where there are any.
+    pub fn forward(
+        &self,
+        place: &Place,
+        samples: usize,
+        x: &[f32],
+        bounds: Option<(f32, f32)>,
+        out: &mut [f32],
+    ) {
         for (group, weights) in self.weights.iter().enumerate() {
             let bias = self.bias.as_ref().map(|bias| &bias[group * self.filters..][..self.filters]);
-            let finish = Finish { bias, ..finish };
+            let finish = Finish { bias, bounds };
             let input = Channels::of(x, samples, self.weights.len(), group, place.forward.plane());
             convolve(weights, &place.forward, &input, None, finish, out, group);
         }
@@ -98,29 +117,38 @@ impl Dense {
     /// The gradient of the inputs from that of their convolution.
     pub fn backward(&self, place: &Place, samples: usize, gradient: &[f32], out: &mut [f32]) {
         let groups = self.weights.len();
-        let turned = self.turned.get_or_init(|| self.turn());
-        for (group, weights) in turned.iter().enumerate() {
-            let size = place.forward.outputs();
-            let input = Channels::of(gradient, samples, groups, group, size);
-            let reached = input.reached();
+        for group in 0..groups {
+            let input = Channels::of(gradient, samples, groups, group, place.forward.outputs());
             match &place.backward {
-                Some(grid) => convolve(weights, grid, &input, reached, Finish::NONE, out, group),
-                None => self.scatter(weights, &place.forward, &input, out, group),
+                Some(grid) => {
+                    let weights = &self.turned.get_or_init(|| self.turn())[group];
+                    convolve(weights, grid, &input, input.reached(), Finish::default(), out, group);
+                }
+                None => {
+                    let weights = &self.windows.get_or_init(|| self.transpose())[group];
+                    self.scatter(weights, &place.forward, &input, out, group);
+                }
             }
         }
     }
 
-    /// The weights of the gradient: those of a convolution with every filter turned by half a circle, or of the
-    /// product that gives each window's gradient.
+    /// The weights of a convolution with every filter turned by half a circle.
     fn turn(&self) -> Vec<Left> {
         let taps = self.taps();
-        let turned = |weights: &Left| match self.turns() {
-            true => Left::new(self.channels, self.filters * taps, |channel, step| {
+        let turned = |weights: &Left| {
+            Left::new(self.channels, self.filters * taps, |channel, step| {
                 weights.at(step / taps, channel * taps + taps - 1 - step % taps)
-            }),
-            false => Left::new(self.channels * taps, self.filters, |row, filter| weights.at(filter, row)),
+            })
         };
         self.weights.iter().map(turned).collect()
+    }
+
+    /// The weights of the product that gives each window's gradient.
+    fn transpose(&self) -> Vec<Left> {
+        let rows = self.channels * self.taps();
+        let transposed =
+            |weights: &Left| Left::new(rows, self.filters, |row, filter| weights.at(filter, row));
+        self.weights.iter().map(transposed).collect()
     }
 
     /// The gradient of every window, added up where windows overlap.
@@ -131,7 +159,7 @@ impl Dense {
         let plain = grid.of_outputs();
         for sample in 0..input.samples {
             let one = input.sample(sample);
-            convolve(weights, &plain, &one, one.reached(), Finish::NONE, &mut windows, 0);
+            convolve(weights, &plain, &one, one.reached(), Finish::default(), &mut windows, 0);
             let planes = (sample * self.weights.len() + group) * self.channels;
             let out = &mut out[planes * grid.plane()..][..self.channels * grid.plane()];
             for (windows, out) in windows.chunks_exact(taps * outputs).zip(out.chunks_exact_mut(grid.plane()))

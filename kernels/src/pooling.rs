@@ -2,7 +2,7 @@
 
 use macerator::{AutoArch, Simd, WithSimd};
 
-use super::{
+use crate::{
     grid::Grid,
     scratch::Scratch,
     taps::{self, Tap},
@@ -61,12 +61,24 @@ impl WithSimd for Hand<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
-        let places = self.values.iter().zip(self.maxima).zip(self.left).zip(self.found);
-        for (((value, maximum), left), found) in places {
-            let taken = if value == maximum { *left } else { 0.0 };
-            *found += taken;
-            *left = if value == maximum { 0.0 } else { *left };
+        const N: usize = 8;
+        let ((values, value), (maxima, maximum)) =
+            (self.values.as_chunks::<N>(), self.maxima.as_chunks::<N>());
+        let ((lefts, left), (founds, found)) =
+            (self.left.as_chunks_mut::<N>(), self.found.as_chunks_mut::<N>());
+        for (((value, maximum), left), found) in values.iter().zip(maxima).zip(lefts).zip(founds) {
+            hand(value, maximum, left, found);
         }
+        hand(value, maximum, left, found);
+    }
+}
+
+#[inline(always)]
+fn hand(values: &[f32], maxima: &[f32], left: &mut [f32], found: &mut [f32]) {
+    for i in 0..values.len() {
+        let taken = if values[i] == maxima[i] { left[i] } else { 0.0 };
+        found[i] += taken;
+        left[i] -= taken;
     }
 }
 

@@ -7,13 +7,12 @@ use std::ops::Range;
 
 use macerator::{AutoArch, Simd, WithSimd};
 
-use super::{scratch::Scratch, threads};
-
-/// Rows of a tile.
-pub const ROWS: usize = if cfg!(target_family = "wasm") { 4 } else { 6 };
-
-/// Columns of a tile: two vectors.
-pub const COLUMNS: usize = if cfg!(target_arch = "x86_64") { 16 } else { 8 };
+use crate::{
+    elementwise::bound,
+    scratch::Scratch,
+    threads,
+    tile::{COLUMNS, ROWS, tile},
+};
 
 /// Depth that is passed at once, so that the rows of a tile stay in the first cache.
 const DEPTH: usize = 512;
@@ -63,31 +62,10 @@ impl Left {
 }
 
 /// What becomes of a sum: a bias for its row is added, then it is kept between two bounds.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct Finish<'a> {
     pub bias: Option<&'a [f32]>,
-    pub low: f32,
-    pub high: f32,
-}
-
-impl Finish<'_> {
-    /// Nothing.
-    pub const NONE: Finish<'static> = Finish { bias: None, low: f32::NEG_INFINITY, high: f32::INFINITY };
-
-    /// Whether it changes anything but the bias.
-    pub fn bounds(&self) -> bool {
-        self.low > f32::NEG_INFINITY || self.high < f32::INFINITY
-    }
-}
-
-/// Keeps values between two bounds.
-#[inline(always)]
-pub fn bound(values: &mut [f32], low: f32, high: f32) {
-    for value in values {
-        // Written so that it is one instruction each in every instruction set.
-        let above = if *value < low { low } else { *value };
-        *value = if high < above { high } else { above };
-    }
+    pub bounds: Option<(f32, f32)>,
 }
 
 /// The product `[rows, columns]` of `left` with a right side `[depth, columns]`, that `fill` lays out: it is given a range
@@ -104,7 +82,9 @@ pub fn multiply(
     if depth == 0 {
         for (row, out) in out.chunks_mut(columns).enumerate() {
             out.fill(finish.bias.map_or(0.0, |bias| bias[row]));
-            bound(out, finish.low, finish.high);
+            if let Some((low, high)) = finish.bounds {
+                bound(out, low, high);
+            }
         }
         return;
     }
@@ -158,28 +138,16 @@ impl WithSimd for Block<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
-        // Wherever vectors are this wide, a product and a sum are one instruction.
-        if S::lanes32() > 4 || cfg!(target_arch = "aarch64") {
-            self.compute(f32::mul_add);
-        } else {
-            self.compute(|a, b, sum| a * b + sum);
-        }
-    }
-}
-
-impl Block<'_> {
-    #[inline(always)]
-    fn compute(self, multiply_add: impl Fn(f32, f32, f32) -> f32) {
         let Self { left, first_row, steps, right, columns, stride, finish, out } = self;
         let (starts, ends) = (steps.start == 0, steps.end == left.depth);
-        let bounds = ends && finish.bounds();
+        let bounds = finish.bounds.filter(|_| ends);
         for (tile_row, out) in out.chunks_mut(ROWS * stride).enumerate() {
             let row = first_row + tile_row * ROWS;
             let group = &left.data[row * left.depth..][..ROWS * left.depth];
             let group = &group[steps.start * ROWS..steps.end * ROWS];
             for (index, right) in right.chunks_exact(COLUMNS * steps.len()).enumerate() {
                 let column = columns.start + index * COLUMNS;
-                let sums = tile(group, right, &multiply_add);
+                let sums = tile::<S>(group, right);
                 let count = (columns.end - column).min(COLUMNS);
                 for (i, (out, sums)) in out.chunks_mut(stride).zip(sums).enumerate() {
                     let out = &mut out[column..column + count];
@@ -191,8 +159,8 @@ impl Block<'_> {
                         Ok(row) => store::<COLUMNS>(row, &sums, before, starts),
                         Err(_) => store_some(out, &sums, before, starts),
                     }
-                    if bounds {
-                        bound(out, finish.low, finish.high);
+                    if let Some((low, high)) = bounds {
+                        bound(out, low, high);
                     }
                 }
             }
@@ -217,20 +185,4 @@ fn store_some(out: &mut [f32], sums: &[f32], before: f32, starts: bool) {
     for (out, sum) in out.iter_mut().zip(sums) {
         *out = if starts { before } else { *out } + sum;
     }
-}
-
-/// The sums of one tile.
-#[inline(always)]
-fn tile(left: &[f32], right: &[f32], multiply_add: impl Fn(f32, f32, f32) -> f32) -> [[f32; COLUMNS]; ROWS] {
-    let mut sums = [[0.0; COLUMNS]; ROWS];
-    let left = left.as_chunks::<ROWS>().0;
-    let right = right.as_chunks::<COLUMNS>().0;
-    for (factors, values) in left.iter().zip(right) {
-        for i in 0..ROWS {
-            for j in 0..COLUMNS {
-                sums[i][j] = multiply_add(factors[i], values[j], sums[i][j]);
-            }
-        }
-    }
-    sums
 }

@@ -1,8 +1,8 @@
 //! Convolutions in which every channel has a filter of its own: sums of shifted planes.
 
-use super::{
+use crate::{
+    elementwise::bound,
     grid::Grid,
-    product::{Finish, bound},
     scratch::Scratch,
     taps::{self, Tap},
     threads,
@@ -15,6 +15,7 @@ pub struct Depthwise {
 }
 
 impl Depthwise {
+    /// A convolution with these weights, channel by channel.
     pub fn new(weights: Vec<f32>, bias: Option<Vec<f32>>) -> Self {
         Self { weights, bias }
     }
@@ -35,8 +36,8 @@ impl Depthwise {
         (&self.weights[channel * taps..][..taps], bias)
     }
 
-    /// The convolution of planes, kept between the bounds of `finish`.
-    pub fn forward(&self, grid: &Grid, x: &[f32], finish: Finish<'_>, out: &mut [f32]) {
+    /// The convolution of planes, kept between two bounds where there are any.
+    pub fn forward(&self, grid: &Grid, x: &[f32], bounds: Option<(f32, f32)>, out: &mut [f32]) {
         self.planes(grid, out, grid.outputs(), |planes, out| {
             let mut spread = Scratch::new(grid.spread_plane());
             let mut rows = Scratch::new(grid.reach());
@@ -48,8 +49,8 @@ impl Depthwise {
                 taps.extend(grid.taps.iter().copied().zip(filter.iter().copied()));
                 taps::sum(&mut rows, &spread, &taps, bias);
                 grid.together(&rows, out);
-                if finish.bounds() {
-                    bound(out, finish.low, finish.high);
+                if let Some((low, high)) = bounds {
+                    bound(out, low, high);
                 }
             }
         });

@@ -1,31 +1,8 @@
-//! Sums, joins and the passing of gradients through bounds.
+//! Arrays joined along an axis, and taken apart again.
 
 use std::sync::Arc;
 
 use super::numbers::{Numbers, Pool};
-
-/// The sum of two arrays of one shape, in the place of the first where no one else holds it.
-pub fn sum(a: Arc<Numbers>, b: &Numbers, pool: &Pool) -> Numbers {
-    let mut sum = pool.own(a);
-    for (sum, value) in sum.data.iter_mut().zip(&b.data) {
-        *sum += value;
-    }
-    sum
-}
-
-/// Lets a gradient pass where the bounded value `y` lies between its bounds.
-pub fn pass_between(gradient: &mut [f32], y: &[f32], low: f32, high: f32) {
-    for (g, &y) in gradient.iter_mut().zip(y) {
-        *g = if y > low && y < high { *g } else { 0.0 };
-    }
-}
-
-/// Lets a gradient pass where the value `x` that is bounded lies within its bounds, on them too.
-pub fn pass_within(gradient: &mut [f32], x: &[f32], low: f32, high: f32) {
-    for (g, &x) in gradient.iter_mut().zip(x) {
-        *g = if x >= low && x <= high { *g } else { 0.0 };
-    }
-}
 
 fn axis_of(axis: i64, rank: usize) -> Option<usize> {
     let axis = if axis < 0 { axis + rank as i64 } else { axis };

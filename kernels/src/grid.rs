@@ -26,16 +26,22 @@ pub struct Grid {
 
 /// What places a window: one entry for rows, one for columns.
 pub struct Shape {
+    /// Size of the window.
     pub kernel: [usize; 2],
+    /// Distances between windows.
     pub strides: [usize; 2],
+    /// Distances between the taps of a window.
     pub dilations: [usize; 2],
     /// Padding before the first row and column.
     pub before: [usize; 2],
+    /// Height and width of the input.
     pub input: [usize; 2],
+    /// Height and width of the output.
     pub output: [usize; 2],
 }
 
 impl Grid {
+    /// Places a window.
     pub fn new(shape: Shape) -> Self {
         let Shape { kernel, strides, dilations, before, input, output } = shape;
         let most = |axis: usize| (kernel[axis] - 1) * dilations[axis] / strides[axis];

@@ -1,0 +1,223 @@
+//! The kernels beside the definitions of what they compute.
+
+use super::*;
+
+/// Numbers between -1 and 1, the same ones for the same seed.
+fn noise(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / 8_388_608.0 - 1.0
+    };
+    (0..count).map(next).collect()
+}
+
+struct Case {
+    samples: usize,
+    channels: usize,
+    filters: usize,
+    groups: usize,
+    kernel: [usize; 2],
+    strides: [usize; 2],
+    dilations: [usize; 2],
+    before: [usize; 2],
+    after: [usize; 2],
+    input: [usize; 2],
+}
+
+const PLAIN: Case = Case {
+    samples: 2,
+    channels: 8,
+    filters: 13,
+    groups: 1,
+    kernel: [3, 3],
+    strides: [1, 1],
+    dilations: [1, 1],
+    before: [1, 1],
+    after: [1, 1],
+    input: [6, 17],
+};
+
+fn cases() -> Vec<Case> {
+    vec![
+        PLAIN,
+        Case { kernel: [1, 1], before: [0; 2], after: [0; 2], ..PLAIN },
+        Case { kernel: [1, 1], before: [0; 2], after: [0; 2], strides: [2, 2], ..PLAIN },
+        // Deeper than a block, and one sample with several blocks of columns.
+        Case { kernel: [1, 1], before: [0; 2], after: [0; 2], channels: 600, ..PLAIN },
+        Case { samples: 1, input: [90, 80], ..PLAIN },
+        Case { strides: [2, 2], channels: 3, input: [15, 16], ..PLAIN },
+        Case { strides: [2, 2], before: [0; 2], input: [16, 16], ..PLAIN },
+        Case { kernel: [5, 3], strides: [1, 2], before: [2, 0], ..PLAIN },
+        Case { dilations: [2, 3], before: [2, 3], after: [2, 3], ..PLAIN },
+        Case { kernel: [7, 7], strides: [4, 4], before: [3, 3], after: [3, 3], input: [30, 27], ..PLAIN },
+        // More padding than the kernel reaches, and windows that leave pixels out.
+        Case { before: [3, 3], after: [3, 3], ..PLAIN },
+        Case { kernel: [2, 2], strides: [3, 3], before: [0; 2], after: [0; 2], ..PLAIN },
+        Case { groups: 4, filters: 12, ..PLAIN },
+        Case { groups: 8, filters: 8, ..PLAIN },
+        Case {
+            groups: 8,
+            filters: 8,
+            kernel: [5, 5],
+            strides: [2, 2],
+            before: [2, 2],
+            after: [2, 2],
+            ..PLAIN
+        },
+        Case {
+            groups: 8,
+            filters: 8,
+            dilations: [2, 1],
+            strides: [1, 2],
+            before: [1, 2],
+            after: [3, 0],
+            ..PLAIN
+        },
+    ]
+}
+
+impl Case {
+    fn output(&self) -> [usize; 2] {
+        std::array::from_fn(|axis| {
+            let reach = (self.kernel[axis] - 1) * self.dilations[axis] + 1;
+            (self.before[axis] + self.input[axis] + self.after[axis] - reach) / self.strides[axis] + 1
+        })
+    }
+
+    fn grid(&self) -> Grid {
+        let Self { kernel, strides, dilations, before, input, .. } = *self;
+        Grid::new(Shape { kernel, strides, dilations, before, input, output: self.output() })
+    }
+
+    /// Calls `visit` with the places of each output, of each of its inputs and of the weight between them.
+    fn each(&self, mut visit: impl FnMut(usize, usize, usize)) {
+        let (channels, filters) = (self.channels / self.groups, self.filters / self.groups);
+        let ([height, width], [rows, columns]) = (self.output(), self.input);
+        for sample in 0..self.samples {
+            for filter in 0..self.filters {
+                for (y, x) in (0..height).flat_map(|y| (0..width).map(move |x| (y, x))) {
+                    let output = ((sample * self.filters + filter) * height + y) * width + x;
+                    for channel in 0..channels {
+                        for (i, j) in
+                            (0..self.kernel[0]).flat_map(|i| (0..self.kernel[1]).map(move |j| (i, j)))
+                        {
+                            let row = y * self.strides[0] + i * self.dilations[0];
+                            let column = x * self.strides[1] + j * self.dilations[1];
+                            let (Some(row), Some(column)) =
+                                (row.checked_sub(self.before[0]), column.checked_sub(self.before[1]))
+                            else {
+                                continue;
+                            };
+                            if row < rows && column < columns {
+                                let plane = sample * self.channels + filter / filters * channels + channel;
+                                let weight =
+                                    ((filter * channels + channel) * self.kernel[0] + i) * self.kernel[1] + j;
+                                visit(output, (plane * rows + row) * columns + column, weight);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn check(ours: &[f32], expected: &[f32], what: &str) {
+    let size = expected.iter().fold(1.0f32, |size, x| size.max(x.abs()));
+    let apart = ours.iter().zip(expected).fold(0.0f32, |apart, (a, b)| apart.max((a - b).abs()));
+    assert!(ours.len() == expected.len() && apart < 2e-5 * size, "{what}: {apart} of {size}");
+}
+
+#[test]
+fn convolutions_and_their_gradients() {
+    for (index, case) in cases().iter().enumerate() {
+        let [height, width] = case.kernel;
+        let weights = noise(case.filters * case.channels / case.groups * height * width, 1);
+        let bias = noise(case.filters, 2);
+        let x = noise(case.samples * case.channels * case.input[0] * case.input[1], 3);
+        let [rows, columns] = case.output();
+        let mut gradient = noise(case.samples * case.filters * rows * columns, 4);
+        if index % 2 == 1 {
+            // From one class, as a gradient begins: all other planes are zero.
+            for (plane, values) in gradient.chunks_exact_mut(rows * columns).enumerate() {
+                if plane % case.filters != 5 {
+                    values.fill(0.0);
+                }
+            }
+        }
+        let mut expected: Vec<f32> = (0..case.samples)
+            .flat_map(|_| bias.iter().flat_map(|&bias| std::iter::repeat_n(bias, rows * columns)))
+            .collect();
+        let mut expected_back = vec![0.0; x.len()];
+        case.each(|output, input, weight| {
+            expected[output] += weights[weight] * x[input];
+            expected_back[input] += weights[weight] * gradient[output];
+        });
+        expected.iter_mut().for_each(|value| *value = value.clamp(-0.5, 1.5));
+
+        let shape = [case.filters, case.channels / case.groups, height, width];
+        let dense =
+            Dense::new(&weights, shape, case.groups, case.strides, case.dilations, Some(bias.clone()));
+        let place = dense.on(case.before, case.input, case.output());
+        let (mut y, mut back) = (vec![f32::NAN; expected.len()], vec![f32::NAN; x.len()]);
+        dense.forward(&place, case.samples, &x, Some((-0.5, 1.5)), &mut y);
+        check(&y, &expected, &format!("case {index}"));
+        dense.backward(&place, case.samples, &gradient, &mut back);
+        check(&back, &expected_back, &format!("case {index}, gradient"));
+
+        if case.groups == case.channels && case.groups == case.filters {
+            let depthwise = Depthwise::new(weights, Some(bias));
+            depthwise.forward(&case.grid(), &x, Some((-0.5, 1.5)), &mut y);
+            check(&y, &expected, &format!("case {index}, channel by channel"));
+            depthwise.backward(&case.grid(), &gradient, &mut back);
+            check(&back, &expected_back, &format!("case {index}, channel by channel, gradient"));
+        }
+    }
+}
+
+#[test]
+fn maxima_and_their_gradients() {
+    for case in cases().iter().filter(|case| case.groups == case.channels) {
+        let [rows, columns] = case.output();
+        // Few different values, so that maxima are shared.
+        let x: Vec<f32> = noise(case.samples * case.channels * case.input[0] * case.input[1], 5)
+            .into_iter()
+            .map(|value| (value * 4.0).round())
+            .collect();
+        let gradient = noise(case.samples * case.channels * rows * columns, 6);
+        let mut best: Vec<Option<usize>> = vec![None; gradient.len()];
+        case.each(|output, input, _| {
+            if best[output].is_none_or(|best| x[input] > x[best]) {
+                best[output] = Some(input);
+            }
+        });
+        if best.iter().any(Option::is_none) {
+            continue;
+        }
+        let expected: Vec<f32> = best.iter().flatten().map(|&input| x[input]).collect();
+        let mut expected_back = vec![0.0; x.len()];
+        for (&input, gradient) in best.iter().flatten().zip(&gradient) {
+            expected_back[input] += gradient;
+        }
+        let (mut y, mut back) = (vec![f32::NAN; gradient.len()], vec![f32::NAN; x.len()]);
+        maximum(&case.grid(), &x, &mut y);
+        assert_eq!(y, expected);
+        maximum_backward(&case.grid(), &x, &gradient, &mut back);
+        check(&back, &expected_back, "the gradient of maxima");
+    }
+}
+
+#[test]
+fn bounds_let_gradients_pass_inside() {
+    let values = [-1.0, 0.0, 0.5, 6.0, 7.0];
+    let mut bounded = values;
+    bound(&mut bounded, 0.0, 6.0);
+    assert_eq!(bounded, [0.0, 0.0, 0.5, 6.0, 6.0]);
+    let mut between = [1.0; 5];
+    pass_between(&mut between, &bounded, 0.0, 6.0);
+    assert_eq!(between, [0.0, 0.0, 1.0, 0.0, 0.0]);
+    let mut within = [1.0; 5];
+    pass_within(&mut within, &values, 0.0, 6.0);
+    assert_eq!(within, [0.0, 1.0, 1.0, 1.0, 0.0]);
+}

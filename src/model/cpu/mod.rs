@@ -101,7 +101,7 @@ impl Program {
         let fixed: Vec<Slot> = given.iter().map(|(slot, _)| *slot).collect();
         for (slot, value) in given {
             dims[slot] = value.dims();
-            values[slot] = Some(Held::Value(value));
+            values[slot] = Some(value.into());
         }
         for (index, step) in graph.steps.iter().enumerate() {
             if !done[index] {
@@ -162,7 +162,7 @@ impl Program {
     ) -> Result<Vec<Option<Held>>> {
         let input = |slot: &Option<Slot>| {
             let Some(slot) = *slot else { return Ok(None) };
-            let known = || graph.constant(slot).cloned().map(Held::Value);
+            let known = || graph.constant(slot).cloned().map(Held::from);
             let input = values[slot].clone().or_else(known).ok_or_else(|| {
                 Error::invalid_node(&step.names[0], "one of its inputs is computed by no node before it")
             })?;
@@ -232,7 +232,7 @@ impl Program {
         }
         let by_burn = on_the_way && operation.is_none_or(Operation::runs);
         let record = Record { inputs: by_burn.then_some(values), ..Record::default() };
-        Ok((outputs.into_iter().map(Held::Value).collect(), record))
+        Ok((outputs.into_iter().map(Held::from).collect(), record))
     }
 
     /// Walks back along `way` from `seed` at `output`; what arrives at `source`. The pass may be walked back again.
@@ -244,7 +244,7 @@ impl Program {
         (source, output): (Slot, Slot),
         seed: Ranked<Float>,
     ) -> Result<Ranked<Float>> {
-        let mut gradients: HashMap<Slot, Held> = HashMap::from([(output, Held::Value(seed.into()))]);
+        let mut gradients: HashMap<Slot, Held> = HashMap::from([(output, Value::from(seed).into())]);
         for index in (0..graph.steps.len()).rev() {
             let (step, Some(site)) = (&graph.steps[index], &way[index]) else { continue };
             let mut reached: Vec<Option<Held>> =
@@ -270,7 +270,7 @@ impl Program {
                     };
                     let gradients = reached.into_iter().map(real).collect::<Result<_>>()?;
                     let flow = backward::product(graph, step, site, inputs.clone(), gradients)?;
-                    flow.into_iter().map(|value| value.map(|value| Held::Value(value.into()))).collect()
+                    flow.into_iter().map(|value| value.map(|value| Held::from(Value::from(value)))).collect()
                 }
                 (None, None) => return Err(Error::Internal(format!("\"{}\" left no record", step.names[0]))),
             };

@@ -19,12 +19,18 @@ pub struct Numbers {
 #[derive(Clone)]
 pub enum Held {
     Numbers(Arc<Numbers>),
-    Value(Value),
+    Value(Box<Value>),
 }
 
 impl From<Numbers> for Held {
     fn from(numbers: Numbers) -> Self {
         Self::Numbers(Arc::new(numbers))
+    }
+}
+
+impl From<Value> for Held {
+    fn from(value: Value) -> Self {
+        Self::Value(Box::new(value))
     }
 }
 
@@ -39,26 +45,29 @@ impl Held {
 
     /// Whether it holds real numbers.
     pub fn is_real(&self) -> bool {
-        matches!(self, Self::Numbers(_) | Self::Value(Value::Float(_)))
+        match self {
+            Self::Numbers(_) => true,
+            Self::Value(value) => matches!(**value, Value::Float(_)),
+        }
     }
 
     /// As numbers, or `None` where it holds something else. Nothing is copied where no one else holds it.
     pub fn numbers(self) -> Option<Arc<Numbers>> {
         match self {
             Self::Numbers(numbers) => Some(numbers),
-            Self::Value(Value::Float(value)) => {
+            Self::Value(value) => {
+                let Value::Float(value) = *value else { return None };
                 let dims = value.dims();
                 let data = value.flat().into_data().try_into_vec().ok()?;
                 Some(Arc::new(Numbers { dims, data }))
             }
-            Self::Value(_) => None,
         }
     }
 
     /// As a tensor. Nothing is copied where no one else holds it.
     pub fn value(self) -> Result<Value> {
         match self {
-            Self::Value(value) => Ok(value),
+            Self::Value(value) => Ok(*value),
             Self::Numbers(numbers) => {
                 let (dims, data) = match Arc::try_unwrap(numbers) {
                     Ok(numbers) => (numbers.dims, numbers.data),

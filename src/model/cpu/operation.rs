@@ -51,7 +51,7 @@ pub enum Operation {
     Move,
     /// A product with a matrix of the file, `[inputs, outputs]` or turned.
     Linear {
-        matrix: Ranked<burn::tensor::Float>,
+        matrix: Box<Ranked<burn::tensor::Float>>,
         turned: bool,
         alpha: f32,
     },
@@ -123,12 +123,12 @@ impl Operation {
             }
             operator if prepare::MOVES_ONLY.contains(&operator) && operator != "Cast" => Some(Self::Move),
             "Gemm" if !node.flag("transA", false).ok()? => Some(Self::Linear {
-                matrix: floats(graph, step, 1).filter(|matrix| matrix.rank() == 2)?,
+                matrix: floats(graph, step, 1).filter(|matrix| matrix.rank() == 2).map(Box::new)?,
                 turned: node.flag("transB", false).ok()?,
                 alpha: node.float("alpha", 1.0).ok()?,
             }),
             "MatMul" => Some(Self::Linear {
-                matrix: floats(graph, step, 1).filter(|matrix| matrix.rank() == 2)?,
+                matrix: floats(graph, step, 1).filter(|matrix| matrix.rank() == 2).map(Box::new)?,
                 turned: false,
                 alpha: 1.0,
             }),
@@ -326,9 +326,9 @@ impl Operation {
         if let Self::Linear { matrix, turned, alpha } = self {
             return linear_backward(matrix, *turned, *alpha, &dims[0], gradient).map(|found| vec![found]);
         }
-        if let (Self::Move, Held::Value(Value::Float(value))) = (self, &gradient) {
-            let moved = value.clone().reshape(&dims[0]).ok_or_else(lost)?;
-            return Ok(vec![Held::Value(moved.into())]);
+        if let (Self::Move, Held::Value(_)) = (self, &gradient) {
+            let moved = gradient.value()?.reshape(&dims[0]).map_err(|_| lost())?;
+            return Ok(vec![moved.into()]);
         }
         let g = gradient.numbers().ok_or_else(lost)?;
         let x = &dims[0];
@@ -417,5 +417,5 @@ fn linear_backward(
     let gradient = gradient.reshape(&[rows, columns]).and_then(|g| g.get::<2>()).ok_or_else(lost)?;
     let found = gradient.matmul(back);
     let found = if alpha == 1.0 { found } else { found * alpha };
-    Ok(Held::Value(Ranked::from(found).reshape(dims).ok_or_else(lost)?.into()))
+    Ok(Value::from(Ranked::from(found).reshape(dims).ok_or_else(lost)?).into())
 }

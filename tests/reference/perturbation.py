@@ -253,7 +253,7 @@ def mask(case, settings=MASK):
 
 def xrai(case, steps=10):
     def call(points, call_model_args=None, expected_keys=None):
-        x = torch.from_numpy(points.transpose(0, 3, 1, 2)).double()
+        x = torch.from_numpy(points.transpose(0, 3, 1, 2)).to(case.x.dtype)
         return {pair.base.INPUT_OUTPUT_GRADIENTS: common.gradient(case.net, x, case.target).numpy().transpose(0, 2, 3, 1)}
 
     def picture(x):

@@ -1,5 +1,6 @@
 // What stands beside the WebAssembly module and answers calls: in the worker, or on the page's own thread.
 
+import { choose, type Build, type BuildName } from "./choice.js";
 import { AdversightError, asAdversightError, isFatal } from "./errors.js";
 import { toWasmInput, type SentInput } from "./input.js";
 import { colourMapNames } from "./picture.js";
@@ -21,19 +22,16 @@ import type {
   TensorData,
 } from "./wasm/adversight.js";
 
-/** The generated module (wasm-bindgen, target web). */
-export type Wasm = Pick<
-  typeof import("./wasm/adversight.js"),
-  "default" | "createEngine" | "methods" | "colourMap"
->;
-
 /** 256 colours as RGB bytes, for each name. */
 export type ColourMaps = Record<ColourMap, Uint8Array>;
+
+/** Where the WebAssembly of a build lies, where it was moved from its place. */
+export type Moved = Partial<Record<BuildName, string>>;
 
 /** Every call that the engine's side answers. A model is named by the number that `loadModel` gave. */
 export interface EngineProtocol {
   open: {
-    send: { device: DeviceChoice; wasm: string | null };
+    send: { device: DeviceChoice; wasm: Moved };
     reply: { device: DeviceReport; methods: MethodDescription[]; colourMaps: ColourMaps };
   };
   inspect: { send: { onnx: Uint8Array }; reply: ModelReport };
@@ -51,7 +49,7 @@ export interface EngineProtocol {
   close: { send: undefined; reply: undefined };
 }
 
-export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
+export function createHost(builds: Record<BuildName, Build>): Handlers<EngineProtocol> {
   let engine: WasmEngine | null = null;
   const models = new Map<number, WasmModel>();
   let next = 0;
@@ -73,9 +71,11 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
   };
 
   return {
-    async open({ device, wasm: url }) {
-      await instantiate(wasm, url === null ? wasmUrl : new URL(url));
-      engine = await wasm.createEngine({ device });
+    async open({ device, wasm: moved }) {
+      const { name, reason } = await choose(device);
+      const { module: wasm, url } = builds[name];
+      await instantiate(wasm, new URL(moved[name] ?? url));
+      engine = await wasm.createEngine(reason === undefined ? { device } : { device: "cpu", reason });
       const colourMaps = Object.fromEntries(
         colourMapNames.map((name) => [name, wasm.colourMap(name)]),
       ) as ColourMaps;
@@ -143,7 +143,7 @@ async function attempt<T>(call: () => T): Promise<T> {
   return Promise.resolve(call());
 }
 
-async function instantiate(wasm: Wasm, url: URL): Promise<void> {
+async function instantiate(wasm: Build["module"], url: URL): Promise<void> {
   try {
     await wasm.default({ module_or_path: url });
   } catch (cause) {

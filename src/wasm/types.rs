@@ -32,6 +32,8 @@ export interface ModelInput {
 /** How to open an engine. */
 export interface EngineOptions {
     device?: DeviceChoice;
+    /** Why it is the CPU, in a sentence, where that was not asked for. */
+    reason?: string;
 }
 
 /** What is known about a model. */

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-if (!existsSync(here("src/wasm/adversight_bg.wasm"))) {
+if (!["adversight", "adversight_cpu"].every((name) => existsSync(here(`src/wasm/${name}_bg.wasm`)))) {
   console.error(
     "src/wasm/ holds no engine yet: run `cargo xtask demo --build-only` in the root of the project.",
   );

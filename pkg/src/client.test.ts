@@ -3,7 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import test, { afterEach } from "node:test";
 
 import { Engine } from "./client.js";
-import { createHost, watchForTraps, type EngineProtocol, type Wasm } from "./host.js";
+import type { Wasm } from "./choice.js";
+import { createHost, watchForTraps, type EngineProtocol } from "./host.js";
 import { serve } from "./rpc.js";
 import type {
   ExplainOptions,
@@ -55,40 +56,38 @@ function fakeWasm() {
   });
   const wasm = {
     default: () => Promise.resolve({}),
-    createEngine: ({ device }: { device: string }) =>
-      device === "webgpu"
-        ? Promise.reject(Object.assign(new Error("No WebGPU."), { code: "device_unavailable" }))
-        : Promise.resolve({
-            device: { kind: "cpu", reason: "This is a test." },
-            inspect: (onnx: Uint8Array) => {
-              if (onnx.byteLength === 0)
-                throw Object.assign(new Error("Not ONNX."), { code: "model_malformed" });
-              return { producer: "test", nodes: onnx.byteLength };
-            },
-            run: (
-              onnx: Uint8Array,
-              inputs: Record<string, InputValue>,
-              options: Pick<ModelOptions, "external">,
-            ) => {
-              log.push(`run ${onnx.byteLength} bytes on ${Object.keys(inputs).join(", ")}`);
-              if (options.external) log.push(`beside ${Object.keys(options.external).join(", ")}`);
-              return onnx.byteLength === 0
-                ? Promise.reject(
-                    Object.assign(new Error("Odd."), { code: "model_unsupported", node: "odd_one" }),
-                  )
-                : Promise.resolve(inputs);
-            },
-            loadModel: (onnx: Uint8Array, options: ModelOptions) => {
-              const { name, ...others } = options;
-              const known = Object.entries(others).filter(([, value]) => value !== null);
-              log.push(`load ${onnx.byteLength} bytes`);
-              if (known.length > 0) log.push(`with ${JSON.stringify(Object.fromEntries(known))}`);
-              return onnx.byteLength === 0
-                ? Promise.reject(Object.assign(new Error("Not ONNX."), { code: "model_malformed" }))
-                : Promise.resolve(model(name ?? "model"));
-            },
-            free: () => log.push("free engine"),
-          }),
+    createEngine: () =>
+      Promise.resolve({
+        device: { kind: "cpu", reason: "This is a test." },
+        inspect: (onnx: Uint8Array) => {
+          if (onnx.byteLength === 0)
+            throw Object.assign(new Error("Not ONNX."), { code: "model_malformed" });
+          return { producer: "test", nodes: onnx.byteLength };
+        },
+        run: (
+          onnx: Uint8Array,
+          inputs: Record<string, InputValue>,
+          options: Pick<ModelOptions, "external">,
+        ) => {
+          log.push(`run ${onnx.byteLength} bytes on ${Object.keys(inputs).join(", ")}`);
+          if (options.external) log.push(`beside ${Object.keys(options.external).join(", ")}`);
+          return onnx.byteLength === 0
+            ? Promise.reject(
+                Object.assign(new Error("Odd."), { code: "model_unsupported", node: "odd_one" }),
+              )
+            : Promise.resolve(inputs);
+        },
+        loadModel: (onnx: Uint8Array, options: ModelOptions) => {
+          const { name, ...others } = options;
+          const known = Object.entries(others).filter(([, value]) => value !== null);
+          log.push(`load ${onnx.byteLength} bytes`);
+          if (known.length > 0) log.push(`with ${JSON.stringify(Object.fromEntries(known))}`);
+          return onnx.byteLength === 0
+            ? Promise.reject(Object.assign(new Error("Not ONNX."), { code: "model_malformed" }))
+            : Promise.resolve(model(name ?? "model"));
+        },
+        free: () => log.push("free engine"),
+      }),
     methods: () => [{ name: "agi", params: [] }],
     metrics: () => [{ name: "deletion", params: [] }],
     colourMap: (name: string) => new Uint8Array(768).fill(name.length),
@@ -96,12 +95,17 @@ function fakeWasm() {
   return { wasm: wasm as unknown as Wasm, log };
 }
 
+function hostOf(module: Wasm) {
+  const url = new URL("file:///none.wasm");
+  return createHost({ webgpu: { module, url }, cpu: { module, url } });
+}
+
 async function openEngine(device: "auto" | "webgpu" = "auto") {
   const { wasm, log } = fakeWasm();
   const { port1, port2 } = new MessageChannel();
   open.push(port1, port2);
-  serve<EngineProtocol>(port2, createHost(wasm, new URL("file:///none.wasm")));
-  const engine = await Engine.open(() => ({ endpoint: port1 }), { device, wasm: null });
+  serve<EngineProtocol>(port2, hostOf(wasm));
+  const engine = await Engine.open(() => ({ endpoint: port1 }), { device, wasm: {} });
   return { engine, log };
 }
 
@@ -116,7 +120,10 @@ test("an engine tells its device, its methods and its colour maps", async () => 
 });
 
 test("a device that is not there rejects with its code", async () => {
-  await assert.rejects(openEngine("webgpu"), { code: "device_unavailable", message: "No WebGPU." });
+  await assert.rejects(openEngine("webgpu"), {
+    code: "device_unavailable",
+    message: "this browser offers no WebGPU adapter.",
+  });
 });
 
 test("a model is loaded, asked, and freed", async () => {
@@ -300,7 +307,7 @@ test("a crash of the thread itself ends the engine and terminates the thread", a
   const { wasm } = fakeWasm();
   const { port1, port2 } = new MessageChannel();
   open.push(port1, port2);
-  serve<EngineProtocol>(port2, createHost(wasm, new URL("file:///none.wasm")));
+  serve<EngineProtocol>(port2, hostOf(wasm));
   let crash: (error: unknown) => void = () => undefined;
   let terminated = 0;
   const engine = await Engine.open(
@@ -308,7 +315,7 @@ test("a crash of the thread itself ends the engine and terminates the thread", a
       crash = onCrash;
       return { endpoint: port1, terminate: () => (terminated += 1) };
     },
-    { device: "auto", wasm: null },
+    { device: "auto", wasm: {} },
   );
   const model = await engine.loadModel({ onnx });
   const running = model.explain(tensor, { method: "agi" });

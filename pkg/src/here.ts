@@ -1,10 +1,10 @@
 // The engine on the page's own thread, for `worker: false`. It is reached over a message port as a worker is, so that both
 // behave alike; this file is loaded only where it is asked for.
 
+import { builds } from "./builds.js";
 import { AdversightError } from "./errors.js";
 import { createHost, watchForTraps, type EngineProtocol } from "./host.js";
 import { serve } from "./rpc.js";
-import * as wasm from "./wasm/adversight.js";
 
 let trapped = false;
 
@@ -17,8 +17,7 @@ export function startHere(): MessagePort {
     );
   }
   const { port1, port2 } = new MessageChannel();
-  const host = createHost(wasm, new URL("./wasm/adversight_bg.wasm", import.meta.url));
-  const die = serve<EngineProtocol>(port2, host);
+  const die = serve<EngineProtocol>(port2, createHost(builds));
   watchForTraps(globalThis, (trap) => {
     trapped = true;
     die(trap);

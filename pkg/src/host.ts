@@ -1,5 +1,6 @@
 // What stands beside the WebAssembly module and answers calls: in the worker, or on the page's own thread.
 
+import { choose, type Build, type BuildName } from "./choice.js";
 import { AdversightError, asAdversightError, isFatal } from "./errors.js";
 import { toWasmInput, type SentInput } from "./input.js";
 import { colourMapNames } from "./picture.js";
@@ -35,12 +36,6 @@ import type {
   TensorData,
 } from "./wasm/adversight.js";
 
-/** The generated module (wasm-bindgen, target web). */
-export type Wasm = Pick<
-  typeof import("./wasm/adversight.js"),
-  "default" | "createEngine" | "methods" | "colourMap" | "metrics" | "layers" | "randomise"
->;
-
 /** 256 colours as RGB bytes, for each name. */
 export type ColourMaps = Record<ColourMap, Uint8Array>;
 
@@ -60,10 +55,13 @@ interface Origin {
   inputs?: Record<string, InputValue>;
 }
 
+/** Where the WebAssembly of a build lies, where it was moved from its place. */
+export type Moved = Partial<Record<BuildName, string>>;
+
 /** Every call that the engine's side answers. A model is named by the number that `loadModel` gave. */
 export interface EngineProtocol {
   open: {
-    send: { device: DeviceChoice; wasm: string | null };
+    send: { device: DeviceChoice; wasm: Moved };
     reply: {
       device: DeviceReport;
       methods: MethodDescription[];
@@ -107,14 +105,19 @@ export interface EngineProtocol {
   close: { send: undefined; reply: undefined };
 }
 
-export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
+export function createHost(builds: Record<BuildName, Build>): Handlers<EngineProtocol> {
   let engine: WasmEngine | null = null;
+  let wasm: Build["module"] | null = null;
   const models = new Map<number, { model: WasmModel; origin: Origin }>();
   let next = 0;
 
   const engineOf = (): WasmEngine => {
     if (!engine) throw new AdversightError("engine_closed", "The engine was closed.");
     return engine;
+  };
+  const wasmOf = (): Build["module"] => {
+    if (!wasm) throw new AdversightError("engine_closed", "The engine was closed.");
+    return wasm;
   };
   const find = (id: number) => {
     const found = models.get(id);
@@ -131,14 +134,17 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
   };
 
   return {
-    async open({ device, wasm: url }) {
-      await instantiate(wasm, url === null ? wasmUrl : new URL(url));
-      engine = await wasm.createEngine({ device });
+    async open({ device, wasm: moved }) {
+      const { name, reason } = await choose(device);
+      const { module, url } = builds[name];
+      await instantiate(module, new URL(moved[name] ?? url));
+      wasm = module;
+      engine = await module.createEngine(reason === undefined ? { device } : { device: "cpu", reason });
       const colourMaps = Object.fromEntries(
-        colourMapNames.map((name) => [name, wasm.colourMap(name)]),
+        colourMapNames.map((name) => [name, module.colourMap(name)]),
       ) as ColourMaps;
       return {
-        value: { device: engine.device, methods: wasm.methods(), metrics: wasm.metrics(), colourMaps },
+        value: { device: engine.device, methods: module.methods(), metrics: module.metrics(), colourMaps },
       };
     },
 
@@ -231,12 +237,12 @@ export function createHost(wasm: Wasm, wasmUrl: URL): Handlers<EngineProtocol> {
     },
 
     async layers({ model }) {
-      return { value: wasm.layers(await fileOf(model)) };
+      return { value: wasmOf().layers(await fileOf(model)) };
     },
 
     async randomise({ model, options }) {
       const { origin } = find(model);
-      const onnx = wasm.randomise(await fileOf(model), options) as Uint8Array<ArrayBuffer>;
+      const onnx = wasmOf().randomise(await fileOf(model), options) as Uint8Array<ArrayBuffer>;
       const loaded = await engineOf().loadModel(onnx, origin.options);
       const forgetful = origin.inputs ? loaded.withInputs(origin.inputs) : loaded;
       if (forgetful !== loaded) loaded.free();
@@ -267,7 +273,7 @@ async function attempt<T>(call: () => T): Promise<T> {
   return Promise.resolve(call());
 }
 
-async function instantiate(wasm: Wasm, url: URL): Promise<void> {
+async function instantiate(wasm: Build["module"], url: URL): Promise<void> {
   try {
     await wasm.default({ module_or_path: url });
   } catch (cause) {

@@ -84,8 +84,11 @@ export interface EngineOptions {
   device?: DeviceChoice;
   /** In a worker (true, the default), on the page's own thread (false), or in a given worker made from "adversight/worker". */
   worker?: boolean | Worker;
-  /** The address of `adversight_bg.wasm` (the package's "adversight/wasm"), where it was moved from its place. */
-  wasm?: URL | string;
+  /**
+   * The addresses of `adversight_bg.wasm` (the package's "adversight/wasm") and `adversight_cpu_bg.wasm` ("adversight/wasm-cpu"), where
+   * they were moved from their place. Only the one that is needed is fetched.
+   */
+  wasm?: { webgpu?: URL | string; cpu?: URL | string };
 }
 
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
@@ -97,7 +100,9 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
     );
   }
   const base = typeof document === "undefined" ? location.href : document.baseURI;
-  const wasm = options.wasm === undefined ? null : new URL(options.wasm, base).href;
+  const wasm = Object.fromEntries(
+    Object.entries(options.wasm ?? {}).map(([name, url]) => [name, new URL(url, base).href]),
+  );
   if (!worker) {
     const { startHere } = await import("./here.js");
     return Engine.open(() => ({ endpoint: startHere() }), { device, wasm });

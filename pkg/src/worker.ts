@@ -1,9 +1,8 @@
 // The worker: the engine on a thread of its own, so that the page stays responsive while it computes.
 
+import { builds } from "./builds.js";
 import { createHost, watchForTraps, type EngineProtocol } from "./host.js";
 import { serve, type Endpoint } from "./rpc.js";
-import * as wasm from "./wasm/adversight.js";
 
 const scope = globalThis as unknown as Endpoint & EventTarget;
-const host = createHost(wasm, new URL("./wasm/adversight_bg.wasm", import.meta.url));
-watchForTraps(scope, serve<EngineProtocol>(scope, host));
+watchForTraps(scope, serve<EngineProtocol>(scope, createHost(builds)));

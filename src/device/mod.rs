@@ -1,6 +1,8 @@
 //! The device that computes: WebGPU where there is one that computes correctly, else the CPU.
 
+#[cfg(feature = "webgpu")]
 mod gpu;
+#[cfg(feature = "webgpu")]
 mod self_test;
 
 use std::collections::BTreeMap;
@@ -94,6 +96,12 @@ impl Device {
         }
     }
 
+    #[cfg(not(feature = "webgpu"))]
+    async fn gpu(_software_is_fine: bool) -> Result<Self, String> {
+        Err("this build of the engine has no WebGPU.".into())
+    }
+
+    #[cfg(feature = "webgpu")]
     async fn gpu(software_is_fine: bool) -> Result<Self, String> {
         let gpu = gpu::open(software_is_fine).await?;
         let error = self_test::run(&gpu.device).await?;

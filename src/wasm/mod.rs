@@ -31,7 +31,8 @@ pub fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// Opens a device; `options.device` is `"auto"`, `"webgpu"` or `"cpu"`.
+/// Opens a device; `options.device` is `"auto"`, `"webgpu"` or `"cpu"`, and `options.reason` says why it is the CPU where
+/// it was not asked for.
 #[wasm_bindgen(js_name = createEngine)]
 pub async fn create_engine(
     #[wasm_bindgen(unchecked_param_type = "EngineOptions")] options: JsValue,
@@ -40,7 +41,11 @@ pub async fn create_engine(
         Some(choice) => from_js(choice)?,
         None => DeviceChoice::Auto,
     };
-    Ok(Engine { device: Device::open(choice).await.map_err(js_error)? })
+    let device = match (choice, convert::field(&options, "reason")?.and_then(|reason| reason.as_string())) {
+        (DeviceChoice::Cpu, Some(reason)) => Device::cpu(&reason),
+        (choice, _) => Device::open(choice).await.map_err(js_error)?,
+    };
+    Ok(Engine { device })
 }
 
 /// Every registered method with its parameters.

@@ -38,6 +38,8 @@ export interface GraphOutput {
 /** How to open an engine. */
 export interface EngineOptions {
     device?: DeviceChoice;
+    /** Why it is the CPU, in a sentence, where that was not asked for. */
+    reason?: string;
 }
 
 /** What is known about a model. */

@@ -11,7 +11,7 @@ import { cpus, totalmem } from "node:os";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { chromium } from "playwright-core";
+import { launch } from "./browser.mjs";
 import { buildAll } from "./build.mjs";
 import { reference, variants } from "./engines.mjs";
 import { table } from "./report.mjs";
@@ -68,19 +68,7 @@ try {
   process.exit(1);
 }
 const server = await serve({ isolated, quick });
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM || process.env.CHROME || "/usr/bin/chromium",
-  args: [
-    "--no-sandbox",
-    "--enable-unsafe-webgpu",
-    "--use-webgpu-adapter=swiftshader",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-  ],
-});
+const browser = await launch();
 let results;
 try {
   const page = await browser.newPage();

@@ -2,7 +2,7 @@
 
 /** The files that each bundle loads beside its code: folders or files in node_modules. */
 export const bundles = {
-  adversight: ["adversight/dist/wasm/adversight_bg.wasm"],
+  adversight: ["adversight/dist/wasm/adversight_bg.wasm", "adversight/dist/wasm/adversight_cpu_bg.wasm"],
   "tfjs-cpu": [],
   "tfjs-wasm": [
     "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm",

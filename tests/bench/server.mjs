@@ -20,9 +20,9 @@ const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Benchm
 
 /**
  * Starts the server; with `isolated`, its pages are cross-origin isolated, so that memory can be shared between threads. Its
- * `sizes()` tells for each variant what it loaded.
+ * `sizes()` tells for each variant what it loaded. With `cached`, the browser may keep what it has fetched.
  */
-export async function serve({ isolated, quick }) {
+export async function serve({ isolated, quick, cached = false }) {
   const loaded = new Map();
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
@@ -31,7 +31,7 @@ export async function serve({ isolated, quick }) {
       response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
       response.setHeader("Cross-Origin-Resource-Policy", "same-origin");
     }
-    response.setHeader("Cache-Control", "no-store");
+    response.setHeader("Cache-Control", cached ? "max-age=3600" : "no-store");
     if (pathname === "/") {
       response.setHeader("Content-Type", types[".html"]);
       response.end(page);

@@ -7,6 +7,7 @@ mod command;
 mod lint;
 mod npm;
 mod paths;
+mod prune;
 mod python;
 mod report;
 mod serve;

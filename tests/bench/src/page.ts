@@ -392,6 +392,58 @@ const chunks = (values: Float32Array): Float32Array[] =>
     values.subarray(i * 4096, (i + 1) * 4096),
   );
 
+/** One way from nothing to the first gradient, in milliseconds. */
+export interface Startup {
+  variant: string;
+  /** Until the library runs: its script and WebAssembly fetched and compiled. */
+  start: number;
+  /** Reading the network. */
+  load: number;
+  /** The first gradient. */
+  gradient: number;
+  total: number;
+}
+
+/** Starts each library in a new thread, round after round, and takes SqueezeNet's gradient of one picture. */
+export async function startup(
+  variants: Variant[],
+  rounds: number,
+  say: (line: string) => void,
+): Promise<Startup[]> {
+  const network = "squeezenet1_1";
+  const model = await readModel(network);
+  const size = sizes[network];
+  const picture = {
+    input: "picture",
+    model: network,
+    data: pictures(1, size, scales[network]),
+    shape: [1, 3, size, size] as Shape,
+  };
+  const found: Startup[] = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const variant of variants) {
+      const begin = performance.now();
+      const thread = new Thread(variant.id);
+      const { milliseconds: start } = await thread.ask(
+        "start",
+        { ...engineOptions(variant), count: false },
+        wait,
+      );
+      const { milliseconds: load } = await thread.ask("load", { name: network, ...model }, wait);
+      await thread.ask("prepare", picture, wait);
+      const { milliseconds: gradient } = await thread.ask(
+        "gradient",
+        { input: "picture", target: 281 },
+        wait,
+      );
+      found.push({ variant: variant.id, start, load, gradient, total: performance.now() - begin });
+      thread.end();
+      say(`${variant.title}: ${Math.round(performance.now() - begin)} ms`);
+    }
+  }
+  return found;
+}
+
 /** What a library asks of WebGPU for each thing it does, the first time and once it has warmed up. */
 async function countCalls(
   variant: Variant,
@@ -426,6 +478,8 @@ async function countCalls(
 declare global {
   interface Window {
     benchmark: typeof benchmark;
+    startup: typeof startup;
   }
 }
 window.benchmark = benchmark;
+window.startup = startup;

@@ -8,7 +8,7 @@ const create: CreateEngine = async ({ device, base }) => {
   const engine = await createEngine({
     device: device === "webgpu" ? "webgpu" : "cpu",
     worker: false,
-    wasm: `${base}adversight_bg.wasm`,
+    wasm: { webgpu: `${base}adversight_bg.wasm`, cpu: `${base}adversight_cpu_bg.wasm` },
   });
   const { kind, name, reason } = engine.device;
   if (kind !== (device === "webgpu" ? "webgpu" : "cpu"))

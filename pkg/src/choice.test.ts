@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+import { choose, type Gpu } from "./choice.js";
+
+const gpu = (adapter: Awaited<ReturnType<Gpu["requestAdapter"]>>): Gpu => ({
+  requestAdapter: () => Promise.resolve(adapter),
+});
+const real = gpu({ info: { description: "", isFallbackAdapter: false } });
+const software = gpu({ info: { description: "SwiftShader", isFallbackAdapter: true } });
+
+test("the CPU's build is taken where the CPU is asked for, whatever there is", async () => {
+  assert.deepEqual(await choose("cpu", real), { name: "cpu" });
+  assert.deepEqual(await choose("abacus" as "cpu", real), { name: "cpu" });
+});
+
+test("the build for WebGPU is taken where there is a GPU", async () => {
+  assert.deepEqual(await choose("auto", real), { name: "webgpu" });
+  assert.deepEqual(await choose("webgpu", real), { name: "webgpu" });
+});
+
+test("a software rasteriser is taken only where WebGPU is asked for", async () => {
+  assert.deepEqual(await choose("webgpu", software), { name: "webgpu" });
+  const { name, reason } = await choose("auto", software);
+  assert.equal(name, "cpu");
+  assert.match(reason ?? "", /SwiftShader, is emulated in software/);
+});
+
+test("without WebGPU the CPU's build is taken, or asking for WebGPU is an error", async () => {
+  const failing: Gpu = { requestAdapter: () => Promise.reject(new Error("blocked")) };
+  for (const none of [undefined, gpu(null), failing]) {
+    const { name, reason } = await choose("auto", none);
+    assert.equal(name, "cpu");
+    assert.match(reason ?? "", /^The CPU is used: this browser offers no WebGPU adapter/);
+    await assert.rejects(choose("webgpu", none), { code: "device_unavailable" });
+  }
+});

@@ -1,0 +1,215 @@
+//! Functions that are compiled although nothing calls them, taken out of a module.
+//!
+//! The linker keeps whatever some table of functions names. CubeCL can read quantised tensors in every kernel, and compiles
+//! the reading for each combination of types; its compiler can read kernels from text (docs/upstream.md). The engine does
+//! neither, so these functions become traps, and the optimiser removes what only they have called.
+
+use std::ops::Range;
+
+use anyhow::{Context, Result, bail};
+use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
+
+/// What is never called, as the compiler writes it into names (mangling v0): functions of these modules, wherever they are
+/// instantiated, and functions with this at any place in their names.
+const UNUSED: [Unused; 4] = [
+    // The reader of quantised tensors.
+    Unused::Module("_10cubecl_std5quant4view"),
+    // Sorting on the host what lies on a GPU: the host would have to wait for it, which no page can.
+    Unused::Module("_12burn_backend7backend3ops4sort"),
+    // Reading kernels from text: `parse` of the compiler's representation, and the library that it uses.
+    Unused::Module("_7combine6parser"),
+    Unused::Function("_6pliron8parsable8Parsable5parse"),
+];
+
+enum Unused {
+    Module(&'static str),
+    Function(&'static str),
+}
+
+/// No local variables, `unreachable`, `end`; its length comes first.
+const TRAP: [u8; 4] = [3, 0, 0x00, 0x0b];
+
+/// The code section's number.
+const CODE: u8 = 10;
+
+/// Makes traps of the functions that are never called. Needs the names of functions, which the compiler leaves in.
+pub fn prune(module: &[u8]) -> Result<Vec<u8>> {
+    let parts = Parts::read(module)?;
+    if parts.unused.is_empty() {
+        bail!(
+            "The engine holds nothing that could be taken out: have Burn and CubeCL changed? See UNUSED in prune.rs."
+        );
+    }
+    let mut code = leb128(parts.bodies.len());
+    for (index, body) in parts.bodies.iter().enumerate() {
+        if parts.unused.contains(&(parts.imported + index)) {
+            code.extend(TRAP);
+        } else {
+            code.extend(leb128(body.len()));
+            code.extend(&module[body.clone()]);
+        }
+    }
+    let mut pruned = module[..8].to_vec();
+    for (id, content) in parts.sections {
+        let content = if id == CODE { &code[..] } else { &module[content] };
+        pruned.push(id);
+        pruned.extend(leb128(content.len()));
+        pruned.extend(content);
+    }
+    Ok(pruned)
+}
+
+/// What of a module matters here.
+#[derive(Default)]
+struct Parts {
+    sections: Vec<(u8, Range<usize>)>,
+    /// How many functions are imported: they are counted before the module's own.
+    imported: usize,
+    bodies: Vec<Range<usize>>,
+    /// The functions to take out, by number.
+    unused: std::collections::HashSet<usize>,
+}
+
+impl Parts {
+    fn read(module: &[u8]) -> Result<Self> {
+        let mut parts = Self::default();
+        for payload in Parser::new(0).parse_all(module) {
+            let payload = payload.context("the compiler's output is no WebAssembly")?;
+            parts.sections.extend(payload.as_section());
+            match payload {
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        parts.imported += usize::from(matches!(import?.ty, TypeRef::Func(_)));
+                    }
+                }
+                Payload::CodeSectionEntry(body) => parts.bodies.push(body.range()),
+                Payload::CustomSection(section) => {
+                    if let KnownCustom::Name(names) = section.as_known() {
+                        parts.unused = unused(names)?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(parts)
+    }
+}
+
+fn unused(names: wasmparser::NameSectionReader<'_>) -> Result<std::collections::HashSet<usize>> {
+    let mut found = std::collections::HashSet::new();
+    for names in names {
+        if let Name::Function(names) = names? {
+            for naming in names {
+                let naming = naming?;
+                if UNUSED.iter().any(|unused| unused.names(naming.name)) {
+                    found.insert(naming.index as usize);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+impl Unused {
+    /// Whether a function with this name is meant. One of a module is written there: what is written elsewhere and only
+    /// instantiated for its types may be shared with other types.
+    fn names(&self, function: &str) -> bool {
+        match self {
+            Self::Module(path) => function.find(path).is_some_and(|at| !names_a_crate(&function[1..at])),
+            Self::Function(path) => function.contains(path),
+        }
+    }
+}
+
+/// Whether the start of a name holds the name of a crate: an underscore and its length.
+fn names_a_crate(start: &str) -> bool {
+    start.as_bytes().windows(2).any(|pair| pair[0] == b'_' && pair[1].is_ascii_digit())
+}
+
+fn leb128(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEVER_CALLED: [&str; 3] = [
+        "_RINvNvNtNtCs1a_10cubecl_std5quant4view19run_with_quant_type10run_with_qINtB4_15RegisterDynamicE",
+        "_RNvXs2_NtNtCs1a_10cubecl_std5quant4viewINtB5_13QuantizedViewE4readB9_",
+        "_RNvXs_NtNtCs3c_9cubecl_ir7dialect3scfNtB4_5ForOpNtNtCs4d_6pliron8parsable8Parsable5parse",
+    ];
+    const CALLED: [&str; 4] = [
+        "_RINvNtCs2b_4core3ptr13drop_in_placeINtNtNtCs1a_10cubecl_std5quant4view13QuantizedViewE",
+        "_RNvNtNtCs1a_10cubecl_std6tensor4view3new",
+        "_RNvXs_NtNtCs3c_9cubecl_ir7dialect3scfNtB4_5ForOpNtNtCs4d_6pliron9printable9Printable3fmt",
+        "main",
+    ];
+
+    #[test]
+    fn what_is_never_called_is_told_by_its_name() {
+        let unused = |name: &str| UNUSED.iter().any(|unused| unused.names(name));
+        for name in NEVER_CALLED {
+            assert!(unused(name), "{name}");
+        }
+        for name in CALLED {
+            assert!(!unused(name), "{name}");
+        }
+    }
+
+    /// A module with an imported function and two of its own, which give the number 7; with these names.
+    fn module(names: [&str; 2]) -> Vec<u8> {
+        let mut bytes = b"\0asm\x01\0\0\0".to_vec();
+        bytes.extend([1, 5, 1, 0x60, 0, 1, 0x7f]);
+        bytes.extend([2, 7, 1, 1, b'm', 1, b'f', 0, 0]);
+        bytes.extend([3, 3, 2, 0, 0]);
+        bytes.extend([10, 11, 2, 4, 0, 0x41, 7, 0x0b, 4, 0, 0x41, 7, 0x0b]);
+        let mut map = vec![2];
+        for (index, name) in (1..).zip(names) {
+            map.push(index);
+            map.extend(leb128(name.len()));
+            map.extend(name.bytes());
+        }
+        let mut section = vec![4];
+        section.extend(b"name");
+        section.push(1);
+        section.extend(leb128(map.len()));
+        section.extend(map);
+        bytes.push(0);
+        bytes.extend(leb128(section.len()));
+        bytes.extend(section);
+        bytes
+    }
+
+    #[test]
+    fn what_is_never_called_becomes_a_trap_and_the_rest_stays() {
+        let before = module([NEVER_CALLED[0], CALLED[0]]);
+        let after = prune(&before).unwrap();
+        let bodies = |module: &[u8]| -> Vec<Vec<u8>> {
+            let parts = Parts::read(module).unwrap();
+            parts.bodies.into_iter().map(|body| module[body].to_vec()).collect()
+        };
+        assert_eq!(bodies(&before), [[0, 0x41, 7, 0x0b], [0, 0x41, 7, 0x0b]]);
+        assert_eq!(bodies(&after), [vec![0, 0, 0x0b], vec![0, 0x41, 7, 0x0b]]);
+        assert_eq!(after.len() + 1, before.len());
+    }
+
+    #[test]
+    fn a_module_without_them_is_an_error() {
+        let error = prune(&module([CALLED[0], CALLED[1]])).unwrap_err();
+        assert!(error.to_string().contains("nothing that could be taken out"));
+    }
+
+    #[test]
+    fn numbers_take_as_many_bytes_as_they_need() {
+        assert_eq!(leb128(127), [127]);
+        assert_eq!(leb128(128), [0x80, 1]);
+        assert_eq!(leb128(624_485), [0xe5, 0x8e, 0x26]);
+    }
+}

@@ -173,6 +173,10 @@ LUCKY = {
     ("agi_1", "squeezenet1_1", "coffee"),
     ("agi_4", "squeezenet1_1", "camera"),
     ("blur_ig", "efficientnet_lite0", "clock"),
+    ("integrated_gradients", "efficientnet_lite0", "coins"),
+    ("mask", "squeezenet1_1", "astronaut"),
+    ("smoothgrad", "efficientnet_lite0", "coffee"),
+    ("smoothgrad", "squeezenet1_1", "clock"),
     ("vargrad", "efficientnet_lite0", "coffee"),
     ("vargrad", "efficientnet_lite0", "hubble_deep_field"),
     ("smoothgrad_squared", "efficientnet_lite0", "hubble_deep_field"),
@@ -182,8 +186,8 @@ LUCKY = {
 class Shaken:
     """A network whose intermediate values are multiplied by 1 + 6e-8 times normal noise."""
 
-    def __init__(self, net, seed):
-        self.net, self.generator = net, torch.Generator().manual_seed(seed)
+    def __init__(self, net, generator):
+        self.net, self.generator = net, generator
 
     def __call__(self, x):
         return self.net(x, self)
@@ -192,14 +196,15 @@ class Shaken:
         return lambda value: value * (1 + 6e-8 * torch.randn(value.shape, generator=self.generator).to(value.dtype))
 
 
-def shaken(name, look, exact):
-    """How far eight such runs in float32 are off."""
-    *_, params, compute = GRADIENTS[name]
+def shaken(look, compute, error):
+    """How far eight such runs in float32 are off, whose input is shaken too."""
     own = []
     for seed in range(8):
+        generator = torch.Generator().manual_seed(seed)
         single = look.in_single_precision()
-        single.net = Shaken(look.single, seed)
-        own.append(agreement(compute(single, **params), exact)["relative_l2"])
+        single.x = (look.x * (1 + 6e-8 * torch.randn(look.x.shape, generator=generator, dtype=torch.float64))).float()
+        single.net = single.single = Shaken(look.single, generator)
+        own.append(error(compute(single)))
     return own
 
 
@@ -207,13 +212,16 @@ def gradients(name, look):
     method, by, params, compute = GRADIENTS[name]
     exact = compute(look, **params)
     own = []
+
+    def error(single):
+        return agreement(single, exact)["relative_l2"]
+
     # PyTorch's ways to convolve in float32: where activations lie near their kinks, any of them may be lucky.
     for library, memory in WAYS[:2] if {"samples", "steps"} & params.keys() else WAYS:
         with torch.backends.mkldnn.flags(enabled=library):
-            single = compute(look.in_single_precision(memory), **params)
-        own.append(agreement(single, exact)["relative_l2"])
+            own.append(error(compute(look.in_single_precision(memory), **params)))
     if (name, look.network, look.photograph) in LUCKY:
-        own += shaken(name, look, exact)
+        own += shaken(look, lambda at: compute(at, **params), error)
     found = {"value": exact, "params": params, "float32": own}
     if name == "relex":
         found["start"] = 0.5
@@ -262,13 +270,19 @@ OTHERS = {
 }  # fmt: skip
 
 
-def rounding(look, compute, exact, norm, ways):
-    """How far the ways to convolve in float32 are off, by their sketches."""
+def rounding(name, look, compute, kept, norm):
+    """How far float32 is off by the ways to convolve, of what is stored."""
+
+    def error(found):
+        single = found["value"] if "segments" in found else sketch(found["value"])
+        return float(f"{np.linalg.norm(single - kept) / norm:.2e}")
+
     own = []
-    for library, memory in ways:
+    for library, memory in WAYS[:1] if name == "xrai" else WAYS:  # PAIR's program is slow
         with torch.backends.mkldnn.flags(enabled=library):
-            single = sketch(compute(look.in_single_precision(memory))["value"])
-        own.append(float(f"{np.linalg.norm(single - exact) / norm:.2e}"))
+            own.append(error(compute(look.in_single_precision(memory))))
+    if (name, look.network, look.photograph) in LUCKY:
+        own += shaken(look, compute, error)
     return own
 
 
@@ -276,13 +290,13 @@ def others(name, look):
     *_, single, compute = OTHERS[name]
     # What only asks the network for its answers has no kinks, and float32 is as good as float64 there.
     found = compute(look.in_single_precision() if single else look)
-    if name in ("mask", "xrai"):
-        ways = WAYS[:1] if name == "xrai" else WAYS  # PAIR's program is slow
-        found["float32"] = rounding(look, compute, sketch(found["value"]), np.linalg.norm(found["value"]), ways)
-    elif "float32" in found:
-        found["float32"] = [found["float32"]["relative_l2"]]
-    kept = ("value", "params", "float32", "segments", "samples", "coalitions", "weights")
-    return {key: found[key] for key in kept if key in found}
+    kept = ("value", "params", "segments", "samples", "coalitions", "weights")
+    result = {key: found[key] for key in kept if key in found}
+    if not single:
+        value = found["value"]
+        kept = value if "segments" in found else sketch(value)
+        result["float32"] = rounding(name, look, compute, kept, np.linalg.norm(value))
+    return result
 
 
 SETTINGS = {**{name: gradients for name in GRADIENTS}, **{name: others for name in OTHERS}}

@@ -60,8 +60,7 @@ function fakeWasm() {
       Promise.resolve({
         device: { kind: "cpu", reason: "This is a test." },
         inspect: (onnx: Uint8Array) => {
-          if (onnx.byteLength === 0)
-            throw Object.assign(new Error("Not ONNX."), { code: "model_malformed" });
+          if (onnx.byteLength === 0) throw Object.assign(new Error("Not ONNX."), { code: "model_malformed" });
           return { producer: "test", nodes: onnx.byteLength };
         },
         run: (
@@ -72,9 +71,7 @@ function fakeWasm() {
           log.push(`run ${onnx.byteLength} bytes on ${Object.keys(inputs).join(", ")}`);
           if (options.external) log.push(`beside ${Object.keys(options.external).join(", ")}`);
           return onnx.byteLength === 0
-            ? Promise.reject(
-                Object.assign(new Error("Odd."), { code: "model_unsupported", node: "odd_one" }),
-              )
+            ? Promise.reject(Object.assign(new Error("Odd."), { code: "model_unsupported", node: "odd_one" }))
             : Promise.resolve(inputs);
         },
         loadModel: (onnx: Uint8Array, options: ModelOptions) => {

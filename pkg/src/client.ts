@@ -230,7 +230,7 @@ export class Engine {
       "loadModel",
       { onnx: onnx.bytes, options },
       {
-        transfer: [...(onnx.ours ? [onnx.bytes.buffer] : []), ...weights.ours],
+        transfer: ours,
         signal,
         onLate: (late) => {
           closeModel(this.#caller, (late as EngineProtocol["loadModel"]["reply"]).model);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import test, { afterEach } from "node:test";
 
+import type { Wasm } from "./choice.js";
 import { Engine } from "./client.js";
-import { createHost, type EngineProtocol, type Wasm } from "./host.js";
+import { createHost, type EngineProtocol } from "./host.js";
 import { gameFrame, gameScore } from "./judge.js";
 import { serve } from "./rpc.js";
 import type { Explanation, Game, PixelPicture, TensorData } from "./wasm/adversight.js";
@@ -59,8 +60,9 @@ async function openEngine() {
   };
   const { port1, port2 } = new MessageChannel();
   open.push(port1, port2);
-  serve<EngineProtocol>(port2, createHost(wasm as unknown as Wasm, new URL("file:///none.wasm")));
-  const engine = await Engine.open(() => ({ endpoint: port1 }), { device: "cpu", wasm: null });
+  const build = { module: wasm as unknown as Wasm, url: new URL("file:///none.wasm") };
+  serve<EngineProtocol>(port2, createHost({ webgpu: build, cpu: build }));
+  const engine = await Engine.open(() => ({ endpoint: port1 }), { device: "cpu", wasm: {} });
   return { engine, log };
 }
 

@@ -16,7 +16,6 @@ const advice: Record<ErrorCode, { title: string; remedy?: Remedy }> = {
   device_lost: { title: "The GPU stopped answering.", remedy: "restart" },
   model_malformed: { title: "This network’s file cannot be read.", remedy: "retry" },
   model_unsupported: { title: "This network needs something that is not supported yet." },
-  model_too_large: { title: "This network is too large for the GPU." },
   model_invalid: { title: "This network contradicts itself." },
   model_too_large: { title: "This network is too large for the device." },
   input_invalid: { title: "This is not a picture that can be used." },

@@ -14,6 +14,7 @@ from common import OnnxNet, Preprocessing, agreement
 
 NETWORKS = {"squeezenet1_1": 227, "efficientnet_lite0": 224}
 CLASSES = [0, 250, 500]
+KINKED = ("efficientnet_lite0_coffee",)  # rectifiers lie 3e-7 from zero there: one run in float32 is luck
 OTHER = 500  # the class, never the predicted one, whose gradient is taken too
 TRACED = 250  # the false class whose curves are stored step by step
 TRACED_STEPS = {"path": 5, "reference": 3}
@@ -48,6 +49,8 @@ def photograph(family, network, space, name, side):
     for suffix, c in (("gradient_top", target), ("gradient_other", OTHER)):
         g = common.gradient(exact, x, c)
         g32 = common.gradient(single, x32, c)
+        if stem in KINKED:
+            g32 = common.worst_of_four(lambda net: common.gradient(net, x32, c), single, g)
         add(suffix, g, sampled=True, method="gradient", target=c, float32=agreement(g32, g))
     family.again(f"{stem}_gradient_top.npy", model=network, image=image, method="saliency", params={"score": "logit"}, target=target)
 

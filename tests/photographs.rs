@@ -15,8 +15,8 @@ use common::{
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Settings that ask the network more than ten times a photograph.
-const LONG: [&str; 6] = ["agi_4", "occlusion", "rise", "lime", "kernel_shap", "score_cam"];
+/// Settings that ask the network more than ten times a photograph, and XRAI, which weighs many regions.
+const LONG: [&str; 7] = ["agi_4", "occlusion", "rise", "lime", "kernel_shap", "score_cam", "xrai"];
 
 /// A method with its parameters.
 #[derive(Deserialize)]

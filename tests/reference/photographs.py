@@ -179,6 +179,7 @@ LUCKY = {
     ("smoothgrad", "squeezenet1_1", "clock"),
     ("vargrad", "efficientnet_lite0", "coffee"),
     ("vargrad", "efficientnet_lite0", "hubble_deep_field"),
+    ("smoothgrad_squared", "efficientnet_lite0", "coffee"),
     ("smoothgrad_squared", "efficientnet_lite0", "hubble_deep_field"),
 }
 

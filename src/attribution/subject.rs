@@ -339,11 +339,16 @@ impl<'a> Subject<'a> {
         score: Score,
     ) -> Result<Vec<Gradients>> {
         let rows = points.dims()[0];
+        let points = self.places.in_order_on_device(points);
         let found = gradients_of(self.model(), &self.sample, points, choices, score)?;
         let passes = if self.model().shares_passes() { 1 } else { choices.len() };
         self.forward.set(self.forward.get() + rows * passes);
         self.backward.set(self.backward.get() + rows * choices.len());
-        Ok(found)
+        let planes = |Gradients { gradient, logits }| {
+            let gradient = self.places.planes_on_device(gradient);
+            Gradients { gradient, logits }
+        };
+        Ok(found.into_iter().map(planes).collect())
     }
 
     /// Walks back from the explained class's logit to the input with `rule` at the nodes; a rule that compares with a

@@ -1,9 +1,6 @@
 //! Operators that reduce or order the elements along axes.
 
-use burn::tensor::{
-    Float, Int, Tensor,
-    kind::Numeric,
-};
+use burn::tensor::{Float, Int, Tensor, kind::Numeric};
 
 use super::{Inputs, Node, Plan, axes, axis, host_ints, one, shape::axes_of};
 use crate::model::value::{Ranked, Value, map_ranked};

@@ -94,9 +94,7 @@ fn convert(value: Value, to: Target) -> Value {
     }
     match (value, to) {
         (Value::Float(x), Target::Float) => Value::Float(x),
-        (Value::Float(x), Target::Int(element, beyond)) => {
-            Value::Int(wrapped(x.int(), element, beyond))
-        }
+        (Value::Float(x), Target::Int(element, beyond)) => Value::Int(wrapped(x.int(), element, beyond)),
         (Value::Float(x), Target::Bool) => Value::Bool(x.not_equal_elem(0.0)),
         (Value::Int(x), Target::Float) => Value::Float(x.float()),
         (Value::Int(x), Target::Int(element, beyond)) => Value::Int(wrapped(x, element, beyond)),

@@ -322,12 +322,7 @@ impl<'a> Subject<'a> {
 
     /// The gradient of each row's score of its class in `targets`, in chunks that fit the memory.
     pub(super) fn gradients(&self, points: Tensor<2>, targets: &[usize], score: Score) -> Result<Gradients> {
-        let rows = points.dims()[0];
-        let points = self.places.in_order_on_device(points);
-        let Gradients { gradient, logits } = gradients(self.model(), &self.sample, points, targets, score)?;
-        self.forward.set(self.forward.get() + rows);
-        self.backward.set(self.backward.get() + rows);
-        Ok(Gradients { gradient: self.places.planes_on_device(gradient), logits })
+        Ok(self.gradients_of(points, &[targets], score)?.remove(0))
     }
 
     /// The gradients of several choices of each row's class, at the same points: one forward pass does where the

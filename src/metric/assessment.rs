@@ -401,8 +401,7 @@ impl<'a> Assessment<'a> {
             is_cancelled: Box::new(|| (self.control.is_cancelled)()),
             pause: Box::new(|| (self.control.pause)()),
         };
-        let data = self.places.in_order(&input.data).into_owned();
-        let input = HostTensor { data, shape: input.shape.clone() };
+        let input = self.in_order(&input.data);
         let found = attribution::explain(explainer, &input, &options, &control).await?.attribution;
         Ok(planes(&found, &self.places).into_owned())
     }

@@ -113,26 +113,17 @@ impl Mask {
             }
             _ => value,
         };
-        let fits = |dims: [usize; 4]| dims.iter().zip(scores).all(|(&have, want)| have == want || have == 1);
         match value {
             Value::Float(x) => {
-                let x = x
-                    .with_rank(4)
-                    .and_then(|x| x.get::<4>())
-                    .filter(|x| fits(x.dims()))
-                    .ok_or_else(misfit)?;
+                let x = x.expand(&scores).and_then(|x| x.get::<4>()).ok_or_else(misfit)?;
                 // Only an infinity: the lowest number is added as any other.
-                let blocked = x.clone().lower_elem(f32::MIN).expand(scores);
-                mask.added = Some(x.expand(scores).mask_fill(blocked.clone(), 0.0));
+                let blocked = x.clone().lower_elem(f32::MIN);
+                mask.added = Some(x.mask_fill(blocked.clone(), 0.0));
                 mask.block(blocked);
             }
             Value::Bool(x) => {
-                let x = x
-                    .with_rank(4)
-                    .and_then(|x| x.get::<4>())
-                    .filter(|x| fits(x.dims()))
-                    .ok_or_else(misfit)?;
-                mask.block(x.expand(scores).bool_not());
+                let x = x.expand(&scores).and_then(|x| x.get::<4>()).ok_or_else(misfit)?;
+                mask.block(x.bool_not());
             }
             Value::Int(_) => return Err("its mask must hold truth values or real numbers".into()),
         }

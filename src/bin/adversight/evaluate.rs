@@ -11,7 +11,8 @@ use std::{
 };
 
 use adversight::{
-    Control, Device, Error, ExplainOptions, Explainer, HostTensor, Input, Photograph, Preprocessing,
+    Control, Device, Error, ExplainOptions, Explainer, Explanation, HostTensor, Input, Photograph,
+    Preprocessing,
     attribution::registry as methods,
     input::{image::Region, layout::Layout},
     metric::{
@@ -117,6 +118,17 @@ impl Spec {
         Ok(Self { written: written.into(), name: name.into(), params: parse_pairs(name, &known, &pairs)? })
     }
 
+    /// How a map of class `target` is asked for by this method.
+    pub fn options(&self, target: usize, seed: u32) -> ExplainOptions {
+        ExplainOptions {
+            method: self.name.clone(),
+            target: Some(target),
+            params: self.params.clone(),
+            seed,
+            ..Default::default()
+        }
+    }
+
     /// Reads a metric.
     pub fn metric(written: &str) -> CliResult<Self> {
         let (name, pairs) = Self::split(written);
@@ -178,6 +190,19 @@ pub struct Row {
 }
 
 impl Row {
+    /// The row of one map of the predicted class, still empty.
+    pub fn of(network: &Network, image: &Path, method: &str, metric: String, seed: u32) -> Self {
+        Self {
+            image: file_name(image),
+            model: network.name.clone(),
+            method: method.to_owned(),
+            metric,
+            target: "predicted".into(),
+            seed,
+            ..Self::default()
+        }
+    }
+
     fn fields(&self) -> [String; COLUMNS.len()] {
         fn shown<T: ToString>(value: Option<T>) -> String {
             value.map(|value| value.to_string()).unwrap_or_default()
@@ -387,6 +412,23 @@ impl Network {
         }
         let photograph = Photograph::decode(&read(path)?).map_err(say)?;
         self.explainer.prepare(&Input::Photograph(&photograph)).map_err(say)
+    }
+
+    /// An explanation of one input.
+    pub async fn explain(&self, input: &HostTensor, options: &ExplainOptions) -> CliResult<Explanation> {
+        let found = self.explainer.explain(&Input::Tensor(input), options, &Control::default()).await;
+        Ok(found.map_err(say)?.0)
+    }
+
+    /// The declared preprocessing.
+    pub fn preprocessing(&self) -> CliResult<&Preprocessing> {
+        Ok(self.explainer.preprocessing().ok_or("The model's preprocessing is not declared.")?)
+    }
+
+    /// How far white is from black in model space.
+    pub fn pixel_range(&self) -> CliResult<f32> {
+        let preprocessing = self.preprocessing()?;
+        Ok(preprocessing.to_model(0, 255.0) - preprocessing.to_model(0, 0.0))
     }
 
     /// The class that the network predicts.
@@ -611,16 +653,8 @@ impl Subject {
     }
 
     async fn explain(&self, network: &Network, method: &Spec, seed: u32) -> CliResult<Explained> {
-        let options = ExplainOptions {
-            method: method.name.clone(),
-            target: Some(self.target),
-            params: method.params.clone(),
-            seed,
-            ..Default::default()
-        };
-        let input = Input::Tensor(&self.tensor);
-        let found = network.explainer.explain(&input, &options, &Control::default()).await;
-        Ok(Explained { explanation: found.map_err(say)?.0, options })
+        let options = method.options(self.target, seed);
+        Ok(Explained { explanation: network.explain(&self.tensor, &options).await?, options })
     }
 
     async fn measure(
@@ -695,6 +729,7 @@ fn inside(object: &Region, region: &Region, [height, width]: [usize; 2]) -> Vec<
         .collect()
 }
 
+/// The name of an image in the table.
 fn file_name(path: &Path) -> String {
     path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

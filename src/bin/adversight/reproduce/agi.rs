@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use adversight::{
-    Control, ExplainOptions, Explainer, HostTensor, Input,
+    Control, ExplainOptions, Explainer, Explanation, HostTensor,
     metric::{self, Assessment},
     statistics::mean,
 };
@@ -230,23 +230,19 @@ async fn labels(report: &mut Report, args: &ReproduceArgs, networks: &[Network])
     let mut rows = Vec::new();
     for method in &methods {
         let spec = Spec::method(method)?;
-        let mut row = vec![method.clone()];
-        for other in &others {
-            let mut found = Vec::new();
-            for path in &images {
-                let input = network.prepare(path)?.0;
-                let options = ExplainOptions {
-                    method: spec.name.clone(),
-                    params: spec.params.clone(),
-                    target: Some(network.predicted(&input).await?),
-                    seed: args.seed,
-                    ..Default::default()
-                };
-                found.extend(correlation(network, other, &input, &options).await?);
+        let mut found = vec![Vec::new(); others.len()];
+        for path in &images {
+            let input = network.prepare(path)?.0;
+            let options = spec.options(network.predicted(&input).await?, args.seed);
+            let explanation = network.explain(&input, &options).await?;
+            for (found, other) in found.iter_mut().zip(&others) {
+                let value = correlation(network, &input, &explanation, &options, &other.explainer).await?;
+                // A constant map has none.
+                found.extend(Some(value).filter(|value| value.is_finite()));
             }
-            row.push(shown(mean(&found), 3));
         }
-        rows.push(row);
+        let means = found.iter().map(|found| shown(mean(found), 3));
+        rows.push(std::iter::once(method.clone()).chain(means).collect());
     }
     let mut header = vec!["method".to_owned()];
     header.extend(others.iter().map(|other| other.name.clone()));
@@ -254,26 +250,20 @@ async fn labels(report: &mut Report, args: &ReproduceArgs, networks: &[Network])
     Ok(())
 }
 
-/// The rank correlation of the magnitudes of two networks' maps; none where a map is constant.
+/// The rank correlation of the magnitudes of a map and of that of another network, for the same class.
 async fn correlation(
     network: &Network,
-    other: &Network,
     input: &HostTensor,
+    explanation: &Explanation,
     options: &ExplainOptions,
-) -> CliResult<Option<f64>> {
+    other: &Explainer,
+) -> CliResult<f64> {
     let control = Control::default();
-    let map = async |network: &Network| {
-        let explained = network.explainer.explain(&Input::Tensor(input), options, &control).await;
-        let mut map = explained.map_err(say)?.0.attribution;
-        map.data.iter_mut().for_each(|value| *value = value.abs());
-        Ok::<_, String>(map)
-    };
-    let (one, two) = (map(network).await?, map(other).await?);
-    let class = options.target.unwrap_or(0);
-    let assessment = Assessment::new(&network.explainer, input, &two, class, &control).map_err(say)?;
-    let assessment = assessment.with_reference(&one).map_err(say)?;
-    let found = metric::measure(&assessment, "spearman", &Default::default()).await.map_err(say)?;
-    Ok(Some(found.finding.value).filter(|value| value.is_finite()))
+    let assessment =
+        Assessment::of(&network.explainer, input, explanation, options, &control).map_err(say)?;
+    let assessment = assessment.with_randomised(other);
+    let found = metric::measure(&assessment, "randomisation", &Default::default()).await;
+    Ok(found.map_err(say)?.finding.value)
 }
 
 /// The rank correlation of every method's map with that of the network whose last layers, more and more of them, have
@@ -293,7 +283,10 @@ async fn cascade(args: &ReproduceArgs, methods: &[String], networks: &[Network])
         for path in &images {
             for method in methods {
                 let rows: Vec<Row> = (1..=depths)
-                    .map(|depth| row(args, network, path, method, 100 * depth / depths))
+                    .map(|depth| {
+                        let percent = 100 * depth / depths;
+                        Row::of(network, path, method, format!("randomisation@{percent}"), args.seed)
+                    })
                     .collect();
                 clock.show(&format!("{} {} {method}, random layers", network.name, path.display()));
                 follow(args, network, path, method, rows.iter().zip(&randomised), &mut results).await?;
@@ -305,19 +298,6 @@ async fn cascade(args: &ReproduceArgs, methods: &[String], networks: &[Network])
     eprintln!();
     results.keep(|row| asked.contains(&row.key()));
     Ok(results)
-}
-
-/// The row of one picture and one method with this percentage of the layers randomised.
-fn row(args: &ReproduceArgs, network: &Network, path: &Path, method: &str, percent: usize) -> Row {
-    Row {
-        image: path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
-        model: network.name.clone(),
-        method: method.to_owned(),
-        metric: format!("randomisation@{percent}"),
-        target: "predicted".into(),
-        seed: args.seed,
-        ..Row::default()
-    }
 }
 
 /// Fills the rows of one picture and one method that the table does not hold yet.
@@ -335,23 +315,10 @@ async fn follow(
     }
     let input = network.prepare(path)?.0;
     let class = network.predicted(&input).await?;
-    let spec = Spec::method(method)?;
-    let options = ExplainOptions {
-        method: spec.name,
-        params: spec.params,
-        target: Some(class),
-        seed: args.seed,
-        ..Default::default()
-    };
-    let control = Control::default();
-    let explained = network.explainer.explain(&Input::Tensor(&input), &options, &control).await;
-    let explanation = explained.map_err(say)?.0;
+    let options = Spec::method(method)?.options(class, args.seed);
+    let explanation = network.explain(&input, &options).await?;
     for (row, randomised) in pending {
-        let assessment =
-            Assessment::of(&network.explainer, &input, &explanation, &options, &control).map_err(say)?;
-        let assessment = assessment.with_randomised(randomised);
-        let found = metric::measure(&assessment, "randomisation", &Default::default()).await.map_err(say)?;
-        let value = Some(found.finding.value);
+        let value = Some(correlation(network, &input, &explanation, &options, randomised).await?);
         results.add(Row { class: Some(class), predicted: Some(class), value, ..row.clone() })?;
     }
     Ok(())

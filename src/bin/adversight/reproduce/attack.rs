@@ -1,11 +1,20 @@
 //! Attacks on one picture, several at once, read back to the host.
 
 use adversight::{
-    Control, Explainer, HostTensor,
+    Control, HostTensor,
     attack::{Attack, Goal, Rows, SaliencyMapAttack, Within},
 };
+use burn::tensor::Tensor;
 
-use crate::{CliResult, say};
+use crate::{CliResult, evaluate::Network, say};
+
+/// The mean standard deviation of ImageNet's channels: the papers measure changes in units of it.
+const IMAGENET_STD: f32 = 0.226;
+
+/// ImageNet's standard deviation in this network's space.
+pub fn unit(network: &Network) -> CliResult<f32> {
+    Ok(IMAGENET_STD * network.pixel_range()?)
+}
 
 /// What an attack came to.
 pub struct Change {
@@ -28,16 +37,16 @@ pub struct Terms {
 
 /// Attacks the input once, or once for each mask.
 pub async fn changes(
-    explainer: &Explainer,
+    network: &Network,
     x: &HostTensor,
     class: usize,
     attack: Attack,
     terms: Terms,
 ) -> CliResult<Vec<Change>> {
     let control = Control::default();
-    let network = Rows::new(explainer.model(), &control).map_err(say)?;
+    let inside = Rows::new(network.explainer.model(), &control).map_err(say)?;
     let count = terms.masks.len().max(1);
-    let rows = |values: Vec<f32>| network.rows(values).map_err(say);
+    let rows = |values: Vec<f32>| inside.rows(values).map_err(say);
     let mut within = Within::default();
     if !terms.masks.is_empty() {
         within.mask = Some(rows(terms.masks.concat())?);
@@ -46,20 +55,22 @@ pub async fn changes(
         within.start = Some(rows(start)?);
     }
     if terms.valid {
-        let preprocessing = explainer.preprocessing().ok_or("The model's preprocessing is not declared.")?;
-        within.range = Some(network.valid_range(preprocessing).map_err(say)?);
+        within.range = Some(inside.valid_range(network.preprocessing()?).map_err(say)?);
     }
     let repeated = rows(x.data.repeat(count))?;
-    let deltas = attack.run(&network, repeated, &vec![class; count], &within).await.map_err(say)?;
-    let deltas = deltas.into_data_async().await.map_err(|error| format!("{error:?}"))?;
-    let deltas = deltas.try_into_vec::<f32>().map_err(|error| format!("{error:?}"))?;
+    let deltas = attack.run(&inside, repeated, &vec![class; count], &within).await.map_err(say)?;
+    let deltas = read(deltas).await?;
     let mut changes = Vec::with_capacity(count);
     for delta in deltas.chunks_exact(x.data.len()) {
-        let logits = explainer.logits(&moved(x, delta)).await.map_err(say)?.data;
-        let predicted = logits.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0, |(i, _)| i);
+        let predicted = network.predicted(&moved(x, delta)).await?;
         changes.push(Change { delta: delta.to_vec(), predicted });
     }
     Ok(changes)
+}
+
+async fn read(values: Tensor<2>) -> CliResult<Vec<f32>> {
+    let data = values.into_data_async().await.map_err(|error| format!("{error:?}"))?;
+    data.try_into_vec().map_err(|error| format!("{error:?}"))
 }
 
 /// The input with a change.
@@ -78,14 +89,14 @@ pub enum MapGoal {
 
 /// The input whose gradient's map is another while the network still decides for `class`.
 pub async fn map_attacked(
-    explainer: &Explainer,
+    network: &Network,
     x: &HostTensor,
     class: usize,
     attack: SaliencyMapAttack,
     goal: MapGoal,
 ) -> CliResult<HostTensor> {
     let control = Control::default();
-    let network = Rows::new(explainer.model(), &control).map_err(say)?;
+    let inside = Rows::new(network.explainer.model(), &control).map_err(say)?;
     let goal = match goal {
         MapGoal::Away(k) => Goal::Away { k },
         MapGoal::Towards(gradient) => {
@@ -94,11 +105,10 @@ pub async fn map_attacked(
                 .data
                 .iter()
                 .map(|value| (f64::from(value.abs()) / sum.max(f64::MIN_POSITIVE)) as f32);
-            Goal::Towards(network.rows(map.collect()).map_err(say)?)
+            Goal::Towards(inside.rows(map.collect()).map_err(say)?)
         }
     };
-    let rows = network.rows(x.data.clone()).map_err(say)?;
-    let delta = attack.run(&network, rows, &[class], &goal).await.map_err(say)?;
-    let delta = delta.into_data_async().await.map_err(|error| format!("{error:?}"))?;
-    Ok(moved(x, &delta.try_into_vec::<f32>().map_err(|error| format!("{error:?}"))?))
+    let rows = inside.rows(x.data.clone()).map_err(say)?;
+    let delta = attack.run(&inside, rows, &[class], &goal).await.map_err(say)?;
+    Ok(moved(x, &read(delta).await?))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use adversight::{
-    Control, ExplainOptions, HostTensor, Input,
+    HostTensor,
     attack::{Attack, Norm},
     statistics::{
         Pair, anova, fit_beta, mann_whitney, mean, mean_interval, pairwise, qq_normal, quantile, skewness,
@@ -13,14 +13,13 @@ use adversight::{
 
 use super::{
     ReproduceArgs,
-    attack::{Change, Terms, changes},
+    attack::{Change, Terms, changes, unit},
     available, find, mean_of, models, shown,
 };
 use crate::{
     CliResult,
     evaluate::{Clock, Network, Spec, evaluate, groups, images},
     report::{Report, Series},
-    say,
 };
 
 /// The quantiles of table 2 with ResNet34's intervals on ImageNet.
@@ -53,8 +52,6 @@ const STEPS: usize = 20;
 /// The Euclidean length that the paper's quantiles mean: 85 % lie below 1.78e-3 where the deviation of 150528 values is
 /// 1.7e-3. (Its code's step of 0.001 makes 0.02 of 20 steps.)
 const LENGTH: f32 = 0.66;
-/// The mean standard deviation of ImageNet's channels: the unit of the paper's changes.
-const IMAGENET_STD: f32 = 0.226;
 /// What takes its place for small pictures, whose networks it does not fool.
 const SMALL_LENGTH: f32 = 6.6;
 /// Pictures with a side up to this are small.
@@ -134,13 +131,11 @@ pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
 
 /// Attacks one picture whole, and by parts where that turned its label.
 async fn attack(network: &Network, input: &HostTensor, length: f32, attacks: &mut Attacks) -> CliResult {
-    let preprocessing =
-        network.explainer.preprocessing().ok_or("The model's preprocessing is not declared.")?;
-    let unit = IMAGENET_STD * (preprocessing.to_model(0, 255.0) - preprocessing.to_model(0, 0.0));
+    let unit = unit(network)?;
     let class = network.predicted(input).await?;
     let length = length * unit;
     let pgd = Attack::pgd(Norm::L2, length / STEPS as f32, length, STEPS);
-    let whole = changes(&network.explainer, input, class, pgd, Terms::default()).await?;
+    let whole = changes(network, input, class, pgd, Terms::default()).await?;
     let Some(Change { delta, predicted }) = whole.into_iter().next() else { return Ok(()) };
     let delta: Vec<f64> = delta.iter().map(|&change| f64::from(change / unit)).collect();
     if predicted != class {
@@ -148,7 +143,7 @@ async fn attack(network: &Network, input: &HostTensor, length: f32, attacks: &mu
         let bands = BANDS.iter().map(|&(_, percent, tails, ..)| band(&delta, percent, tails));
         let tails = ALPHAS.iter().map(|&alpha| band(&delta, alpha, true));
         let terms = Terms { masks: bands.chain(tails).collect(), ..Terms::default() };
-        let parts = changes(&network.explainer, input, class, pgd, terms).await?;
+        let parts = changes(network, input, class, pgd, terms).await?;
         for (kept, part) in attacks.kept.iter_mut().zip(&parts) {
             *kept += usize::from(part.predicted == class);
         }
@@ -399,8 +394,7 @@ async fn background(
     let images = images(&args.images, args.limit)?;
     let mut rows = Vec::new();
     for network in networks {
-        let preprocessing =
-            network.explainer.preprocessing().ok_or("The model's preprocessing is not declared.")?;
+        let preprocessing = network.preprocessing()?;
         let mut parts = Vec::new();
         for path in &images {
             let input = network.prepare(path)?.0;
@@ -414,15 +408,8 @@ async fn background(
             if whole < BACKGROUND {
                 continue;
             }
-            let options = ExplainOptions {
-                method: spec.name.clone(),
-                params: spec.params.clone(),
-                seed: args.seed,
-                ..Default::default()
-            };
-            let explained =
-                network.explainer.explain(&Input::Tensor(&input), &options, &Control::default()).await;
-            let Some(segments) = explained.map_err(say)?.0.segments else { continue };
+            let options = spec.options(network.predicted(&input).await?, args.seed);
+            let Some(segments) = network.explain(&input, &options).await?.segments else { continue };
             let chosen: Vec<bool> = (segments.labels.iter().zip(&background))
                 .filter(|(label, _)| segments.chosen.contains(label))
                 .map(|(_, black)| *black)

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::{
     Measured, applicable,
-    measure::{explain, mask, options, pixels_attacked},
+    measure::{mask, pixels_attacked},
 };
 use crate::{
     CliResult,
@@ -49,10 +49,7 @@ pub async fn report(
         for (number, path) in images.iter().enumerate() {
             let clean = network.prepare(path)?.0;
             let class = network.predicted(&clean).await?;
-            let preprocessing =
-                network.explainer.preprocessing().ok_or("The model's preprocessing is not declared.")?;
-            let range = preprocessing.to_model(0, 255.0) - preprocessing.to_model(0, 0.0);
-            let epsilon = EPSILON * range;
+            let epsilon = EPSILON * network.pixel_range()?;
             let attack = Attack::pgd(Norm::Linf, epsilon * 2.5 / STEPS as f32, epsilon, STEPS);
             let mut random = ChaCha8Rng::seed_from_u64(u64::from(args.seed) << 32 | number as u64);
             let attacked = pixels_attacked(network, &clean, class, attack, &mut random).await?;
@@ -68,24 +65,16 @@ pub async fn report(
                     let Some(x) = x else { continue };
                     for target in 0..network.explainer.model().classes() {
                         let row = Row {
-                            image: path
-                                .file_name()
-                                .map(|name| name.to_string_lossy().into_owned())
-                                .unwrap_or_default(),
-                            model: network.name.clone(),
-                            method: method.spec.written.clone(),
-                            metric: scene.into(),
                             target: target.to_string(),
-                            seed: args.seed,
                             class: Some(target),
                             predicted: Some(class),
-                            ..Row::default()
+                            ..Row::of(network, path, &method.spec.written, scene.into(), args.seed)
                         };
                         if results.has(&row) {
                             continue;
                         }
-                        let options = options(&method, target, args.seed);
-                        let map = explain(network, x, &options).await?;
+                        let options = method.spec.options(target, args.seed);
+                        let map = network.explain(x, &options).await?.attribution;
                         let control = Control::default();
                         let assessment =
                             Assessment::new(&network.explainer, x, &map, target, &control).map_err(say)?;

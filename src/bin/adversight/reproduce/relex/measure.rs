@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use adversight::{
-    Control, ExplainOptions, HostTensor, Input,
+    Control, ExplainOptions, HostTensor,
     attack::{Attack, Norm, SaliencyMapAttack},
     metric::{self, Assessment},
 };
@@ -11,13 +11,13 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value, json};
 
-use super::{FEW_MAPS, IMAGENET_STD, Measured, STEP, STEPS, applicable};
+use super::{FEW_MAPS, Measured, STEP, STEPS, applicable};
 use crate::{
     CliResult,
     evaluate::{Clock, Network, Results, Row, images},
     reproduce::{
         Extent, ReproduceArgs,
-        attack::{MapGoal, Terms, changes, map_attacked, moved},
+        attack::{MapGoal, Terms, changes, map_attacked, moved, unit},
     },
     say,
 };
@@ -89,51 +89,42 @@ pub async fn measure(
 ) -> CliResult<Results> {
     let mut results = Results::open(&args.out.join("relex.csv"))?;
     let images = images(&args.images, args.limit)?;
-    let row = |model: &str, image: &str, method: &str, metric: String| Row {
-        image: image.to_owned(),
-        model: model.to_owned(),
-        method: method.to_owned(),
-        metric,
-        target: "predicted".into(),
-        seed: args.seed,
-        ..Row::default()
-    };
     let methods: usize = networks.iter().map(|network| applicable(network, measured).len()).sum();
     let mut clock = Clock::new(images.len() * methods);
     let pixels = args.pixels_a_step(networks)?;
     for network in networks {
         let measured = applicable(network, measured);
         for (number, path) in images.iter().enumerate() {
-            let image = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let row = |method: &str, scene: Scene, what: &str| {
+                Row::of(network, path, method, scene.metric(what), args.seed)
+            };
             let attacks_maps = args.extent == Extent::Full || number < FEW_MAPS;
             let scenes: Vec<Scene> =
                 scenes.iter().copied().filter(|scene| scene.epsilon().is_some() || attacks_maps).collect();
             let pending = |method: &str, results: &Results| -> bool {
                 scenes.iter().any(|scene| {
-                    QUANTITIES.iter().any(|(_, what, _)| {
-                        !results.has(&row(&network.name, &image, method, scene.metric(what)))
-                    })
+                    QUANTITIES.iter().any(|(_, what, _)| !results.has(&row(method, *scene, what)))
                 })
             };
             if !measured.iter().any(|method| pending(&method.spec.written, &results)) {
                 clock.done += measured.len();
                 continue;
             }
-            clock.show(&format!("{} {image}: attack", network.name));
+            clock.show(&format!("{} {}: attack", network.name, path.display()));
             let clean = network.prepare(path)?.0;
             let class = network.predicted(&clean).await?;
             let seed = u64::from(args.seed) << 32 | number as u64;
             let attacked = attacked(network, &clean, class, &scenes, &images, number, seed).await?;
             for method in &measured {
                 let written = &method.spec.written;
-                clock.show(&format!("{} {image} {written}", network.name));
+                clock.show(&format!("{} {} {written}", network.name, path.display()));
                 if pending(written, &results) {
-                    let options = options(method, class, args.seed);
-                    let clean_map = explain(network, &clean, &options).await?;
+                    let options = method.spec.options(class, args.seed);
+                    let clean_map = network.explain(&clean, &options).await?.attribution;
                     for (scene, x) in &attacked {
-                        let map = explain(network, x, &options).await?;
+                        let map = network.explain(x, &options).await?.attribution;
                         for (name, what, applied) in QUANTITIES {
-                            let row = row(&network.name, &image, written, scene.metric(what));
+                            let row = row(written, *scene, what);
                             if results.has(&row) {
                                 continue;
                             }
@@ -172,13 +163,6 @@ fn norm(map: &HostTensor) -> f64 {
     map.data.iter().map(|value| f64::from(value.abs())).sum::<f64>().max(f64::MIN_POSITIVE)
 }
 
-/// ImageNet's standard deviation in this network's space.
-pub fn unit(network: &Network) -> CliResult<f32> {
-    let preprocessing =
-        network.explainer.preprocessing().ok_or("The model's preprocessing is not declared.")?;
-    Ok(IMAGENET_STD * (preprocessing.to_model(0, 255.0) - preprocessing.to_model(0, 0.0)))
-}
-
 /// The picture attacked in every scene.
 async fn attacked(
     network: &Network,
@@ -212,7 +196,7 @@ async fn attacked(
                 None => continue,
             },
         };
-        attacked.push((scene, map_attacked(&network.explainer, clean, class, on_map, goal).await?));
+        attacked.push((scene, map_attacked(network, clean, class, on_map, goal).await?));
     }
     Ok(attacked)
 }
@@ -227,7 +211,7 @@ pub async fn pixels_attacked(
 ) -> CliResult<Option<HostTensor>> {
     let start = Some(attack.random_start(1, clean.data.len(), random));
     let terms = Terms { start, valid: true, ..Terms::default() };
-    let found = changes(&network.explainer, clean, class, attack, terms).await?;
+    let found = changes(network, clean, class, attack, terms).await?;
     Ok(found.first().map(|change| moved(clean, &change.delta)))
 }
 
@@ -246,22 +230,6 @@ async fn other_map(
         }
     }
     Ok(None)
-}
-
-/// How a map of `class` is asked for.
-pub fn options(method: &Measured, class: usize, seed: u32) -> ExplainOptions {
-    ExplainOptions {
-        method: method.spec.name.clone(),
-        params: method.spec.params.clone(),
-        target: Some(class),
-        seed,
-        ..Default::default()
-    }
-}
-
-pub async fn explain(network: &Network, x: &HostTensor, options: &ExplainOptions) -> CliResult<HostTensor> {
-    let found = network.explainer.explain(&Input::Tensor(x), options, &Control::default()).await;
-    Ok(found.map_err(say)?.0.attribution)
 }
 
 /// How a method's map becomes a mask: RelEx learns one, and RT-Sal's network gives one; others are scaled to one.

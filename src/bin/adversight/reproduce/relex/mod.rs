@@ -19,8 +19,6 @@ const EPSILONS: [f32; 7] = [0.07, 0.1, 0.3, 1.0, 2.0, 4.0, 8.0];
 const FEW_EPSILONS: [f32; 4] = [0.07, 0.3, 1.0, 8.0];
 const STEP: f32 = 0.01;
 const STEPS: usize = 40;
-/// The mean standard deviation of ImageNet's channels: the paper measures perturbations in units of it.
-const IMAGENET_STD: f32 = 0.226;
 /// Images of a brief run whose maps are attacked, which costs a gradient three times a step and every map once more.
 const FEW_MAPS: usize = 2;
 

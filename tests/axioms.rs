@@ -84,19 +84,13 @@ fn expected_gradients_add_up_on_average() {
     });
 }
 
-/// Small pictures want small segments.
-fn small(mut params: Value) -> Value {
-    for (name, value) in [("kernel_size", 1.0), ("max_dist", 5.0), ("ratio", 0.5)] {
-        params[name] = value.into();
-    }
-    params
-}
-
 #[test]
 fn axais_densities_are_parts_of_segments_and_do_not_depend_on_how_many_are_shown() {
     on_each(|explainer, network| {
         let found: Vec<_> = [1, 4, 1000]
-            .map(|k| explain(explainer, network, "axai", small(json!({ "k": k })), 0).segments.unwrap())
+            .map(|k| {
+                explain(explainer, network, "axai", common::small(json!({ "k": k })), 0).segments.unwrap()
+            })
             .into();
         let densities = &found[2].values;
         assert!(densities.len() > 4, "network {network} has {} segments", densities.len());
@@ -125,13 +119,13 @@ fn relexs_mask_stays_between_0_and_1() {
 fn quick(method: &str) -> Value {
     match method {
         "agi" => json!({ "samples": 3, "steps": 4 }),
-        "axai" => small(json!({ "steps": 4 })),
+        "axai" => common::small(json!({ "steps": 4 })),
         "blur_ig" => json!({ "steps": 5, "max_sigma": 4.0 }),
         "expected_gradients" => json!({ "samples": 7 }),
         "guided_ig" => json!({ "steps": 6 }),
         "integrated_gradients" => json!({ "steps": 7 }),
         "kernel_shap" => json!({ "samples": 60, "segmentation": "grid", "segments": 9 }),
-        "lime" => small(json!({ "samples": 60 })),
+        "lime" => common::small(json!({ "samples": 60 })),
         "mask" => json!({ "setting": "own", "iterations": 3, "mask_size": 6 }),
         "occlusion" => json!({ "window": 6, "stride": 4 }),
         "relex" => json!({ "iterations": 3, "samples": 5 }),

@@ -4,7 +4,7 @@
 mod common;
 
 use adversight::{Control, Device, Error, ExplainOptions, Explainer, HostTensor, Input};
-use common::{Agreement, Case, Fixtures, compare};
+use common::{Case, Fixtures, compare};
 use serde_json::{Value, json};
 
 fn options(method: &str, params: Value) -> ExplainOptions {
@@ -19,22 +19,6 @@ fn input() -> HostTensor {
     common::npy("tests/fixtures/tiny/a.model.npy")
 }
 
-/// The promised agreement, 1e-3 in l2; where PyTorch in 32 bits does not keep it against itself in 64, three times
-/// what it is off (see tests/reference/README.md).
-fn judge(case: &Case, device: &str, agreement: Agreement) -> String {
-    let line = format!(
-        "| {} | {} | {device} | {:.6} | {:.5} | {:.1e} |",
-        case.model.as_deref().unwrap(),
-        case.file.trim_end_matches(".npy"),
-        agreement.cosine,
-        agreement.rank_correlation,
-        agreement.relative_l2,
-    );
-    println!("{line}");
-    assert!(agreement.relative_l2 < f64::max(1e-3, 3.0 * case.float32.unwrap().relative_l2), "{line}");
-    line
-}
-
 fn check(device: &Device, name: &str, wanted: impl Fn(&Case) -> bool) -> usize {
     let fixtures = Fixtures::read("rules");
     let mut lines = Vec::new();
@@ -45,7 +29,7 @@ fn check(device: &Device, name: &str, wanted: impl Fn(&Case) -> bool) -> usize {
             let explanation =
                 common::explain(&explainer, &common::prepared(&explainer, &case.image), &case.options());
             let agreement = compare(&case.sample(&explanation.attribution), &fixtures.expected(case));
-            lines.push(judge(case, name, agreement));
+            lines.push(common::judge(case, name, agreement));
             if let (Some(change), Some(gap)) = (case.logit_difference, explanation.info.completeness_gap) {
                 let sum: f64 = explanation.attribution.data.iter().map(|&value| f64::from(value)).sum();
                 assert!(

@@ -376,18 +376,10 @@ fn a_saliency_map_is_led_astray_and_the_class_stays() {
     assert!(distance(&after) < 0.9 * distance(&before));
 }
 
-/// Small pictures want small segments.
-fn small(mut params: Value) -> Value {
-    for (name, value) in [("kernel_size", 1.0), ("max_dist", 5.0), ("ratio", 0.5)] {
-        params[name] = value.into();
-    }
-    params
-}
-
 #[test]
 fn axai_densities_do_not_depend_on_the_length_of_the_explanation() {
     let tiny = Tiny::new();
-    let found: Vec<_> = [1, 5, 1000].map(|k| tiny.explain("axai", small(json!({ "k": k })))).into();
+    let found: Vec<_> = [1, 5, 1000].map(|k| tiny.explain("axai", common::small(json!({ "k": k })))).into();
     let all = found[2].segments.as_ref().unwrap();
     assert!(all.values.len() > 5);
     assert!(all.values.iter().all(|density| (0.0..=1.0).contains(density)));
@@ -414,9 +406,9 @@ const METHODS: [&str; 7] = ["axai", "xrai", "lime", "kernel_shap", "occlusion", 
 /// Parameters that make a method quick on the tiny network.
 fn quick(method: &str) -> Value {
     match method {
-        "axai" => small(json!({ "steps": 4 })),
+        "axai" => common::small(json!({ "steps": 4 })),
         "xrai" => json!({ "steps": 5, "dilation": 1, "min_pixels": 5 }),
-        "lime" => small(json!({ "samples": 60 })),
+        "lime" => common::small(json!({ "samples": 60 })),
         "kernel_shap" => json!({ "samples": 60, "segmentation": "slic", "segments": 12 }),
         "occlusion" => json!({ "window": 8, "stride": 6 }),
         "rise" => json!({ "samples": 20, "grid": 4 }),

@@ -44,6 +44,20 @@ const expanded = (name) => at(`proof-${name}`).getAttribute("aria-expanded");
 const open = async (name) => {
   if ((await expanded(name)) !== "true") await at(`proof-${name}`).click();
 };
+/** The next three texts that an element has. */
+const texts = (testid) =>
+  page.evaluate(
+    (testid) =>
+      new Promise((done) => {
+        const element = document.querySelector(`[data-testid=${testid}]`);
+        const said = [];
+        new MutationObserver(() => {
+          said.push(element.textContent);
+          if (said.length === 3) done(said);
+        }).observe(element, { childList: true });
+      }),
+    testid,
+  );
 /** A percentage as the page writes it, as an interval that holds the exact number. */
 const interval = (words) => {
   const percent = words.trim().replaceAll("\u00a0", " ");
@@ -150,17 +164,7 @@ test("any step is shown without the engine, by the arrow keys too, with as many 
 test("it plays and pauses by the keyboard, and says the score at each tenth", async () => {
   await at("prove-slider").fill("0");
   await at("prove-play").focus();
-  const heard = page.evaluate(
-    () =>
-      new Promise((done) => {
-        const said = document.querySelector("[data-testid=prove-said]");
-        const sentences = [];
-        new MutationObserver(() => {
-          sentences.push(said.textContent);
-          if (sentences.length === 3) done(sentences);
-        }).observe(said, { childList: true });
-      }),
-  );
+  const heard = texts("prove-said");
   await page.keyboard.press("Space");
   assert.equal(await text("prove-play"), "Pause");
   for (const sentence of await heard) assert.match(sentence, /^.*% of the pixels taken away: “.*” .*%\.$/);
@@ -178,17 +182,7 @@ test("for one who wants less motion nothing moves by itself, and playing goes fr
   await proveIt();
   await page.waitForTimeout(500);
   assert.equal(await at("prove-slider").inputValue(), "0");
-  const places = page.evaluate(
-    () =>
-      new Promise((done) => {
-        const now = document.querySelector("[data-testid=prove-now]");
-        const places = [];
-        new MutationObserver(() => {
-          places.push(parseInt(now.textContent));
-          if (places.length === 3) done(places);
-        }).observe(now, { childList: true });
-      }),
-  );
+  const places = texts("prove-now").then((said) => said.map((text) => parseInt(text)));
   await at("prove-play").click();
   assert.deepEqual(await places, [10, 20, 30]);
   await at("prove-play").click();

@@ -123,8 +123,8 @@ export class Prove {
   }
 }
 
-const pixelsOf = ({ size, explanation }: Subject): number =>
-  size ? size[0] * size[1] : explanation.attribution.data.length;
+/** The pixels, samples, tokens or features that change one by one. */
+const pixelsOf = ({ explanation }: Subject): number => explanation.heatmap.data.length;
 
 /** Whether the paper's steps are finer than the page's own. */
 export const finer = (subject: Subject): boolean => pixelsOf(subject) / paperStep > steps;

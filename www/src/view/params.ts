@@ -126,18 +126,7 @@ function layerControl(
     label: `${name} (${operator}, ${shape.join(" × ")})`,
   }));
   const own = layer === undefined ? "as the method chooses" : `as the method chooses: ${layer}`;
-  const select = make("select", { testid: idOf(param), attributes: described(param) });
-  fill(select, [{ value: "", label: own }, ...choices], String(param.default));
-  select.addEventListener("change", () => {
-    onChange(select.value);
-  });
-  return {
-    name: param.name,
-    element: row(param, labelled(param), select),
-    show: (value) => {
-      select.value = String(value);
-    },
-  };
+  return selectControl(param, [{ value: "", label: own }, ...choices], onChange);
 }
 
 /** Words. */
@@ -180,6 +169,14 @@ function choiceControl(param: ParamDescription, onChange: OnChange): Control {
       },
     };
   }
+  return selectControl(param, choices, onChange);
+}
+
+function selectControl(
+  param: ParamDescription,
+  choices: { value: string; label: string }[],
+  onChange: OnChange,
+): Control {
   const select = make("select", { testid: idOf(param), attributes: described(param) });
   fill(select, choices, String(param.default));
   select.addEventListener("change", () => {

@@ -837,13 +837,7 @@ impl Model {
     }
 
     /// The graph for the processor's own kernels, where it is for them.
-    ///
-    /// In browsers only, where they are two to three times as fast as Burn's. Natively Burn computes: some bounds of the
-    /// comparisons with PyTorch near the kinks of rectifiers have been measured for its way of rounding alone.
     fn program(&self) -> Option<&Program> {
-        if !cfg!(any(test, target_family = "wasm")) {
-            return None;
-        }
         self.program.get_or_init(|| Program::new(&self.graph)).as_ref()
     }
 

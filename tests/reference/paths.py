@@ -120,20 +120,23 @@ def cases(family, network, image, first):
     add = lambda suffix, *maps, **more: network.add(family, image, suffix, *maps, **more)  # noqa: E731
 
     for suffix, target in (("", top), ("_other", OTHER[network.name])):
-        maps = [input_x_gradient(net, at, target) for net, at in ((exact, x), (single, x32))]
-        add(f"input_x_gradient{suffix}", *maps, method="input_x_gradient", target=target, by="captum")
+        map = input_x_gradient(exact, x, target)
+        map32 = worst_of_four(lambda net: input_x_gradient(net, x32, target), single, map)  # noqa: B023
+        add(f"input_x_gradient{suffix}", map, map32, method="input_x_gradient", target=target, by="captum")
 
     for method, kind, more in (("vargrad", "vargrad", {}), ("smoothgrad", "smoothgrad_sq", {"squared": True})):
         params = {"samples": 5, "noise_level": 0.15}
-        maps = [noisy(kind, net, at, top, **params) for net, at in ((exact, x), (single, x32))]
-        add(kind, *maps, method=method, target=top, params=params | more, by="captum")
+        map = noisy(kind, exact, x, top, **params)
+        map32 = worst_of_four(lambda net: noisy(kind, net, x32, top, **params), single, map)  # noqa: B023
+        add(kind, map, map32, method=method, target=top, params=params | more, by="captum")
 
     params = {"samples": 40}
-    maps = [expected_gradients(net, at, top, space, **params) for net, at in ((exact, x), (single, x32))]
+    map = expected_gradients(exact, x, top, space, **params)
+    map32 = worst_of_four(lambda net: expected_gradients(net, x32, top, space, **params), single, map)
     scores = exact(torch.cat([x, backgrounds(x, space)]))[:, top]
     change = (scores[0] - scores[1:].mean()).item()
     add(
-        "expected_gradients", *maps, method="expected_gradients", target=top, params=params, draws=draws(**params),
+        "expected_gradients", map, map32, method="expected_gradients", target=top, params=params, draws=draws(**params),
         logit_difference=change, by="shap",
     )  # fmt: skip
 

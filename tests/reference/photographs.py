@@ -171,14 +171,20 @@ WAYS = [
 # intermediate value off by about half a unit in its last place, which is what rounding does to it anyway (Monte Carlo arithmetic).
 LUCKY = {
     ("agi_1", "squeezenet1_1", "coffee"),
+    ("agi_1", "efficientnet_lite0", "china"),
+    ("agi_1", "efficientnet_lite0", "hubble_deep_field"),
     ("agi_4", "squeezenet1_1", "camera"),
     ("blur_ig", "efficientnet_lite0", "clock"),
+    ("blur_ig", "squeezenet1_1", "clock"),
     ("integrated_gradients", "efficientnet_lite0", "coins"),
     ("mask", "squeezenet1_1", "astronaut"),
+    ("smoothgrad", "efficientnet_lite0", "china"),
     ("smoothgrad", "efficientnet_lite0", "coffee"),
     ("smoothgrad", "squeezenet1_1", "clock"),
+    ("vargrad", "efficientnet_lite0", "china"),
     ("vargrad", "efficientnet_lite0", "coffee"),
     ("vargrad", "efficientnet_lite0", "hubble_deep_field"),
+    ("smoothgrad_squared", "efficientnet_lite0", "china"),
     ("smoothgrad_squared", "efficientnet_lite0", "coffee"),
     ("smoothgrad_squared", "efficientnet_lite0", "hubble_deep_field"),
 }

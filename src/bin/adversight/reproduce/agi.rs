@@ -226,7 +226,7 @@ async fn labels(report: &mut Report, args: &ReproduceArgs, networks: &[Network])
         network.name
     ));
     let methods = available(report, &sanity(Extent::Full));
-    let images = images(&args.images, args.limit)?;
+    let images = images(&args.images, args.limit())?;
     let mut rows = Vec::new();
     for method in &methods {
         let spec = Spec::method(method)?;
@@ -271,7 +271,7 @@ async fn correlation(
 async fn cascade(args: &ReproduceArgs, methods: &[String], networks: &[Network]) -> CliResult<Results> {
     let mut results = Results::open(&args.out.join("cascade.csv"))?;
     let (followed, depths) = (followed(args.extent), depths(args.extent));
-    let images = images(&args.images, Some(args.limit.unwrap_or(followed).min(followed)))?;
+    let images = images(&args.images, Some(args.limit().unwrap_or(followed).min(followed)))?;
     let mut clock = Clock::new(networks.len() * images.len() * methods.len());
     let mut asked = Vec::new();
     for network in networks {

@@ -85,7 +85,7 @@ struct Attacks {
 pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
     let mut report = Report::new("AXAI: the paper's numbers and ours");
     let mut all = Vec::new();
-    let images = images(&args.images, args.limit)?;
+    let images = images(&args.images, args.limit())?;
     let mut clock = Clock::new(args.models.len() * images.len());
     let networks = args.networks().await?;
     let (length, axai) = if small(&networks, &images)? {
@@ -291,7 +291,7 @@ async fn times(report: &mut Report, args: &ReproduceArgs) -> CliResult {
     ];
     let methods = available(report, &timed.map(|(_, method, ..)| method));
     let mut evaluation = args.evaluation("table_5", &methods, &["sparseness".to_owned()]);
-    evaluation.limit = Some(args.limit.unwrap_or(TIMED).min(TIMED));
+    evaluation.limit = Some(args.limit().unwrap_or(TIMED).min(TIMED));
     let found = groups(&evaluate(&evaluation).await?.rows);
     let models = models(&found);
     let time = |model: &str, method: &str| {
@@ -391,7 +391,7 @@ async fn background(
     axai: &str,
 ) -> CliResult {
     let spec = Spec::method(&format!("{axai},k=5"))?;
-    let images = images(&args.images, args.limit)?;
+    let images = images(&args.images, args.limit())?;
     let mut rows = Vec::new();
     for network in networks {
         let preprocessing = network.preprocessing()?;

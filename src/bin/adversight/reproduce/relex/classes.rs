@@ -42,7 +42,7 @@ pub async fn report(
         return Ok(());
     }
     let mut results = Results::open(&args.out.join("classes.csv"))?;
-    let images = images(&args.images, Some(PICTURES.min(args.limit.unwrap_or(PICTURES))))?;
+    let images = images(&args.images, Some(PICTURES.min(args.limit().unwrap_or(PICTURES))))?;
     let methods: usize = few.iter().map(|network| applicable(network, &measured).len()).sum();
     let mut clock = Clock::new(images.len() * methods);
     for network in few {

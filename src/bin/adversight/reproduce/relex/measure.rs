@@ -88,7 +88,7 @@ pub async fn measure(
     scenes: &[Scene],
 ) -> CliResult<Results> {
     let mut results = Results::open(&args.out.join("relex.csv"))?;
-    let images = images(&args.images, args.limit)?;
+    let images = images(&args.images, args.limit())?;
     let methods: usize = networks.iter().map(|network| applicable(network, measured).len()).sum();
     let mut clock = Clock::new(images.len() * methods);
     let pixels = args.pixels_a_step(networks)?;

@@ -10,7 +10,9 @@ use crate::{
     ClassScore, Control, Device, Error, ExplainOptions, Explanation, HostTensor, Model, Photograph,
     Preprocessing, Result, Score,
     attribution::{
-        self, Masker, read,
+        self, Masker,
+        anytime::Partial,
+        read,
         registry::{self, MethodSupport},
     },
     input::{
@@ -223,7 +225,18 @@ impl Explainer {
     ) -> Result<(Explanation, Option<Region>)> {
         let (bound, tensor, region) = self.locate(input).await?;
         let this = bound.as_ref().unwrap_or(self);
-        Ok((attribution::explain(this, &tensor, options, control).await?, region))
+        let on_partial = control
+            .on_partial
+            .as_ref()
+            .map(|hook| Box::new(move |partial| hook(Partial { region, ..partial })) as Box<dyn Fn(Partial)>);
+        let control = Control {
+            on_progress: Box::new(|progress| (control.on_progress)(progress)),
+            is_cancelled: Box::new(|| (control.is_cancelled)()),
+            pause: Box::new(|| (control.pause)()),
+            on_partial,
+            between_partials: control.between_partials,
+        };
+        Ok((attribution::explain(this, &tensor, options, &control).await?, region))
     }
 
     /// The explained value of an input. Where that is the output of a node, also the explainer with the input bound.

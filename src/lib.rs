@@ -35,8 +35,11 @@ pub mod statistics;
 #[cfg(target_family = "wasm")]
 mod wasm;
 
-pub use attribution::{ClassScore, Control, ExplainOptions, Explanation, ExplanationInfo, Progress};
-pub use device::{Device, DeviceChoice, DeviceKind, DeviceReport};
+pub use attribution::{
+    ClassScore, Control, ExplainOptions, Explanation, ExplanationInfo, Progress,
+    anytime::{Anytime, Partial, Stop, Stopped},
+};
+pub use device::{Device, DeviceChoice, DeviceKind, DeviceReport, Memory};
 pub use error::{Error, Result};
 pub use explainer::{Classification, Explainer, Input, ModelInfo};
 pub use input::{HostTensor, image::Photograph, preprocessing::Preprocessing};

@@ -4,6 +4,7 @@
 use std::{fmt::Write, fs, path::Path};
 
 use adversight::{
+    Anytime,
     attribution::registry::{MethodDescription, ParamDescription, methods},
     metric::registry::{Better, MetricDescription, metrics},
 };
@@ -59,13 +60,21 @@ that blur, enlarge or look at feature maps need a picture and say so (`method_un
 ";
 
 fn section(text: &mut String, method: &MethodDescription) -> std::fmt::Result {
-    let MethodDescription { name, title, summary, paper, needs, display, cost, params } = method;
+    let MethodDescription { name, title, summary, paper, needs, display, cost, anytime, params } = method;
     let needs = words(needs);
     write!(text, "\n## {title} (`{name}`)\n\n{summary}\n\n")?;
     writeln!(text, "- Source: {paper}")?;
     writeln!(text, "- Needs: {}", needs)?;
     writeln!(text, "- Shown as: {display}")?;
     writeln!(text, "- Cost at most: {} forward, {} backward passes", cost.forward, cost.backward)?;
+    match anytime {
+        Anytime::No => {}
+        Anytime::Shows => writeln!(text, "- While it runs: shows its map as it fills up")?,
+        Anytime::Settles => writeln!(
+            text,
+            "- While it runs: shows its map, and may end when that no longer changes (`stop`)"
+        )?,
+    }
     if params.is_empty() {
         return Ok(());
     }

@@ -25,6 +25,7 @@ pub struct Grid {
 }
 
 /// What places a window: one entry for rows, one for columns.
+#[derive(Clone, Copy)]
 pub struct Shape {
     /// Size of the window.
     pub kernel: [usize; 2],

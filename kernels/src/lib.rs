@@ -17,6 +17,7 @@ mod scratch;
 mod taps;
 mod threads;
 mod tile;
+mod warm_up;
 
 #[cfg(test)]
 mod tests;
@@ -26,3 +27,4 @@ pub use depthwise::Depthwise;
 pub use elementwise::{add, bound, pass_between, pass_within};
 pub use grid::{Grid, Shape};
 pub use pooling::{maximum, maximum_backward, mean};
+pub use warm_up::warm_up;

@@ -37,6 +37,7 @@ import type {
   ModelInfo,
   ModelOptions,
   ModelReport,
+  PartialExplanation,
   PixelPicture,
   Progress,
   Retrieval,
@@ -107,6 +108,11 @@ export interface ExplainOptions extends MethodOptions {
   /** Aborting it stops the method at its next step; the promise is rejected with the signal's reason. */
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
+  /**
+   * Called with the map so far while a method runs that has one (`MethodDescription.anytime`), twice a second at most; on a GPU, where
+   * each map is a readback, half as often after each.
+   */
+  onPartial?: ((partial: PartialExplanation) => void) | undefined;
 }
 
 /** A place where the engine runs: a port to it, and how to end it. */
@@ -273,13 +279,13 @@ export class Model {
 
   /** Why the model gave what it gave: by the named method, for `target` or else for the best class. */
   async explain(source: ModelInput, options: ExplainOptions): Promise<Explanation> {
-    const { signal, onProgress, ...rest } = options;
+    const { signal, onProgress, onPartial, ...rest } = options;
     const method = defined(rest) as unknown as MethodOptions;
     return this.#withInput(source, signal, (input, transfer) =>
       this.#caller.call(
         "explain",
         { model: this.#model, input, options: method },
-        { transfer, signal, onProgress },
+        { transfer, signal, onProgress, onPartial },
       ),
     );
   }

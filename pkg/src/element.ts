@@ -5,8 +5,8 @@
  * Further attributes: `config`, `preset` instead of `preprocessing` (imagenet, timm, keras_tf, keras_caffe, unit, bytes) with `size`
  * (224, or "height width"), `output` (of a model with several), `activation` (softmax, sigmoid, none), `device` (auto, webgpu, cpu),
  * `target` (a class's number), `params` (JSON), `opacity` (0 to 1), `colour-map` (magma, viridis, turbo), `view` (overlay, heatmap,
- * photograph), `segments` (how many are shown). Events, which bubble: `adversight-progress`, `adversight-explanation`
- * and `adversight-error`, with the Progress, Explanation or AdversightError as their detail. Parts for styling: `picture`,
+ * photograph), `segments` (how many are shown). Events, which bubble: `adversight-progress`, `adversight-partial`,
+ * `adversight-explanation` and `adversight-error`, with the Progress, PartialExplanation, Explanation or AdversightError as their detail. Parts for styling: `picture`,
  * `caption`, `status`.
  *
  * Importing this module does nothing; `define()` registers the element.
@@ -18,7 +18,7 @@ import { createEngine } from "./index.js";
 import { decodeImage } from "./input.js";
 import { colourMapNames, drawExplanation } from "./picture.js";
 import { presetNames, presetPreprocessing, type Preprocessing } from "./preprocessing.js";
-import type { DeviceChoice, Explanation } from "./wasm/adversight.js";
+import type { DeviceChoice, Explanation, PartialExplanation } from "./wasm/adversight.js";
 
 export interface AdversightExplainer extends HTMLElement {
   /** The explanation that is shown, or null. */
@@ -117,6 +117,7 @@ export function define(tag = "adversight-explainer"): void {
     static readonly observedAttributes = [...computing, ...drawing];
 
     explanation: Explanation | null = null;
+    #partial: PartialExplanation | null = null;
     readonly #canvas = document.createElement("canvas");
     readonly #words = document.createElement("span");
     readonly #status = document.createElement("span");
@@ -185,7 +186,7 @@ export function define(tag = "adversight-explainer"): void {
         }
         this.#photograph?.close();
         this.#photograph = photograph;
-        this.explanation = null;
+        this.explanation = this.#partial = null;
         this.#words.textContent = "";
         this.#draw();
 
@@ -202,7 +203,13 @@ export function define(tag = "adversight-explainer"): void {
           onProgress: (progress) => {
             this.#tell("adversight-progress", progress);
           },
+          onPartial: (partial) => {
+            this.#partial = partial;
+            this.#draw();
+            this.#tell("adversight-partial", partial);
+          },
         });
+        this.#partial = null;
         this.#words.textContent = this.explanation.words.join(" ");
         this.#status.textContent = "";
         this.#draw();
@@ -210,6 +217,8 @@ export function define(tag = "adversight-explainer"): void {
       } catch (thrown) {
         if (signal.aborted) return;
         const error = asAdversightError(thrown);
+        this.#partial = null;
+        this.#draw();
         this.#status.textContent = error.message;
         this.#tell("adversight-error", error);
       } finally {
@@ -224,7 +233,7 @@ export function define(tag = "adversight-explainer"): void {
         ["overlay", "heatmap", "photograph"] as const,
         this.getAttribute("view") ?? undefined,
       );
-      drawExplanation(this.#canvas, this.#photograph, this.explanation, {
+      drawExplanation(this.#canvas, this.#photograph, this.#partial ?? this.explanation, {
         colours: this.#engine?.colourMap(map) ?? new Uint8Array(768),
         opacity: Number(this.getAttribute("opacity") ?? 0.8),
         view: view ?? "overlay",

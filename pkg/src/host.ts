@@ -61,7 +61,7 @@ export type Moved = Partial<Record<BuildName, string>>;
 /** Every call that the engine's side answers. A model is named by the number that `loadModel` gave. */
 export interface EngineProtocol {
   open: {
-    send: { device: DeviceChoice; wasm: Moved };
+    send: { device: DeviceChoice; wasm: Moved; batchMemory?: number | undefined };
     reply: {
       device: DeviceReport;
       methods: MethodDescription[];
@@ -134,12 +134,15 @@ export function createHost(builds: Record<BuildName, Build>): Handlers<EnginePro
   };
 
   return {
-    async open({ device, wasm: moved }) {
+    async open({ device, wasm: moved, batchMemory }) {
       const { name, reason } = await choose(device);
       const { module, url } = builds[name];
       await instantiate(module, new URL(moved[name] ?? url));
       wasm = module;
-      engine = await module.createEngine(reason === undefined ? { device } : { device: "cpu", reason });
+      engine = await module.createEngine({
+        ...(reason === undefined ? { device } : { device: "cpu", reason }),
+        ...(batchMemory === undefined ? {} : { batchMemory }),
+      });
       const colourMaps = Object.fromEntries(
         colourMapNames.map((name) => [name, module.colourMap(name)]),
       ) as ColourMaps;
@@ -170,8 +173,16 @@ export function createHost(builds: Record<BuildName, Build>): Handlers<EnginePro
       return { value: await modelOf(model).classify(toWasmInput(input), top) };
     },
 
-    async explain({ model, input, options }, { onProgress, isCancelled }) {
-      const value = await modelOf(model).explain(toWasmInput(input), options, { onProgress, isCancelled });
+    async explain({ model, input, options }, { onProgress, onPartial, isCancelled }) {
+      const value = await modelOf(model).explain(toWasmInput(input), options, {
+        onProgress,
+        isCancelled,
+        onPartial:
+          onPartial &&
+          ((partial) => {
+            onPartial(partial, whole(partial.attribution.data, partial.heatmap.data));
+          }),
+      });
       const { attribution, heatmap, segments } = value;
       const parts = segments ? [segments.labels, segments.values, segments.chosen] : [];
       return { value, transfer: whole(attribution.data, heatmap.data, ...parts) };

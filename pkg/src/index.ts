@@ -69,6 +69,7 @@ export type {
   ModelReport,
   OperatorSupport,
   ParamDescription,
+  PartialExplanation,
   PixelPicture,
   Progress,
   Region,
@@ -76,6 +77,10 @@ export type {
   Segmentation,
   TensorData,
   ValueInfo,
+  Anytime,
+  Memory,
+  Stop,
+  Stopped,
 } from "./wasm/adversight.js";
 export type { Engine };
 
@@ -89,10 +94,15 @@ export interface EngineOptions {
    * they were moved from their place. Only the one that is needed is fetched.
    */
   wasm?: { webgpu?: URL | string; cpu?: URL | string };
+  /**
+   * Bytes that the values of one batch may take, beside the weights; larger batches are computed in parts. Where it is left out 256 MiB on
+   * the CPU, and on a GPU half of the largest buffer that its adapter allows.
+   */
+  batchMemory?: number;
 }
 
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  const { device = "auto", worker = true } = options;
+  const { device = "auto", worker = true, batchMemory } = options;
   if (typeof WebAssembly === "undefined" || typeof location === "undefined") {
     throw new AdversightError(
       "device_unavailable",
@@ -105,10 +115,10 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   );
   if (!worker) {
     const { startHere } = await import("./here.js");
-    return Engine.open(() => ({ endpoint: startHere() }), { device, wasm });
+    return Engine.open(() => ({ endpoint: startHere() }), { device, wasm, batchMemory });
   }
   const thread = worker === true ? createWorker() : worker;
-  return Engine.open((onCrash) => workerThread(thread, onCrash), { device, wasm });
+  return Engine.open((onCrash) => workerThread(thread, onCrash), { device, wasm, batchMemory });
 }
 
 function workerThread(worker: Worker, onCrash: (error: unknown) => void): Thread {

@@ -5,10 +5,10 @@
 // comlink has none, and the whole of it is shorter than the wrappers would be.
 //
 //   caller -> engine   { call, name, args } | { cancel }
-//   engine -> caller   { progress } | { done } | { failed } | { dead }
+//   engine -> caller   { progress } | { partial } | { done } | { failed } | { dead }
 
 import { AdversightError, engineFailure, fromRecord, isFatal, toRecord, type ErrorRecord } from "./errors.js";
-import type { Progress } from "./wasm/adversight.js";
+import type { PartialExplanation, Progress } from "./wasm/adversight.js";
 
 /** The part of Worker, MessagePort and DedicatedWorkerGlobalScope that is used here. */
 export interface Endpoint {
@@ -17,10 +17,13 @@ export interface Endpoint {
   start?(): void;
 }
 
-type ToEngine = { kind: "call"; id: number; name: string; args: unknown } | { kind: "cancel"; id: number };
+type ToEngine =
+  | { kind: "call"; id: number; name: string; args: unknown; partials: boolean }
+  | { kind: "cancel"; id: number };
 
 type FromEngine =
   | { kind: "progress"; id: number; progress: Progress }
+  | { kind: "partial"; id: number; partial: PartialExplanation }
   | { kind: "done"; id: number; value: unknown }
   | { kind: "failed"; id: number; error: ErrorRecord }
   | { kind: "dead"; error: ErrorRecord };
@@ -28,6 +31,8 @@ type FromEngine =
 /** What a handler gets to talk back while it runs. */
 export interface Hooks {
   onProgress: (progress: Progress) => void;
+  /** Where the caller wants to see maps of a method that is still at work; `transfer` as in a reply. */
+  onPartial: ((partial: PartialExplanation, transfer?: Transferable[]) => void) | undefined;
   isCancelled: () => boolean;
 }
 
@@ -41,6 +46,7 @@ export interface CallOptions {
   transfer?: Transferable[];
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
+  onPartial?: ((partial: PartialExplanation) => void) | undefined;
   /** Told of a result that comes although the call was aborted, so that what it holds can be freed. */
   onLate?: (value: unknown) => void;
 }
@@ -55,7 +61,8 @@ export type Handlers<P extends Protocol<P>> = {
 interface Pending {
   resolve(value: unknown): void;
   reject(reason: Error): void;
-  onProgress: ((progress: Progress) => void) | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+  onPartial?: ((partial: PartialExplanation) => void) | undefined;
 }
 
 /** The user's side of the port. */
@@ -84,7 +91,7 @@ export class Caller<P extends Protocol<P>> {
   call<Name extends keyof P & string>(
     name: Name,
     args: P[Name]["send"],
-    { transfer = [], signal, onProgress, onLate }: CallOptions = {},
+    { transfer = [], signal, onProgress, onPartial, onLate }: CallOptions = {},
   ): Promise<P[Name]["reply"]> {
     return new Promise<P[Name]["reply"]>((resolve, reject) => {
       if (this.#ended) throw this.#ended;
@@ -92,14 +99,13 @@ export class Caller<P extends Protocol<P>> {
 
       const id = this.#next++;
       const abort = () => {
-        if (onLate)
-          this.#pending.set(id, { resolve: onLate, reject: () => undefined, onProgress: undefined });
+        if (onLate) this.#pending.set(id, { resolve: onLate, reject: () => undefined });
         else this.#pending.delete(id);
         this.#post({ kind: "cancel", id });
         reject(signal?.reason as Error);
       };
       const settled = () => signal?.removeEventListener("abort", abort);
-      this.#post({ kind: "call", id, name, args }, transfer);
+      this.#post({ kind: "call", id, name, args, partials: onPartial !== undefined }, transfer);
       signal?.addEventListener("abort", abort, { once: true });
       this.#pending.set(id, {
         resolve(value) {
@@ -111,6 +117,7 @@ export class Caller<P extends Protocol<P>> {
           reject(reason);
         },
         onProgress,
+        onPartial,
       });
     });
   }
@@ -125,7 +132,7 @@ export class Caller<P extends Protocol<P>> {
     }
     this.#pending.clear();
     if (farewell !== undefined) {
-      this.#post({ kind: "call", id: this.#next++, name: farewell, args: undefined });
+      this.#post({ kind: "call", id: this.#next++, name: farewell, args: undefined, partials: false });
     }
   }
 
@@ -149,6 +156,10 @@ export class Caller<P extends Protocol<P>> {
     if (!pending) return; // cancelled meanwhile
     if (message.kind === "progress") {
       pending.onProgress?.(message.progress);
+      return;
+    }
+    if (message.kind === "partial") {
+      pending.onPartial?.(message.partial);
       return;
     }
     this.#pending.delete(message.id);
@@ -178,7 +189,7 @@ export function serve<P extends Protocol<P>>(
     dead = true;
   };
 
-  const run = async (id: number, name: keyof P, args: P[keyof P]["send"]) => {
+  const run = async (id: number, name: keyof P, args: P[keyof P]["send"], partials: boolean) => {
     try {
       if (dead) return;
       if (cancelled.has(id)) throw new AdversightError("cancelled", "Cancelled.");
@@ -186,6 +197,11 @@ export function serve<P extends Protocol<P>>(
         onProgress: (progress) => {
           post({ kind: "progress", id, progress });
         },
+        onPartial: partials
+          ? (partial, transfer) => {
+              post({ kind: "partial", id, partial }, transfer);
+            }
+          : undefined,
         isCancelled: () => cancelled.has(id),
       });
       post({ kind: "done", id, value }, transfer);
@@ -205,7 +221,7 @@ export function serve<P extends Protocol<P>>(
       return;
     }
     open.add(message.id);
-    last = last.then(() => run(message.id, message.name as keyof P, message.args));
+    last = last.then(() => run(message.id, message.name as keyof P, message.args, message.partials));
   });
   endpoint.start?.();
   return die;

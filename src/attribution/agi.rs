@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    anytime::Anytime,
     display::{Channels, Display},
     predicts, read,
     registry::{Cost, Method, Need},
@@ -91,6 +92,7 @@ impl Method for Agi {
         "Pan, Li, Zhu: Explaining Deep Neural Network Models with Adversarial Gradient Integration (2021)";
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 80.0, high: 99.0 };
+    const ANYTIME: Anytime = Anytime::Shows;
 
     fn cost(config: &Config) -> Cost {
         let classes = if config.classes.is_empty() { config.samples } else { config.classes.len() };
@@ -110,7 +112,7 @@ impl Method for Agi {
         let mut individual = Vec::new();
         for (index, classes) in classes.chunks(chunk).enumerate() {
             let done = index * phases * config.steps;
-            let run = Run { subject, config, space: &space, x0: &x0, done, rounds };
+            let run = Run { subject, config, space: &space, x0: &x0, done, rounds, before: &map };
             let attributed = match config.mode {
                 Mode::Path | Mode::Reference => run.ascend(classes, true).await?.attributed,
                 Mode::Straight => run.straight(run.ascend(classes, false).await?.x).await?,
@@ -132,6 +134,8 @@ struct Run<'a> {
     x0: &'a Tensor<2>,
     done: usize,
     rounds: usize,
+    /// What the classes before these have attributed, `[1, features]`.
+    before: &'a Tensor<2>,
 }
 
 /// Where the rows are on their way, `[rows, features]` each, in pixels.
@@ -206,6 +210,13 @@ impl Run<'_> {
                 rows.attributed = rows.attributed - self.space.gradient(descent) * delta * moving.clone();
             }
             rows.x = rows.x.clone() + (next - rows.x) * moving;
+            if integrate {
+                let parts = || finished.iter().chain([&rows]);
+                let so_far = || {
+                    parts().fold(self.before.clone(), |sum, rows| sum + rows.attributed.clone().sum_dim(0))
+                };
+                self.subject.so_far(self.done + step + 1, self.rounds, so_far).await?;
+            }
         }
         finished.push(rows);
         Ok(Rows::join(finished))
@@ -225,6 +236,11 @@ impl Run<'_> {
             let targets = vec![self.subject.target(); count];
             let gradient = self.subject.gradients(points, &targets, Score::Probability)?.gradient;
             sum = sum + self.space.gradient(gradient);
+            let so_far = || {
+                let attributed = difference.clone() * (sum.clone() / steps as f32);
+                self.before.clone() + attributed.sum_dim(0)
+            };
+            self.subject.so_far(self.done + steps + step + 1, self.rounds, so_far).await?;
         }
         Ok(difference * (sum / steps as f32))
     }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    anytime::Anytime,
     display::{Channels, Display},
     registry::{Cost, Method, Need},
 };
@@ -52,6 +53,7 @@ impl Method for BlurIg {
     const PAPER: &'static str = "Xu, Venugopalan, Sundararajan: Attribution in Scale and Space (2020)";
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::Image];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
+    const ANYTIME: Anytime = Anytime::Shows;
 
     fn cost(config: &Config) -> Cost {
         // The two ends are scored for the completeness gap.
@@ -82,6 +84,7 @@ impl Method for BlurIg {
             let targets = vec![subject.target(); rows.len()];
             let gradient = subject.gradients(Tensor::cat(blurred, 0), &targets, score)?.gradient;
             sum = sum + (gradient * Tensor::cat(changes, 0)).sum_dim(0);
+            subject.so_far(start + targets.len(), steps, || sum.clone()).await?;
         }
         // Completeness: the attributions should add up to f(x) - f(the most blurred picture).
         let most = Blur::new(subject, sigma(steps), config.grad_step)?.apply().0;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    anytime::Anytime,
     display::{Channels, Display},
     integrated_gradients::Baseline,
     registry::{Cost, Method, Need},
@@ -43,6 +44,7 @@ impl Method for ExpectedGradients {
     const PAPER: &'static str = "Erion, Janizek, Sturmfels, Lundberg, Lee: Improving Performance of Deep Learning Models with Axiomatic Attribution Priors and Expected Gradients (2021)";
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
+    const ANYTIME: Anytime = Anytime::Settles;
 
     fn cost(config: &Config) -> Cost {
         // The input and the default backgrounds are scored for the completeness gap.
@@ -59,8 +61,9 @@ impl Method for ExpectedGradients {
         let x = subject.input();
         let backgrounds = backgrounds(subject)?;
         let (choices, positions) = draws(subject, samples, backgrounds.dims()[0])?;
-        let chunk = subject.batch_limit();
+        let chunk = subject.chunk(samples);
         let mut sum = x.zeros_like();
+        let mut done = 0;
         for start in (0..samples).step_by(chunk) {
             subject.checkpoint(start, samples, "gradients between backgrounds and the input").await?;
             let end = (start + chunk).min(samples);
@@ -71,12 +74,16 @@ impl Method for ExpectedGradients {
             let points = background + u * difference.clone();
             let found = subject.gradients(points, &vec![subject.target(); end - start], score)?;
             sum = sum + (found.gradient * difference).sum_dim(0);
+            done = end;
+            if subject.so_far(done, samples, || sum.clone() / done as f32).await? {
+                break;
+            }
         }
-        let map = sum / samples as f32;
+        let map = sum / done as f32;
         let score_of = |points| Ok::<_, Error>(subject.scores(subject.logits(points)?, score));
         let change = score_of(x)? - score_of(backgrounds)?.mean();
         let gap = map.clone().sum() - change;
-        Ok(Attribution { gap: Some(gap), ..Attribution::new(map, samples) })
+        Ok(Attribution { gap: Some(gap), ..Attribution::new(map, done) })
     }
 }
 

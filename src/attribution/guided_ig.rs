@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    anytime::Anytime,
     display::{Channels, Display},
     integrated_gradients::Baseline,
     registry::{Cost, Method, Need},
@@ -53,6 +54,7 @@ impl Method for GuidedIg {
         "Kapishnikov et al.: Guided Integrated Gradients: An Adaptive Path Method for Removing Noise (2021)";
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
+    const ANYTIME: Anytime = Anytime::Shows;
 
     fn cost(config: &Config) -> Cost {
         // The input is scored for the completeness gap.
@@ -104,6 +106,7 @@ impl Method for GuidedIg {
                 }
             }
             map = map + (before - left.clone()) * way.clone() * gradient;
+            subject.so_far(step + 1, steps, || map.clone()).await?;
         }
         // Completeness: the attributions should add up to f(x) - f(baseline).
         let last = subject.scores(subject.logits(input)?, score);

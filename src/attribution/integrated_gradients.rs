@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    anytime::Anytime,
     display::{Channels, Display},
     registry::{Cost, Method, Need},
 };
@@ -64,6 +65,7 @@ impl Method for IntegratedGradients {
     const PAPER: &'static str = "Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks (2017)";
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
+    const ANYTIME: Anytime = Anytime::Shows;
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.steps, backward: config.steps }
@@ -90,6 +92,8 @@ impl Method for IntegratedGradients {
                 first = Some(score.clone().slice(0..1));
             }
             last = Some(score.slice(end - start - 1..end - start));
+            let map = || difference.clone() * (sum.clone() / points as f32);
+            subject.so_far(end, points, map).await?;
         }
         let map = difference * (sum / points as f32);
         // Completeness: the attributions should add up to f(x) - f(baseline).

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    anytime::Anytime,
     display::{Channels, Display},
     registry::{Cost, Method, Need},
 };
@@ -96,6 +97,7 @@ impl Method for Mask {
         "Fong, Vedaldi: Interpretable Explanations of Black Boxes by Meaningful Perturbation (2017)";
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::Image];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+    const ANYTIME: Anytime = Anytime::Settles;
 
     fn cost(config: &Config) -> Cost {
         let (iterations, ..) = config.weights();
@@ -121,6 +123,8 @@ impl Method for Mask {
         let difference = x - blurred.clone();
 
         let mut mask = Tensor::<2>::ones([side, side], &device);
+        let map = |mask: &Tensor<2>| (up(mask.clone()) * -1.0 + 1.0).reshape([1, height * width]);
+        let mut done = 0;
         let mut optimiser = Adam::new(&mask, config.learning_rate);
         for iteration in 0..iterations {
             subject.checkpoint(iteration, iterations, "looking for the smallest region").await?;
@@ -134,9 +138,12 @@ impl Method for Mask {
             let size = (mask.clone() * -1.0 + 1.0).sign() * (-l1 / (side * side) as f32);
             let gradient = at_cells + size + roughness(&mask, config.tv_beta) * tv;
             mask = optimiser.step(mask, gradient).clamp(0.0, 1.0);
+            done += 1;
+            if subject.so_far(done, iterations, || map(&mask)).await? {
+                break;
+            }
         }
-        let map = (up(mask) * -1.0 + 1.0).reshape([1, height * width]);
-        Ok(Attribution::new(map, iterations))
+        Ok(Attribution::new(map(&mask), done))
     }
 }
 

@@ -6,6 +6,7 @@
 //! concern. One line in [`registry`] makes a method known to the API, the command line, the page and the docs.
 
 mod agi;
+pub mod anytime;
 mod axai;
 mod blur_ig;
 mod cam;
@@ -50,8 +51,10 @@ pub(crate) use rt_sal::Masker;
 pub(crate) use subject::gradients;
 pub use subject::{Control, Gradients, Progress, Subject};
 
+use anytime::{Stop, Stopped};
+
 use crate::{
-    DeviceKind, Error, Explainer, Result,
+    DeviceKind, Error, Explainer, Memory, Result,
     input::{HostTensor, layout::Places},
     model::value::Ranked,
     narrate,
@@ -127,6 +130,9 @@ pub struct ExplainOptions {
     /// background. Each method documents the names that it knows.
     #[cfg_attr(target_family = "wasm", tsify(optional, type = "Record<string, TensorData>"))]
     pub given: BTreeMap<String, HostTensor>,
+    /// When to end before the last step, for methods whose map settles; the paper's full count where it is left out.
+    #[cfg_attr(target_family = "wasm", tsify(optional, type = "Stop | null"))]
+    pub stop: Option<Stop>,
 }
 
 /// How an explanation came about.
@@ -150,6 +156,8 @@ pub struct ExplanationInfo {
     pub forward_passes: usize,
     /// Samples that a gradient was taken of.
     pub backward_passes: usize,
+    /// The memory that it took.
+    pub memory: Memory,
     /// Wall time, from the request to the finished map.
     pub milliseconds: f64,
     /// Seed of everything random.
@@ -159,6 +167,8 @@ pub struct ExplanationInfo {
     pub completeness_gap: Option<f32>,
     /// The false classes that the target was told apart from (AGI).
     pub against: Vec<ClassScore>,
+    /// How the method came to end before its last step; `null` where it did not.
+    pub stopped: Option<Stopped>,
 }
 
 /// An explanation of one input.
@@ -201,6 +211,9 @@ pub(crate) async fn explain(
     let entry = registry::find(&options.method)?;
     if let Some(target) = options.target {
         model.check_target(target)?;
+    }
+    if let Some(stop) = &options.stop {
+        stop.check(&options.method, entry.anytime())?;
     }
     let clean = model.logits(explainer.upload(input)?)?;
     let (target, clean, known) = match options.target {
@@ -255,10 +268,12 @@ pub(crate) async fn explain(
         steps: attribution.steps,
         forward_passes: subject.forward_passes(),
         backward_passes: subject.backward_passes(),
+        memory: subject.memory(),
         milliseconds: started.elapsed().as_secs_f64() * 1e3,
         seed: options.seed,
         completeness_gap,
         against: attribution.against.iter().map(|&class| score(class)).collect(),
+        stopped: subject.stopped(),
     };
     let heatmap = display::heatmap(&map, places, entry.display());
     let predicted = score(argmax(&logits));

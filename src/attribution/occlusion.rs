@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    anytime::Anytime,
     display::{Channels, Display},
     hidden::{Blank, Samples},
     partition::{MOST_TO_FIT, Partition, fitted, too_many},
@@ -48,6 +49,7 @@ impl Method for Occlusion {
     const PAPER: &'static str = "Zeiler, Fergus: Visualizing and Understanding Convolutional Networks (2014)";
     const NEEDS: &'static [Need] = &[Need::Predictions, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 50.0, high: 99.0 };
+    const ANYTIME: Anytime = Anytime::Shows;
 
     /// Counted for a picture of 224 pixels a side.
     fn cost(config: &Config) -> Cost {
@@ -80,6 +82,11 @@ impl Method for Occlusion {
         let (rows, columns) = (starts(height, config), starts(width, config));
         let windows: Vec<(usize, usize)> =
             rows.iter().flat_map(|&row| columns.iter().map(move |&column| (row, column))).collect();
+        // What no window has covered yet counts for nothing yet.
+        let map = |sum: &Tensor<2>, count: &[f32]| {
+            let covered = count.iter().map(|count| count.max(1.0)).collect();
+            sum.clone() / subject.tensor(covered, [1, pixels])
+        };
         let (mut sum, mut count) = (Tensor::zeros([1, pixels], &x.device()), vec![0.0f32; pixels]);
         for (index, chunk) in windows.chunks(subject.batch_limit()).enumerate() {
             subject.checkpoint(index * subject.batch_limit(), windows.len(), "covering the picture").await?;
@@ -99,9 +106,10 @@ impl Method for Occlusion {
             let score = subject.scores(subject.logits(points)?, config.score);
             let drop = (whole.clone() - score).reshape([1, chunk.len()]);
             sum = sum + drop.matmul(covered);
+            let done = (index * subject.batch_limit() + chunk.len()).min(windows.len());
+            subject.so_far(done, windows.len(), || map(&sum, &count)).await?;
         }
-        let map = sum / subject.tensor(count, [1, pixels]);
-        Ok(Attribution::new(map, windows.len() + 1))
+        Ok(Attribution::new(map(&sum, &count), windows.len() + 1))
     }
 }
 

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
-    Attribution, Subject, agi, axai, blur_ig, deconvnet, deep_lift, display::Display, expected_gradients,
-    grad_cam, grad_cam_plus_plus, guided_backprop, guided_ig, input_x_gradient, integrated_gradients,
-    kernel_shap, layer_cam, lime, lrp, mask, occlusion, relex, rise, rt_sal, saliency, score_cam, smoothgrad,
-    vargrad, xrai,
+    Attribution, Subject, agi, anytime::Anytime, axai, blur_ig, deconvnet, deep_lift, display::Display,
+    expected_gradients, grad_cam, grad_cam_plus_plus, guided_backprop, guided_ig, input_x_gradient,
+    integrated_gradients, kernel_shap, layer_cam, lime, lrp, mask, occlusion, relex, rise, rt_sal, saliency,
+    score_cam, smoothgrad, vargrad, xrai,
 };
 use crate::{Error, Model, Result};
 
@@ -61,6 +61,8 @@ pub(super) trait Method {
     const NEEDS: &'static [Need];
     /// How its values become a picture.
     const DISPLAY: Display;
+    /// Whether it has a map before its end.
+    const ANYTIME: Anytime = Anytime::No;
 
     /// What it costs at most with these parameters.
     fn cost(config: &Self::Config) -> Cost;
@@ -83,6 +85,7 @@ pub struct Entry {
     unsuited: fn(&Model) -> Option<String>,
     name: &'static str,
     display: Display,
+    anytime: Anytime,
 }
 
 const fn entry<M: Method>() -> Entry {
@@ -100,6 +103,7 @@ const fn entry<M: Method>() -> Entry {
         unsuited: M::unsuited,
         name: M::NAME,
         display: M::DISPLAY,
+        anytime: M::ANYTIME,
     }
 }
 
@@ -195,6 +199,10 @@ impl Entry {
         self.display
     }
 
+    pub(crate) fn anytime(&self) -> Anytime {
+        self.anytime
+    }
+
     pub(super) async fn run(
         &self,
         subject: &Subject<'_>,
@@ -222,6 +230,8 @@ pub struct MethodDescription {
     pub display: String,
     /// What it costs at most with its default parameters.
     pub cost: Cost,
+    /// Whether it has a map to show while it runs, and may end when that no longer changes.
+    pub anytime: Anytime,
     /// Its parameters.
     pub params: Vec<ParamDescription>,
 }
@@ -403,6 +413,7 @@ fn describe<M: Method>() -> MethodDescription {
         needs: M::NEEDS.to_vec(),
         display: M::DISPLAY.rule(),
         cost: M::cost(&M::Config::default()),
+        anytime: M::ANYTIME,
         params: params_of::<M::Config>(),
     }
 }

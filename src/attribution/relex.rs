@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    anytime::Anytime,
     display::{Channels, Display},
     registry::{Cost, Method, Need},
     subject::NoiseSource,
@@ -79,6 +80,7 @@ impl Method for RelEx {
         "Lim, Lee, Kim: Building Reliable Explanations of Unreliable Neural Networks (2021)";
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+    const ANYTIME: Anytime = Anytime::Settles;
 
     fn cost(config: &Config) -> Cost {
         let copies = if config.deletion > 0.0 { 2 } else { 1 };
@@ -119,6 +121,9 @@ impl Method for RelEx {
             let next = (mask.clone() - velocity.clone() * learning_rate).clamp(0.0, 1.0);
             mask = if stop_at < 1.0 { mask.clone() + (next - mask) * searching.clone() } else { next };
             steps += 1;
+            if subject.so_far(steps, iterations, || mask.clone()).await? {
+                break;
+            }
         }
         Ok(Attribution::new(mask, steps))
     }

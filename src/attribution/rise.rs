@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    anytime::Anytime,
     display::{Channels, Display},
     partition::Partition,
     registry::{Cost, Method, Need},
@@ -47,6 +48,7 @@ impl Method for Rise {
         "Petsiuk, Das, Saenko: RISE: Randomized Input Sampling for Explanation of Black-box Models (2018)";
     const NEEDS: &'static [Need] = &[Need::Predictions];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+    const ANYTIME: Anytime = Anytime::Settles;
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples, backward: 0 }
@@ -66,8 +68,9 @@ impl Method for Rise {
         };
         let count = masks.count(pixels);
         let x = subject.input();
-        let chunk = subject.batch_limit();
-        let mut map = Tensor::zeros([1, pixels], &x.device());
+        let chunk = subject.chunk(count);
+        let mut sum = Tensor::zeros([1, pixels], &x.device());
+        let mut done = 0;
         for start in (0..count).step_by(chunk) {
             subject.checkpoint(start, count, "asking about masked inputs").await?;
             let rows = chunk.min(count - start);
@@ -75,10 +78,14 @@ impl Method for Rise {
             let wide = masks.clone().reshape([rows, 1, pixels]).repeat_dim(1, channels);
             let points = x.clone() * wide.reshape([rows, channels * pixels]);
             let score = subject.scores(subject.logits(points)?, Score::Probability);
-            map = map + score.reshape([1, rows]).matmul(masks);
+            sum = sum + score.reshape([1, rows]).matmul(masks);
+            done = start + rows;
+            let map = || sum.clone() / (done as f32 * config.probability);
+            if subject.so_far(done, count, map).await? {
+                break;
+            }
         }
-        let map = map / (count as f32 * config.probability);
-        Ok(Attribution::new(map, count))
+        Ok(Attribution::new(sum / (done as f32 * config.probability), done))
     }
 }
 

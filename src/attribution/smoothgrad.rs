@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    anytime::Anytime,
     display::{Channels, Display},
     registry::{Cost, Method, Need},
 };
@@ -44,6 +45,7 @@ impl Method for SmoothGrad {
     const PAPER: &'static str = "Smilkov, Thorat, Kim, Viégas, Wattenberg: SmoothGrad (2017)";
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::MaxAbs, low: 0.0, high: 99.0 };
+    const ANYTIME: Anytime = Anytime::Settles;
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples, backward: config.samples }
@@ -51,9 +53,10 @@ impl Method for SmoothGrad {
 
     /// Knows the given tensor `noise`, standard normal, one row for each sample.
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        let Moments { mean, square } =
-            moments(subject, config.samples, config.noise_level, config.score).await?;
-        Ok(Attribution::new(if config.squared { square } else { mean }, config.samples))
+        let map = |Moments { mean, square, .. }| if config.squared { square } else { mean };
+        let moments = moments(subject, config.samples, config.noise_level, config.score, map).await?;
+        let samples = moments.samples;
+        Ok(Attribution::new(map(moments), samples))
     }
 }
 
@@ -61,21 +64,33 @@ impl Method for SmoothGrad {
 pub(super) struct Moments {
     pub mean: Tensor<2>,
     pub square: Tensor<2>,
+    /// Copies that were made.
+    pub samples: usize,
 }
 
-/// Takes the gradients of `samples` copies of the input with noise of `noise_level` times the input's range.
+impl Moments {
+    fn of(sum: &Tensor<2>, squares: &Tensor<2>, samples: usize) -> Self {
+        let mean = |sum: &Tensor<2>| sum.clone() / samples as f32;
+        Self { mean: mean(sum), square: mean(squares), samples }
+    }
+}
+
+/// Takes the gradients of `samples` copies of the input with noise of `noise_level` times the input's range; `map` is what
+/// the method makes of them.
 pub(super) async fn moments(
     subject: &Subject<'_>,
     samples: usize,
     noise_level: f32,
     score: Score,
+    map: impl Fn(Moments) -> Tensor<2>,
 ) -> Result<Moments> {
     let x = subject.input();
     let (low, high) = subject.range();
     let sigma = noise_level * (high - low);
-    let chunk = subject.batch_limit();
+    let chunk = subject.chunk(samples);
     let mut noise = subject.noise_source(samples, subject.random())?;
     let (mut sum, mut squares) = (x.zeros_like(), x.zeros_like());
+    let mut done = 0;
     for start in (0..samples).step_by(chunk) {
         subject.checkpoint(start, samples, "gradients of noisy copies").await?;
         let rows = chunk.min(samples - start);
@@ -83,6 +98,11 @@ pub(super) async fn moments(
         let gradient = subject.gradients(noisy, &vec![subject.target(); rows], score)?.gradient;
         sum = sum + gradient.clone().sum_dim(0);
         squares = squares + (gradient.clone() * gradient).sum_dim(0);
+        done = start + rows;
+        let so_far = || map(Moments::of(&sum, &squares, done));
+        if subject.so_far(done, samples, so_far).await? {
+            break;
+        }
     }
-    Ok(Moments { mean: sum / samples as f32, square: squares / samples as f32 })
+    Ok(Moments::of(&sum, &squares, done))
 }

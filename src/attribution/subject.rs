@@ -1,6 +1,6 @@
 //! What a method works on: one input, one class, and the model's gradients.
 
-use std::{borrow::Cow, cell::Cell, future::Future, pin::Pin};
+use std::{borrow::Cow, cell::Cell, future::Future, pin::Pin, time::Duration};
 
 use burn::tensor::{Float, Tensor, TensorData};
 use rand::SeedableRng;
@@ -8,10 +8,15 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::Serialize;
 
-use super::{ExplainOptions, Masker, read, rows_to, to_rows};
+use super::{
+    ExplainOptions, Masker,
+    anytime::{Partial, Stopped, Watch},
+    display, in_order, read, registry, rows_to, to_rows,
+};
 use crate::{
-    DeviceKind, Error, Explainer, Model, Preprocessing, Result,
+    DeviceKind, Error, Explainer, Memory, Model, Preprocessing, Result,
     attack::Network,
+    device::memory,
     input::{HostTensor, check_finite, layout::Places, preprocessing::ChannelOrder},
     model::{Gradient, Score, Seed, backward::Rule, value::Ranked},
     narrate::Names,
@@ -40,6 +45,10 @@ pub struct Control<'a> {
     pub is_cancelled: Box<dyn Fn() -> bool + 'a>,
     /// Awaited between steps, so that a host with one thread can look after its events.
     pub pause: Box<Pause<'a>>,
+    /// Called with the map so far while a long method runs, where someone wants to see it.
+    pub on_partial: Option<Box<dyn Fn(Partial) + 'a>>,
+    /// Time from one map so far to the next, at least; on a GPU it doubles with each.
+    pub between_partials: Duration,
 }
 
 impl Default for Control<'_> {
@@ -49,6 +58,8 @@ impl Default for Control<'_> {
             on_progress: Box::new(|_| ()),
             is_cancelled: Box::new(|| false),
             pause: Box::new(|| Box::pin(std::future::ready(()))),
+            on_partial: None,
+            between_partials: Duration::from_millis(500),
         }
     }
 }
@@ -67,6 +78,9 @@ pub struct Subject<'a> {
     options: &'a ExplainOptions,
     forward: Cell<usize>,
     backward: Cell<usize>,
+    /// Samples of the largest batch so far.
+    largest: Cell<usize>,
+    watch: Watch,
 }
 
 /// Gradients of a batch.
@@ -163,6 +177,8 @@ impl<'a> Subject<'a> {
             options,
             forward: Cell::new(0),
             backward: Cell::new(0),
+            largest: Cell::new(1),
+            watch: Watch::new(control.between_partials),
         })
     }
 
@@ -299,6 +315,25 @@ impl<'a> Subject<'a> {
         self.backward.get()
     }
 
+    /// Counts samples that go through the network, and gradients that are taken.
+    fn count(&self, rows: usize, forward: usize, backward: usize) {
+        self.forward.set(self.forward.get() + rows * forward);
+        self.backward.set(self.backward.get() + rows * backward);
+        self.largest.set(self.largest.get().max(rows.min(self.batch_limit())));
+    }
+
+    /// The memory that was taken so far.
+    pub(super) fn memory(&self) -> Memory {
+        let info = self.model().info();
+        let values = self.largest.get() * info.bytes_per_sample;
+        let own = memory::own().filter(|_| self.model().device().kind() == DeviceKind::Cpu);
+        Memory {
+            budget: self.model().device().batch_budget(),
+            peak: own.unwrap_or(info.weight_bytes + values),
+            measured: own.is_some(),
+        }
+    }
+
     /// Checks that `class` is one of the model's.
     pub(super) fn check_target(&self, class: usize) -> Result<()> {
         self.explainer.model().check_target(class)
@@ -337,8 +372,7 @@ impl<'a> Subject<'a> {
         let points = self.places.in_order_on_device(points);
         let found = gradients_of(self.model(), &self.sample, points, choices, score)?;
         let passes = if self.model().shares_passes() { 1 } else { choices.len() };
-        self.forward.set(self.forward.get() + rows * passes);
-        self.backward.set(self.backward.get() + rows * choices.len());
+        self.count(rows, passes, choices.len());
         let planes = |Gradients { gradient, logits }| {
             let gradient = self.places.planes_on_device(gradient);
             Gradients { gradient, logits }
@@ -358,8 +392,7 @@ impl<'a> Subject<'a> {
         let reference = reference.map(|row| self.shaped(row)).transpose()?;
         let input = self.shaped(self.input())?;
         let found = self.model().walk(input, reference, &[self.target], seed, rule)?;
-        self.forward.set(self.forward.get() + passes);
-        self.backward.set(self.backward.get() + 1);
+        self.count(1, passes, 1);
         let score = |logits| self.scores(logits, Score::Logit);
         Ok(Relevance {
             arrived: self.places.planes_on_device(to_rows(found.arrived)?),
@@ -378,7 +411,7 @@ impl<'a> Subject<'a> {
             let chunk = if end - start == rows { points.clone() } else { points.clone().slice(start..end) };
             logits.push(self.model().logits(self.shaped(chunk)?)?);
         }
-        self.forward.set(self.forward.get() + rows);
+        self.count(rows, 1, 0);
         Ok(cat(logits))
     }
 
@@ -398,8 +431,7 @@ impl<'a> Subject<'a> {
     ) -> Result<Gradient> {
         let rows = points.dims()[0];
         let found = self.model().gradient_at(node, self.shaped(points)?, targets, score)?;
-        self.forward.set(self.forward.get() + rows);
-        self.backward.set(self.backward.get() + rows);
+        self.count(rows, 1, 1);
         Ok(found)
     }
 
@@ -480,7 +512,52 @@ impl<'a> Subject<'a> {
     pub(super) async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {
         (self.control.on_progress)(Progress { done, total, stage: stage.to_owned() });
         (self.control.pause)().await;
+        self.show()?;
         if (self.control.is_cancelled)() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// How many of `total` steps to work on at once: few enough for the rule by which the method ends early, if there is
+    /// one.
+    pub(super) fn chunk(&self, total: usize) -> usize {
+        let limit = self.batch_limit();
+        self.options.stop.map_or(limit, |stop| limit.min(stop.interval(total)))
+    }
+
+    /// Hands over the map as it would be if the method ended after `done` of `total` steps; says whether it should. `map`
+    /// is asked only where someone wants to see it, or judge it.
+    pub(super) async fn so_far(
+        &self,
+        done: usize,
+        total: usize,
+        map: impl Fn() -> Tensor<2>,
+    ) -> Result<bool> {
+        if self.control.on_partial.is_some() {
+            self.watch.look(done, total, self.model().device().kind(), &map);
+            self.show()?;
+        }
+        match &self.options.stop {
+            Some(stop) => self.watch.settled(stop, done, total, &map).await,
+            None => Ok(false),
+        }
+    }
+
+    /// How the method came to end early.
+    pub(super) fn stopped(&self) -> Option<Stopped> {
+        self.watch.stopped()
+    }
+
+    /// Shows the map so far that has come from the device, if one has.
+    fn show(&self) -> Result<()> {
+        let Some(on_partial) = &self.control.on_partial else { return Ok(()) };
+        let Some((done, total, values)) = self.watch.arrived()? else { return Ok(()) };
+        let shape: Vec<usize> = std::iter::once(1).chain(self.sample.iter().copied()).collect();
+        let attribution = in_order(&self.places, &shape, values)?;
+        if attribution.data.iter().all(|value| value.is_finite()) {
+            let rule = registry::find(&self.options.method)?.display();
+            let heatmap = display::heatmap(&attribution, &self.places, rule);
+            on_partial(Partial { attribution, heatmap, done, total, region: None });
+        }
+        Ok(())
     }
 }
 

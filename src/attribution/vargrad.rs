@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    anytime::Anytime,
     display::{Channels, Display},
     registry::{Cost, Method, Need},
     smoothgrad::{Moments, moments},
@@ -42,6 +43,7 @@ impl Method for VarGrad {
     const PAPER: &'static str = "Adebayo, Gilmer, Goodfellow, Kim: Local Explanation Methods for Deep Neural Networks Lack Sensitivity to Parameter Values (2018)";
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 0.0, high: 99.0 };
+    const ANYTIME: Anytime = Anytime::Settles;
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples, backward: config.samples }
@@ -49,10 +51,10 @@ impl Method for VarGrad {
 
     /// Knows the given tensor `noise`, standard normal, one row for each sample.
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        let Moments { mean, square } =
-            moments(subject, config.samples, config.noise_level, config.score).await?;
         // No variance is negative; a difference of two roundings may be.
-        let variance = (square - mean.clone() * mean).clamp_min(0.0);
-        Ok(Attribution::new(variance, config.samples))
+        let variance = |Moments { mean, square, .. }| (square - mean.clone() * mean).clamp_min(0.0);
+        let moments = moments(subject, config.samples, config.noise_level, config.score, variance).await?;
+        let samples = moments.samples;
+        Ok(Attribution::new(variance(moments), samples))
     }
 }

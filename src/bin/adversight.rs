@@ -287,7 +287,8 @@ async fn run(cli: Cli) -> CliResult {
                 let bytes = read(&path)?;
                 job.explainer = job.explainer.with_masker(&bytes.as_slice().into()).map_err(say)?;
             }
-            let options = ExplainOptions { method, target, params, seed, given: given(&given_tensors)? };
+            let options =
+                ExplainOptions { method, target, params, seed, given: given(&given_tensors)?, stop: None };
             let control = Control {
                 on_progress: Box::new(|progress| {
                     eprint!("\r{} {}/{}   ", progress.stage, progress.done, progress.total);

@@ -2,12 +2,15 @@
 
 #[cfg(feature = "webgpu")]
 mod gpu;
+pub(crate) mod memory;
 #[cfg(feature = "webgpu")]
 mod self_test;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+
+pub use memory::Memory;
 
 use crate::{Error, Result};
 
@@ -143,7 +146,8 @@ impl Device {
         &self.burn
     }
 
-    /// Sets the bytes that one batch of a method may occupy; larger batches are computed in chunks.
+    /// Sets the bytes that the values of one batch may take, beside the weights; larger batches are computed in chunks, of
+    /// one sample at least.
     #[must_use]
     pub fn with_batch_budget(mut self, bytes: usize) -> Self {
         self.batch_budget = Some(bytes);
@@ -162,7 +166,9 @@ impl Device {
         }
     }
 
-    /// Bytes that one batch of a method may occupy.
+    /// Bytes that the values of one batch may take: what [`Device::with_batch_budget`] has set, else 256 MiB on the CPU, and
+    /// half of the largest buffer that a GPU's adapter allows, from 128 MiB to 2 GiB. (What memory a GPU has no browser
+    /// tells, and some drivers allow buffers larger than that.)
     pub(crate) fn batch_budget(&self) -> usize {
         const MIB: usize = 1 << 20;
         if let Some(bytes) = self.batch_budget {
@@ -173,7 +179,7 @@ impl Device {
             DeviceKind::Cpu => 256 * MIB,
             DeviceKind::WebGpu => {
                 let largest = self.report.limits.get("maxBufferSize").copied().unwrap_or(256.0 * MIB as f64);
-                (largest as usize).clamp(256 * MIB, 1024 * MIB)
+                ((largest / 2.0) as usize).clamp(128 * MIB, 2048 * MIB)
             }
         }
     }

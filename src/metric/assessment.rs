@@ -397,9 +397,9 @@ impl<'a> Assessment<'a> {
         change(&mut options);
         // Its own progress would run from start to end for every map.
         let control = Control {
-            on_progress: Box::new(|_| ()),
             is_cancelled: Box::new(|| (self.control.is_cancelled)()),
             pause: Box::new(|| (self.control.pause)()),
+            ..Control::default()
         };
         let input = self.in_order(&input.data);
         let found = attribution::explain(explainer, &input, &options, &control).await?.attribution;

@@ -26,7 +26,9 @@ impl Substrate {
             Self::Blank => Ok(vec![0.0; input.data.len()]),
             Self::Blur => {
                 let kernel = filter::folded_gaussian(11, 5.0);
-                Ok(filter::blur(&input.data, assessment.image()?, &kernel, filter::Edge::Zero))
+                let reason = "only pictures can be blurred; take the substrate \"blank\" for other inputs";
+                let image = assessment.image().map_err(|_| assessment.unsuited(reason))?;
+                Ok(filter::blur(&input.data, image, &kernel, filter::Edge::Zero))
             }
         }
     }

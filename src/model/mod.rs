@@ -39,7 +39,7 @@ use crate::{
     input::layout::{Layout, Places, last_are_channels},
 };
 use backward::{Rule, Site, Walk};
-use cpu::Program;
+use cpu::{Held, Program};
 use file::Parsed;
 use graph::{Graph, Slot};
 use prepare::LastActivation;
@@ -431,7 +431,7 @@ impl Model {
         Ok(())
     }
 
-    /// Runs the graph on blank samples, so that what does not fit is said at load time, so that the memory of a
+    /// Passes blank samples through the graph, so that what does not fit is said at load time, so that the memory of a
     /// sample is known, and so that a batch that does not work is never tried.
     fn rehearse(&mut self, last: Option<LastActivation>, declared: Option<Activation>) -> Result<()> {
         let sample = self.sample_shape()?;
@@ -452,19 +452,28 @@ impl Model {
             let blank = HostValue::blank(true, dims).upload(&self.info.input.name, self.device.burn())?;
             let Value::Float(blank) = blank else { return Err(Error::Internal("a blank input".into())) };
             let mut index = 0;
-            self.run(blank, |values| {
-                *elements += values.iter().map(Value::len).sum::<usize>();
-                if Some(index) == last_step {
-                    end = values.first().map(Value::dims).unwrap_or_default();
-                }
-                if let Some(Value::Float(value)) = values.first()
-                    && let &[1, channels, height, width] = value.dims().as_slice()
+            let mut visit = |shapes: Vec<Vec<usize>>, real: bool| {
+                *elements += shapes.iter().map(|dims| dims.iter().product::<usize>()).sum::<usize>();
+                if let Some(&[1, channels, height, width]) = shapes.first().map(Vec::as_slice)
+                    && real
                     && height * width > 1
                 {
                     maps.insert(index, [channels, height, width]);
                 }
+                if Some(index) == last_step {
+                    end = shapes.into_iter().next().unwrap_or_default();
+                }
                 index += 1;
-            })
+            };
+            match self.program() {
+                Some(program) => program.rehearse(&self.graph, self.given(blank)?, self.output, |values| {
+                    visit(values.iter().map(Held::dims).collect(), values.first().is_some_and(Held::is_real));
+                }),
+                None => self.run(blank, |values| {
+                    let real = matches!(values.first(), Some(Value::Float(_)));
+                    visit(values.iter().map(Value::dims).collect(), real);
+                }),
+            }
         };
         let mut elements = 0;
         let one = as_logits(run(1, &mut elements)?)?.dims();
@@ -487,6 +496,10 @@ impl Model {
             self.info.activation = declared.unwrap_or(last.kind);
             if let Some(graph) = Arc::get_mut(&mut self.graph) {
                 last.take_off(graph);
+            }
+            let program = Arc::get_mut(&mut self.program).and_then(OnceLock::get_mut);
+            if let (Some(Some(program)), Some(step)) = (program, last.step()) {
+                program.pass_on(step);
             }
         }
         elements += sample.iter().product::<usize>();
@@ -684,20 +697,29 @@ impl Model {
     /// [`Error::InputShape`].
     pub fn logits(&self, input: Ranked<Float>) -> Result<Tensor<2>> {
         self.check_shape(&input.dims())?;
-        let Some(program) = self.program() else { return as_logits(self.run(input, |_| ())?) };
         let mut logits = Vec::new();
         for part in self.parts(input)? {
-            let mut passed = program.forward(&self.graph, self.given(part)?, &[self.output], None)?;
-            logits.push(as_logits(passed.wanted.remove(0))?);
+            let output = match self.program() {
+                Some(program) => {
+                    let passed = program.forward(&self.graph, self.given(part)?, &[self.output], None)?;
+                    passed.wanted.into_iter().next().ok_or(Error::Internal("a value was lost".into()))?
+                }
+                None => self.run(part, |_| ())?,
+            };
+            logits.push(as_logits(output)?);
         }
         Ok(if logits.len() == 1 { logits.remove(0) } else { Tensor::cat(logits, 0) })
     }
 
-    /// A batch in parts whose values fit the processor's caches and the memory that is used again: there a large batch
-    /// gains nothing.
+    /// A batch in parts that fit the memory budget. Those of the processor's kernels are smaller: their values fit its
+    /// caches and the memory that is used again, and a large batch gains nothing there.
     fn parts(&self, input: Ranked<Float>) -> Result<Vec<Ranked<Float>>> {
         let sample = self.info.bytes_per_sample / (3 * size_of::<f32>());
-        let (batch, size) = (input.dims()[0], (cpu::AT_ONCE / sample.max(1)).max(1));
+        let size = match self.program() {
+            Some(_) => (cpu::AT_ONCE / sample.max(1)).max(1),
+            None => self.batch_limit(),
+        };
+        let batch = input.dims()[0];
         if batch <= size {
             return Ok(vec![input]);
         }
@@ -728,27 +750,23 @@ impl Model {
         score: Score,
     ) -> Result<Vec<Gradient>> {
         self.check_shape(&input.dims())?;
-        match self.program() {
-            Some(program) => {
-                let mut whole: Vec<Vec<Gradient>> = vec![Vec::new(); choices.len()];
-                let mut start = 0;
-                for part in self.parts(input)? {
-                    let rows = start..start + part.dims()[0];
-                    start = rows.end;
-                    let choices: Vec<&[usize]> =
-                        choices.iter().map(|targets| targets.get(rows.clone()).unwrap_or(targets)).collect();
-                    let found = self.differentiate_by(program, self.source, part, &choices, score)?;
-                    whole.iter_mut().zip(found).for_each(|(whole, part)| whole.push(part));
-                }
-                whole.into_iter().map(joined).collect()
-            }
-            None => {
-                let one = |targets: &&[usize]| {
-                    self.differentiate_by_autodiff(self.source, input.clone(), targets, score)
-                };
-                choices.iter().map(one).collect()
-            }
+        let mut whole: Vec<Vec<Gradient>> = vec![Vec::new(); choices.len()];
+        let mut start = 0;
+        for part in self.parts(input)? {
+            let rows = start..start + part.dims()[0];
+            start = rows.end;
+            let choices: Vec<&[usize]> =
+                choices.iter().map(|targets| targets.get(rows.clone()).unwrap_or(targets)).collect();
+            let found = match self.program() {
+                Some(program) => self.differentiate_by(program, self.source, part, &choices, score)?,
+                None => choices
+                    .iter()
+                    .map(|targets| self.differentiate_by_autodiff(self.source, part.clone(), targets, score))
+                    .collect::<Result<_>>()?,
+            };
+            whole.iter_mut().zip(found).for_each(|(whole, part)| whole.push(part));
         }
+        whole.into_iter().map(joined).collect()
     }
 
     /// Whether several gradients at one input cost one forward pass: on the processor, where a pass may be walked back

@@ -2,7 +2,7 @@
 
 use crate::{
     ClassScore, Explainer, ExplanationInfo,
-    attribution::display::Heatmap,
+    attribution::{anytime::Stopped, display::Heatmap},
     input::layout::{Layout, Places},
 };
 
@@ -76,6 +76,12 @@ pub fn explanation(
         ),
         (Some(evidence), _) => format!("What counts for it lies mostly {evidence}."),
     });
+    if let Some(Stopped { after, of, change }) = &info.stopped {
+        words.push(format!(
+            "The map was left as it is after {after} of {of} steps: it no longer changed (by {} at last).",
+            percent((*change).into())
+        ));
+    }
     words
 }
 

@@ -10,7 +10,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::JsResult;
-use crate::{Error, Explanation, HostTensor, Input, input::image::Region, model::HostValue};
+use crate::{
+    Error, Explanation, HostTensor, Input, Partial, attribution::display::Heatmap, input::image::Region,
+    model::HostValue,
+};
 
 pub(super) use super::get as field;
 
@@ -156,13 +159,28 @@ pub(super) fn tensor_to_js(tensor: &HostTensor) -> JsResult {
     floats(&tensor.data, &tensor.shape).map(Into::into)
 }
 
+fn heatmap_to_js(heatmap: &Heatmap) -> JsResult<Object> {
+    let object = floats(&heatmap.data, &heatmap.shape)?;
+    Reflect::set(&object, &"rule".into(), &heatmap.rule.as_str().into())?;
+    Ok(object)
+}
+
+pub(super) fn partial_to_js(partial: &Partial) -> JsResult {
+    let object = Object::new();
+    let set = |name: &str, value: &JsValue| Reflect::set(&object, &name.into(), value);
+    set("attribution", &tensor_to_js(&partial.attribution)?)?;
+    set("heatmap", heatmap_to_js(&partial.heatmap)?.as_ref())?;
+    set("done", &partial.done.into())?;
+    set("total", &partial.total.into())?;
+    set("region", &to_js(&partial.region)?)?;
+    Ok(object.into())
+}
+
 pub(super) fn explanation_to_js(explanation: &Explanation, region: Option<Region>) -> JsResult {
     let object = Object::new();
     let set = |name: &str, value: &JsValue| Reflect::set(&object, &name.into(), value);
     set("attribution", &tensor_to_js(&explanation.attribution)?)?;
-    let heatmap = floats(&explanation.heatmap.data, &explanation.heatmap.shape)?;
-    Reflect::set(&heatmap, &"rule".into(), &explanation.heatmap.rule.as_str().into())?;
-    set("heatmap", &heatmap)?;
+    set("heatmap", heatmap_to_js(&explanation.heatmap)?.as_ref())?;
     if !explanation.individual.is_empty() {
         let maps = Array::new();
         for map in &explanation.individual {

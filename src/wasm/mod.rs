@@ -15,7 +15,8 @@ use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::{
-    Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, Preprocessing, Progress,
+    Control, Device, DeviceChoice, DeviceKind, Error, ExplainOptions, Explainer, Partial, Preprocessing,
+    Progress,
     attribution::registry,
     input::preprocessing::labels_from_config,
     model::{self, ModelFile, Runner},
@@ -31,8 +32,8 @@ pub fn start() {
     console_error_panic_hook::set_once();
 }
 
-/// Opens a device; `options.device` is `"auto"`, `"webgpu"` or `"cpu"`, and `options.reason` says why it is the CPU where
-/// it was not asked for.
+/// Opens a device; `options.device` is `"auto"`, `"webgpu"` or `"cpu"`, `options.reason` says why it is the CPU where
+/// it was not asked for, and `options.batchMemory` how many bytes the values of one batch may take.
 #[wasm_bindgen(js_name = createEngine)]
 pub async fn create_engine(
     #[wasm_bindgen(unchecked_param_type = "EngineOptions")] options: JsValue,
@@ -41,10 +42,18 @@ pub async fn create_engine(
         Some(choice) => from_js(choice)?,
         None => DeviceChoice::Auto,
     };
-    let device = match (choice, convert::field(&options, "reason")?.and_then(|reason| reason.as_string())) {
+    let memory = convert::field(&options, "batchMemory")?.and_then(|bytes| bytes.as_f64());
+    let mut device = match (choice, convert::field(&options, "reason")?.and_then(|reason| reason.as_string()))
+    {
         (DeviceChoice::Cpu, Some(reason)) => Device::cpu(&reason),
         (choice, _) => Device::open(choice).await.map_err(js_error)?,
     };
+    if let Some(bytes) = memory {
+        device = device.with_batch_budget(bytes as usize);
+    }
+    if device.kind() == DeviceKind::Cpu {
+        adversight_kernels::warm_up();
+    }
     Ok(Engine { device })
 }
 
@@ -226,7 +235,8 @@ fn control(hooks: &JsValue) -> JsResult<Control<'static>> {
     let hook = |name: &str| {
         Ok::<_, JsValue>(convert::field(hooks, name)?.and_then(|hook| hook.dyn_into::<Function>().ok()))
     };
-    let (on_progress, is_cancelled) = (hook("onProgress")?, hook("isCancelled")?);
+    let (on_progress, is_cancelled, on_partial) =
+        (hook("onProgress")?, hook("isCancelled")?, hook("onPartial")?);
     Ok(Control {
         on_progress: Box::new(move |progress: Progress| {
             if let (Some(hook), Ok(progress)) = (&on_progress, to_js(&progress)) {
@@ -234,12 +244,20 @@ fn control(hooks: &JsValue) -> JsResult<Control<'static>> {
                 let _ = hook.call1(&JsValue::NULL, &progress);
             }
         }),
+        on_partial: on_partial.map(|hook| {
+            Box::new(move |partial: Partial| {
+                if let Ok(partial) = convert::partial_to_js(&partial) {
+                    let _ = hook.call1(&JsValue::NULL, &partial);
+                }
+            }) as Box<dyn Fn(Partial)>
+        }),
         is_cancelled: Box::new(move || {
             is_cancelled
                 .as_ref()
                 .is_some_and(|hook| hook.call0(&JsValue::NULL).is_ok_and(|answer| answer.is_truthy()))
         }),
         pause: Box::new(|| Box::pin(next_task())),
+        ..Control::default()
     })
 }
 

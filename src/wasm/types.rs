@@ -40,6 +40,11 @@ export interface EngineOptions {
     device?: DeviceChoice;
     /** Why it is the CPU, in a sentence, where that was not asked for. */
     reason?: string;
+    /**
+     * Bytes that the values of one batch may take, beside the weights; larger batches are computed in parts. 256 MiB on the CPU, half of
+     * the largest buffer that the adapter allows on a GPU where it is left out.
+     */
+    batchMemory?: number;
 }
 
 /** What is known about a model. */
@@ -72,6 +77,21 @@ export interface ModelOptions {
 export interface ExplainHooks {
     onProgress?: ((progress: Progress) => void) | undefined;
     isCancelled?: (() => boolean) | undefined;
+    /** Called with the map so far while a long method runs, at most twice a second. */
+    onPartial?: ((partial: PartialExplanation) => void) | undefined;
+}
+
+/** The map of a method that is still at work. */
+export interface PartialExplanation {
+    /** The raw values, as they would be if the method ended here. */
+    attribution: TensorData;
+    heatmap: Heatmap;
+    /** Steps or samples that it is made of. */
+    done: number;
+    /** Steps or samples in all. */
+    total: number;
+    /** The part of the photograph that it covers; null for tensors. */
+    region: Region | null;
 }
 
 /** A picture of an attribution, values 0 to 1. */

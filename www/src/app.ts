@@ -51,6 +51,8 @@ export class App {
   #paused = false;
   /** Counts the photographs that were asked for: only the last one is shown. */
   #asked = 0;
+  /** What was answered about this photograph by this network, the last first. */
+  #known: Answer[] = [];
   /** The engine and the model that are on their way; another refresh waits for the same. */
   #opening: { choice: DeviceChoice; engine: Promise<Engine> } | null = null;
   #loading: { engine: Engine; network: Network; loaded: Promise<Loaded>; abort: AbortController } | null =
@@ -179,7 +181,7 @@ export class App {
 
   /** Explains with what is set. */
   async explain(): Promise<void> {
-    await this.#refresh();
+    await this.#refresh({ anew: true });
   }
 
   /** Explains with the paper's settings, or with the quick ones: all but the classes, which belong to the question. */
@@ -282,12 +284,16 @@ export class App {
   #show(photo: Photo): void {
     const before = this.state.photo;
     this.#forgetClasses();
+    this.#known = [];
     this.store.set({ photo, problem: null, ...nothingFound });
     before?.bitmap.close();
   }
 
-  /** Does what is missing. `firstLook` shows something quick before; `keep` leaves an explanation that still answers the question. */
-  async #refresh({ firstLook = false, keep = false } = {}): Promise<void> {
+  /**
+   * Does what is missing. `firstLook` shows something quick before; `keep` leaves an explanation that still answers the question; what was
+   * answered before is not asked again, but `anew`.
+   */
+  async #refresh({ firstLook = false, keep = false, anew = false } = {}): Promise<void> {
     this.#running?.abort();
     if (this.#paused) return;
     const controller = new AbortController();
@@ -300,6 +306,7 @@ export class App {
       if (!(keep && this.#answers(this.state.method))) {
         if (firstLook && this.state.method !== firstLookMethod && !unsuited(model.info, firstLookMethod))
           await this.#explain(model, signal, firstLookMethod);
+        if (anew) this.#known = this.#known.filter(({ question }) => question.method !== this.state.method);
         await this.#explain(model, signal, this.state.method);
       }
       await this.#explainBeside(model, signal);
@@ -312,13 +319,13 @@ export class App {
     } finally {
       if (this.#running === controller) {
         this.#running = null;
-        this.store.set({ task: null });
+        this.store.set({ task: null, partial: null });
       }
     }
   }
 
   #begin(label: string): (progress: Progress) => void {
-    this.store.set({ task: { label, done: 0, total: 0 } });
+    this.store.set({ task: { label, done: 0, total: 0 }, partial: null });
     return ({ done, total }) => {
       if (this.state.task?.label === label) this.store.set({ task: { label, done, total } });
     };
@@ -422,6 +429,7 @@ export class App {
   #use(network: Network, { model, labels }: Loaded): void {
     const { methods, method, beside } = this.state;
     this.#network = network;
+    this.#known = [];
     this.#forgetClasses();
     this.#forgetLayers();
     this.store.set({
@@ -449,7 +457,7 @@ export class App {
     const answer = await this.#ask(model, signal, name, firstLook ? "A first look by" : "Explaining by");
     if (!answer) return;
     const { explanation, question } = answer;
-    this.store.set({ explanation, answered: question, firstLook, shownSegments: null });
+    this.store.set({ explanation, partial: null, answered: question, firstLook, shownSegments: null });
   }
 
   /** The same question to the method beside, unless it was asked already. */
@@ -465,14 +473,25 @@ export class App {
     const { photo, methods, limit } = this.state;
     const description = methods.find((candidate) => candidate.name === name);
     if (!photo || !description) return null;
-    const onProgress = this.#begin(`${verb} ${midSentence(description.title)}`);
     const question = this.#question(name);
+    const known = this.#known.find((answer) => sameQuestion(answer.question, question));
+    if (known) return known;
+    const onProgress = this.#begin(`${verb} ${midSentence(description.title)}`);
     const stop = limit === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(limit * 1000)]);
-    const explanation = await model.explain(photo.bitmap, { ...question, signal: stop, onProgress });
+    const explanation = await model.explain(photo.bitmap, {
+      ...question,
+      signal: stop,
+      onProgress,
+      onPartial: (partial) => {
+        if (name !== this.state.beside) this.store.set({ partial });
+      },
+    });
     const { forwardPasses: forward, backwardPasses: backward, milliseconds } = explanation.info;
     const passes = passesOf({ forward, backward });
     this.#measure({ method: name, gradients: backward > 0, passes, milliseconds });
-    return { explanation, question };
+    const answer = { explanation, question };
+    if (photo === this.state.photo) this.#known = [answer, ...this.#known].slice(0, mostKnown);
+    return answer;
   }
 
   #question(method: string): Question {
@@ -512,11 +531,15 @@ export class App {
   }
 }
 
+/** Explanations of one photograph that are kept: a map of a large picture takes a megabyte. */
+const mostKnown = 32;
+
 const nothingFound = {
   classification: null,
   explanation: null,
   answered: null,
   firstLook: false,
+  partial: null,
   second: null,
   shownSegments: null,
 } as const;

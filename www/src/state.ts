@@ -8,6 +8,7 @@ import type {
   Explanation,
   MethodDescription,
   Model,
+  PartialExplanation,
   View,
 } from "adversight";
 import type { Problem } from "./advice.js";
@@ -72,6 +73,8 @@ export interface State {
   answered: Question | null;
   /** Whether the explanation is a first look, with the one that was asked for still to come. */
   firstLook: boolean;
+  /** The map so far of a method that is still at work, shown in place of `explanation`. */
+  partial: PartialExplanation | null;
   /** What `beside` gave to the same question. */
   second: Answer | null;
   /** What was measured of this network on this device. */
@@ -109,6 +112,7 @@ export const initialState: State = {
   explanation: null,
   answered: null,
   firstLook: false,
+  partial: null,
   second: null,
   speed: [],
   task: null,

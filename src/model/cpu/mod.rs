@@ -14,9 +14,9 @@ use std::collections::HashMap;
 use adversight_kernels as kernels;
 use burn::tensor::Float;
 
-pub use self::numbers::AT_ONCE;
+pub use self::numbers::{AT_ONCE, Held};
 use self::{
-    numbers::{Held, Pool},
+    numbers::Pool,
     operation::{Operation, Record},
 };
 use super::{
@@ -84,6 +84,46 @@ impl Program {
             })
             .collect();
         Some(Self { operations, bounded, pool: Pool::default() })
+    }
+
+    /// Notes that a step hands its input on as it is.
+    pub fn pass_on(&mut self, step: usize) {
+        self.operations[step] = Some(Operation::Move);
+    }
+
+    /// Passes blank inputs through the steps to find the shapes of all values: what the kernels compute is left out.
+    /// `visit` sees the outputs of every step. Returns the value at `wanted`.
+    pub fn rehearse(
+        &self,
+        graph: &Graph,
+        given: Vec<(Slot, Value)>,
+        wanted: Slot,
+        mut visit: impl FnMut(&[Held]),
+    ) -> Result<Value> {
+        let mut values: Vec<Option<Held>> = vec![None; graph.constants.len()];
+        let fixed: Vec<Slot> = given.iter().map(|(slot, _)| *slot).collect();
+        for (slot, value) in given {
+            values[slot] = Some(value.into());
+        }
+        for (step, operation) in graph.steps.iter().zip(&self.operations) {
+            let inputs = self.read(graph, step, &mut values, &[wanted])?;
+            let outputs = match operation.as_ref().and_then(|operation| operation.blank(&inputs)) {
+                Some(blank) => vec![blank],
+                None => {
+                    let inputs = inputs.into_iter().map(|input| input.map(Held::value).transpose());
+                    let outputs = graph.apply(step, &inputs.collect::<Result<Vec<_>>>()?)?;
+                    outputs.into_iter().map(Held::from).collect()
+                }
+            };
+            visit(&outputs);
+            for (slot, value) in step.outputs.iter().zip(outputs) {
+                if let Some(slot) = slot.filter(|slot| !fixed.contains(slot)) {
+                    values[slot] = Some(value);
+                }
+            }
+        }
+        let held = values[wanted].take().or_else(|| graph.constant(wanted).cloned().map(Held::from));
+        held.ok_or_else(|| Error::invalid_model("no node computes its output"))?.value()
     }
 
     /// Runs the steps; the values at `wanted` are given back. What a walk back along `way` needs is kept.

@@ -15,11 +15,19 @@ pub struct Numbers {
     pub data: Vec<f32>,
 }
 
+impl Numbers {
+    fn zeros(dims: Vec<usize>) -> Self {
+        Self { data: vec![0.0; dims.iter().product()], dims }
+    }
+}
+
 /// A value during a run: as its last reader or writer had it.
 #[derive(Clone)]
 pub enum Held {
     Numbers(Arc<Numbers>),
     Value(Box<Value>),
+    /// Real numbers of this shape that nobody has computed: zeros, where someone reads them.
+    Blank(Vec<usize>),
 }
 
 impl From<Numbers> for Held {
@@ -40,13 +48,14 @@ impl Held {
         match self {
             Self::Numbers(numbers) => numbers.dims.clone(),
             Self::Value(value) => value.dims(),
+            Self::Blank(dims) => dims.clone(),
         }
     }
 
     /// Whether it holds real numbers.
     pub fn is_real(&self) -> bool {
         match self {
-            Self::Numbers(_) => true,
+            Self::Numbers(_) | Self::Blank(_) => true,
             Self::Value(value) => matches!(**value, Value::Float(_)),
         }
     }
@@ -55,6 +64,7 @@ impl Held {
     pub fn numbers(self) -> Option<Arc<Numbers>> {
         match self {
             Self::Numbers(numbers) => Some(numbers),
+            Self::Blank(dims) => Some(Arc::new(Numbers::zeros(dims))),
             Self::Value(value) => {
                 let Value::Float(value) = *value else { return None };
                 let dims = value.dims();
@@ -68,6 +78,7 @@ impl Held {
     pub fn value(self) -> Result<Value> {
         match self {
             Self::Value(value) => Ok(*value),
+            Self::Blank(dims) => Self::from(Numbers::zeros(dims)).value(),
             Self::Numbers(numbers) => {
                 let (dims, data) = match Arc::try_unwrap(numbers) {
                     Ok(numbers) => (numbers.dims, numbers.data),

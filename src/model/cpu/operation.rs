@@ -298,6 +298,30 @@ impl Operation {
         })
     }
 
+    /// The output of inputs that nobody has computed, for their shapes; nothing where they are not for these kernels.
+    pub fn blank(&self, inputs: &[Option<Held>]) -> Option<Held> {
+        let count = if self.joins() { inputs.len() } else { 1 };
+        let real = |input: &Option<Held>| input.as_ref().filter(|held| held.is_real()).map(Held::dims);
+        let shapes: Vec<Vec<usize>> = inputs.iter().take(count).map(real).collect::<Option<_>>()?;
+        self.shape(&shapes).map(Held::Blank)
+    }
+
+    /// The shape of the output of inputs of these shapes, or nothing where they are not for these kernels.
+    fn shape(&self, inputs: &[Vec<usize>]) -> Option<Vec<usize>> {
+        let x = inputs.first()?;
+        let output = |channels: usize, size: &[usize]| Some([&[x[0], channels], size].concat());
+        match self {
+            Self::Bound { .. } => Some(x.clone()),
+            Self::Add => (inputs[1..] == [x.clone()]).then(|| x.clone()),
+            Self::Concat { axis } => parts::joined_shape(inputs, *axis),
+            Self::Dense { filters, .. } => output(*filters, &self.placed(x)?.1.output),
+            Self::Depthwise { .. } | Self::MaxPool(_) => output(x[1], &self.placed(x)?.1.output),
+            Self::AveragePool { .. } => output(x[1], &self.average(x)?.0.output),
+            Self::GlobalAverage if x.len() > 2 && !x[2..].contains(&0) => output(x[1], &vec![1; x.len() - 2]),
+            Self::GlobalAverage | Self::Move | Self::Linear { .. } => None,
+        }
+    }
+
     /// What the walk back needs, of a node that ran here.
     pub fn record(&self, inputs: &[Arc<Numbers>]) -> Record {
         let kept = match self {

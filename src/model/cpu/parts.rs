@@ -9,20 +9,26 @@ fn axis_of(axis: i64, rank: usize) -> Option<usize> {
     usize::try_from(axis).ok().filter(|&axis| axis < rank)
 }
 
-/// The arrays one after the other along an axis; nothing where their shapes do not allow it.
-pub fn joined(parts: &[Arc<Numbers>], axis: i64, pool: &Pool) -> Option<Numbers> {
-    let mut dims = parts.first()?.dims.clone();
+/// The shape of arrays of these shapes one after the other along an axis; nothing where they do not fit together.
+pub fn joined_shape(parts: &[Vec<usize>], axis: i64) -> Option<Vec<usize>> {
+    let mut dims = parts.first()?.clone();
     let axis = axis_of(axis, dims.len())?;
     dims[axis] = 0;
     for part in parts {
-        let size = *part.dims.get(axis)?;
-        let fits =
-            part.dims.len() == dims.len() && (0..dims.len()).all(|i| i == axis || part.dims[i] == dims[i]);
+        let fits = part.len() == dims.len() && (0..dims.len()).all(|i| i == axis || part[i] == dims[i]);
         if !fits {
             return None;
         }
-        dims[axis] += size;
+        dims[axis] += part[axis];
     }
+    Some(dims)
+}
+
+/// The arrays one after the other along an axis; nothing where their shapes do not allow it.
+pub fn joined(parts: &[Arc<Numbers>], axis: i64, pool: &Pool) -> Option<Numbers> {
+    let shapes: Vec<Vec<usize>> = parts.iter().map(|part| part.dims.clone()).collect();
+    let dims = joined_shape(&shapes, axis)?;
+    let axis = axis_of(axis, dims.len())?;
     let inner: usize = dims[axis..].iter().product();
     let mut data = pool.take(dims.iter().product());
     let mut start = 0;

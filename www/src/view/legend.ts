@@ -42,7 +42,7 @@ export function mountLegend(app: App): void {
 }
 
 /** Whether the heatmap has no pixel above another. */
-export function isEmpty(explanation: Explanation | null): boolean {
+export function isEmpty(explanation: Pick<Explanation, "heatmap"> | null): boolean {
   return explanation?.heatmap.data.every((value) => !(value > 0)) ?? false;
 }
 

@@ -1,6 +1,6 @@
 // The photograph with the heatmap over the part of it that the network saw; two of them where two methods are compared.
 
-import { drawExplanation, type Explanation } from "adversight";
+import { drawExplanation, type Explanation, type PartialExplanation } from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import type { State } from "../state.js";
@@ -10,7 +10,13 @@ const reveal = 400; // milliseconds
 
 export function mountStage(app: App): void {
   const credit = find("credit", HTMLElement);
-  mountPicture(app, "picture", "explanation", ({ explanation }) => explanation);
+  mountPicture(
+    app,
+    "picture",
+    "explanation",
+    ({ explanation }) => explanation,
+    ({ partial }) => partial,
+  );
   mountPicture(app, "picture-beside", "second", ({ second }) => second?.explanation ?? null);
   app.store.watch(["photo"], ({ photo }) => {
     credit.replaceChildren(
@@ -24,16 +30,19 @@ function mountPicture(
   id: string,
   key: keyof State,
   read: (state: Readonly<State>) => Explanation | null,
+  soFar: (state: Readonly<State>) => PartialExplanation | null = () => null,
 ): void {
   const canvas = find(id, HTMLCanvasElement);
   const stillness = matchMedia("(prefers-reduced-motion: reduce)");
   let revealed = 0;
+  let wasShown = false;
   let frame = 0;
 
   const draw = (now: number) => {
     frame = 0;
     const { photo, engine, view, opacity, smooth, colours, shownSegments, borders } = app.state;
-    const explanation = read(app.state);
+    const explanation = soFar(app.state) ?? read(app.state);
+    wasShown = soFar(app.state) !== null;
     const share = stillness.matches ? 1 : Math.min(1, (now - revealed) / reveal);
     if (photo) {
       drawExplanation(canvas, photo.bitmap, engine && !isEmpty(explanation) ? explanation : null, {
@@ -52,10 +61,11 @@ function mountPicture(
   };
 
   app.store.watch([key], () => {
-    revealed = performance.now();
+    // The map so far becomes the result without a blink.
+    revealed = wasShown ? 0 : performance.now();
   });
   app.store.watch(
-    ["photo", key, "view", "opacity", "smooth", "colours", "shownSegments", "borders"],
+    ["photo", key, "partial", "view", "opacity", "smooth", "colours", "shownSegments", "borders"],
     schedule,
   );
   app.store.watch(["photo", key, "view", "methods"], (state) => {

@@ -1,0 +1,37 @@
+//! Running the kernels on next to nothing, before there is anything to compute.
+
+use crate::{Dense, Depthwise, Grid, Shape, maximum, maximum_backward};
+
+/// Side of the planes, and their number.
+const SIDE: usize = 24;
+const PLANES: usize = 16;
+
+/// Runs the kernels for a few milliseconds. A browser compiles a function well only after it has run for a while, and does
+/// so in the background: what is run before the network is there has been compiled when the network comes.
+pub fn warm_up() {
+    let shape = Shape {
+        kernel: [3, 3],
+        strides: [1, 1],
+        dilations: [1, 1],
+        before: [1, 1],
+        input: [SIDE, SIDE],
+        output: [SIDE, SIDE],
+    };
+    let grid = Grid::new(shape);
+    let taps = 9;
+    let mut planes = vec![1.0; PLANES * SIDE * SIDE];
+    let mut other = planes.clone();
+    let weights = vec![0.1; PLANES * PLANES * taps];
+    let dense = Dense::new(&weights, [PLANES, PLANES, 3, 3], 1, [1, 1], [1, 1], None);
+    let depthwise = Depthwise::new(weights[..PLANES * taps].to_vec(), None);
+    let place = dense.on(shape.before, shape.input, shape.output);
+    for _ in 0..4 {
+        dense.forward(&place, 1, &planes, Some((0.0, 1.0)), &mut other);
+        dense.backward(&place, 1, &other, &mut planes);
+        depthwise.forward(&grid, &planes, Some((0.0, 1.0)), &mut other);
+        depthwise.backward(&grid, &other, &mut planes);
+    }
+    maximum(&grid, &planes, &mut other);
+    maximum_backward(&grid, &planes, &other.clone(), &mut other);
+    std::hint::black_box(other);
+}

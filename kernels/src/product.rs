@@ -8,7 +8,7 @@ use std::ops::Range;
 use macerator::{AutoArch, Simd, WithSimd};
 
 use crate::{
-    elementwise::bound,
+    elementwise::bound_here,
     scratch::Scratch,
     threads,
     tile::{COLUMNS, ROWS, tile},
@@ -83,7 +83,7 @@ pub fn multiply(
         for (row, out) in out.chunks_mut(columns).enumerate() {
             out.fill(finish.bias.map_or(0.0, |bias| bias[row]));
             if let Some((low, high)) = finish.bounds {
-                bound(out, low, high);
+                bound_here(out, low, high);
             }
         }
         return;
@@ -102,12 +102,10 @@ pub fn multiply(
                 let from = first + index * COLUMNS;
                 fill(from..(from + COLUMNS).min(last), start..end, place);
             });
-            let tiles = rows.div_ceil(ROWS).div_ceil(threads::count(work));
-            let share = tiles * ROWS;
-            threads::each(out, share * columns, work, |index, out| {
+            threads::shares(out, ROWS * columns, work, |tile_row, out| {
                 let block = Block {
                     left,
-                    first_row: index * share,
+                    first_row: tile_row * ROWS,
                     steps: start..end,
                     right: &right[..used],
                     columns: first..last,
@@ -160,7 +158,7 @@ impl WithSimd for Block<'_> {
                         Err(_) => store_some(out, &sums, before, starts),
                     }
                     if let Some((low, high)) = bounds {
-                        bound(out, low, high);
+                        bound_here(out, low, high);
                     }
                 }
             }

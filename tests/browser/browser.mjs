@@ -14,9 +14,9 @@ const quiet = [
 /** WebGPU without a GPU: Chromium's own rasteriser computes on the processor. */
 const swiftShader = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
-/** A browser with a server for its pages; `webgpu` is whether it has WebGPU. */
-export async function openBrowser({ webgpu }) {
-  const server = await serve();
+/** A browser with a server for its pages: whether it has WebGPU, and whether pages are cross-origin isolated. */
+export async function openBrowser({ webgpu, isolated = false }) {
+  const server = await serve({ isolated });
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM || process.env.CHROME || "/usr/bin/chromium",
     args: [...quiet, ...(webgpu ? swiftShader : [])],
@@ -34,13 +34,25 @@ export async function openBrowser({ webgpu }) {
       return { page, faults };
     },
 
-    /** An empty page with the package, as somebody else's page would import it, and the tests' own `lab`. */
-    async openPackage() {
+    /**
+     * An empty page with the package, as somebody else's page would import it, and the tests' own `lab`; `prepare` is given the page before
+     * it loads anything.
+     */
+    async openPackage(prepare = () => undefined) {
       const page = await browser.newPage();
       const faults = watch(page);
+      await prepare(page);
       await page.goto(`${server.origin}/page/package.html`);
       await page.evaluate(() => window.lab.ready);
       return { page, faults };
+    },
+
+    /** How many workers run in all pages, and within workers. */
+    async workers() {
+      const session = await browser.newBrowserCDPSession();
+      const { targetInfos } = await session.send("Target.getTargets", { filter: [{}] });
+      await session.detach();
+      return targetInfos.filter(({ type }) => type === "worker").length;
     },
 
     async close() {

@@ -27,8 +27,8 @@ const types = {
   ".wasm": "application/wasm",
 };
 
-/** Starts the server on a free port. */
-export async function serve() {
+/** Starts the server on a free port; with `isolated`, its pages are cross-origin isolated, so that their workers can share memory. */
+export async function serve({ isolated = false } = {}) {
   const index = join(folders.demo, "index.html");
   for (const file of [index, join(folders.package, "index.js")]) {
     if (!existsSync(file)) {
@@ -47,6 +47,10 @@ export async function serve() {
     const [, folder, path] = /^\/([^/]+)\/(.*)$/.exec(normalize(decodeURIComponent(pathname))) ?? [];
     const file = folders[folder] && join(folders[folder], path === "" ? "index.html" : path);
     response.setHeader("Cache-Control", "no-store");
+    if (isolated) {
+      response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
+      response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
+    }
     // As a header, the policy binds the page's worker too.
     if (folder === "demo") response.setHeader("Content-Security-Policy", policy.replaceAll("&#39;", "'"));
     if (!file || !existsSync(file) || !statSync(file).isFile()) {

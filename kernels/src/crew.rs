@@ -15,8 +15,8 @@ use std::{
 /// How often one looks before one sleeps: some tens of microseconds.
 const LOOKS: usize = 1 << 14;
 
-/// How many turns each thread takes of a task, so that one that was held up leaves its share to the others.
-const TURNS: usize = 4;
+/// How many turns each thread takes of a task at least, so that one that was held up leaves its share to the others.
+const TURNS: usize = 8;
 
 type Task<'a> = dyn Fn() + Sync + 'a;
 
@@ -46,6 +46,7 @@ struct State {
 }
 
 impl Crew {
+    /// No helpers yet.
     pub const fn new() -> Self {
         Self {
             state: Mutex::new(State { task: None, working: 0, sleeping: 0, lost: false }),
@@ -68,8 +69,8 @@ impl Crew {
     }
 
     /// Calls `task` with each chunk of `size` elements and its place, on all threads.
-    pub fn each(&self, data: &mut [f32], size: usize, task: impl Fn(usize, &mut [f32]) + Sync) {
-        let turn = data.len().div_ceil(size).div_ceil(self.threads() * TURNS).max(1);
+    pub fn each<T: Send>(&self, data: &mut [T], size: usize, task: impl Fn(usize, &mut [T]) + Sync) {
+        let turn = (data.len().div_ceil(size) / (self.threads() * TURNS)).max(1);
         let turns = Mutex::new(data.chunks_mut(turn * size).enumerate());
         let next = || turns.lock().unwrap_or_else(PoisonError::into_inner).next();
         self.run(&|| {

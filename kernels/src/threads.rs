@@ -26,6 +26,7 @@ pub use in_browser::{CREW, available};
 mod in_browser {
     use crate::crew::Crew;
 
+    /// The engine's helpers.
     pub static CREW: Crew = Crew::new();
 
     /// How many threads there are.
@@ -45,7 +46,7 @@ pub fn count(work: usize) -> usize {
 }
 
 /// Calls `task` with each chunk of `size` elements and its place; `work` is that of all chunks together.
-pub fn each(data: &mut [f32], size: usize, work: usize, task: impl Fn(usize, &mut [f32]) + Sync) {
+pub fn each<T: Send>(data: &mut [T], size: usize, work: usize, task: impl Fn(usize, &mut [T]) + Sync) {
     #[cfg(not(target_family = "wasm"))]
     if count(work) > 1 {
         use rayon::prelude::*;

@@ -23,6 +23,7 @@ export async function openBrowser({ webgpu, isolated = false }) {
   });
   return {
     origin: server.origin,
+    instead: server.instead,
 
     /** The demo in a fresh profile; `prepare` is given the page before it loads anything. */
     async openDemo(prepare = () => undefined) {
@@ -34,14 +35,10 @@ export async function openBrowser({ webgpu, isolated = false }) {
       return { page, faults };
     },
 
-    /**
-     * An empty page with the package, as somebody else's page would import it, and the tests' own `lab`; `prepare` is given the page before
-     * it loads anything.
-     */
-    async openPackage(prepare = () => undefined) {
+    /** An empty page with the package, as somebody else's page would import it, and the tests' own `lab`. */
+    async openPackage() {
       const page = await browser.newPage();
       const faults = watch(page);
-      await prepare(page);
       await page.goto(`${server.origin}/page/package.html`);
       await page.evaluate(() => window.lab.ready);
       return { page, faults };

@@ -3,7 +3,7 @@
 
 import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { basename, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -42,6 +42,8 @@ export async function serve({ isolated = false } = {}) {
   )?.[1];
   if (!policy) throw new Error("The built page carries no content security policy.");
 
+  /** What is served in place of a file, by its name: a text, or nothing at all. A browser's own way would miss workers within workers. */
+  const instead = new Map();
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
     const [, folder, path] = /^\/([^/]+)\/(.*)$/.exec(normalize(decodeURIComponent(pathname))) ?? [];
@@ -53,7 +55,13 @@ export async function serve({ isolated = false } = {}) {
     }
     // As a header, the policy binds the page's worker too.
     if (folder === "demo") response.setHeader("Content-Security-Policy", policy.replaceAll("&#39;", "'"));
-    if (!file || !existsSync(file) || !statSync(file).isFile()) {
+    const other = instead.get(basename(pathname));
+    if (other) {
+      response.setHeader("Content-Type", types[extname(pathname)]);
+      response.end(other);
+      return;
+    }
+    if (other === null || !file || !existsSync(file) || !statSync(file).isFile()) {
       response.statusCode = 404;
       response.end("There is no such file.");
       return;
@@ -65,6 +73,7 @@ export async function serve({ isolated = false } = {}) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     origin: `http://localhost:${server.address().port}`,
+    instead,
     close() {
       server.closeAllConnections();
       server.close();

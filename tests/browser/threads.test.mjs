@@ -1,6 +1,7 @@
 // The engine in threads: only where the page is cross-origin isolated, with the same bits, and never so that anything hangs on them.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { openBrowser, until } from "./browser.mjs";
 import { visit } from "./visit.mjs";
@@ -15,13 +16,13 @@ after(async () => {
   await open?.close();
 });
 
-/** A page of a browser, and the names of the files that it and its workers have asked for. */
-async function enter(browser, prepare = () => undefined) {
+/** A page of a browser, and the names of the files that it and its worker ask for. */
+async function enter(browser) {
+  const visited = await browser.openPackage();
   const files = [];
-  const visited = await browser.openPackage(async (page) => {
-    page.context().on("request", (request) => files.push(new URL(request.url()).pathname.split("/").at(-1)));
-    await prepare(page);
-  });
+  visited.page
+    .context()
+    .on("request", (request) => files.push(new URL(request.url()).pathname.split("/").at(-1)));
   return { ...visited, files };
 }
 
@@ -38,7 +39,9 @@ const compute = (page, threads) =>
     const results = {};
     for (const network of ["squeezenet1_1", "efficientnet_lite0"]) {
       const { preprocessing } = index.networks[network];
-      const { image, target } = index.cases.find(({ model, method }) => model === network && method === "gradient");
+      const { image, target } = index.cases.find(
+        ({ model, method }) => model === network && method === "gradient",
+      );
       const input = await lab.tensorOf(`/fixtures/${image}`, preprocessing);
       const model = await engine.loadModel({ onnx: `/demo/models/${network}.onnx` });
       const logits = await model.logits(input);
@@ -46,7 +49,8 @@ const compute = (page, threads) =>
       // Again, from memory that values have left.
       const again = await model.inputGradient(input, target);
       for (const [name, { data }] of Object.entries({ logits, gradient, again })) {
-        if (!(data.buffer instanceof ArrayBuffer)) throw new Error("the result lies in the engine's own memory");
+        if (!(data.buffer instanceof ArrayBuffer))
+          throw new Error("the result lies in the engine's own memory");
         results[`${network}, ${name}`] = await digest(data);
       }
       model.close();
@@ -76,7 +80,11 @@ test("an isolated page loads the engine with threads, and no bit differs from on
     assert.ok(files.includes("adversight_cpu_threads_bg.wasm"));
     assert.ok(!files.includes("adversight_cpu_bg.wasm"), "one engine is fetched");
   }
-  assert.equal(new Set(Object.values(one.results)).size, 8, "what is compared differs from one result to the next");
+  assert.equal(
+    new Set(Object.values(one.results)).size,
+    8,
+    "what is compared differs from one result to the next",
+  );
   assert.deepEqual(faults, []);
 });
 
@@ -128,11 +136,13 @@ for (const [what, file] of [
   ["the helper's script", "helper.js"],
 ]) {
   test(`where ${what} is missing, one thread computes`, async () => {
-    const { page } = await enter(isolated, (page) =>
-      page.context().route(`**/${file}`, (route) => route.fulfill({ status: 404, body: "" })),
-    );
-    assert.deepEqual(await classify(page), { threads: 1, best: 6 });
-    await page.context().unroute(`**/${file}`);
+    const { page } = await enter(isolated);
+    isolated.instead.set(file, null);
+    try {
+      assert.deepEqual(await classify(page), { threads: 1, best: 6 });
+    } finally {
+      isolated.instead.delete(file);
+    }
   });
 }
 
@@ -166,14 +176,11 @@ test("closing an engine in the midst of its work ends its helpers too", async ()
 });
 
 test("a helper that fails at its work ends the engine with an error, and the next engine computes", async () => {
-  const { page } = await enter(isolated, (page) =>
-    page.context().route("**/helper.js", async (route) => {
-      const response = await route.fetch();
-      const body = (await response.text()).replace("wasm.help();", 'throw new WebAssembly.RuntimeError("unreachable");');
-      assert.match(body, /RuntimeError/);
-      await route.fulfill({ response, body });
-    }),
-  );
+  const { page } = await enter(isolated);
+  const script = readFileSync(new URL("../../pkg/dist/helper.js", import.meta.url), "utf8");
+  const failing = script.replace("wasm.help();", 'throw new WebAssembly.RuntimeError("unreachable");');
+  assert.notEqual(failing, script);
+  isolated.instead.set("helper.js", failing);
   const { error } = await page.evaluate(async () => {
     const { lab } = window;
     const engine = await lab.adversight.createEngine({ device: "cpu", threads: 2 });
@@ -182,8 +189,8 @@ test("a helper that fails at its work ends the engine with an error, and the nex
       return model.logits({ data: new Float32Array(3 * 227 * 227), shape: [1, 3, 227, 227] });
     });
   });
-  assert.equal(error.code, "engine_failed", error.message);
-  await page.context().unroute("**/helper.js");
+  isolated.instead.delete("helper.js");
+  assert.equal(error?.code, "engine_failed", error?.message);
   assert.deepEqual(await classify(page), { threads: 2, best: 6 });
 });
 
@@ -193,7 +200,10 @@ test("the page explains with threads, under its own policy", async () => {
     await tour.ready();
     const threads = tour.requests.filter((url) => /adversight_cpu_threads_bg.*\.wasm$/.test(url));
     assert.equal(threads.length, 1, tour.requests.join("\n"));
-    assert.equal(await tour.browser.workers(), 1 + (await tour.page.evaluate(() => navigator.hardwareConcurrency)) - 1);
+    assert.equal(
+      await tour.browser.workers(),
+      1 + (await tour.page.evaluate(() => navigator.hardwareConcurrency)) - 1,
+    );
     assert.deepEqual(tour.strangers(), []);
     assert.deepEqual(tour.faults, []);
   } finally {

@@ -87,7 +87,7 @@ type Given = BTreeMap<String, HostTensor>;
 
 fn options(method: &str, params: Value, given: Given) -> ExplainOptions {
     let params = params.as_object().unwrap().clone();
-    ExplainOptions { method: method.into(), target: Some(1), params, given, seed: 3 }
+    ExplainOptions { method: method.into(), target: Some(1), params, given, seed: 3, stop: None }
 }
 
 fn explain(

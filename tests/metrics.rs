@@ -297,6 +297,27 @@ fn what_is_drawn_follows_from_the_seed() {
 }
 
 #[test]
+fn pixels_are_ranked_by_the_rule_that_is_asked_for() {
+    let (explainer, input, map) = example();
+    let control = Control::default();
+    let judged = |channels: Option<Channels>| {
+        let assessment = Assessment::new(&explainer, &input, &map, 6, &control).unwrap();
+        match channels {
+            Some(channels) => assessment.with_channels(channels),
+            None => assessment,
+        }
+    };
+    for name in ["deletion", "insertion", "preservation", "feature_relevance"] {
+        let value =
+            |assessment: &Assessment<'_>, params| measure(assessment, name, params).unwrap().finding.value;
+        let shown = value(&judged(None), json!({}));
+        let asked = value(&judged(None), json!({ "ranking": "mean" }));
+        assert_eq!(asked, value(&judged(Some(Channels::Mean)), json!({})), "{name}");
+        assert_ne!(asked, shown, "{name}");
+    }
+}
+
+#[test]
 fn a_randomised_network_forgets_layer_by_layer() {
     let (original, input, map) = example();
     let file = common::read("tests/fixtures/tiny.onnx");

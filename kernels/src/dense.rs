@@ -6,6 +6,7 @@ use crate::{
     grid::{Grid, Shape},
     product::{Finish, Left, multiply},
     scratch::Scratch,
+    threads::{self, MOVE},
     tile::{COLUMNS, ROWS},
 };
 
@@ -155,26 +156,28 @@ impl Dense {
     fn scatter(&self, weights: &Left, grid: &Grid, input: &Channels<'_>, out: &mut [f32], group: usize) {
         let (outputs, taps) = (grid.outputs(), self.taps());
         let mut windows = Scratch::new(weights.rows() * outputs);
-        let mut spread = Scratch::new(grid.spread_plane());
         let plain = grid.of_outputs();
         for sample in 0..input.samples {
             let one = input.sample(sample);
             convolve(weights, &plain, &one, one.reached(), Finish::default(), &mut windows, 0);
             let planes = (sample * self.weights.len() + group) * self.channels;
             let out = &mut out[planes * grid.plane()..][..self.channels * grid.plane()];
-            for (windows, out) in windows.chunks_exact(taps * outputs).zip(out.chunks_exact_mut(grid.plane()))
-            {
-                spread.fill(0.0);
-                for (&tap, window) in grid.taps.iter().zip(windows.chunks_exact(outputs)) {
-                    let rows = spread[tap..].chunks_mut(grid.width);
-                    for (row, window) in rows.zip(window.chunks_exact(grid.output[1])) {
-                        for (sum, value) in row.iter_mut().zip(window) {
-                            *sum += value;
+            threads::shares(out, grid.plane(), windows.len() * MOVE, |channel, out| {
+                let mut spread = Scratch::new(grid.spread_plane());
+                let windows = windows[channel * taps * outputs..].chunks_exact(taps * outputs);
+                for (windows, out) in windows.zip(out.chunks_exact_mut(grid.plane())) {
+                    spread.fill(0.0);
+                    for (&tap, window) in grid.taps.iter().zip(windows.chunks_exact(outputs)) {
+                        let rows = spread[tap..].chunks_mut(grid.width);
+                        for (row, window) in rows.zip(window.chunks_exact(grid.output[1])) {
+                            for (sum, value) in row.iter_mut().zip(window) {
+                                *sum += value;
+                            }
                         }
                     }
+                    grid.gather(&spread, out);
                 }
-                grid.gather(&spread, out);
-            }
+            });
         }
     }
 }
@@ -314,13 +317,13 @@ impl<'a> Windows<'a> {
         }
         let plane = grid.spread_plane();
         let sample = planes.len() * plane;
-        let mut places = spread.chunks_exact_mut(plane.max(1));
-        for sample in samples {
-            let group = input.group(sample);
-            for (from, to) in planes.iter().zip(&mut places) {
-                grid.spread(&group[from * input.plane..][..input.plane], 0.0, to);
-            }
-        }
+        let used = &mut spread[..samples.len() * sample];
+        let work = used.len() * MOVE;
+        threads::each(used, plane.max(1), work, |index, to| {
+            let from = planes[index % planes.len()] * input.plane;
+            let group = input.group(samples.start + index / planes.len());
+            grid.spread(&group[from..][..input.plane], 0.0, to);
+        });
         let rows = (0..planes.len())
             .flat_map(|index| grid.taps.iter().map(move |tap| index * plane + tap))
             .collect();

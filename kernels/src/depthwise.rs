@@ -1,7 +1,7 @@
 //! Convolutions in which every channel has a filter of its own: sums of shifted planes.
 
 use crate::{
-    elementwise::bound,
+    elementwise::bound_here,
     grid::Grid,
     scratch::Scratch,
     taps::{self, Tap},
@@ -50,7 +50,7 @@ impl Depthwise {
                 taps::sum(&mut rows, &spread, &taps, bias);
                 grid.together(&rows, out);
                 if let Some((low, high)) = bounds {
-                    bound(out, low, high);
+                    bound_here(out, low, high);
                 }
             }
         });
@@ -82,8 +82,6 @@ impl Depthwise {
     /// Calls `task` with the first plane and the place of each thread's share of them.
     fn planes(&self, grid: &Grid, out: &mut [f32], plane: usize, task: impl Fn(usize, &mut [f32]) + Sync) {
         let count = out.len() / plane;
-        let work = count * grid.reach() * grid.taps.len();
-        let share = count.div_ceil(threads::count(work));
-        threads::each(out, share * plane, work, |index, out| task(index * share, out));
+        threads::shares(out, plane, count * grid.reach() * grid.taps.len(), task);
     }
 }

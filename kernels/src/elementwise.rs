@@ -1,15 +1,38 @@
 //! Sums, bounds, and the passing of gradients through bounds.
 
+use crate::threads::{self, MOVE};
+
+/// Elements that a thread changes at once.
+const CHUNK: usize = 1 << 14;
+
+/// Calls `change` with parts of `values` that together are all of them, and with where they begin.
+fn parts(values: &mut [f32], change: impl Fn(usize, &mut [f32]) + Sync) {
+    let work = values.len() * MOVE;
+    threads::each(values, CHUNK, work, |index, part| change(index * CHUNK, part));
+}
+
+/// Copies `values`.
+pub fn copy(to: &mut [f32], values: &[f32]) {
+    parts(to, |start, to| to.copy_from_slice(&values[start..start + to.len()]));
+}
+
 /// Adds `values` to `sum`.
 pub fn add(sum: &mut [f32], values: &[f32]) {
-    for (sum, value) in sum.iter_mut().zip(values) {
-        *sum += value;
-    }
+    parts(sum, |start, sum| {
+        for (sum, value) in sum.iter_mut().zip(&values[start..]) {
+            *sum += value;
+        }
+    });
 }
 
 /// Keeps values between two bounds.
-#[inline(always)]
 pub fn bound(values: &mut [f32], low: f32, high: f32) {
+    parts(values, |_, values| bound_here(values, low, high));
+}
+
+/// The same on this thread.
+#[inline(always)]
+pub fn bound_here(values: &mut [f32], low: f32, high: f32) {
     for value in values {
         // Written so that it is one instruction each in every instruction set.
         let above = if *value < low { low } else { *value };
@@ -19,14 +42,18 @@ pub fn bound(values: &mut [f32], low: f32, high: f32) {
 
 /// Lets a gradient pass where the bounded value `y` lies between its bounds.
 pub fn pass_between(gradient: &mut [f32], y: &[f32], low: f32, high: f32) {
-    for (g, &y) in gradient.iter_mut().zip(y) {
-        *g = if y > low && y < high { *g } else { 0.0 };
-    }
+    parts(gradient, |start, gradient| {
+        for (g, &y) in gradient.iter_mut().zip(&y[start..]) {
+            *g = if y > low && y < high { *g } else { 0.0 };
+        }
+    });
 }
 
 /// Lets a gradient pass where the value `x` that is bounded lies within its bounds, on them too.
 pub fn pass_within(gradient: &mut [f32], x: &[f32], low: f32, high: f32) {
-    for (g, &x) in gradient.iter_mut().zip(x) {
-        *g = if x >= low && x <= high { *g } else { 0.0 };
-    }
+    parts(gradient, |start, gradient| {
+        for (g, &x) in gradient.iter_mut().zip(&x[start..]) {
+            *g = if x >= low && x <= high { *g } else { 0.0 };
+        }
+    });
 }

@@ -2,11 +2,14 @@
 //! (`[samples, channels, height, width]`).
 //!
 //! A convolution over all channels is a product ([`Dense`]), one of each channel by itself a sum of shifted planes
-//! ([`Depthwise`]); both give the gradient of their input alone, since nobody here trains. There is no unsafe code: loops
-//! over rows that the compiler turns into vector instructions, of the processor that is found at run time.
+//! ([`Depthwise`]); both give the gradient of their input alone, since nobody here trains. The kernels hold no unsafe code: loops
+//! over rows that the compiler turns into vector instructions, of the processor that is found at run time. Whatever the number of
+//! threads, each result is computed by one of them in one order, so that no bit depends on it.
 //!
 //! It is a package of its own so that it is compiled with all optimisations in a build for tests too.
 
+#[cfg(any(all(target_family = "wasm", feature = "threads"), test))]
+mod crew;
 mod dense;
 mod depthwise;
 mod elementwise;
@@ -24,7 +27,10 @@ mod tests;
 
 pub use dense::{Dense, Place};
 pub use depthwise::Depthwise;
-pub use elementwise::{add, bound, pass_between, pass_within};
+pub use elementwise::{add, bound, copy, pass_between, pass_within};
 pub use grid::{Grid, Shape};
 pub use pooling::{maximum, maximum_backward, mean};
+#[cfg(all(target_family = "wasm", feature = "threads"))]
+pub use threads::CREW;
+pub use threads::available as threads;
 pub use warm_up::warm_up;

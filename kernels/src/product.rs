@@ -8,7 +8,7 @@ use std::ops::Range;
 use macerator::{AutoArch, Simd, WithSimd};
 
 use crate::{
-    elementwise::bound,
+    elementwise::bound_here,
     scratch::Scratch,
     threads,
     tile::{COLUMNS, ROWS, tile},
@@ -83,74 +83,125 @@ pub fn multiply(
         for (row, out) in out.chunks_mut(columns).enumerate() {
             out.fill(finish.bias.map_or(0.0, |bias| bias[row]));
             if let Some((low, high)) = finish.bounds {
-                bound(out, low, high);
+                bound_here(out, low, high);
             }
         }
         return;
     }
-    let deep = depth.min(DEPTH);
-    let wide = (BLOCK / deep).next_multiple_of(COLUMNS).min(columns.next_multiple_of(COLUMNS));
-    let mut right = Scratch::new(wide * deep);
-    for first in (0..columns).step_by(wide) {
-        let last = (first + wide).min(columns);
-        for start in (0..depth).step_by(deep) {
-            let end = (start + deep).min(depth);
-            let work = (last - first) * (end - start) * rows;
-            let group = COLUMNS * (end - start);
-            let used = (last - first).div_ceil(COLUMNS) * group;
-            threads::each(&mut right[..used], group, work, |index, place| {
-                let from = first + index * COLUMNS;
-                fill(from..(from + COLUMNS).min(last), start..end, place);
-            });
-            let tiles = rows.div_ceil(ROWS).div_ceil(threads::count(work));
-            let share = tiles * ROWS;
-            threads::each(out, share * columns, work, |index, out| {
-                let block = Block {
-                    left,
-                    first_row: index * share,
-                    steps: start..end,
-                    right: &right[..used],
-                    columns: first..last,
-                    stride: columns,
-                    finish,
-                    out,
-                };
-                AutoArch::new().dispatch(block);
-            });
+    let work = columns * depth * rows;
+    let mut parts = Part::of(out, columns, Division::new(left, columns, threads::count(work)));
+    threads::each(&mut parts, 1, work, |_, parts| {
+        for part in parts {
+            part.compute(left, &fill, finish);
+        }
+    });
+}
+
+/// Into parts of which sizes a product is divided.
+struct Division {
+    wide: usize,
+    high: usize,
+}
+
+impl Division {
+    fn new(left: &Left, columns: usize, threads: usize) -> Self {
+        /// Tiles side by side that are worth reading the weights for, and rows that are worth laying out the right side for.
+        const LEAST: usize = 4;
+        const LEAST_ROWS: usize = 64;
+        let most = (BLOCK / left.depth.min(DEPTH)).div_ceil(COLUMNS);
+        let tiles = columns.div_ceil(COLUMNS);
+        if threads == 1 {
+            return Self { wide: most.min(tiles) * COLUMNS, high: left.rows };
+        }
+        // Enough that the last of them keeps no thread waiting for long.
+        let wanted = threads * 4;
+        let wide = tiles.div_ceil(wanted).max(LEAST).min(most).min(tiles);
+        let over = wanted.div_ceil(tiles.div_ceil(wide)).min(left.rows / LEAST_ROWS).max(1);
+        let high = left.rows.div_ceil(ROWS).div_ceil(over) * ROWS;
+        Self { wide: wide * COLUMNS, high }
+    }
+}
+
+/// Some rows and columns of a product, which one thread computes.
+struct Part<'a> {
+    first_row: usize,
+    columns: Range<usize>,
+    /// Each row's columns.
+    out: Vec<&'a mut [f32]>,
+}
+
+impl<'a> Part<'a> {
+    fn of(out: &'a mut [f32], columns: usize, Division { wide, high }: Division) -> Vec<Self> {
+        let mut parts = Vec::new();
+        for (index, rows) in out.chunks_mut(high * columns).enumerate() {
+            let beside = parts.len();
+            let height = rows.len() / columns;
+            parts.extend((0..columns).step_by(wide).map(|first| Part {
+                first_row: index * high,
+                columns: first..(first + wide).min(columns),
+                out: Vec::with_capacity(height),
+            }));
+            for row in rows.chunks_mut(columns) {
+                for (part, row) in parts[beside..].iter_mut().zip(row.chunks_mut(wide)) {
+                    part.out.push(row);
+                }
+            }
+        }
+        parts
+    }
+
+    /// Lays out the right side for these columns and multiplies, a part of the depth after the other.
+    fn compute(
+        &mut self,
+        left: &Left,
+        fill: &impl Fn(Range<usize>, Range<usize>, &mut [f32]),
+        finish: Finish<'_>,
+    ) {
+        let Range { start: first, end: last } = self.columns;
+        let deep = left.depth.min(DEPTH);
+        let mut right = Scratch::new((last - first).next_multiple_of(COLUMNS) * deep);
+        for start in (0..left.depth).step_by(deep) {
+            let steps = start..(start + deep).min(left.depth);
+            let group = COLUMNS * steps.len();
+            let used = &mut right[..(last - first).div_ceil(COLUMNS) * group];
+            for (from, place) in (first..last).step_by(COLUMNS).zip(used.chunks_exact_mut(group)) {
+                fill(from..(from + COLUMNS).min(last), steps.clone(), place);
+            }
+            let block =
+                Block { left, first_row: self.first_row, steps, right: used, finish, out: &mut self.out };
+            AutoArch::new().dispatch(block);
         }
     }
 }
 
-/// Some rows and columns of a product, over a part of its depth.
-struct Block<'a> {
+/// A part of a product, over a part of its depth.
+struct Block<'a, 'b> {
     left: &'a Left,
     first_row: usize,
     steps: Range<usize>,
     right: &'a [f32],
-    columns: Range<usize>,
-    stride: usize,
     finish: Finish<'a>,
-    out: &'a mut [f32],
+    out: &'a mut [&'b mut [f32]],
 }
 
-impl WithSimd for Block<'_> {
+impl WithSimd for Block<'_, '_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
-        let Self { left, first_row, steps, right, columns, stride, finish, out } = self;
+        let Self { left, first_row, steps, right, finish, out } = self;
         let (starts, ends) = (steps.start == 0, steps.end == left.depth);
         let bounds = finish.bounds.filter(|_| ends);
-        for (tile_row, out) in out.chunks_mut(ROWS * stride).enumerate() {
+        for (tile_row, out) in out.chunks_mut(ROWS).enumerate() {
             let row = first_row + tile_row * ROWS;
             let group = &left.data[row * left.depth..][..ROWS * left.depth];
             let group = &group[steps.start * ROWS..steps.end * ROWS];
             for (index, right) in right.chunks_exact(COLUMNS * steps.len()).enumerate() {
-                let column = columns.start + index * COLUMNS;
+                let column = index * COLUMNS;
                 let sums = tile::<S>(group, right);
-                let count = (columns.end - column).min(COLUMNS);
-                for (i, (out, sums)) in out.chunks_mut(stride).zip(sums).enumerate() {
-                    let out = &mut out[column..column + count];
+                for (i, (out, sums)) in out.iter_mut().zip(sums).enumerate() {
+                    let end = (column + COLUMNS).min(out.len());
+                    let out = &mut out[column..end];
                     let before = match finish.bias {
                         Some(bias) if starts => bias[row + i],
                         _ => 0.0,
@@ -160,7 +211,7 @@ impl WithSimd for Block<'_> {
                         Err(_) => store_some(out, &sums, before, starts),
                     }
                     if let Some((low, high)) = bounds {
-                        bound(out, low, high);
+                        bound_here(out, low, high);
                     }
                 }
             }

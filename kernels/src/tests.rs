@@ -208,6 +208,57 @@ fn maxima_and_their_gradients() {
     }
 }
 
+/// What the kernels make of layers that are large enough for threads.
+fn large_layers() -> Vec<Vec<f32>> {
+    let case = Case { samples: 3, channels: 48, filters: 48, input: [40, 37], ..PLAIN };
+    let strided = Case { strides: [2, 2], ..case };
+    // Few columns, so that the rows are divided too.
+    let small = Case { filters: 200, input: [7, 7], ..case };
+    let mut found = Vec::new();
+    for case in [case, strided, small] {
+        let [height, width] = case.output();
+        let x = noise(case.samples * case.channels * case.input[0] * case.input[1], 1);
+        let weights = noise(case.filters * case.channels * 9, 2);
+        let dense = Dense::new(&weights, [case.filters, case.channels, 3, 3], 1, case.strides, [1, 1], None);
+        let place = dense.on(case.before, case.input, case.output());
+        let mut y = vec![0.0; case.samples * case.filters * height * width];
+        let mut back = vec![0.0; x.len()];
+        dense.forward(&place, case.samples, &x, None, &mut y);
+        dense.backward(&place, case.samples, &y, &mut back);
+        found.extend([y.clone(), back.clone()]);
+        if case.filters != case.channels {
+            continue;
+        }
+        let depthwise = Depthwise::new(weights[..case.channels * 9].to_vec(), None);
+        depthwise.forward(&case.grid(), &x, None, &mut y);
+        depthwise.backward(&case.grid(), &y, &mut back);
+        found.extend([y.clone(), back.clone()]);
+        maximum(&case.grid(), &x, &mut y);
+        maximum_backward(&case.grid(), &x, &y, &mut back);
+        found.extend([y, back.clone()]);
+        add(&mut back, &x);
+        bound(&mut back, -0.5, 0.5);
+        found.push(back);
+        let mut means = vec![0.0; case.samples * case.channels];
+        mean(&x, case.input[0] * case.input[1], &mut means);
+        found.push(means);
+    }
+    found
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let found = pool.install(large_layers);
+        found.iter().flatten().map(|value| value.to_bits()).collect::<Vec<_>>()
+    };
+    let one = on(1);
+    for threads in [2, 3, 5] {
+        assert!(on(threads) == one, "{threads} threads");
+    }
+}
+
 #[test]
 fn bounds_let_gradients_pass_inside() {
     let values = [-1.0, 0.0, 0.5, 6.0, 7.0];

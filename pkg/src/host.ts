@@ -5,6 +5,7 @@ import { AdversightError, asAdversightError, isFatal } from "./errors.js";
 import { toWasmInput, type SentInput } from "./input.js";
 import { colourMapNames } from "./picture.js";
 import type { Handlers } from "./rpc.js";
+import { openThreaded, threadsHere, type ThreadedBuild } from "./threads.js";
 import type {
   Attacked,
   AttackOptions,
@@ -56,12 +57,19 @@ interface Origin {
 }
 
 /** Where the WebAssembly of a build lies, where it was moved from its place. */
-export type Moved = Partial<Record<BuildName, string>>;
+export type Moved = Partial<Record<BuildName | "threads", string>>;
+
+type Builds = Record<BuildName, Build> & { threads?: ThreadedBuild };
 
 /** Every call that the engine's side answers. A model is named by the number that `loadModel` gave. */
 export interface EngineProtocol {
   open: {
-    send: { device: DeviceChoice; wasm: Moved; batchMemory?: number | undefined };
+    send: {
+      device: DeviceChoice;
+      wasm: Moved;
+      threads?: number | undefined;
+      batchMemory?: number | undefined;
+    };
     reply: {
       device: DeviceReport;
       methods: MethodDescription[];
@@ -105,7 +113,7 @@ export interface EngineProtocol {
   close: { send: undefined; reply: undefined };
 }
 
-export function createHost(builds: Record<BuildName, Build>): Handlers<EngineProtocol> {
+export function createHost(builds: Builds): Handlers<EngineProtocol> {
   let engine: WasmEngine | null = null;
   let wasm: Build["module"] | null = null;
   const models = new Map<number, { model: WasmModel; origin: Origin }>();
@@ -134,10 +142,9 @@ export function createHost(builds: Record<BuildName, Build>): Handlers<EnginePro
   };
 
   return {
-    async open({ device, wasm: moved, batchMemory }) {
+    async open({ device, wasm: moved, threads, batchMemory }) {
       const { name, reason } = await choose(device);
-      const { module, url } = builds[name];
-      await instantiate(module, new URL(moved[name] ?? url));
+      const module = await load(builds, name, moved, name === "cpu" ? threadsHere(threads) : 1);
       wasm = module;
       engine = await module.createEngine({
         ...(reason === undefined ? { device } : { device: "cpu", reason }),
@@ -282,6 +289,26 @@ const pixelsOf = (...pictures: (PixelPicture | null)[]) =>
 /** What a call gives that does not wait, as a promise: an error rejects it. */
 async function attempt<T>(call: () => T): Promise<T> {
   return Promise.resolve(call());
+}
+
+/** The build of this name; where there may be threads, the one for threads if it can be had. */
+async function load(
+  builds: Builds,
+  name: BuildName,
+  moved: Moved,
+  threads: number,
+): Promise<Build["module"]> {
+  const threaded = builds.threads;
+  if (threaded && threads > 1) {
+    try {
+      return await openThreaded(threaded, new URL(moved.threads ?? threaded.url), threads);
+    } catch (error) {
+      console.warn("Adversight computes in one thread:", error);
+    }
+  }
+  const { module, url } = builds[name];
+  await instantiate(module, new URL(moved[name] ?? url));
+  return module;
 }
 
 async function instantiate(wasm: Build["module"], url: URL): Promise<void> {

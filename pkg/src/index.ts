@@ -12,6 +12,7 @@
 
 import { Engine, type Thread } from "./client.js";
 import { AdversightError } from "./errors.js";
+import { spawn } from "./spawn.js";
 import type { DeviceChoice } from "./wasm/adversight.js";
 
 export { Model } from "./client.js";
@@ -90,10 +91,16 @@ export interface EngineOptions {
   /** In a worker (true, the default), on the page's own thread (false), or in a given worker made from "adversight/worker". */
   worker?: boolean | Worker;
   /**
-   * The addresses of `adversight_bg.wasm` (the package's "adversight/wasm") and `adversight_cpu_bg.wasm` ("adversight/wasm-cpu"), where
-   * they were moved from their place. Only the one that is needed is fetched.
+   * How many threads compute on the CPU, in a worker of a page that is cross-origin isolated; elsewhere it is one. As many as there are
+   * processors, up to 8, where it is left out. Results do not depend on it.
    */
-  wasm?: { webgpu?: URL | string; cpu?: URL | string };
+  threads?: number;
+  /**
+   * The addresses of `adversight_bg.wasm` (the package's "adversight/wasm"), `adversight_cpu_bg.wasm` ("adversight/wasm-cpu") and
+   * `adversight_cpu_threads_bg.wasm` ("adversight/wasm-threads"), where they were moved from their place. Only the one that is needed is
+   * fetched.
+   */
+  wasm?: { webgpu?: URL | string; cpu?: URL | string; threads?: URL | string };
   /**
    * Bytes that the values of one batch may take, beside the weights; larger batches are computed in parts. Where it is left out 256 MiB on
    * the CPU, and on a GPU half of the largest buffer that its adapter allows.
@@ -102,7 +109,7 @@ export interface EngineOptions {
 }
 
 export async function createEngine(options: EngineOptions = {}): Promise<Engine> {
-  const { device = "auto", worker = true, batchMemory } = options;
+  const { device = "auto", worker = true, threads, batchMemory } = options;
   if (typeof WebAssembly === "undefined" || typeof location === "undefined") {
     throw new AdversightError(
       "device_unavailable",
@@ -113,12 +120,13 @@ export async function createEngine(options: EngineOptions = {}): Promise<Engine>
   const wasm = Object.fromEntries(
     Object.entries(options.wasm ?? {}).map(([name, url]) => [name, new URL(url, base).href]),
   );
+  const opening = { device, wasm, threads, batchMemory };
   if (!worker) {
     const { startHere } = await import("./here.js");
-    return Engine.open(() => ({ endpoint: startHere() }), { device, wasm, batchMemory });
+    return Engine.open(() => ({ endpoint: startHere() }), opening);
   }
   const thread = worker === true ? createWorker() : worker;
-  return Engine.open((onCrash) => workerThread(thread, onCrash), { device, wasm, batchMemory });
+  return Engine.open((onCrash) => workerThread(thread, onCrash), opening);
 }
 
 function workerThread(worker: Worker, onCrash: (error: unknown) => void): Thread {
@@ -140,14 +148,8 @@ function workerThread(worker: Worker, onCrash: (error: unknown) => void): Thread
 }
 
 function createWorker(): Worker {
-  try {
-    return new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "adversight" });
-  } catch (error) {
-    if (!(error instanceof DOMException && error.name === "SecurityError")) throw error;
-    // A page may not start a worker from another site, as where the package comes from a CDN; a worker of its own may import one.
-    const address = import.meta.url.replace(/[^/]*$/, "worker.js");
-    const script = new Blob([`import ${JSON.stringify(address)};`], { type: "text/javascript" });
-    const url = URL.createObjectURL(script);
-    return new Worker(url, { type: "module", name: "adversight" });
-  }
+  return spawn(
+    "worker.js",
+    () => new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "adversight" }),
+  );
 }

@@ -55,6 +55,8 @@ pub struct DeviceReport {
     pub features: Vec<String>,
     /// WebGPU limits of the adapter that decide what fits, in bytes or counts.
     pub limits: BTreeMap<String, f64>,
+    /// Threads that compute on the processor.
+    pub threads: usize,
     /// Largest relative difference of the self-test from the CPU; `null` on the CPU.
     pub self_test_error: Option<f64>,
 }
@@ -93,6 +95,7 @@ impl Device {
                 reason: reason.into(),
                 features: Vec::new(),
                 limits: BTreeMap::new(),
+                threads: adversight_kernels::threads(),
                 self_test_error: None,
             },
             batch_budget: None,
@@ -125,6 +128,7 @@ impl Device {
                 name: gpu.name,
                 features: gpu.features,
                 limits: gpu.limits,
+                threads: 1,
                 self_test_error: Some(f64::from(error)),
             },
             batch_budget: None,

@@ -12,6 +12,7 @@ use burn::tensor::{Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use super::curve::Ranking;
 use crate::{
     Control, Error, ExplainOptions, Explainer, Explanation, HostTensor, Progress, Result, Score,
     attribution::{
@@ -290,9 +291,18 @@ impl<'a> Assessment<'a> {
         self.aggregate(&self.map)
     }
 
+    /// What the pixels are ranked by.
+    pub(super) fn ranked(&self, ranking: Ranking) -> Vec<f64> {
+        self.aggregated(&self.map, ranking.channels().unwrap_or(self.channels))
+    }
+
     /// Any map of this input with its channels aggregated as the judged one.
     pub(super) fn aggregate(&self, map: &HostTensor) -> Vec<f64> {
-        let aggregated = display::planes_aggregated(&map.data, self.positions(), self.channels);
+        self.aggregated(map, self.channels)
+    }
+
+    fn aggregated(&self, map: &HostTensor, rule: Channels) -> Vec<f64> {
+        let aggregated = display::planes_aggregated(&map.data, self.positions(), rule);
         aggregated.into_iter().map(f64::from).collect()
     }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Assessment, Curve, filter};
-use crate::{Result, Score};
+use crate::{Result, Score, attribution::display::Channels};
 
 /// What a picture without its pixels is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +39,33 @@ impl Substrate {
     }
 }
 
+/// How the channels of a pixel become the value that it is ranked by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Ranking {
+    /// As the method shows them.
+    #[default]
+    AsShown,
+    /// The mean, sign included.
+    Mean,
+    /// The sum of the magnitudes.
+    SumAbs,
+    /// The largest magnitude.
+    MaxAbs,
+}
+
+impl Ranking {
+    /// The rule, where it is not the method's own.
+    pub fn channels(self) -> Option<Channels> {
+        match self {
+            Self::AsShown => None,
+            Self::Mean => Some(Channels::Mean),
+            Self::SumAbs => Some(Channels::SumAbs),
+            Self::MaxAbs => Some(Channels::MaxAbs),
+        }
+    }
+}
+
 /// Parameters of the games that take pixels out.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -48,11 +75,13 @@ pub(super) struct Removal {
     pub step: usize,
     /// What takes the place of a pixel.
     pub substrate: Substrate,
+    /// How the channels of a pixel become the value that it is ranked by.
+    pub ranking: Ranking,
 }
 
 impl Default for Removal {
     fn default() -> Self {
-        Self { step: 224, substrate: Substrate::Blank }
+        Self { step: 224, substrate: Substrate::Blank, ranking: Ranking::AsShown }
     }
 }
 

@@ -23,7 +23,7 @@ impl Metric for Deletion {
 
     async fn measure(assessment: &Assessment<'_>, config: &Removal) -> Result<Finding> {
         let empty = config.substrate.picture(assessment)?;
-        let order = descending(&assessment.pixels());
+        let order = descending(&assessment.ranked(config.ranking));
         let curve = play(assessment, &order, assessment.input_row(), empty, config.step).await?;
         Ok(Finding::new(area(&curve.y)).along(curve))
     }

@@ -24,7 +24,7 @@ impl Metric for FeatureRelevance {
     async fn measure(assessment: &Assessment<'_>, config: &Removal) -> Result<Finding> {
         let empty = config.substrate.picture(assessment)?;
         let x = assessment.input_row();
-        let pixels = assessment.pixels();
+        let pixels = assessment.ranked(config.ranking);
         let (least_first, most_first) = (ascending(&pixels), descending(&pixels));
         let kept = play(assessment, &least_first, x.clone(), empty.clone(), config.step).await?;
         let lost = play(assessment, &most_first, x, empty, config.step).await?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Assessment, Finding,
     assessment::descending,
-    curve::{Substrate, area, play},
+    curve::{Ranking, Substrate, area, play},
     registry::{Better, Metric, Need},
 };
 use crate::Result;
@@ -22,11 +22,13 @@ pub(super) struct Config {
     step: usize,
     /// The picture that the pixels are put into: blurred as in RISE, or blank as in the AGI paper.
     substrate: Substrate,
+    /// How the channels of a pixel become the value that it is ranked by.
+    ranking: Ranking,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { step: 224, substrate: Substrate::Blur }
+        Self { step: 224, substrate: Substrate::Blur, ranking: Ranking::AsShown }
     }
 }
 
@@ -42,7 +44,7 @@ impl Metric for Insertion {
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let empty = config.substrate.picture(assessment)?;
-        let order = descending(&assessment.pixels());
+        let order = descending(&assessment.ranked(config.ranking));
         let curve = play(assessment, &order, empty, assessment.input_row(), config.step).await?;
         Ok(Finding::new(area(&curve.y)).along(curve))
     }

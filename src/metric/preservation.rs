@@ -23,7 +23,7 @@ impl Metric for Preservation {
 
     async fn measure(assessment: &Assessment<'_>, config: &Removal) -> Result<Finding> {
         let empty = config.substrate.picture(assessment)?;
-        let order = ascending(&assessment.pixels());
+        let order = ascending(&assessment.ranked(config.ranking));
         let curve = play(assessment, &order, assessment.input_row(), empty, config.step).await?;
         Ok(Finding::new(area(&curve.y)).along(curve))
     }

@@ -6,6 +6,8 @@
 
 mod convert;
 mod proof;
+#[cfg(feature = "threads")]
+mod threads;
 mod types;
 
 use std::rc::Rc;

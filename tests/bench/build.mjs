@@ -2,7 +2,6 @@
 
 import { build } from "esbuild";
 import { cpSync, existsSync, rmSync, statSync } from "node:fs";
-import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bundles } from "./engines.mjs";
 
@@ -26,8 +25,9 @@ export async function buildAll(names) {
   for (const name of names) {
     for (const file of bundles[name]) {
       const from = `${here}node_modules/${file}`;
-      if (!existsSync(from) || statSync(from).size < 1000) throw new Error(missing(file));
-      cpSync(from, `${dist}engines/${name}/${basename(file)}`);
+      if (!existsSync(from) || statSync(from).size < 100) throw new Error(missing(file));
+      // Where the bundle, which lies where the library's code lay, looks for it.
+      cpSync(from, `${dist}engines/${name}/${file.split("/dist/")[1]}`);
     }
     await build({
       ...common,

@@ -2,7 +2,13 @@
 
 /** The files that each bundle loads beside its code: folders or files in node_modules. */
 export const bundles = {
-  adversight: ["adversight/dist/wasm/adversight_bg.wasm", "adversight/dist/wasm/adversight_cpu_bg.wasm"],
+  adversight: [
+    "adversight/dist/wasm/adversight_bg.wasm",
+    "adversight/dist/wasm/adversight_cpu_bg.wasm",
+    "adversight/dist/wasm/adversight_cpu_threads_bg.wasm",
+    "adversight/dist/wasm/adversight_cpu_threads.js",
+    "adversight/dist/helper.js",
+  ],
   "tfjs-cpu": [],
   "tfjs-wasm": [
     "@tensorflow/tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm",
@@ -37,7 +43,7 @@ const libraries = {
 
 /** `row` names the line of the table: what differs only in threads shares one. */
 export const variants = [
-  { row: "adversight-cpu", title: "**Adversight**, CPU", bundle: "adversight", device: "cpu", threads: [1] },
+  { row: "adversight-cpu", title: "**Adversight**, CPU", bundle: "adversight", device: "cpu", threads: [1, 2] },
   {
     row: "tfjs-wasm",
     title: "TF.js wasm, as shipped",

@@ -14,15 +14,16 @@ const quiet = [
 /** WebGPU without a GPU: Chromium's own rasteriser computes on the processor. */
 const swiftShader = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
-/** A browser with a server for its pages; `webgpu` is whether it has WebGPU. */
-export async function openBrowser({ webgpu }) {
-  const server = await serve();
+/** A browser with a server for its pages: whether it has WebGPU, and whether pages are cross-origin isolated. */
+export async function openBrowser({ webgpu, isolated = false }) {
+  const server = await serve({ isolated });
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM || process.env.CHROME || "/usr/bin/chromium",
     args: [...quiet, ...(webgpu ? swiftShader : [])],
   });
   return {
     origin: server.origin,
+    instead: server.instead,
 
     /** The demo in a fresh profile; `prepare` is given the page before it loads anything. */
     async openDemo(prepare = () => undefined) {
@@ -41,6 +42,14 @@ export async function openBrowser({ webgpu }) {
       await page.goto(`${server.origin}/page/package.html`);
       await page.evaluate(() => window.lab.ready);
       return { page, faults };
+    },
+
+    /** How many workers run in all pages, and within workers. */
+    async workers() {
+      const session = await browser.newBrowserCDPSession();
+      const { targetInfos } = await session.send("Target.getTargets", { filter: [{}] });
+      await session.detach();
+      return targetInfos.filter(({ type }) => type === "worker").length;
     },
 
     async close() {

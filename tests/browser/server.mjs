@@ -3,7 +3,7 @@
 
 import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
 import { createServer } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { basename, extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -27,8 +27,8 @@ const types = {
   ".wasm": "application/wasm",
 };
 
-/** Starts the server on a free port. */
-export async function serve() {
+/** Starts the server on a free port; with `isolated`, its pages are cross-origin isolated, so that their workers can share memory. */
+export async function serve({ isolated = false } = {}) {
   const index = join(folders.demo, "index.html");
   for (const file of [index, join(folders.package, "index.js")]) {
     if (!existsSync(file)) {
@@ -42,14 +42,26 @@ export async function serve() {
   )?.[1];
   if (!policy) throw new Error("The built page carries no content security policy.");
 
+  /** What is served in place of a file, by its name: a text, or nothing at all. A browser's own way would miss workers within workers. */
+  const instead = new Map();
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
     const [, folder, path] = /^\/([^/]+)\/(.*)$/.exec(normalize(decodeURIComponent(pathname))) ?? [];
     const file = folders[folder] && join(folders[folder], path === "" ? "index.html" : path);
     response.setHeader("Cache-Control", "no-store");
+    if (isolated) {
+      response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
+      response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
+    }
     // As a header, the policy binds the page's worker too.
     if (folder === "demo") response.setHeader("Content-Security-Policy", policy.replaceAll("&#39;", "'"));
-    if (!file || !existsSync(file) || !statSync(file).isFile()) {
+    const other = instead.get(basename(pathname));
+    if (other) {
+      response.setHeader("Content-Type", types[extname(pathname)]);
+      response.end(other);
+      return;
+    }
+    if (other === null || !file || !existsSync(file) || !statSync(file).isFile()) {
       response.statusCode = 404;
       response.end("There is no such file.");
       return;
@@ -61,6 +73,7 @@ export async function serve() {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     origin: `http://localhost:${server.address().port}`,
+    instead,
     close() {
       server.closeAllConnections();
       server.close();

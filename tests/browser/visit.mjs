@@ -4,9 +4,9 @@ import { openBrowser, until } from "./browser.mjs";
 
 export const patience = 180_000;
 
-/** Opens the page; `prepare` runs before it loads. */
-export async function visit({ prepare } = {}) {
-  const browser = await openBrowser({ webgpu: false });
+/** Opens the page, cross-origin isolated or not; `prepare` runs before it loads. */
+export async function visit({ prepare, isolated = false } = {}) {
+  const browser = await openBrowser({ webgpu: false, isolated });
   /** Every address that the visit asked for. */
   const requests = [];
   const { page, faults } = await browser.openDemo(async (page, context) => {
@@ -26,6 +26,7 @@ export async function visit({ prepare } = {}) {
     ready: () => page.locator('main[data-state="ready"]').waitFor({ timeout: patience }),
     explained: (method) =>
       page.locator(`main[data-state="ready"][data-explained="${method}"]`).waitFor({ timeout: patience }),
+    requests,
     /** The calls to the engine since the last time. */
     calls: () => page.evaluate(() => window.calls.splice(0)),
     /** Requests to anywhere but the page's own folder. */

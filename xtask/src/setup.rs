@@ -92,6 +92,17 @@ pub fn wasm_compiler() -> Result<WasmCompiler> {
     )
 }
 
+/// Whether this compiler has the source of its standard library, which rustup adds where it may.
+pub fn can_build_the_standard_library(compiler: &WasmCompiler) -> Result<bool> {
+    if *compiler == WasmCompiler::Debian || own_source_is_there() {
+        return Ok(true);
+    }
+    report::step("Adding the source of Rust's standard library with rustup, for threads", || {
+        command::run_for(program("rustup").args(["component", "add", "rust-src"]), RUSTUP_LIMIT)
+    })?;
+    Ok(own_source_is_there())
+}
+
 /// Where Debian's compiler lies.
 pub const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 /// Where Debian's cargo lies.
@@ -100,6 +111,11 @@ pub const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 fn own_target_is_there() -> bool {
     let folder = command::output(program("rustc").args(["--print", "target-libdir", "--target", TARGET]));
     folder.is_ok_and(|folder| Path::new(&folder).is_dir())
+}
+
+fn own_source_is_there() -> bool {
+    let sysroot = command::output(program("rustc").args(["--print", "sysroot"]));
+    sysroot.is_ok_and(|sysroot| Path::new(&sysroot).join("lib/rustlib/src/rust/library/std").is_dir())
 }
 
 fn debian_compiler_is_there() -> bool {

@@ -1,5 +1,5 @@
-//! The engine as WebAssembly: compiled, bound to JavaScript, made small, and put into the npm package, once for WebGPU and
-//! once for the CPU alone.
+//! The engine as WebAssembly: compiled, bound to JavaScript, made small, and put into the npm package: once for WebGPU, once for
+//! the CPU alone, and once for the CPU with threads.
 
 use std::fs;
 use std::io::Write;
@@ -23,6 +23,22 @@ use crate::setup::{self, DEBIAN_CARGO, DEBIAN_RUSTC, TARGET, WasmCompiler};
 /// The engine uses the vector instructions that every browser with WebAssembly has had since 2023.
 const RUSTFLAGS: &str = "-C target-feature=+simd128";
 
+/// What threads need beside: a standard library that is compiled with it too.
+const ATOMICS: &str = ",+atomics";
+
+/// Memory that the page's workers share: made by whoever makes the first instance, with room to grow as far as memory can, and with
+/// what wasm-bindgen needs to give each instance a stack and variables of its own.
+const SHARED_MEMORY: [&str; 8] = [
+    "--shared-memory",
+    "--import-memory",
+    "--max-memory=4294967296",
+    "--export=__heap_base",
+    "--export=__wasm_init_tls",
+    "--export=__tls_size",
+    "--export=__tls_align",
+    "--export=__tls_base",
+];
+
 /// The form of names that `prune` knows. Debian's compiler uses it by itself.
 const MANGLING: &str = "-C symbol-mangling-version=v0";
 
@@ -32,6 +48,8 @@ struct Engine {
     name: &'static str,
     /// The features of the crate that it is built with.
     features: &'static str,
+    /// Whether it computes in threads.
+    threads: bool,
     /// Whether it holds what is taken out of it before it is bound.
     prunes: bool,
     /// What wasm-opt does to it.
@@ -47,10 +65,18 @@ const PRUNING: &[&str] = &[
     "--remove-unused-module-elements",
 ];
 
-/// The engine for WebGPU, which holds the CPU's too, and the one for the CPU alone, which is less than half as large.
-const ENGINES: [Engine; 2] = [
-    Engine { name: "adversight", features: "webgpu", prunes: true, passes: PRUNING },
-    Engine { name: "adversight_cpu", features: "", prunes: false, passes: &["-O2"] },
+/// The engine for WebGPU, which holds the CPU's too, and the one for the CPU alone, which is less than half as large, without threads
+/// and with them.
+const ENGINES: [Engine; 3] = [
+    Engine { name: "adversight", features: "webgpu", threads: false, prunes: true, passes: PRUNING },
+    Engine { name: "adversight_cpu", features: "", threads: false, prunes: false, passes: &["-O2"] },
+    Engine {
+        name: "adversight_cpu_threads",
+        features: "threads",
+        threads: true,
+        prunes: false,
+        passes: &["--enable-threads", "-O2"],
+    },
 ];
 
 /// The features of WebAssembly that the compiler uses and the optimiser may keep; names and producers go.
@@ -73,6 +99,14 @@ const KEPT: usize = 4 * ENGINES.len();
 pub fn build(paths: &Paths) -> Result<()> {
     let compiler = setup::wasm_compiler()?;
     for engine in &ENGINES {
+        if engine.threads && !setup::can_build_the_standard_library(&compiler)? {
+            report::note(
+                "without the source of Rust's standard library (`rustup component add rust-src`) there is no engine with \
+                 threads: pages use the one without",
+            );
+            engine.remove(paths)?;
+            continue;
+        }
         engine.build(&compiler, paths)?;
     }
     Ok(())
@@ -105,6 +139,17 @@ impl Engine {
         Ok(())
     }
 
+    /// Removes what an earlier build has put into the package, which would not fit the rest.
+    fn remove(&self, paths: &Paths) -> Result<()> {
+        for end in [".js", ".d.ts", "_bg.wasm", "_bg.wasm.d.ts"] {
+            let file = paths.wasm_package().join(format!("{}{end}", self.name));
+            if file.exists() {
+                fs::remove_file(file)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The name of the WebAssembly file.
     fn file(&self) -> String {
         format!("{}_bg.wasm", self.name)
@@ -120,8 +165,17 @@ impl Engine {
             "Compiling {} for WebAssembly ({with}the first time takes about 15 minutes on two cores)",
             self.name
         );
-        report::step(&what, || command::run(&mut cargo(compiler, paths, self.features)))?;
-        Ok(paths.wasm_target().join(TARGET).join("release/adversight.wasm"))
+        report::step(&what, || command::run(&mut cargo(compiler, paths, self)))?;
+        Ok(self.target(compiler, paths).join(TARGET).join("release/adversight.wasm"))
+    }
+
+    /// Where cargo's build outputs go. The build scripts of some packages look at what allows unfinished features: in one folder, builds with
+    /// it and without it would have most packages compiled anew by turns.
+    fn target(&self, compiler: &WasmCompiler, paths: &Paths) -> PathBuf {
+        match compiler {
+            WasmCompiler::Own if self.threads => paths.wasm_target().join("threads"),
+            WasmCompiler::Own | WasmCompiler::Debian => paths.wasm_target(),
+        }
     }
 
     /// Runs wasm-bindgen, as a library and therefore always in the engine's version.
@@ -163,12 +217,12 @@ impl Engine {
 }
 
 /// The call of cargo for this compiler.
-fn cargo(compiler: &WasmCompiler, paths: &Paths, features: &str) -> Command {
+fn cargo(compiler: &WasmCompiler, paths: &Paths, engine: &Engine) -> Command {
     let mut command = match compiler {
         WasmCompiler::Own => program("cargo"),
         WasmCompiler::Debian => {
             let mut command = program(DEBIAN_CARGO);
-            command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
+            command.env("RUSTC", DEBIAN_RUSTC);
             // What rustup and the cargo that runs this task have set is meant for their own compiler.
             for variable in ["RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "CARGO", "RUSTDOC", "LD_LIBRARY_PATH"] {
                 command.env_remove(variable);
@@ -177,17 +231,26 @@ fn cargo(compiler: &WasmCompiler, paths: &Paths, features: &str) -> Command {
         }
     };
     command.args(["rustc", "--release", "--lib", "--crate-type", "cdylib", "--package", "adversight"]);
-    command.args(["--no-default-features", "--features", features, "--locked", "--target", TARGET]);
-    if *compiler == WasmCompiler::Debian {
-        command.arg("-Zbuild-std=std,panic_abort");
+    command.args(["--no-default-features", "--features", engine.features, "--locked", "--target", TARGET]);
+    if engine.threads || *compiler == WasmCompiler::Debian {
+        // A compiler that is released lets none of its unfinished features be used, of which this is one.
+        command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
+    }
+    if engine.threads {
+        command
+            .arg("--")
+            .args(SHARED_MEMORY.iter().flat_map(|flag| ["-C".into(), format!("link-arg={flag}")]));
     }
     // Flags of the environment are for this machine's processor. The encoded form would win over ours.
-    let flags = match compiler {
-        WasmCompiler::Own => format!("{RUSTFLAGS} {MANGLING}"),
-        WasmCompiler::Debian => RUSTFLAGS.to_owned(),
-    };
+    let mut flags = RUSTFLAGS.to_owned();
+    if engine.threads {
+        flags.push_str(ATOMICS);
+    }
+    if *compiler == WasmCompiler::Own {
+        flags = format!("{flags} {MANGLING}");
+    }
     command.env("RUSTFLAGS", flags).env_remove("CARGO_ENCODED_RUSTFLAGS");
-    command.env("CARGO_TARGET_DIR", paths.wasm_target()).current_dir(&paths.root);
+    command.env("CARGO_TARGET_DIR", engine.target(compiler, paths)).current_dir(&paths.root);
     command
 }
 
@@ -343,7 +406,7 @@ mod tests {
     #[test]
     fn both_compilers_build_the_same_crate_with_vector_instructions() {
         for compiler in [WasmCompiler::Own, WasmCompiler::Debian] {
-            let command = cargo(&compiler, &paths(), "webgpu");
+            let command = cargo(&compiler, &paths(), &ENGINES[0]);
             let arguments = arguments(&command).join(" ");
             assert!(arguments.contains("--package adversight --no-default-features --features webgpu"));
             assert!(variable(&command, "RUSTFLAGS").unwrap().starts_with("-C target-feature=+simd128"));
@@ -353,8 +416,8 @@ mod tests {
 
     #[test]
     fn only_debians_compiler_builds_the_standard_library() {
-        let own = cargo(&WasmCompiler::Own, &paths(), "");
-        let debian = cargo(&WasmCompiler::Debian, &paths(), "");
+        let [own, debian] =
+            [WasmCompiler::Own, WasmCompiler::Debian].map(|compiler| cargo(&compiler, &paths(), &ENGINES[1]));
         assert!(!arguments(&own).iter().any(|argument| argument.starts_with("-Z")));
         assert!(arguments(&debian).contains(&"-Zbuild-std=std,panic_abort".to_owned()));
         assert_eq!(variable(&own, "RUSTC_BOOTSTRAP"), None);
@@ -363,8 +426,42 @@ mod tests {
     }
 
     #[test]
+    fn threads_need_atomic_instructions_everywhere_and_memory_that_is_shared() {
+        let threaded: Vec<_> = ENGINES.iter().filter(|engine| engine.threads).collect();
+        assert_eq!(threaded.len(), 1);
+        for compiler in [WasmCompiler::Own, WasmCompiler::Debian] {
+            let command = cargo(&compiler, &paths(), threaded[0]);
+            let arguments = arguments(&command);
+            assert!(arguments.contains(&"-Zbuild-std=std,panic_abort".to_owned()));
+            assert_eq!(variable(&command, "RUSTC_BOOTSTRAP").as_deref(), Some("1"));
+            let flags = variable(&command, "RUSTFLAGS").unwrap();
+            assert!(flags.starts_with("-C target-feature=+simd128,+atomics"), "{flags}");
+            // For the linker alone: as flags of every package they would have all of them compiled anew.
+            let separator = arguments.iter().position(|argument| argument == "--").unwrap();
+            for flag in ["--shared-memory", "--import-memory", "--export=__wasm_init_tls"] {
+                assert!(arguments[separator..].contains(&format!("link-arg={flag}")), "{flag}");
+            }
+            assert!(threaded[0].passes.contains(&"--enable-threads"));
+        }
+    }
+
+    #[test]
+    fn an_engine_that_cannot_be_built_leaves_nothing_old() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths { root: root.path().into(), ..paths() };
+        fs::create_dir_all(paths.wasm_package()).unwrap();
+        let [_, plain, threaded] = ENGINES;
+        for engine in [&plain, &threaded] {
+            fs::write(paths.wasm_package().join(engine.file()), "").unwrap();
+        }
+        threaded.remove(&paths).unwrap();
+        assert!(paths.wasm_package().join(plain.file()).exists());
+        assert!(!paths.wasm_package().join(threaded.file()).exists());
+    }
+
+    #[test]
     fn the_key_depends_on_the_engine_its_content_and_the_optimiser() {
-        let [engine, other] = ENGINES;
+        let [engine, other, _] = ENGINES;
         let base = engine.key(b"wasm", "version 108");
         assert_eq!(base, engine.key(b"wasm", "version 108"));
         assert_ne!(base, other.key(b"wasm", "version 108"));

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use adversight_kernels as kernels;
 use burn::tensor::TensorData;
 
 use crate::{
@@ -134,7 +135,7 @@ impl Pool {
     pub fn own(&self, numbers: Arc<Numbers>) -> Numbers {
         Arc::try_unwrap(numbers).unwrap_or_else(|shared| {
             let mut data = self.take(shared.data.len());
-            data.copy_from_slice(&shared.data);
+            kernels::copy(&mut data, &shared.data);
             Numbers { dims: shared.dims.clone(), data }
         })
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use adversight_kernels as kernels;
+
 use super::numbers::{Numbers, Pool};
 
 fn axis_of(axis: i64, rank: usize) -> Option<usize> {
@@ -36,7 +38,7 @@ pub fn joined(parts: &[Arc<Numbers>], axis: i64, pool: &Pool) -> Option<Numbers>
         let size: usize = part.dims[axis..].iter().product();
         if size > 0 {
             for (from, to) in part.data.chunks_exact(size).zip(data.chunks_exact_mut(inner)) {
-                to[start..start + size].copy_from_slice(from);
+                kernels::copy(&mut to[start..start + size], from);
             }
         }
         start += size;
@@ -54,7 +56,7 @@ pub fn parted(whole: &Numbers, dims: &[Vec<usize>], axis: i64, pool: &Pool) -> V
         let mut data = pool.take(dims.iter().product());
         if size > 0 {
             for (to, from) in data.chunks_exact_mut(size).zip(whole.data.chunks_exact(inner)) {
-                to.copy_from_slice(&from[start..start + size]);
+                kernels::copy(to, &from[start..start + size]);
             }
         }
         start += size;

@@ -51,8 +51,12 @@ pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
     let networks = args.networks().await?;
     let methods = available(&mut report, &TABLE_1.map(|(_, method, _)| method));
     let pixels = args.pixels_a_step(&networks)?;
-    let games = [format!("deletion:step={pixels}"), format!("insertion:substrate=blank,step={pixels}")];
-    let results = evaluate(&args.evaluation("table_1", &methods, &games)).await?;
+    let game = |kind: &str, rule: &str| format!("{kind}step={pixels}{rule}");
+    let games = |rule| [game("deletion:", rule), game("insertion:substrate=blank,", rule)];
+    let signed = games(",ranking=mean");
+    let games = games("");
+    let all: Vec<String> = games.iter().chain(&signed).cloned().collect();
+    let results = evaluate(&args.evaluation("table_1", &methods, &all)).await?;
     let found = groups(&results.rows);
     let models = models(&found);
     let pictures = found.iter().map(|group| group.n).max().unwrap_or(0);
@@ -72,16 +76,21 @@ pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
     for model in &models {
         header.extend([format!("{model} deletion"), format!("{model} insertion")]);
     }
-    let mut rows = Vec::new();
-    for (name, method, paper) in TABLE_1 {
-        let mut row = vec![name.to_owned()];
-        row.extend(paper.map(|value| shown(Some(value), 3)));
-        for model in &models {
-            row.extend(games.each_ref().map(|game| shown(mean_of(&found, model, method, game), 3)));
-        }
-        rows.push(row);
-    }
-    report.table(header, rows);
+    let mut table = |games: &[String; 2]| {
+        let rows = TABLE_1.map(|(name, method, paper)| {
+            let papers = paper.map(|value| shown(Some(value), 3));
+            let ours = models.iter().flat_map(|model| {
+                games.each_ref().map(|game| shown(mean_of(&found, model, method, game), 3))
+            });
+            std::iter::once(name.to_owned()).chain(papers).chain(ours).collect()
+        });
+        report.table(header.clone(), rows.to_vec());
+    };
+    table(&games);
+    table(&signed);
+    report.say(
+        "The first table ranks pixels by what each method shows: AGI by the mean over the channels, signs included, the others by          magnitudes. The second ranks all by that mean. The paper does not say which it does.",
+    );
     let samples = [("agi:samples=1", 1.0), ("agi:samples=5", 5.0), ("agi:samples=10", 10.0), ("agi", 20.0)];
     let mut series = vec![
         Series { name: "paper: InceptionV3".into(), points: paper(1), joined: true },

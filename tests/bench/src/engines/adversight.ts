@@ -3,18 +3,19 @@
 import { createEngine } from "adversight";
 import type { CreateEngine } from "../engine.ts";
 
-const create: CreateEngine = async ({ device, base }) => {
+const create: CreateEngine = async ({ device, threads }) => {
   // The benchmark has put the engine into a worker already, as it does with every library.
   const engine = await createEngine({
     device: device === "webgpu" ? "webgpu" : "cpu",
     worker: false,
-    wasm: { webgpu: `${base}adversight_bg.wasm`, cpu: `${base}adversight_cpu_bg.wasm` },
+    threads,
   });
   const { kind, name, reason } = engine.device;
   if (kind !== (device === "webgpu" ? "webgpu" : "cpu"))
     throw new Error(`${device} is not to be had: ${reason}`);
+  if (engine.device.threads !== threads) throw new Error(`It runs ${engine.device.threads} threads.`);
   return {
-    description: `${kind}: ${name}`,
+    description: `${kind}: ${name}, ${threads} thread${threads === 1 ? "" : "s"}`,
     async load({ name, onnx, preprocessing }) {
       const model = await engine.loadModel({ onnx, name, preprocessing: preprocessing ?? undefined });
       return {

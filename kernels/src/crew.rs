@@ -1,0 +1,268 @@
+//! Threads that help one: for a browser, where the page's workers are the threads and none can be started from here.
+//!
+//! One thread hands out a task, which every helper takes part in until no piece of it is left. Tasks follow each other by fractions
+//! of a millisecond, so that both sides look out for each other for a while before they sleep: waking costs as much as
+//! a small task.
+
+use std::{
+    hint,
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+/// How often one looks before one sleeps: some tens of microseconds.
+const LOOKS: usize = 1 << 14;
+
+/// How many turns each thread takes of a task at least, so that one that was held up leaves its share to the others.
+const TURNS: usize = 8;
+
+type Task<'a> = dyn Fn() + Sync + 'a;
+
+/// A thread's helpers.
+#[derive(Default)]
+pub struct Crew {
+    state: Mutex<State>,
+    /// Told of a new task, and of a task that the last helper has left.
+    called: Condvar,
+    left: Condvar,
+    /// How many helpers there are.
+    size: AtomicUsize,
+    /// How many tasks there have been.
+    tasks: AtomicUsize,
+    /// Whether helpers are at work.
+    busy: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    task: Option<&'static Task<'static>>,
+    /// How many helpers are at work on it, and how many sleep.
+    working: usize,
+    sleeping: usize,
+    /// Whether a helper has failed.
+    lost: bool,
+}
+
+impl Crew {
+    /// No helpers yet.
+    pub const fn new() -> Self {
+        Self {
+            state: Mutex::new(State { task: None, working: 0, sleeping: 0, lost: false }),
+            called: Condvar::new(),
+            left: Condvar::new(),
+            size: AtomicUsize::new(0),
+            tasks: AtomicUsize::new(0),
+            busy: AtomicBool::new(false),
+        }
+    }
+
+    /// Says how many threads call [`Self::help`], or are about to.
+    pub fn joined_by(&self, helpers: usize) {
+        self.size.store(helpers, SeqCst);
+    }
+
+    /// How many threads there are, with the one that hands out tasks.
+    pub fn threads(&self) -> usize {
+        self.size.load(SeqCst) + 1
+    }
+
+    /// Calls `task` with each chunk of `size` elements and its place, on all threads.
+    pub fn each<T: Send>(&self, data: &mut [T], size: usize, task: impl Fn(usize, &mut [T]) + Sync) {
+        let turn = (data.len().div_ceil(size) / (self.threads() * TURNS)).max(1);
+        let turns = Mutex::new(data.chunks_mut(turn * size).enumerate());
+        let next = || turns.lock().unwrap_or_else(PoisonError::into_inner).next();
+        self.run(&|| {
+            while let Some((index, chunks)) = next() {
+                for (within, chunk) in chunks.chunks_mut(size).enumerate() {
+                    task(index * turn + within, chunk);
+                }
+            }
+        });
+    }
+
+    /// Calls `task` on this thread and on every helper that comes while it runs. It ends when all of them have ended.
+    ///
+    /// # Panics
+    /// Where a helper has failed: a part of the task is then missing.
+    pub fn run(&self, task: &Task<'_>) {
+        let Some(_shared) = Shared::among(self, task) else { return task() };
+        task();
+    }
+
+    /// Takes part in the tasks of another thread, for ever.
+    pub fn help(&self) -> ! {
+        let mut seen = 0;
+        loop {
+            look_until(|| self.tasks.load(SeqCst) != seen);
+            let mut state = self.state();
+            let task = loop {
+                let tasks = self.tasks.load(SeqCst);
+                let task = state.task.filter(|_| tasks != seen);
+                seen = tasks;
+                if let Some(task) = task {
+                    break task;
+                }
+                state.sleeping += 1;
+                state = self.called.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.sleeping -= 1;
+            };
+            state.working += 1;
+            self.busy.store(true, SeqCst);
+            drop(state);
+            task();
+            self.leave(&mut self.state());
+        }
+    }
+
+    /// Says that a helper has failed at its task, since it can no longer say so itself.
+    pub fn lose(&self) {
+        let mut state = self.state();
+        state.lost = true;
+        self.leave(&mut state);
+    }
+
+    fn leave(&self, state: &mut State) {
+        state.working = state.working.saturating_sub(1);
+        if state.working == 0 {
+            self.busy.store(false, SeqCst);
+            self.left.notify_all();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A task that helpers may take part in, as long as this lives.
+struct Shared<'a>(&'a Crew);
+
+impl<'a> Shared<'a> {
+    /// Nothing where there are no helpers, or where they have a task: one of a task's own parts is done by whoever does the part.
+    fn among(crew: &'a Crew, task: &'a Task<'a>) -> Option<Self> {
+        if crew.threads() == 1 {
+            return None;
+        }
+        let mut state = crew.state();
+        if state.task.is_some() || state.working > 0 {
+            return None;
+        }
+        // SAFETY: helpers come by the task only here in `state`, and count themselves while they work on it. Before its lifetime is over,
+        // `drop` takes it out and waits until none of them is left.
+        #[allow(unsafe_code)]
+        let task = unsafe { std::mem::transmute::<&'a Task<'a>, &'static Task<'static>>(task) };
+        state.task = Some(task);
+        crew.tasks.fetch_add(1, SeqCst);
+        if state.sleeping > 0 {
+            crew.called.notify_all();
+        }
+        Some(Self(crew))
+    }
+}
+
+impl Drop for Shared<'_> {
+    fn drop(&mut self) {
+        let crew = self.0;
+        crew.state().task = None;
+        look_until(|| !crew.busy.load(SeqCst));
+        let mut state = crew.state();
+        while state.working > 0 {
+            state = crew.left.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let lost = state.lost;
+        drop(state);
+        assert!(!lost || std::thread::panicking(), "a thread of the engine has failed");
+    }
+}
+
+fn look_until(there: impl Fn() -> bool) {
+    for _ in 0..LOOKS {
+        if there() {
+            return;
+        }
+        hint::spin_loop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::HashSet,
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::Barrier,
+        thread,
+        time::Duration,
+    };
+
+    use super::*;
+
+    fn crew(helpers: usize) -> &'static Crew {
+        let crew: &'static Crew = Box::leak(Box::new(Crew::new()));
+        for _ in 0..helpers {
+            thread::spawn(|| {
+                // What the worker's script does.
+                if catch_unwind(AssertUnwindSafe(|| crew.help())).is_err() {
+                    crew.lose();
+                }
+            });
+        }
+        crew.joined_by(helpers);
+        crew
+    }
+
+    #[test]
+    fn every_chunk_is_met_once_whatever_the_number_of_threads() {
+        for helpers in 0..4 {
+            let crew = crew(helpers);
+            for round in 0..300 {
+                let mut data = vec![0.0; 1 + round * 7];
+                crew.each(&mut data, 3, |index, chunk| {
+                    for (within, value) in chunk.iter_mut().enumerate() {
+                        *value += (index * 3 + within) as f32;
+                    }
+                });
+                assert!(data.iter().enumerate().all(|(index, value)| *value == index as f32));
+                if round % 100 == 0 {
+                    thread::sleep(Duration::from_millis(20)); // helpers sleep, and are woken
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn all_threads_take_part() {
+        let crew = crew(2);
+        let (threads, together) = (Mutex::new(HashSet::new()), Barrier::new(3));
+        crew.run(&|| {
+            together.wait();
+            threads.lock().unwrap().insert(thread::current().id());
+        });
+        assert_eq!(threads.into_inner().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn a_task_within_a_task_is_done_by_its_own_thread() {
+        let crew = crew(1);
+        let together = Barrier::new(2);
+        crew.run(&|| {
+            together.wait();
+            let thread = thread::current().id();
+            crew.run(&|| assert_eq!(thread, thread::current().id()));
+            together.wait();
+        });
+    }
+
+    #[test]
+    fn a_helper_that_fails_ends_the_task_and_all_later_ones() {
+        let crew = crew(2);
+        let (own, together) = (thread::current().id(), Barrier::new(3));
+        let task = || {
+            together.wait();
+            assert!(thread::current().id() == own, "a helper fails");
+        };
+        assert!(catch_unwind(AssertUnwindSafe(|| crew.run(&task))).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| crew.run(&|| ()))).is_err());
+    }
+}

@@ -12,8 +12,9 @@ use std::{
     },
 };
 
-/// How often one looks before one sleeps: some tens of microseconds.
-const LOOKS: usize = 1 << 14;
+/// How often one looks before one sleeps: a few tenths of a millisecond. WebAssembly has no instruction to pause by, so that a look takes
+/// a nanosecond there.
+const LOOKS: usize = if cfg!(target_family = "wasm") { 1 << 18 } else { 1 << 14 };
 
 /// How many turns each thread takes of a task at least, so that one that was held up leaves its share to the others.
 const TURNS: usize = 8;

@@ -12,13 +12,15 @@ use std::{
     },
 };
 
-/// How often one looks before one sleeps: some tens of microseconds.
-const LOOKS: usize = 1 << 14;
+/// How often one looks before one sleeps: a few tenths of a millisecond. WebAssembly has no instruction to pause by, so that a look takes
+/// a nanosecond there.
+const LOOKS: usize = if cfg!(target_family = "wasm") { 1 << 18 } else { 1 << 14 };
 
 /// How many turns each thread takes of a task at least, so that one that was held up leaves its share to the others.
 const TURNS: usize = 8;
 
-type Task<'a> = dyn Fn() + Sync + 'a;
+/// It is told whether a helper calls it.
+type Task<'a> = dyn Fn(bool) + Sync + 'a;
 
 /// A thread's helpers.
 #[derive(Default)]
@@ -72,9 +74,13 @@ impl Crew {
     pub fn each<T: Send>(&self, data: &mut [T], size: usize, task: impl Fn(usize, &mut [T]) + Sync) {
         let turn = (data.len().div_ceil(size) / (self.threads() * TURNS)).max(1);
         let turns = Mutex::new(data.chunks_mut(turn * size).enumerate());
-        let next = || turns.lock().unwrap_or_else(PoisonError::into_inner).next();
-        self.run(&|| {
-            while let Some((index, chunks)) = next() {
+        // From both ends, so that each thread mostly finds in its cache what it has written before.
+        let next = |helper: bool| {
+            let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+            if helper { turns.next_back() } else { turns.next() }
+        };
+        self.run(&|helper| {
+            while let Some((index, chunks)) = next(helper) {
                 for (within, chunk) in chunks.chunks_mut(size).enumerate() {
                     task(index * turn + within, chunk);
                 }
@@ -87,8 +93,8 @@ impl Crew {
     /// # Panics
     /// Where a helper has failed: a part of the task is then missing.
     pub fn run(&self, task: &Task<'_>) {
-        let Some(_shared) = Shared::among(self, task) else { return task() };
-        task();
+        let Some(_shared) = Shared::among(self, task) else { return task(false) };
+        task(false);
     }
 
     /// Takes part in the tasks of another thread, for ever.
@@ -111,7 +117,7 @@ impl Crew {
             state.working += 1;
             self.busy.store(true, SeqCst);
             drop(state);
-            task();
+            task(true);
             self.leave(&mut self.state());
         }
     }
@@ -235,7 +241,7 @@ mod tests {
     fn all_threads_take_part() {
         let crew = crew(2);
         let (threads, together) = (Mutex::new(HashSet::new()), Barrier::new(3));
-        crew.run(&|| {
+        crew.run(&|_| {
             together.wait();
             threads.lock().unwrap().insert(thread::current().id());
         });
@@ -246,10 +252,10 @@ mod tests {
     fn a_task_within_a_task_is_done_by_its_own_thread() {
         let crew = crew(1);
         let together = Barrier::new(2);
-        crew.run(&|| {
+        crew.run(&|_| {
             together.wait();
             let thread = thread::current().id();
-            crew.run(&|| assert_eq!(thread, thread::current().id()));
+            crew.run(&|_| assert_eq!(thread, thread::current().id()));
             together.wait();
         });
     }
@@ -258,11 +264,11 @@ mod tests {
     fn a_helper_that_fails_ends_the_task_and_all_later_ones() {
         let crew = crew(2);
         let (own, together) = (thread::current().id(), Barrier::new(3));
-        let task = || {
+        let task = |_: bool| {
             together.wait();
             assert!(thread::current().id() == own, "a helper fails");
         };
         assert!(catch_unwind(AssertUnwindSafe(|| crew.run(&task))).is_err());
-        assert!(catch_unwind(AssertUnwindSafe(|| crew.run(&|| ()))).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| crew.run(&|_| ()))).is_err());
     }
 }

@@ -42,18 +42,17 @@ pub fn bound_here(values: &mut [f32], low: f32, high: f32) {
 
 /// Lets a gradient pass where the bounded value `y` lies between its bounds.
 pub fn pass_between(gradient: &mut [f32], y: &[f32], low: f32, high: f32) {
-    parts(gradient, |start, gradient| {
-        for (g, &y) in gradient.iter_mut().zip(&y[start..]) {
-            *g = if y > low && y < high { *g } else { 0.0 };
-        }
-    });
+    parts(gradient, move |start, gradient| pass(gradient, &y[start..], move |y| (y > low) & (y < high)));
 }
 
 /// Lets a gradient pass where the value `x` that is bounded lies within its bounds, on them too.
 pub fn pass_within(gradient: &mut [f32], x: &[f32], low: f32, high: f32) {
-    parts(gradient, |start, gradient| {
-        for (g, &x) in gradient.iter_mut().zip(&x[start..]) {
-            *g = if x >= low && x <= high { *g } else { 0.0 };
-        }
-    });
+    parts(gradient, move |start, gradient| pass(gradient, &x[start..], move |x| (x >= low) & (x <= high)));
+}
+
+/// What decides must hold its bounds itself: behind a reference they might change with the gradient, and the compiler would make no vectors.
+fn pass(gradient: &mut [f32], values: &[f32], passes: impl Fn(f32) -> bool) {
+    for (g, &value) in gradient.iter_mut().zip(values) {
+        *g = if passes(value) { *g } else { 0.0 };
+    }
 }

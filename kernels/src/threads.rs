@@ -5,7 +5,7 @@
 const WORTH: usize = 1 << 18;
 
 /// As how many multiplications moving a number counts.
-pub const MOVE: usize = 8;
+pub const MOVE: usize = 4;
 
 /// How many threads there are.
 #[cfg(not(target_family = "wasm"))]

@@ -28,7 +28,7 @@ export interface Scope {
 /** More threads than this gain little: they all wait for the same memory. */
 const most = 8;
 
-/** How long a helper may take to start, in milliseconds; the engine goes on without it. */
+/** How long the engine waits for a helper to start, in milliseconds. */
 const patience = 10_000;
 
 /**
@@ -54,45 +54,51 @@ export function openThreaded(build: ThreadedBuild, url: URL, threads: number): P
 
 async function open({ glue, helper }: ThreadedBuild, url: URL, threads: number): Promise<Wasm> {
   // While the WebAssembly comes, the workers start.
-  const helpers = Array.from({ length: threads - 1 }, () => attempt(helper));
+  const helpers = Array.from({ length: threads - 1 }, () => start(helper)).filter(
+    (helper) => helper !== null,
+  );
   try {
     const wasm = (await import(/* @vite-ignore */ /* webpackIgnore: true */ glue.href)) as ThreadedWasm;
     await wasm.default({ module_or_path: url });
     const [module, memory] = wasm.shared();
-    const ready = await Promise.all(
-      helpers.map(async (worker) => worker !== null && joins(worker, { glue: glue.href, module, memory })),
-    );
-    helpers.filter((_, i) => !ready[i]).forEach((worker) => worker?.terminate());
-    wasm.joinedBy(ready.filter(Boolean).length);
+    for (const { worker } of helpers) {
+      worker.postMessage({ glue: glue.href, module, memory } satisfies HelperParts);
+    }
+    const joined = await Promise.all(helpers.map(({ joins }) => Promise.race([joins, late()])));
+    wasm.joinedBy(joined.filter(Boolean).length);
     return wasm;
   } catch (error) {
-    helpers.forEach((worker) => worker?.terminate());
+    for (const { worker } of helpers) worker.terminate();
     throw error;
   }
 }
 
-function attempt(helper: () => Worker): Worker | null {
+/** A worker, and whether it will have made an instance of its own. */
+interface Helper {
+  worker: Worker;
+  joins: Promise<boolean>;
+}
+
+/** Nothing where a policy of the page forbids it, or a browser has no workers within workers. */
+function start(helper: () => Worker): Helper | null {
   try {
-    return helper();
+    const worker = helper();
+    const joins = new Promise<boolean>((resolve) => {
+      worker.addEventListener("message", ({ data }) => {
+        resolve(data === "ready");
+      });
+      worker.addEventListener("error", (event) => {
+        event.preventDefault(); // one thread less
+        resolve(false);
+      });
+    });
+    return { worker, joins };
   } catch {
-    return null; // a policy of the page, or a browser that has no workers within workers
+    return null;
   }
 }
 
-/** Whether a worker makes an instance of its own. */
-function joins(worker: Worker, parts: HelperParts): Promise<boolean> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, patience, false);
-    worker.addEventListener("message", ({ data }) => {
-      resolve(data === "ready");
-    });
-    worker.addEventListener("error", (event) => {
-      event.preventDefault(); // one thread less
-      resolve(false);
-    });
-    worker.postMessage(parts);
-  });
-}
+const late = () => new Promise<false>((resolve) => setTimeout(resolve, patience, false));
 
 /** What a helper is sent. */
 export interface HelperParts {

@@ -43,7 +43,13 @@ const libraries = {
 
 /** `row` names the line of the table: what differs only in threads shares one. */
 export const variants = [
-  { row: "adversight-cpu", title: "**Adversight**, CPU", bundle: "adversight", device: "cpu", threads: [1, 2] },
+  {
+    row: "adversight-cpu",
+    title: "**Adversight**, CPU",
+    bundle: "adversight",
+    device: "cpu",
+    threads: [1, 2],
+  },
   {
     row: "tfjs-wasm",
     title: "TF.js wasm, as shipped",

@@ -140,7 +140,8 @@ function ratios(report) {
         );
       }
       const threaded = time(`${ours}-2`, network, batch, "gradient");
-      if (gradient && threaded) said.push(`our one thread takes ${timesOf(gradient / threaded)} our two threads' time`);
+      if (gradient && threaded)
+        said.push(`our one thread takes ${timesOf(gradient / threaded)} our two threads' time`);
       const [smallest] = report.plan.batches;
       const single = time(ours, network, smallest, "gradient");
       if (batch > smallest && gradient && single) {

@@ -11,11 +11,14 @@ mod cpu;
 mod element;
 mod file;
 mod functions;
+#[cfg(feature = "webgpu")]
+mod gpu;
 mod graph;
 mod host;
 mod node;
 pub(crate) mod operators;
 mod prepare;
+mod program;
 mod report;
 mod runner;
 pub mod value;
@@ -31,18 +34,21 @@ use serde::{Deserialize, Serialize};
 pub use element::External;
 pub use file::ModelFile;
 pub use host::HostValue;
+#[cfg(feature = "webgpu")]
+pub(crate) use program::Finish;
 pub use report::{ModelReport, OperatorSupport, inspect};
 pub use runner::Runner;
 
 use crate::{
     Device, Error, Result,
+    device::DeviceKind,
     input::layout::{Layout, Places, last_are_channels},
 };
 use backward::{Rule, Site, Walk};
-use cpu::Program;
 use file::Parsed;
 use graph::{Graph, Slot};
 use prepare::LastActivation;
+use program::{Operation, Program};
 use value::{Ranked, Value};
 
 /// The ONNX operators that the engine runs, those outside ONNX's own domain with it.
@@ -247,12 +253,46 @@ pub(crate) struct PictureInput<'a> {
     pub channels_last: bool,
 }
 
+/// A graph prepared for the kernels of its device.
+enum Prepared {
+    Cpu(Program<cpu::Operation>),
+    #[cfg(feature = "webgpu")]
+    Gpu(Program<gpu::Operation>),
+}
+
+impl Prepared {
+    fn new(graph: &Graph, kind: DeviceKind) -> Option<Self> {
+        match kind {
+            // In browsers only, where they are two to three times as fast as Burn's. Natively Burn computes: some bounds
+            // of the comparisons with PyTorch near the kinks of rectifiers have been measured for its way of rounding
+            // alone.
+            DeviceKind::Cpu if !cfg!(any(test, target_family = "wasm")) => None,
+            DeviceKind::Cpu => Program::new(graph).map(Self::Cpu),
+            #[cfg(feature = "webgpu")]
+            DeviceKind::WebGpu => Program::new(graph).map(Self::Gpu),
+            #[cfg(not(feature = "webgpu"))]
+            DeviceKind::WebGpu => None,
+        }
+    }
+}
+
+/// Runs an expression with the program of whichever device it is for.
+macro_rules! with_program {
+    ($prepared:expr, $program:pat => $body:expr) => {
+        match $prepared {
+            Prepared::Cpu($program) => $body,
+            #[cfg(feature = "webgpu")]
+            Prepared::Gpu($program) => $body,
+        }
+    };
+}
+
 /// A network on a device. Cloning is cheap.
 #[derive(Clone)]
 pub struct Model {
     graph: Arc<Graph>,
-    /// The graph prepared for the processor, at the first run.
-    program: Arc<OnceLock<Option<Program>>>,
+    /// The graph prepared for kernels of the engine's own, at the first run.
+    program: Arc<OnceLock<Option<Prepared>>>,
     /// Computes the explained value from the inputs, where that is the output of a node.
     before: Option<Arc<Graph>>,
     device: Device,
@@ -452,18 +492,36 @@ impl Model {
             let blank = HostValue::blank(true, dims).upload(&self.info.input.name, self.device.burn())?;
             let Value::Float(blank) = blank else { return Err(Error::Internal("a blank input".into())) };
             let mut index = 0;
-            self.run(blank, |values| {
-                *elements += values.iter().map(Value::len).sum::<usize>();
+            let mut visit = |dims: &[&[usize]], real: bool| {
+                *elements += dims.iter().map(|dims| dims.iter().product::<usize>()).sum::<usize>();
                 if Some(index) == last_step {
-                    end = values.first().map(Value::dims).unwrap_or_default();
+                    end = dims.first().map(|dims| dims.to_vec()).unwrap_or_default();
                 }
-                if let Some(Value::Float(value)) = values.first()
-                    && let &[1, channels, height, width] = value.dims().as_slice()
+                if let Some(&[1, channels, height, width]) = dims.first().filter(|_| real)
                     && height * width > 1
                 {
-                    maps.insert(index, [channels, height, width]);
+                    maps.insert(index, [*channels, *height, *width]);
                 }
                 index += 1;
+            };
+            // On a GPU by the kernels that are to run, which are compiled here.
+            if self.device.kind() == DeviceKind::WebGpu
+                && let Some(program) = self.program()
+            {
+                let given = self.given(blank)?;
+                return with_program!(program, program => {
+                    let mut passed = program.forward(&self.graph, given, &[self.output], None)?;
+                    for step in &self.graph.steps {
+                        let dims = step.outputs.iter().flatten().map(|&slot| passed.dims(slot));
+                        visit(&dims.collect::<Vec<_>>(), true);
+                    }
+                    Ok(passed.wanted.remove(0))
+                });
+            }
+            self.run(blank, |values| {
+                let dims: Vec<Vec<usize>> = values.iter().map(Value::dims).collect();
+                let real = matches!(values.first(), Some(Value::Float(_)));
+                visit(&dims.iter().map(Vec::as_slice).collect::<Vec<_>>(), real);
             })
         };
         let mut elements = 0;
@@ -487,6 +545,7 @@ impl Model {
             self.info.activation = declared.unwrap_or(last.kind);
             if let Some(graph) = Arc::get_mut(&mut self.graph) {
                 last.take_off(graph);
+                self.program = Arc::default();
             }
         }
         elements += sample.iter().product::<usize>();
@@ -494,6 +553,19 @@ impl Model {
         self.info.classes = one[1];
         // Forward values, their gradients, and as much again for what kernels need while they run.
         self.info.bytes_per_sample = 3 * elements * size_of::<f32>();
+        // What fails here fails again, and is told, when it is asked for.
+        let _ = self.warm_up(sample);
+        Ok(())
+    }
+
+    /// Has a GPU compile what a gradient needs, so that the first explanation does not wait for it.
+    fn warm_up(&self, sample: Vec<usize>) -> Result<()> {
+        if self.device.kind() == DeviceKind::WebGpu && self.is_differentiable() {
+            let dims: Vec<usize> = std::iter::once(1).chain(sample).collect();
+            let blank = HostValue::blank(true, dims).upload(&self.info.input.name, self.device.burn())?;
+            let Value::Float(blank) = blank else { return Err(Error::Internal("a blank input".into())) };
+            self.gradient(blank, &[0], Score::Logit)?;
+        }
         Ok(())
     }
 
@@ -687,15 +759,21 @@ impl Model {
         let Some(program) = self.program() else { return as_logits(self.run(input, |_| ())?) };
         let mut logits = Vec::new();
         for part in self.parts(input)? {
-            let mut passed = program.forward(&self.graph, self.given(part)?, &[self.output], None)?;
-            logits.push(as_logits(passed.wanted.remove(0))?);
+            let given = self.given(part)?;
+            let output = with_program!(program, program => {
+                program.forward(&self.graph, given, &[self.output], None)?.wanted.remove(0)
+            });
+            logits.push(as_logits(output)?);
         }
         Ok(if logits.len() == 1 { logits.remove(0) } else { Tensor::cat(logits, 0) })
     }
 
     /// A batch in parts whose values fit the processor's caches and the memory that is used again: there a large batch
-    /// gains nothing.
+    /// gains nothing. A GPU takes it whole.
     fn parts(&self, input: Ranked<Float>) -> Result<Vec<Ranked<Float>>> {
+        if self.device.kind() == DeviceKind::WebGpu {
+            return Ok(vec![input]);
+        }
         let sample = self.info.bytes_per_sample / (3 * size_of::<f32>());
         let (batch, size) = (input.dims()[0], (cpu::AT_ONCE / sample.max(1)).max(1));
         if batch <= size {
@@ -737,7 +815,9 @@ impl Model {
                     start = rows.end;
                     let choices: Vec<&[usize]> =
                         choices.iter().map(|targets| targets.get(rows.clone()).unwrap_or(targets)).collect();
-                    let found = self.differentiate_by(program, self.source, part, &choices, score)?;
+                    let found = with_program!(program, program => {
+                        self.differentiate_by(program, self.source, part, &choices, score)?
+                    });
                     whole.iter_mut().zip(found).for_each(|(whole, part)| whole.push(part));
                 }
                 whole.into_iter().map(joined).collect()
@@ -751,8 +831,8 @@ impl Model {
         }
     }
 
-    /// Whether several gradients at one input cost one forward pass: on the processor, where a pass may be walked back
-    /// more than once.
+    /// Whether several gradients at one input cost one forward pass: by the engine's own kernels, where a pass may be
+    /// walked back more than once.
     pub(crate) fn shares_passes(&self) -> bool {
         self.program().is_some()
     }
@@ -786,17 +866,17 @@ impl Model {
         score: Score,
     ) -> Result<Gradient> {
         match self.program() {
-            Some(program) => {
+            Some(program) => with_program!(program, program => {
                 self.differentiate_by(program, wrt, input, &[targets], score).map(|mut found| found.remove(0))
-            }
+            }),
             None => self.differentiate_by_autodiff(wrt, input, targets, score),
         }
     }
 
-    /// The gradients of several choices of classes by one forward pass of the processor's own kernels.
-    fn differentiate_by(
+    /// The gradients of several choices of classes by one forward pass of the engine's own kernels.
+    fn differentiate_by<O: Operation>(
         &self,
-        program: &Program,
+        program: &Program<O>,
         wrt: Slot,
         input: Ranked<Float>,
         choices: &[&[usize]],
@@ -836,15 +916,9 @@ impl Model {
             .ok_or_else(|| Error::Internal("the backward pass left no gradient".into()))
     }
 
-    /// The graph for the processor's own kernels, where it is for them.
-    ///
-    /// In browsers only, where they are two to three times as fast as Burn's. Natively Burn computes: some bounds of the
-    /// comparisons with PyTorch near the kinks of rectifiers have been measured for its way of rounding alone.
-    fn program(&self) -> Option<&Program> {
-        if !cfg!(any(test, target_family = "wasm")) {
-            return None;
-        }
-        self.program.get_or_init(|| Program::new(&self.graph)).as_ref()
+    /// The graph for the engine's own kernels, where it is for them.
+    fn program(&self) -> Option<&Prepared> {
+        self.program.get_or_init(|| Prepared::new(&self.graph, self.device.kind())).as_ref()
     }
 
     fn differentiate_by_autodiff(

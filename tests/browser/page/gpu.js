@@ -2,7 +2,10 @@
 
 /** Counts from now on; the function that it gives tells the counts since it was called last. */
 export function watchGpu() {
-  let counts = { dispatches: 0, readbacks: 0 };
+  const none = { dispatches: 0, readbacks: 0, pipelines: 0 };
+  let counts = { ...none };
+  for (const create of ["createComputePipeline", "createComputePipelineAsync"])
+    before(GPUDevice.prototype, create, () => counts.pipelines++);
   before(GPUComputePassEncoder.prototype, "dispatchWorkgroups", () => counts.dispatches++);
   before(GPUComputePassEncoder.prototype, "dispatchWorkgroupsIndirect", () => counts.dispatches++);
   before(GPUBuffer.prototype, "mapAsync", (mode) => {
@@ -10,7 +13,7 @@ export function watchGpu() {
   });
   return () => {
     const taken = counts;
-    counts = { dispatches: 0, readbacks: 0 };
+    counts = { ...none };
     return taken;
   };
 }

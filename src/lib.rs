@@ -25,6 +25,8 @@ pub mod attribution;
 pub mod device;
 mod error;
 mod explainer;
+#[cfg(feature = "webgpu")]
+mod gpu;
 pub mod input;
 pub mod metric;
 pub mod model;

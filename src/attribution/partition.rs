@@ -108,7 +108,8 @@ impl Partition {
                     // The digits that were meant, not those of 32 bits.
                     ratio: f64::from((self.ratio * 1e6).round()) / 1e6,
                 };
-                segment::quickshift(&subject.picture()?, settings, Some(&noise))
+                let device = subject.model().device();
+                segment::quickshift_on(device, &subject.picture()?, settings, Some(&noise)).await?
             }
         })
     }

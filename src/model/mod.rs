@@ -11,11 +11,14 @@ mod cpu;
 mod element;
 mod file;
 mod functions;
+#[cfg(feature = "webgpu")]
+mod gpu;
 mod graph;
 mod host;
 mod node;
 pub(crate) mod operators;
 mod prepare;
+mod program;
 mod report;
 mod runner;
 pub mod value;
@@ -31,18 +34,21 @@ use serde::{Deserialize, Serialize};
 pub use element::External;
 pub use file::ModelFile;
 pub use host::HostValue;
+#[cfg(feature = "webgpu")]
+pub(crate) use program::Finish;
 pub use report::{ModelReport, OperatorSupport, inspect};
 pub use runner::Runner;
 
 use crate::{
     Device, Error, Result,
+    device::DeviceKind,
     input::layout::{Layout, Places, last_are_channels},
 };
 use backward::{Rule, Site, Walk};
-use cpu::{Held, Program};
 use file::Parsed;
 use graph::{Graph, Slot};
 use prepare::LastActivation;
+use program::{Operation, Program};
 use value::{Ranked, Value};
 
 /// The ONNX operators that the engine runs, those outside ONNX's own domain with it.
@@ -247,12 +253,42 @@ pub(crate) struct PictureInput<'a> {
     pub channels_last: bool,
 }
 
+/// A graph prepared for the kernels of its device.
+enum Prepared {
+    Cpu(Program<cpu::Operation>),
+    #[cfg(feature = "webgpu")]
+    Gpu(Program<gpu::Operation>),
+}
+
+impl Prepared {
+    fn new(graph: &Graph, kind: DeviceKind) -> Option<Self> {
+        match kind {
+            DeviceKind::Cpu => Program::new(graph).map(Self::Cpu),
+            #[cfg(feature = "webgpu")]
+            DeviceKind::WebGpu => Program::new(graph).map(Self::Gpu),
+            #[cfg(not(feature = "webgpu"))]
+            DeviceKind::WebGpu => None,
+        }
+    }
+}
+
+/// Runs an expression with the program of whichever device it is for.
+macro_rules! with_program {
+    ($prepared:expr, $program:pat => $body:expr) => {
+        match $prepared {
+            Prepared::Cpu($program) => $body,
+            #[cfg(feature = "webgpu")]
+            Prepared::Gpu($program) => $body,
+        }
+    };
+}
+
 /// A network on a device. Cloning is cheap.
 #[derive(Clone)]
 pub struct Model {
     graph: Arc<Graph>,
-    /// The graph prepared for the processor, at the first run.
-    program: Arc<OnceLock<Option<Program>>>,
+    /// The graph prepared for kernels of the engine's own, at the first run.
+    program: Arc<OnceLock<Option<Prepared>>>,
     /// Computes the explained value from the inputs, where that is the output of a node.
     before: Option<Arc<Graph>>,
     device: Device,
@@ -452,28 +488,38 @@ impl Model {
             let blank = HostValue::blank(true, dims).upload(&self.info.input.name, self.device.burn())?;
             let Value::Float(blank) = blank else { return Err(Error::Internal("a blank input".into())) };
             let mut index = 0;
-            let mut visit = |shapes: Vec<Vec<usize>>, real: bool| {
+            let mut visit = |shapes: &[Vec<usize>], real: bool| {
                 *elements += shapes.iter().map(|dims| dims.iter().product::<usize>()).sum::<usize>();
+                if Some(index) == last_step {
+                    end = shapes.first().cloned().unwrap_or_default();
+                }
                 if let Some(&[1, channels, height, width]) = shapes.first().map(Vec::as_slice)
                     && real
                     && height * width > 1
                 {
                     maps.insert(index, [channels, height, width]);
                 }
-                if Some(index) == last_step {
-                    end = shapes.into_iter().next().unwrap_or_default();
-                }
                 index += 1;
             };
-            match self.program() {
-                Some(program) => program.rehearse(&self.graph, self.given(blank)?, self.output, |values| {
-                    visit(values.iter().map(Held::dims).collect(), values.first().is_some_and(Held::is_real));
-                }),
-                None => self.run(blank, |values| {
+            let Some(program) = self.program() else {
+                return self.run(blank, |values| {
                     let real = matches!(values.first(), Some(Value::Float(_)));
-                    visit(values.iter().map(Value::dims).collect(), real);
-                }),
-            }
+                    visit(&values.iter().map(Value::dims).collect::<Vec<_>>(), real);
+                });
+            };
+            let given = self.given(blank)?;
+            with_program!(program, program => {
+                // A GPU compiles here what is to run there.
+                if self.device.kind() == DeviceKind::Cpu {
+                    return program.rehearse(&self.graph, given, self.output, visit);
+                }
+                let mut passed = program.forward(&self.graph, given, &[self.output], None)?;
+                for step in &self.graph.steps {
+                    let shapes = step.outputs.iter().flatten().map(|&slot| passed.dims(slot).to_vec());
+                    visit(&shapes.collect::<Vec<_>>(), true);
+                }
+                Ok(passed.wanted.remove(0))
+            })
         };
         let mut elements = 0;
         let one = as_logits(run(1, &mut elements)?)?.dims();
@@ -499,7 +545,7 @@ impl Model {
             }
             let program = Arc::get_mut(&mut self.program).and_then(OnceLock::get_mut);
             if let (Some(Some(program)), Some(step)) = (program, last.step()) {
-                program.pass_on(step);
+                with_program!(program, program => program.pass_on(step));
             }
         }
         elements += sample.iter().product::<usize>();
@@ -507,6 +553,19 @@ impl Model {
         self.info.classes = one[1];
         // Forward values, their gradients, and as much again for what kernels need while they run.
         self.info.bytes_per_sample = 3 * elements * size_of::<f32>();
+        // What fails here fails again, and is told, when it is asked for.
+        let _ = self.warm_up(sample);
+        Ok(())
+    }
+
+    /// Has a GPU compile what a gradient needs, so that the first explanation does not wait for it.
+    fn warm_up(&self, sample: Vec<usize>) -> Result<()> {
+        if self.device.kind() == DeviceKind::WebGpu && self.is_differentiable() {
+            let dims: Vec<usize> = std::iter::once(1).chain(sample).collect();
+            let blank = HostValue::blank(true, dims).upload(&self.info.input.name, self.device.burn())?;
+            let Value::Float(blank) = blank else { return Err(Error::Internal("a blank input".into())) };
+            self.gradient(blank, &[0], Score::Logit)?;
+        }
         Ok(())
     }
 
@@ -699,12 +758,12 @@ impl Model {
         self.check_shape(&input.dims())?;
         let mut logits = Vec::new();
         for part in self.parts(input)? {
+            let given = self.given(part)?;
             let output = match self.program() {
-                Some(program) => {
-                    let passed = program.forward(&self.graph, self.given(part)?, &[self.output], None)?;
-                    passed.wanted.into_iter().next().ok_or(Error::Internal("a value was lost".into()))?
-                }
-                None => self.run(part, |_| ())?,
+                Some(program) => with_program!(program, program => {
+                    program.forward(&self.graph, given, &[self.output], None)?.wanted.remove(0)
+                }),
+                None => self.graph.run(given, &[self.output], |_, _| ())?.remove(0),
             };
             logits.push(as_logits(output)?);
         }
@@ -716,8 +775,8 @@ impl Model {
     fn parts(&self, input: Ranked<Float>) -> Result<Vec<Ranked<Float>>> {
         let sample = self.info.bytes_per_sample / (3 * size_of::<f32>());
         let size = match self.program() {
-            Some(_) => (cpu::AT_ONCE / sample.max(1)).max(1),
-            None => self.batch_limit(),
+            Some(Prepared::Cpu(_)) => (cpu::AT_ONCE / sample.max(1)).max(1),
+            _ => self.batch_limit(),
         };
         let batch = input.dims()[0];
         if batch <= size {
@@ -758,7 +817,9 @@ impl Model {
             let choices: Vec<&[usize]> =
                 choices.iter().map(|targets| targets.get(rows.clone()).unwrap_or(targets)).collect();
             let found = match self.program() {
-                Some(program) => self.differentiate_by(program, self.source, part, &choices, score)?,
+                Some(program) => with_program!(program, program => {
+                    self.differentiate_by(program, self.source, part, &choices, score)?
+                }),
                 None => choices
                     .iter()
                     .map(|targets| self.differentiate_by_autodiff(self.source, part.clone(), targets, score))
@@ -769,8 +830,8 @@ impl Model {
         whole.into_iter().map(joined).collect()
     }
 
-    /// Whether several gradients at one input cost one forward pass: on the processor, where a pass may be walked back
-    /// more than once.
+    /// Whether several gradients at one input cost one forward pass: by the engine's own kernels, where a pass may be
+    /// walked back more than once.
     pub(crate) fn shares_passes(&self) -> bool {
         self.program().is_some()
     }
@@ -804,17 +865,17 @@ impl Model {
         score: Score,
     ) -> Result<Gradient> {
         match self.program() {
-            Some(program) => {
+            Some(program) => with_program!(program, program => {
                 self.differentiate_by(program, wrt, input, &[targets], score).map(|mut found| found.remove(0))
-            }
+            }),
             None => self.differentiate_by_autodiff(wrt, input, targets, score),
         }
     }
 
-    /// The gradients of several choices of classes by one forward pass of the processor's own kernels.
-    fn differentiate_by(
+    /// The gradients of several choices of classes by one forward pass of the engine's own kernels.
+    fn differentiate_by<O: Operation>(
         &self,
-        program: &Program,
+        program: &Program<O>,
         wrt: Slot,
         input: Ranked<Float>,
         choices: &[&[usize]],
@@ -854,9 +915,9 @@ impl Model {
             .ok_or_else(|| Error::Internal("the backward pass left no gradient".into()))
     }
 
-    /// The graph for the processor's own kernels, where it is for them.
-    fn program(&self) -> Option<&Program> {
-        self.program.get_or_init(|| Program::new(&self.graph)).as_ref()
+    /// The graph for the engine's own kernels, where it is for them.
+    fn program(&self) -> Option<&Prepared> {
+        self.program.get_or_init(|| Prepared::new(&self.graph, self.device.kind())).as_ref()
     }
 
     fn differentiate_by_autodiff(

@@ -1,7 +1,7 @@
 //! Segmentation: pictures cut into parts that belong together, by scikit-image's definitions.
 //!
 //! The functions work on the host, on a [`Picture`] of numbers from 0 to 1, and need nothing of the rest of the
-//! engine. Everything is computed in 64 bits, as scikit-image does; where less is enough, the function says why.
+//! engine; QuickShift, which takes longest, also works on a GPU. Everything is computed in 64 bits, as scikit-image does; where less is enough, the function says why.
 
 mod colour;
 mod felzenszwalb;
@@ -11,7 +11,7 @@ mod slic;
 
 pub use felzenszwalb::{Felzenszwalb, felzenszwalb};
 pub use grid::grid;
-pub use quickshift::{QuickShift, quickshift};
+pub use quickshift::{QuickShift, quickshift, quickshift_on};
 pub use slic::{Slic, slic};
 
 /// A picture on the host.

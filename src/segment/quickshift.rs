@@ -2,6 +2,9 @@
 //! lies in a denser place of the joint space of colour and position; links that are too long are cut.
 
 use super::{Picture, Segments, colour::lab, root};
+use crate::{Device, Result};
+#[cfg(feature = "webgpu")]
+use crate::{Error, device::DeviceKind};
 
 /// Parameters of QuickShift.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,12 +24,83 @@ pub struct QuickShift {
 pub fn quickshift(picture: &Picture, settings: QuickShift, noise: Option<&[f64]>) -> Segments {
     let ratio = settings.ratio;
     let picture = lab(picture).map(|value| value * ratio);
-    let radius = (3.0 * settings.kernel_size).ceil() as usize;
-    let mut density = density(&picture, settings.kernel_size, radius);
+    let radius = radius(&settings);
+    let mut density = density(&picture, unit(&settings), radius);
     for (density, noise) in density.iter_mut().zip(noise.unwrap_or_default()) {
         *density += noise;
     }
-    let mut parents = parents(&picture, &density, settings.max_dist, radius);
+    cut(parents(&picture, &density, settings.max_dist, radius))
+}
+
+/// [`quickshift`] on the device that the method computes on.
+///
+/// A GPU computes distances in 32 bits, the host in 64: of two pixels that are equally near within a rounding it may take
+/// the other one.
+///
+/// # Errors
+/// [`Error::DeviceLost`].
+pub async fn quickshift_on(
+    device: &Device,
+    picture: &Picture,
+    settings: QuickShift,
+    noise: Option<&[f64]>,
+) -> Result<Segments> {
+    #[cfg(feature = "webgpu")]
+    if device.kind() == DeviceKind::WebGpu
+        && let Some(segments) = on_gpu::quickshift(device.burn(), picture, settings, noise).await?
+    {
+        return Ok(segments);
+    }
+    let _ = device;
+    Ok(quickshift(picture, settings, noise))
+}
+
+#[cfg(feature = "webgpu")]
+mod on_gpu {
+    use super::*;
+    use crate::gpu::{Pixels, parents};
+
+    /// The segments, or nothing for a picture that is not for the kernels.
+    pub async fn quickshift(
+        device: &burn::tensor::Device,
+        picture: &Picture,
+        settings: QuickShift,
+        noise: Option<&[f64]>,
+    ) -> Result<Option<Segments>> {
+        if picture.channels > 4 {
+            return Ok(None);
+        }
+        let lab = lab(picture).map(|value| value * settings.ratio);
+        let four = |pixel: &[f64]| [0, 1, 2, 3].map(|i| pixel.get(i).copied().unwrap_or(0.0) as f32);
+        let pixels = Pixels {
+            height: lab.height,
+            width: lab.width,
+            colours: lab.data.chunks_exact(lab.channels).flat_map(four).collect(),
+            radius: radius(&settings),
+            unit: unit(&settings),
+            noise: noise.unwrap_or_default(),
+            max_dist: settings.max_dist,
+        };
+        let Some(parents) = parents(&pixels, device) else { return Ok(None) };
+        let lost = |error: String| Error::DeviceLost(error);
+        let found = parents.into_data_async().await.map_err(|error| lost(format!("{error:?}")))?;
+        let found: Vec<f32> = found.try_into_vec().map_err(|error| lost(format!("{error:?}")))?;
+        Ok(Some(cut(found.into_iter().map(|parent| parent as usize).collect())))
+    }
+}
+
+/// How far a pixel looks: three deviations.
+fn radius(settings: &QuickShift) -> usize {
+    (3.0 * settings.kernel_size).ceil() as usize
+}
+
+/// Factor on colours and positions that makes minus their squared distance the exponent of a power of 2.
+fn unit(settings: &QuickShift) -> f64 {
+    (0.5 * std::f64::consts::LOG2_E).sqrt() / settings.kernel_size
+}
+
+/// The trees that the links make.
+fn cut(mut parents: Vec<usize>) -> Segments {
     let roots: Vec<usize> = (0..parents.len()).map(|pixel| root(&mut parents, pixel)).collect();
     Segments::new(&roots)
 }
@@ -36,10 +110,9 @@ pub fn quickshift(picture: &Picture, settings: QuickShift, noise: Option<&[f64]>
 /// This is where the time goes. A pair of pixels counts once for both; whole rows are worked on together, so that
 /// the compiler can use vector registers; and the exponential is taken in 32 bits, whose rounding (1e-6 of the sum)
 /// is below the noise that decides between equals. The sum is kept in 64 bits.
-fn density(picture: &Picture, kernel_size: f64, radius: usize) -> Vec<f64> {
+fn density(picture: &Picture, unit: f64, radius: usize) -> Vec<f64> {
     let Picture { height, width, channels, .. } = *picture;
-    // The exponent is wanted as a power of 2: fold the factor into the colours and the positions.
-    let unit = (0.5 * std::f64::consts::LOG2_E).sqrt() / kernel_size;
+    // The factor of the exponent is folded into the colours and the positions.
     let planes: Vec<Vec<f32>> = (0..channels)
         .map(|channel| {
             picture.data.iter().skip(channel).step_by(channels).map(|v| (v * unit) as f32).collect()

@@ -3,11 +3,11 @@
 use std::sync::{Arc, Mutex};
 
 use adversight_kernels as kernels;
-use burn::tensor::TensorData;
+use burn::tensor::{DType, Float, TensorData};
 
-use crate::{
-    Error, Result,
-    model::value::{Ranked, Value},
+use crate::model::{
+    program::Array,
+    value::{Ranked, with_ranked},
 };
 
 /// An array of real numbers.
@@ -16,81 +16,29 @@ pub struct Numbers {
     pub data: Vec<f32>,
 }
 
-impl Numbers {
-    fn zeros(dims: Vec<usize>) -> Self {
-        Self { data: vec![0.0; dims.iter().product()], dims }
-    }
-}
-
-/// A value during a run: as its last reader or writer had it.
-#[derive(Clone)]
-pub enum Held {
-    Numbers(Arc<Numbers>),
-    Value(Box<Value>),
-    /// Real numbers of this shape that nobody has computed: zeros, where someone reads them.
-    Blank(Vec<usize>),
-}
-
-impl From<Numbers> for Held {
-    fn from(numbers: Numbers) -> Self {
-        Self::Numbers(Arc::new(numbers))
-    }
-}
-
-impl From<Value> for Held {
-    fn from(value: Value) -> Self {
-        Self::Value(Box::new(value))
-    }
-}
-
-impl Held {
-    /// The sizes of all dimensions.
-    pub fn dims(&self) -> Vec<usize> {
-        match self {
-            Self::Numbers(numbers) => numbers.dims.clone(),
-            Self::Value(value) => value.dims(),
-            Self::Blank(dims) => dims.clone(),
+impl Array for Arc<Numbers> {
+    fn of(value: Ranked<Float>) -> Result<Self, Ranked<Float>> {
+        let flex = burn::tensor::Device::flex();
+        let single = with_ranked!(&value, x => x.dtype() == DType::F32);
+        if value.device() != flex || !single {
+            return Err(value);
         }
+        let dims = value.dims();
+        // What has just been asked for cannot fail; were it to, the numbers would be missed at the next kernel.
+        let data = value.flat().into_data().try_into_vec().unwrap_or_default();
+        Ok(Self::new(Numbers { dims, data }))
     }
 
-    /// Whether it holds real numbers.
-    pub fn is_real(&self) -> bool {
-        match self {
-            Self::Numbers(_) | Self::Blank(_) => true,
-            Self::Value(value) => matches!(**value, Value::Float(_)),
-        }
+    fn into_ranked(self) -> Option<Ranked<Float>> {
+        let (dims, data) = match Arc::try_unwrap(self) {
+            Ok(numbers) => (numbers.dims, numbers.data),
+            Err(shared) => (shared.dims.clone(), shared.data.clone()),
+        };
+        Ranked::from_data(TensorData::new(data, dims), &burn::tensor::Device::flex())
     }
 
-    /// As numbers, or `None` where it holds something else. Nothing is copied where no one else holds it.
-    pub fn numbers(self) -> Option<Arc<Numbers>> {
-        match self {
-            Self::Numbers(numbers) => Some(numbers),
-            Self::Blank(dims) => Some(Arc::new(Numbers::zeros(dims))),
-            Self::Value(value) => {
-                let Value::Float(value) = *value else { return None };
-                let dims = value.dims();
-                let data = value.flat().into_data().try_into_vec().ok()?;
-                Some(Arc::new(Numbers { dims, data }))
-            }
-        }
-    }
-
-    /// As a tensor. Nothing is copied where no one else holds it.
-    pub fn value(self) -> Result<Value> {
-        match self {
-            Self::Value(value) => Ok(*value),
-            Self::Blank(dims) => Self::from(Numbers::zeros(dims)).value(),
-            Self::Numbers(numbers) => {
-                let (dims, data) = match Arc::try_unwrap(numbers) {
-                    Ok(numbers) => (numbers.dims, numbers.data),
-                    Err(shared) => (shared.dims.clone(), shared.data.clone()),
-                };
-                let data = TensorData::new(data, dims);
-                let value = Ranked::from_data(data, &burn::tensor::Device::flex());
-                let lost = || Error::Internal("an array has too many dimensions".into());
-                Ok(Value::Float(value.ok_or_else(lost)?))
-            }
-        }
+    fn dims(&self) -> Vec<usize> {
+        self.dims.clone()
     }
 }
 
@@ -121,9 +69,8 @@ impl Pool {
     }
 
     /// Takes back what no one else holds.
-    pub fn give(&self, held: Option<Held>) {
-        if let Some(Held::Numbers(numbers)) = held
-            && let Some(numbers) = Arc::into_inner(numbers)
+    pub fn give(&self, numbers: Arc<Numbers>) {
+        if let Some(numbers) = Arc::into_inner(numbers)
             && let Ok(mut free) = self.0.lock()
             && free.iter().map(Vec::len).sum::<usize>() + numbers.data.len() <= AT_ONCE
         {

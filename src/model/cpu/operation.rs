@@ -5,241 +5,170 @@ use std::sync::Arc;
 use adversight_kernels::{self as kernels, Dense, Depthwise, Grid, Shape};
 
 use super::{
-    numbers::{Held, Numbers, Pool},
+    numbers::{Numbers, Pool},
     parts,
 };
 use crate::{
     Error, Result,
     model::{
-        graph::{Graph, Step},
-        node::Node,
-        operators::{Placed, Window},
-        prepare,
+        operators::Window,
+        program::{self, Finish, Plan, Record, placed, placed_average, rectifier},
         value::{Ranked, Value},
     },
 };
 
+type Held = program::Held<Arc<Numbers>>;
+
+impl From<Numbers> for Held {
+    fn from(numbers: Numbers) -> Self {
+        Self::Numbers(Arc::new(numbers))
+    }
+}
+
 /// A node whose constants are laid out for the processor.
 pub enum Operation {
-    Dense {
-        weights: Dense,
-        window: Window,
-        kernel: [usize; 2],
-        filters: usize,
-    },
-    Depthwise {
-        weights: Depthwise,
-        window: Window,
-        kernel: [usize; 2],
-    },
+    Dense { weights: Dense, window: Window, filters: usize },
+    Depthwise { weights: Depthwise, window: Window, channels: usize },
     MaxPool(Window),
-    AveragePool {
-        window: Window,
-        with_padding: bool,
-    },
+    AveragePool { window: Window, with_padding: bool },
     GlobalAverage,
-    /// A value kept between bounds: a rectifier, or a clip.
-    Bound {
-        low: f32,
-        high: f32,
-    },
+    Bound { low: f32, high: f32 },
     Add,
-    Concat {
-        axis: i64,
-    },
-    /// The input in another shape.
+    Concat { axis: i64 },
     Move,
-    /// A product with a matrix of the file, `[inputs, outputs]` or turned.
-    Linear {
-        matrix: Box<Ranked<burn::tensor::Float>>,
-        turned: bool,
-        alpha: f32,
-    },
-}
-
-/// What a walk back needs of a node, besides shapes.
-#[derive(Default, Clone)]
-pub struct Record {
-    /// The values of all inputs, where the node is differentiated by Burn.
-    pub inputs: Option<Vec<Option<Value>>>,
-    /// The input of a maximum or a clip, the output of a rectifier.
-    pub kept: Option<Arc<Numbers>>,
-    /// Whether a bound was applied by the convolution before it, so that `kept` is its output.
-    pub fused: bool,
-}
-
-fn floats(graph: &Graph, step: &Step, index: usize) -> Option<Ranked<burn::tensor::Float>> {
-    match graph.constant(step.inputs.get(index).copied().flatten()?)? {
-        Value::Float(value) => Some(value.clone()),
-        _ => None,
-    }
+    Linear { matrix: Box<Ranked<burn::tensor::Float>>, turned: bool, alpha: f32 },
 }
 
 fn read(value: Ranked<burn::tensor::Float>) -> Option<Vec<f32>> {
     value.flat().into_data().try_into_vec().ok()
 }
 
-/// The one element of an optional input or attribute; nothing where it is computed.
-fn limit(graph: &Graph, step: &Step, node: &Node, name: &str, index: usize, default: f32) -> Option<f32> {
-    if node.has(name) {
-        return node.float(name, default).ok();
-    }
-    match step.inputs.get(index).copied().flatten() {
-        None => Some(default),
-        Some(_) => match *read(floats(graph, step, index)?)? {
-            [value] => Some(value),
-            _ => None,
-        },
-    }
-}
-
 impl Operation {
-    /// The operation of a step, or `None` where Burn's kernels run it.
-    pub fn of(graph: &Graph, step: &Step) -> Option<Self> {
-        let node = Node { proto: &step.proto, opset: 0, types: Vec::new() };
-        let constant = |index: usize| {
-            step.inputs.get(index).copied().flatten().is_some_and(|slot| graph.constant(slot).is_some())
-        };
-        if step.outputs.len() != 1 || constant(0) {
-            return None;
-        }
-        match step.operator.as_str() {
-            "Conv" => Self::convolution(graph, step, &node),
-            "MaxPool" => Some(Self::MaxPool(Window::of(&node).ok()?)),
-            "AveragePool" => Some(Self::AveragePool {
-                window: Window::of(&node).ok()?,
-                with_padding: node.flag("count_include_pad", false).ok()?,
-            }),
-            "GlobalAveragePool" => Some(Self::GlobalAverage),
-            "Relu" => Some(Self::Bound { low: 0.0, high: f32::INFINITY }),
-            "Clip" => {
-                let low = limit(graph, step, &node, "min", 1, f32::NEG_INFINITY)?;
-                let high = limit(graph, step, &node, "max", 2, f32::INFINITY)?;
-                (low <= high).then_some(Self::Bound { low, high })
-            }
-            "Add" if step.inputs.len() == 2 && !constant(1) => Some(Self::Add),
-            "Concat" if !(0..step.inputs.len()).any(constant) => {
-                Some(Self::Concat { axis: node.int("axis", 1).ok()? })
-            }
-            operator if prepare::MOVES_ONLY.contains(&operator) && operator != "Cast" => Some(Self::Move),
-            "Gemm" if !node.flag("transA", false).ok()? => Some(Self::Linear {
-                matrix: floats(graph, step, 1).filter(|matrix| matrix.rank() == 2).map(Box::new)?,
-                turned: node.flag("transB", false).ok()?,
-                alpha: node.float("alpha", 1.0).ok()?,
-            }),
-            "MatMul" => Some(Self::Linear {
-                matrix: floats(graph, step, 1).filter(|matrix| matrix.rank() == 2).map(Box::new)?,
-                turned: false,
-                alpha: 1.0,
-            }),
-            _ => None,
-        }
-    }
-
-    fn convolution(graph: &Graph, step: &Step, node: &Node) -> Option<Self> {
-        let window = Window::of(node).ok()?;
-        let groups = node.positive("group", 1).ok()?;
-        let weights = floats(graph, step, 1)?;
+    fn convolution(
+        weights: Ranked<burn::tensor::Float>,
+        bias: Option<Ranked<burn::tensor::Float>>,
+        groups: usize,
+        window: Window,
+    ) -> Option<Self> {
         let shape: [usize; 4] = weights.dims().try_into().ok()?;
-        let [filters, channels, height, width] = shape;
-        let bias = match step.inputs.get(2).copied().flatten() {
-            Some(_) => Some(read(floats(graph, step, 2)?)?),
+        let bias = match bias {
+            Some(bias) => Some(read(bias)?),
             None => None,
         };
-        let fits = bias.as_ref().is_none_or(|bias| bias.len() == filters);
-        if shape.contains(&0) || filters % groups != 0 || !fits {
-            return None;
-        }
         let pair = |given: &Option<Vec<usize>>| match given {
             None => Some([1; 2]),
             Some(given) => given[..].try_into().ok(),
         };
         let (strides, dilations) = (pair(&window.strides)?, pair(&window.dilations)?);
-        let (kernel, weights) = ([height, width], read(weights)?);
-        if channels == 1 && filters == groups && groups > 1 {
-            return Some(Self::Depthwise { weights: Depthwise::new(weights, bias), window, kernel });
+        let (filters, weights) = (shape[0], read(weights)?);
+        if shape[1] == 1 && filters == groups && groups > 1 {
+            let weights = Depthwise::new(weights, bias);
+            return Some(Self::Depthwise { weights, window, channels: filters });
         }
         let weights = Dense::new(&weights, shape, groups, strides, dilations, bias);
-        Some(Self::Dense { weights, window, kernel, filters })
+        Some(Self::Dense { weights, window, filters })
     }
 
-    /// The channels that a convolution takes and gives.
-    fn channels(&self) -> Option<(usize, usize)> {
+    /// The channels that a convolution takes.
+    fn channels(&self) -> Option<usize> {
         match self {
-            Self::Dense { weights, filters, .. } => Some((weights.inputs(), *filters)),
-            Self::Depthwise { weights, kernel, .. } => {
-                let channels = weights.channels(kernel[0] * kernel[1]);
-                Some((channels, channels))
-            }
+            Self::Dense { weights, .. } => Some(weights.inputs()),
+            Self::Depthwise { channels, .. } => Some(*channels),
             _ => None,
         }
     }
 
     /// The window of a node of two spatial dimensions on an input of this shape.
-    fn placed(&self, dims: &[usize]) -> Option<(Placed, Shape)> {
-        let (window, kernel) = match self {
-            Self::Dense { window, kernel, .. } | Self::Depthwise { window, kernel, .. } => {
-                (window, Some(&kernel[..]))
-            }
-            Self::MaxPool(window) | Self::AveragePool { window, .. } => (window, None),
-            _ => return None,
-        };
-        if dims.len() != 4 || dims.contains(&0) || self.channels().is_some_and(|(c, _)| c != dims[1]) {
+    fn placed(&self, dims: &[usize]) -> Option<Shape> {
+        let (Self::Dense { window, .. } | Self::Depthwise { window, .. } | Self::MaxPool(window)) = self
+        else {
             return None;
-        }
-        let placed = window.on(&dims[2..], kernel).ok()?;
-        let pair = |values: &[usize]| values.try_into().ok();
-        let shape = Shape {
-            kernel: pair(&placed.kernel)?,
-            strides: pair(&placed.strides)?,
-            dilations: pair(&placed.dilations)?,
-            before: [placed.pads[0].0, placed.pads[1].0],
-            input: pair(&dims[2..])?,
-            output: pair(&placed.output)?,
         };
-        Some((placed, shape))
+        let (_, shape) = placed(window, dims)?;
+        self.channels().is_none_or(|channels| channels == dims[1]).then_some(shape)
     }
 
     /// The grid of an average whose windows all have as many values; nothing for others.
     fn average(&self, dims: &[usize]) -> Option<(Grid, Depthwise)> {
-        let Self::AveragePool { with_padding, .. } = self else { return None };
-        let (placed, shape) = self.placed(dims)?;
-        let padded = placed.pads.iter().any(|&pads| pads != (0, 0));
-        if placed.beyond != [0, 0] || (padded && !with_padding) {
-            return None;
-        }
+        let Self::AveragePool { window, with_padding } = self else { return None };
+        let shape = placed_average(window, *with_padding, dims)?;
         let taps = shape.kernel[0] * shape.kernel[1];
         Some((Grid::new(shape), Depthwise::uniform(dims[1], taps, 1.0 / taps as f32)))
     }
+}
 
-    /// Whether bounds can be applied by this node itself.
-    pub fn takes_bounds(&self) -> bool {
+impl program::Operation for Operation {
+    type Array = Arc<Numbers>;
+    type Pool = Pool;
+
+    fn of(plan: Plan, device: &burn::tensor::Device) -> Option<Self> {
+        if *device != burn::tensor::Device::flex() {
+            return None;
+        }
+        Some(match plan {
+            Plan::Convolution { weights, bias, groups, window } => {
+                return Self::convolution(weights, bias, groups, window);
+            }
+            Plan::MaxPool(window) => Self::MaxPool(window),
+            Plan::AveragePool { window, with_padding } => Self::AveragePool { window, with_padding },
+            Plan::GlobalAverage => Self::GlobalAverage,
+            Plan::Bound { low, high } => Self::Bound { low, high },
+            Plan::Add => Self::Add,
+            Plan::Concat { axis } => Self::Concat { axis },
+            Plan::Move => Self::Move,
+            Plan::Linear { matrix, turned, alpha, .. } => {
+                Self::Linear { matrix: Box::new(matrix), turned, alpha }
+            }
+        })
+    }
+
+    fn bounds(&self) -> Option<(f32, f32)> {
+        match self {
+            Self::Bound { low, high } => Some((*low, *high)),
+            _ => None,
+        }
+    }
+
+    fn takes_bounds(&self) -> bool {
         matches!(self, Self::Dense { .. } | Self::Depthwise { .. })
     }
 
-    /// Whether the node is run here; the others are run by Burn and only differentiated here.
-    pub fn runs(&self) -> bool {
+    fn gains(&self) -> bool {
+        self.takes_bounds()
+    }
+
+    fn runs(&self) -> bool {
         !matches!(self, Self::Move | Self::Linear { .. })
     }
 
-    /// Whether all inputs are computed; else the first alone is.
-    pub fn joins(&self) -> bool {
+    fn joins(&self) -> bool {
         matches!(self, Self::Add | Self::Concat { .. })
     }
 
-    /// The output of the inputs, or nothing where their shapes are not for these kernels. `bounds` are those of the
-    /// node after it. An input that no one else holds may be used up.
-    pub fn forward(
+    fn keeps_input(&self) -> bool {
+        match self {
+            Self::MaxPool(_) => true,
+            // A rectifier's output says as much as its input, and is there anyway.
+            Self::Bound { low, high } => !rectifier((*low, *high)),
+            _ => false,
+        }
+    }
+
+    fn finishes(&self) -> bool {
+        false
+    }
+
+    fn forward(
         &self,
         inputs: &mut Vec<Arc<Numbers>>,
         bounds: Option<(f32, f32)>,
         pool: &Pool,
-    ) -> Option<Numbers> {
+    ) -> Option<Arc<Numbers>> {
         match self {
             Self::Bound { low, high } => {
                 let mut x = pool.own(inputs.pop()?);
                 kernels::bound(&mut x.data, *low, *high);
-                return Some(x);
+                return Some(Arc::new(x));
             }
             Self::Add => {
                 let [a, b] = &inputs[..] else { return None };
@@ -248,9 +177,9 @@ impl Operation {
                 }
                 let mut sum = pool.own(inputs.swap_remove(0));
                 kernels::add(&mut sum.data, &inputs[0].data);
-                return Some(sum);
+                return Some(Arc::new(sum));
             }
-            Self::Concat { axis } => return parts::joined(inputs, *axis, pool),
+            Self::Concat { axis } => return parts::joined(inputs, *axis, pool).map(Arc::new),
             _ => {}
         }
         let x = inputs.first()?;
@@ -259,22 +188,22 @@ impl Operation {
             let dims = [&[*samples, channels], size].concat();
             Numbers { data: pool.take(dims.iter().product()), dims }
         };
-        Some(match self {
+        Some(Arc::new(match self {
             Self::Dense { weights, filters, .. } => {
-                let (_, shape) = self.placed(&x.dims)?;
+                let shape = self.placed(&x.dims)?;
                 let place = weights.on(shape.before, shape.input, shape.output);
                 let mut y = output(*filters, &shape.output);
                 weights.forward(&place, *samples, &x.data, bounds, &mut y.data);
                 y
             }
             Self::Depthwise { weights, .. } => {
-                let grid = Grid::new(self.placed(&x.dims)?.1);
+                let grid = Grid::new(self.placed(&x.dims)?);
                 let mut y = output(*channels, &grid.output);
                 weights.forward(&grid, &x.data, bounds, &mut y.data);
                 y
             }
             Self::MaxPool(_) => {
-                let grid = Grid::new(self.placed(&x.dims)?.1);
+                let grid = Grid::new(self.placed(&x.dims)?);
                 let mut y = output(*channels, &grid.output);
                 kernels::maximum(&grid, &x.data, &mut y.data);
                 y
@@ -295,18 +224,9 @@ impl Operation {
                 y
             }
             _ => return None,
-        })
+        }))
     }
 
-    /// The output of inputs that nobody has computed, for their shapes; nothing where they are not for these kernels.
-    pub fn blank(&self, inputs: &[Option<Held>]) -> Option<Held> {
-        let count = if self.joins() { inputs.len() } else { 1 };
-        let real = |input: &Option<Held>| input.as_ref().filter(|held| held.is_real()).map(Held::dims);
-        let shapes: Vec<Vec<usize>> = inputs.iter().take(count).map(real).collect::<Option<_>>()?;
-        self.shape(&shapes).map(Held::Blank)
-    }
-
-    /// The shape of the output of inputs of these shapes, or nothing where they are not for these kernels.
     fn shape(&self, inputs: &[Vec<usize>]) -> Option<Vec<usize>> {
         let x = inputs.first()?;
         let output = |channels: usize, size: &[usize]| Some([&[x[0], channels], size].concat());
@@ -314,36 +234,26 @@ impl Operation {
             Self::Bound { .. } => Some(x.clone()),
             Self::Add => (inputs[1..] == [x.clone()]).then(|| x.clone()),
             Self::Concat { axis } => parts::joined_shape(inputs, *axis),
-            Self::Dense { filters, .. } => output(*filters, &self.placed(x)?.1.output),
-            Self::Depthwise { .. } | Self::MaxPool(_) => output(x[1], &self.placed(x)?.1.output),
-            Self::AveragePool { .. } => output(x[1], &self.average(x)?.0.output),
+            Self::Dense { filters, .. } => output(*filters, &self.placed(x)?.output),
+            Self::Depthwise { .. } | Self::MaxPool(_) => output(x[1], &self.placed(x)?.output),
+            Self::AveragePool { window, with_padding } => {
+                output(x[1], &placed_average(window, *with_padding, x)?.output)
+            }
             Self::GlobalAverage if x.len() > 2 && !x[2..].contains(&0) => output(x[1], &vec![1; x.len() - 2]),
             Self::GlobalAverage | Self::Move | Self::Linear { .. } => None,
         }
     }
 
-    /// What the walk back needs, of a node that ran here.
-    pub fn record(&self, inputs: &[Arc<Numbers>]) -> Record {
-        let kept = match self {
-            Self::MaxPool(_) => inputs.first().cloned(),
-            // A rectifier's output says as much as its input, and is there anyway.
-            Self::Bound { low, high } if !rectifier(*low, *high) => inputs.first().cloned(),
-            _ => None,
-        };
-        Record { kept, ..Record::default() }
+    fn moved() -> Self {
+        Self::Move
     }
 
-    /// Whether the walk back needs the output.
-    pub fn keeps_output(&self, fused: bool) -> bool {
-        matches!(self, Self::Bound { low, high } if fused || rectifier(*low, *high))
-    }
-
-    /// What the inputs of the shapes `dims` get of the output's gradient.
-    pub fn backward(
+    fn backward(
         &self,
-        record: &Record,
+        record: &Record<Arc<Numbers>>,
         dims: &[Vec<usize>],
         gradient: Held,
+        _finish: &[Finish<Arc<Numbers>>],
         pool: &Pool,
     ) -> Result<Vec<Held>> {
         let lost = || Error::Internal("a gradient does not fit its node".into());
@@ -354,26 +264,26 @@ impl Operation {
             let moved = gradient.value()?.reshape(&dims[0]).map_err(|_| lost())?;
             return Ok(vec![moved.into()]);
         }
-        let g = gradient.numbers().ok_or_else(lost)?;
+        let g = gradient.numbers().map_err(|_| lost())?;
         let x = &dims[0];
         let fresh = || Numbers { dims: x.clone(), data: pool.take(x.iter().product()) };
         let samples = x.first().copied().unwrap_or(1);
         let found = match self {
             Self::Dense { weights, .. } => {
-                let (_, shape) = self.placed(x).ok_or_else(lost)?;
+                let shape = self.placed(x).ok_or_else(lost)?;
                 let place = weights.on(shape.before, shape.input, shape.output);
                 let mut found = fresh();
                 weights.backward(&place, samples, &g.data, &mut found.data);
                 found
             }
             Self::Depthwise { weights, .. } => {
-                let (_, shape) = self.placed(x).ok_or_else(lost)?;
+                let shape = self.placed(x).ok_or_else(lost)?;
                 let mut found = fresh();
                 weights.backward(&Grid::new(shape), &g.data, &mut found.data);
                 found
             }
             Self::MaxPool(_) => {
-                let (_, shape) = self.placed(x).ok_or_else(lost)?;
+                let shape = self.placed(x).ok_or_else(lost)?;
                 let kept = record.kept.as_ref().ok_or_else(lost)?;
                 let mut found = fresh();
                 kernels::maximum_backward(&Grid::new(shape), &kept.data, &g.data, &mut found.data);
@@ -396,7 +306,7 @@ impl Operation {
             Self::Bound { low, high } => {
                 let kept = record.kept.as_ref().ok_or_else(lost)?;
                 let mut g = pool.own(g);
-                match record.fused || rectifier(*low, *high) {
+                match record.fused || rectifier((*low, *high)) {
                     true => kernels::pass_between(&mut g.data, &kept.data, *low, *high),
                     false => kernels::pass_within(&mut g.data, &kept.data, *low, *high),
                 }
@@ -405,7 +315,7 @@ impl Operation {
             Self::Add => return Ok(vec![Held::Numbers(g.clone()), Held::Numbers(g)]),
             Self::Concat { axis } => {
                 let parts = parts::parted(&g, dims, *axis, pool);
-                pool.give(Some(Held::Numbers(g)));
+                pool.give(g);
                 return Ok(parts.into_iter().map(Held::from).collect());
             }
             Self::Move => {
@@ -415,13 +325,20 @@ impl Operation {
             }
             Self::Linear { .. } => return Err(lost()),
         };
-        pool.give(Some(Held::Numbers(g)));
+        pool.give(g);
         Ok(vec![found.into()])
     }
-}
 
-fn rectifier(low: f32, high: f32) -> bool {
-    low == 0.0 && high == f32::INFINITY
+    fn sum(before: Arc<Numbers>, arrived: Arc<Numbers>, pool: &Pool) -> Arc<Numbers> {
+        let mut sum = pool.own(before);
+        kernels::add(&mut sum.data, &arrived.data);
+        pool.give(arrived);
+        Arc::new(sum)
+    }
+
+    fn give(numbers: Arc<Numbers>, pool: &Pool) {
+        pool.give(numbers);
+    }
 }
 
 /// The gradient of the rows of `x` from that of `alpha x matrix`.

@@ -8,7 +8,10 @@ export function watchGpu() {
   let live = 0;
   const sizes = new WeakMap();
   const collected = new FinalizationRegistry(({ size }) => (live -= size));
-  let counts = { dispatches: 0, readbacks: 0 };
+  const none = { dispatches: 0, readbacks: 0, pipelines: 0 };
+  let counts = { ...none };
+  for (const create of ["createComputePipeline", "createComputePipelineAsync"])
+    before(GPUDevice.prototype, create, () => counts.pipelines++);
   before(GPUComputePassEncoder.prototype, "dispatchWorkgroups", () => counts.dispatches++);
   before(GPUComputePassEncoder.prototype, "dispatchWorkgroupsIndirect", () => counts.dispatches++);
   before(GPUBuffer.prototype, "mapAsync", (mode) => {
@@ -31,7 +34,7 @@ export function watchGpu() {
   });
   const take = () => {
     const taken = counts;
-    counts = { dispatches: 0, readbacks: 0 };
+    counts = { ...none };
     return taken;
   };
   take.live = () => live;

@@ -1,0 +1,251 @@
+//! Networks on a GPU: the engine's own kernels ([`crate::gpu`]) for the operators that convolutional networks are made of.
+//!
+//! On a GPU a small step costs as much as a large one. So what belongs to a convolution is done as it writes (its bias, the
+//! bounds of the rectifier after it), and what belongs to a gradient too: what other readers of the value have handed
+//! back is added, and what the bounds did not let through is taken out.
+
+use burn::tensor::Float;
+
+use super::{
+    operators::Window,
+    program::{self, Bias, Finish, Held, Plan, Record, placed, placed_average, rectifier},
+    value::{Ranked, Value},
+};
+use crate::{
+    Error, Result,
+    gpu::{self, Buffer, Convolution, Depthwise, Linear},
+};
+
+impl program::Array for Buffer {
+    fn of(value: Ranked<Float>) -> std::result::Result<Self, Ranked<Float>> {
+        Self::of(&value).ok_or(value)
+    }
+
+    fn into_ranked(self) -> Option<Ranked<Float>> {
+        self.into_ranked()
+    }
+
+    fn dims(&self) -> Vec<usize> {
+        self.dims.clone()
+    }
+}
+
+/// A node whose constants lie on the GPU.
+pub(super) enum Operation {
+    Dense { weights: Convolution, window: Window },
+    Depthwise { weights: Depthwise, window: Window },
+    MaxPool(Window),
+    AveragePool { window: Window, with_padding: bool, device: burn::tensor::Device },
+    GlobalAverage,
+    Bound { low: f32, high: f32 },
+    Add,
+    Concat { axis: i64 },
+    Move,
+    Linear { matrix: Linear, runs: bool },
+}
+
+/// A constant on the GPU, where it lies on the host still.
+fn there(value: Ranked<Float>, device: &burn::tensor::Device) -> Option<Buffer> {
+    match Value::Float(value).uploaded(device)? {
+        Value::Float(value) => Buffer::of(&value),
+        _ => None,
+    }
+}
+
+impl Operation {
+    fn convolution(
+        weights: Ranked<Float>,
+        bias: Option<Ranked<Float>>,
+        groups: usize,
+        window: Window,
+        device: &burn::tensor::Device,
+    ) -> Option<Self> {
+        let bias = match bias {
+            Some(bias) => Some(there(bias, device)?),
+            None => None,
+        };
+        let weights = there(weights, device)?;
+        if weights.dims[1] == 1 && weights.dims[0] == groups && groups > 1 {
+            return Some(Self::Depthwise { weights: Depthwise::new(weights, bias), window });
+        }
+        Some(Self::Dense { weights: Convolution::new(weights, groups, bias), window })
+    }
+
+    /// The window of a node of two spatial dimensions on an input of this shape.
+    fn placed(&self, dims: &[usize]) -> Option<adversight_kernels::Shape> {
+        let (window, channels) = match self {
+            Self::Dense { weights, window } => (window, Some(weights.inputs())),
+            Self::Depthwise { weights, window } => (window, Some(weights.channels())),
+            Self::MaxPool(window) => (window, None),
+            Self::AveragePool { window, with_padding, .. } => {
+                return placed_average(window, *with_padding, dims);
+            }
+            _ => return None,
+        };
+        let (_, shape) = placed(window, dims)?;
+        channels.is_none_or(|channels| channels == dims[1]).then_some(shape)
+    }
+
+    /// An average as a convolution of each channel with equal weights.
+    fn uniform(shape: &adversight_kernels::Shape, device: &burn::tensor::Device) -> Option<Depthwise> {
+        let taps = shape.kernel[0] * shape.kernel[1];
+        let weights = burn::tensor::Tensor::<2>::full([1, taps], 1.0 / taps as f32, device);
+        Some(Depthwise::new(Buffer::of(&weights.into())?, None))
+    }
+}
+
+impl program::Operation for Operation {
+    type Array = Buffer;
+    type Pool = ();
+
+    fn of(plan: Plan, device: &burn::tensor::Device) -> Option<Self> {
+        Some(match plan {
+            Plan::Convolution { weights, bias, groups, window } => {
+                return Self::convolution(weights, bias, groups, window, device);
+            }
+            Plan::MaxPool(window) => Self::MaxPool(window),
+            Plan::AveragePool { window, with_padding } => {
+                Self::AveragePool { window, with_padding, device: device.clone() }
+            }
+            Plan::GlobalAverage => Self::GlobalAverage,
+            Plan::Bound { low, high } => Self::Bound { low, high },
+            Plan::Add => Self::Add,
+            Plan::Concat { axis } => Self::Concat { axis },
+            Plan::Move => Self::Move,
+            Plan::Linear { matrix, turned, alpha, bias } => {
+                let (bias, runs) = match bias {
+                    Bias::Nothing => (None, true),
+                    Bias::Row(bias) => (Some(there(bias, device)?), true),
+                    Bias::Other => (None, false),
+                };
+                Self::Linear { matrix: Linear::new(there(matrix, device)?, turned, alpha, bias), runs }
+            }
+        })
+    }
+
+    fn bounds(&self) -> Option<(f32, f32)> {
+        match self {
+            Self::Bound { low, high } => Some((*low, *high)),
+            _ => None,
+        }
+    }
+
+    fn takes_bounds(&self) -> bool {
+        match self {
+            Self::Dense { .. } | Self::Depthwise { .. } | Self::Add => true,
+            Self::Linear { runs, .. } => *runs,
+            _ => false,
+        }
+    }
+
+    fn gains(&self) -> bool {
+        matches!(self, Self::Dense { .. } | Self::Depthwise { .. } | Self::Linear { .. })
+    }
+
+    fn runs(&self) -> bool {
+        match self {
+            Self::Move => false,
+            Self::Linear { runs, .. } => *runs,
+            _ => true,
+        }
+    }
+
+    fn joins(&self) -> bool {
+        matches!(self, Self::Add | Self::Concat { .. })
+    }
+
+    fn keeps_input(&self) -> bool {
+        match self {
+            Self::MaxPool(_) => true,
+            // A rectifier's output says as much as its input, and is there anyway.
+            Self::Bound { low, high } => !rectifier((*low, *high)),
+            _ => false,
+        }
+    }
+
+    fn finishes(&self) -> bool {
+        !matches!(self, Self::Add | Self::Move | Self::Bound { .. })
+    }
+
+    fn forward(&self, inputs: &mut Vec<Buffer>, bounds: Option<(f32, f32)>, _: &()) -> Option<Buffer> {
+        let x = inputs.first()?;
+        match self {
+            Self::Bound { low, high } => Some(gpu::bounded(x, None, (*low, *high))),
+            Self::Add => {
+                let [a, b] = &inputs[..] else { return None };
+                let bounds = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+                (a.dims == b.dims).then(|| gpu::bounded(a, Some(b), bounds))
+            }
+            Self::Concat { axis } => gpu::joined(inputs, *axis),
+            Self::Dense { weights, .. } => weights.forward(&self.placed(&x.dims)?, x, bounds),
+            Self::Depthwise { weights, .. } => weights.forward(&self.placed(&x.dims)?, x, bounds),
+            Self::MaxPool(_) => Some(gpu::maximum(&self.placed(&x.dims)?, x)),
+            Self::AveragePool { device, .. } => {
+                let shape = self.placed(&x.dims)?;
+                Self::uniform(&shape, device)?.forward(&shape, x, None)
+            }
+            Self::GlobalAverage => {
+                let [samples, channels, spatial @ ..] = &x.dims[..] else { return None };
+                let dims = [&[*samples, *channels][..], &vec![1; spatial.len()]].concat();
+                (!spatial.is_empty()).then(|| gpu::mean(x, spatial.iter().product(), dims))
+            }
+            Self::Linear { matrix, .. } => {
+                let (last, rest) = x.dims.split_last()?;
+                let dims = [rest, &[matrix.outputs()]].concat();
+                (*last == matrix.inputs()).then(|| matrix.forward(x, dims, bounds)).flatten()
+            }
+            Self::Move => None,
+        }
+    }
+
+    fn moved() -> Self {
+        Self::Move
+    }
+
+    fn backward(
+        &self,
+        record: &Record<Buffer>,
+        dims: &[Vec<usize>],
+        gradient: Held<Buffer>,
+        finish: &[Finish<Buffer>],
+        _: &(),
+    ) -> Result<Vec<Held<Buffer>>> {
+        let lost = || Error::Internal("a gradient does not fit its node".into());
+        let g = gradient.numbers().map_err(|_| lost())?;
+        let (x, first) = (dims.first().ok_or_else(lost)?, finish.first().ok_or_else(lost)?);
+        let shape = || self.placed(x).ok_or_else(lost);
+        let found = match self {
+            Self::Dense { weights, .. } => weights.backward(&shape()?, &g, first),
+            Self::Depthwise { weights, .. } => weights.backward(&shape()?, &g, first),
+            Self::MaxPool(_) => {
+                let kept = record.kept.as_ref().ok_or_else(lost)?;
+                Some(gpu::maximum_backward(&shape()?, kept, &g, first))
+            }
+            Self::AveragePool { device, .. } => {
+                let shape = shape()?;
+                Self::uniform(&shape, device).and_then(|weights| weights.backward(&shape, &g, first))
+            }
+            Self::GlobalAverage => Some(gpu::mean_backward(&g, x.clone(), first)),
+            Self::Bound { low, high } => {
+                let kept = record.kept.clone().ok_or_else(lost)?;
+                let bounds = (*low, *high);
+                Some(match record.fused || rectifier(bounds) {
+                    true => gpu::finished(&g, &Finish { plus: None, between: Some((kept, bounds)) }),
+                    false => gpu::passed_within(&g, &kept, bounds),
+                })
+            }
+            Self::Add => return Ok(vec![Held::Numbers(g.clone()), Held::Numbers(g)]),
+            Self::Concat { axis } => {
+                let parts = gpu::parted(&g, dims, *axis, finish).ok_or_else(lost)?;
+                return Ok(parts.into_iter().map(Held::Numbers).collect());
+            }
+            Self::Move => Some(g.shaped(x)),
+            Self::Linear { matrix, .. } => matrix.backward(&g, x.clone(), first),
+        };
+        Ok(vec![Held::Numbers(found.ok_or_else(lost)?)])
+    }
+
+    fn sum(before: Buffer, arrived: Buffer, _: &()) -> Buffer {
+        gpu::finished(&before, &Finish { plus: Some(arrived), between: None })
+    }
+}

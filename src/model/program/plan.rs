@@ -1,0 +1,189 @@
+//! What the nodes are that kernels may know, and their constants as the file has them.
+
+use burn::tensor::Float;
+
+use crate::model::{
+    graph::{Graph, Step},
+    node::Node,
+    operators::{Placed, Window},
+    prepare,
+    value::{Ranked, Value},
+};
+
+/// A node that kernels may know.
+pub(in crate::model) enum Plan {
+    /// A convolution of two dimensions.
+    Convolution {
+        /// `[filters, channels of a group, height, width]`.
+        weights: Ranked<Float>,
+        bias: Option<Ranked<Float>>,
+        groups: usize,
+        window: Window,
+    },
+    MaxPool(Window),
+    AveragePool {
+        window: Window,
+        with_padding: bool,
+    },
+    GlobalAverage,
+    /// A value kept between bounds: a rectifier, or a clip.
+    Bound {
+        low: f32,
+        high: f32,
+    },
+    Add,
+    Concat {
+        axis: i64,
+    },
+    /// The input in another shape.
+    Move,
+    /// A product with a matrix of the file, `[inputs, outputs]` or turned.
+    Linear {
+        matrix: Ranked<Float>,
+        turned: bool,
+        alpha: f32,
+        bias: Bias,
+    },
+}
+
+/// What is added to a product.
+pub(in crate::model) enum Bias {
+    Nothing,
+    /// The same to every row.
+    Row(Ranked<Float>),
+    /// Anything else.
+    Other,
+}
+
+fn floats(graph: &Graph, step: &Step, index: usize) -> Option<Ranked<Float>> {
+    match graph.constant(step.inputs.get(index).copied().flatten()?)? {
+        Value::Float(value) => Some(value.clone()),
+        _ => None,
+    }
+}
+
+/// The numbers of a constant on the host.
+fn read(value: Ranked<Float>) -> Option<Vec<f32>> {
+    if value.device() != burn::tensor::Device::flex() {
+        return None;
+    }
+    value.flat().into_data().try_into_vec().ok()
+}
+
+/// The one element of an optional input or attribute; nothing where it is computed.
+fn limit(graph: &Graph, step: &Step, node: &Node, name: &str, index: usize, default: f32) -> Option<f32> {
+    if node.has(name) {
+        return node.float(name, default).ok();
+    }
+    match step.inputs.get(index).copied().flatten() {
+        None => Some(default),
+        Some(_) => match *read(floats(graph, step, index)?)? {
+            [value] => Some(value),
+            _ => None,
+        },
+    }
+}
+
+impl Plan {
+    /// The plan of a step, or `None` where Burn's kernels run it.
+    pub fn of(graph: &Graph, step: &Step) -> Option<Self> {
+        let node = Node { proto: &step.proto, opset: 0, types: Vec::new() };
+        let constant = |index: usize| {
+            step.inputs.get(index).copied().flatten().is_some_and(|slot| graph.constant(slot).is_some())
+        };
+        if step.outputs.len() != 1 || constant(0) {
+            return None;
+        }
+        let matrix = || floats(graph, step, 1).filter(|matrix| matrix.rank() == 2);
+        match step.operator.as_str() {
+            "Conv" => Self::convolution(graph, step, &node),
+            "MaxPool" => Some(Self::MaxPool(Window::of(&node).ok()?)),
+            "AveragePool" => Some(Self::AveragePool {
+                window: Window::of(&node).ok()?,
+                with_padding: node.flag("count_include_pad", false).ok()?,
+            }),
+            "GlobalAveragePool" => Some(Self::GlobalAverage),
+            "Relu" => Some(Self::Bound { low: 0.0, high: f32::INFINITY }),
+            "Clip" => {
+                let low = limit(graph, step, &node, "min", 1, f32::NEG_INFINITY)?;
+                let high = limit(graph, step, &node, "max", 2, f32::INFINITY)?;
+                (low <= high).then_some(Self::Bound { low, high })
+            }
+            "Add" if step.inputs.len() == 2 && !constant(1) => Some(Self::Add),
+            "Concat" if !(0..step.inputs.len()).any(constant) => {
+                Some(Self::Concat { axis: node.int("axis", 1).ok()? })
+            }
+            operator if prepare::MOVES_ONLY.contains(&operator) && operator != "Cast" => Some(Self::Move),
+            "Gemm" if !node.flag("transA", false).ok()? => {
+                let (matrix, turned) = (matrix()?, node.flag("transB", false).ok()?);
+                let outputs = matrix.dims()[usize::from(!turned)];
+                let row =
+                    |bias: &Ranked<Float>| bias.len() == outputs && bias.dims().last() == Some(&outputs);
+                let bias = match step.inputs.get(2).copied().flatten() {
+                    None => Bias::Nothing,
+                    Some(_) => match floats(graph, step, 2).filter(row) {
+                        Some(bias) if node.float("beta", 1.0).ok()? == 1.0 => Bias::Row(bias),
+                        _ => Bias::Other,
+                    },
+                };
+                Some(Self::Linear { matrix, turned, alpha: node.float("alpha", 1.0).ok()?, bias })
+            }
+            "MatMul" => {
+                Some(Self::Linear { matrix: matrix()?, turned: false, alpha: 1.0, bias: Bias::Nothing })
+            }
+            _ => None,
+        }
+    }
+
+    fn convolution(graph: &Graph, step: &Step, node: &Node) -> Option<Self> {
+        let mut window = Window::of(node).ok()?;
+        let groups = node.positive("group", 1).ok()?;
+        let weights = floats(graph, step, 1)?;
+        let shape: [usize; 4] = weights.dims().try_into().ok()?;
+        let bias = match step.inputs.get(2).copied().flatten() {
+            Some(_) => Some(floats(graph, step, 2)?),
+            None => None,
+        };
+        let fits = bias.as_ref().is_none_or(|bias| bias.len() == shape[0]);
+        let two = |sizes: &Option<Vec<usize>>| sizes.as_ref().is_none_or(|sizes| sizes.len() == 2);
+        let fits = fits && two(&window.strides) && two(&window.dilations);
+        let fits = fits && window.kernel.as_ref().is_none_or(|kernel| kernel[..] == shape[2..]);
+        if shape.contains(&0) || shape[0] % groups != 0 || !fits {
+            return None;
+        }
+        window.kernel = Some(shape[2..].to_vec());
+        Some(Self::Convolution { weights, bias, groups, window })
+    }
+}
+
+/// A window of two dimensions on an input of the shape `dims`, `[samples, channels, height, width]`.
+pub(in crate::model) fn placed(
+    window: &Window,
+    dims: &[usize],
+) -> Option<(Placed, adversight_kernels::Shape)> {
+    if dims.len() != 4 || dims.contains(&0) {
+        return None;
+    }
+    let placed = window.on(&dims[2..], None).ok()?;
+    let pair = |values: &[usize]| values.try_into().ok();
+    let shape = adversight_kernels::Shape {
+        kernel: pair(&placed.kernel)?,
+        strides: pair(&placed.strides)?,
+        dilations: pair(&placed.dilations)?,
+        before: [placed.pads[0].0, placed.pads[1].0],
+        input: pair(&dims[2..])?,
+        output: pair(&placed.output)?,
+    };
+    Some((placed, shape))
+}
+
+/// A window whose averages all are of as many values; nothing for others.
+pub(in crate::model) fn placed_average(
+    window: &Window,
+    with_padding: bool,
+    dims: &[usize],
+) -> Option<adversight_kernels::Shape> {
+    let (placed, shape) = placed(window, dims)?;
+    let padded = placed.pads.iter().any(|&pads| pads != (0, 0));
+    (placed.beyond == [0, 0] && (!padded || with_padding)).then_some(shape)
+}

@@ -32,8 +32,6 @@ struct Engine {
     name: &'static str,
     /// The features of the crate that it is built with.
     features: &'static str,
-    /// Whether it holds what is taken out of it before it is bound.
-    prunes: bool,
     /// What wasm-opt does to it.
     passes: &'static [&'static str],
 }
@@ -49,8 +47,8 @@ const PRUNING: &[&str] = &[
 
 /// The engine for WebGPU, which holds the CPU's too, and the one for the CPU alone, which is less than half as large.
 const ENGINES: [Engine; 2] = [
-    Engine { name: "adversight", features: "webgpu", prunes: true, passes: PRUNING },
-    Engine { name: "adversight_cpu", features: "", prunes: false, passes: &["-O2"] },
+    Engine { name: "adversight", features: "webgpu", passes: PRUNING },
+    Engine { name: "adversight_cpu", features: "", passes: PRUNING },
 ];
 
 /// The features of WebAssembly that the compiler uses and the optimiser may keep; names and producers go.
@@ -91,8 +89,7 @@ impl Engine {
             // Made beside its place and then moved there, so that whatever is in the cache is whole.
             let unfinished = finished.with_extension("unfinished");
             let _ = fs::remove_dir_all(&unfinished);
-            let raw = if self.prunes { prune(&raw)? } else { raw };
-            report::step("Binding the engine to JavaScript", || self.bind(raw, &unfinished))?;
+            report::step("Binding the engine to JavaScript", || self.bind(prune(&raw)?, &unfinished))?;
             report::step(&format!("Making the WebAssembly smaller ({version})"), || {
                 optimise(setup::wasm_opt(&paths.cache)?.args(self.passes), &unfinished.join(self.file()))
             })?;

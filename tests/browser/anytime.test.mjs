@@ -51,12 +51,12 @@ test("a long method on the CPU shows its map while it runs, and it approaches th
 test("on a GPU it does too, and each map is one readback, of which there are few", async (t) => {
   const { info, apart, seen, counts, unwatched } = await page.evaluate(async () => {
     const { lab } = window;
-    const options = { method: "expected_gradients", params: { samples: 2000 } };
-    await lab.onGpu.explain(lab.picture, { method: "smoothgrad", params: { samples: 300 } });
+    const options = { method: "expected_gradients", params: { samples: 300 } };
+    await lab.onGpu.explain(lab.picture, { method: "expected_gradients", params: { samples: 20 } });
     lab.take();
     const found = await lab.watch(lab.onGpu, options);
     const counts = lab.take();
-    await lab.onGpu.explain(lab.picture, { ...options, params: { samples: 600 } });
+    await lab.onGpu.explain(lab.picture, { ...options, params: { samples: 60 } });
     return { ...found, counts, unwatched: lab.take() };
   });
   t.diagnostic(`${seen.length} maps in ${Math.round(info.milliseconds)} ms; ${counts.readbacks} readbacks`);

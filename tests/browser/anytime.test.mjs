@@ -36,9 +36,11 @@ after(() => browser?.close());
 
 test("a long method on the CPU shows its map while it runs, and it approaches the result", async (t) => {
   const { info, apart, seen } = await page.evaluate(() =>
-    window.lab.watch(window.lab.onCpu, { method: "smoothgrad", params: { samples: 5000 } }),
+    window.lab.watch(window.lab.onCpu, { method: "expected_gradients", params: { samples: 5000 } }),
   );
-  t.diagnostic(`${seen.length} maps in ${Math.round(info.milliseconds)} ms, ${apart.map((l2) => l2.toFixed(3))}`);
+  t.diagnostic(
+    `${seen.length} maps in ${Math.round(info.milliseconds)} ms, ${apart.map((l2) => l2.toFixed(3))}`,
+  );
   assert.ok(seen.length >= 2 && seen.length <= info.milliseconds / 500, `${seen.length} maps`);
   assert.deepEqual(seen[0].shape, [32, 32]);
   assert.ok(seen.every(({ done, total }) => done > 0 && done <= total && total === 5000));
@@ -49,12 +51,12 @@ test("a long method on the CPU shows its map while it runs, and it approaches th
 test("on a GPU it does too, and each map is one readback, of which there are few", async (t) => {
   const { info, apart, seen, counts, unwatched } = await page.evaluate(async () => {
     const { lab } = window;
-    const options = { method: "smoothgrad", params: { samples: 2000 } };
-    await lab.onGpu.explain(lab.picture, { method: "smoothgrad", params: { samples: 300 } });
+    const options = { method: "expected_gradients", params: { samples: 300 } };
+    await lab.onGpu.explain(lab.picture, { method: "expected_gradients", params: { samples: 20 } });
     lab.take();
     const found = await lab.watch(lab.onGpu, options);
     const counts = lab.take();
-    await lab.onGpu.explain(lab.picture, { ...options, params: { samples: 600 } });
+    await lab.onGpu.explain(lab.picture, { ...options, params: { samples: 60 } });
     return { ...found, counts, unwatched: lab.take() };
   });
   t.diagnostic(`${seen.length} maps in ${Math.round(info.milliseconds)} ms; ${counts.readbacks} readbacks`);
@@ -62,23 +64,26 @@ test("on a GPU it does too, and each map is one readback, of which there are few
   // Half a second, one second, two seconds: the time between maps doubles.
   const most = Math.ceil(Math.log2(info.milliseconds / 500 + 1)) + 1;
   assert.ok(seen.length <= most, `${seen.length} maps in ${info.milliseconds} ms`);
-  assert.ok(counts.readbacks <= 2 + most, `${counts.readbacks} readbacks`);
-  assert.ok(unwatched.readbacks <= 2, `${unwatched.readbacks} readbacks although nobody looked`);
-  assert.ok(apart.every((l2) => l2 < 1), `${apart}`);
+  assert.ok(counts.readbacks <= 3 + most, `${counts.readbacks} readbacks`);
+  assert.ok(unwatched.readbacks <= 3, `${unwatched.readbacks} readbacks although nobody looked`);
+  assert.ok(
+    apart.every((l2) => l2 < 1),
+    `${apart}`,
+  );
 });
 
 test("a method ends when its map no longer changes, on both devices after as many steps", async (t) => {
   const infos = await page.evaluate(async () => {
     const { lab } = window;
     const stop = { change: 0.1, patience: 2, every: 20 };
-    const options = { method: "smoothgrad", params: { samples: 2000 }, seed: 5, stop };
+    const options = { method: "smoothgrad", params: { samples: 1000 }, seed: 5, stop };
     const explained = [];
     for (const model of [lab.onGpu, lab.onCpu]) explained.push(await model.explain(lab.picture, options));
     return explained.map(({ info, words }) => ({ stopped: info.stopped, steps: info.steps, words }));
   });
   for (const { stopped, steps, words } of infos) {
     t.diagnostic(JSON.stringify(stopped));
-    assert.ok(stopped.after < 2000 && stopped.of === 2000 && stopped.change <= 0.1, JSON.stringify(stopped));
+    assert.ok(stopped.after < 1000 && stopped.of === 1000 && stopped.change <= 0.1, JSON.stringify(stopped));
     assert.equal(steps, stopped.after);
     assert.match(words.at(-1), /no longer changed/);
   }
@@ -98,11 +103,19 @@ test("a thousand explanations leave the CPU's memory as it was", async (t) => {
   const peaks = await page.evaluate(async () => {
     const { lab } = window;
     const methods = ["saliency", "smoothgrad", "integrated_gradients", "agi", "occlusion"];
-    const params = { smoothgrad: { samples: 5 }, integrated_gradients: { steps: 5 }, agi: { samples: 2, steps: 3 } };
+    const params = {
+      smoothgrad: { samples: 5 },
+      integrated_gradients: { steps: 5 },
+      agi: { samples: 2, steps: 3 },
+    };
     const peaks = [];
     for (let i = 0; i < 1000; i++) {
       const method = methods[i % methods.length];
-      const { info } = await lab.onCpu.explain(lab.picture, { method, params: params[method] ?? {}, seed: i });
+      const { info } = await lab.onCpu.explain(lab.picture, {
+        method,
+        params: params[method] ?? {},
+        seed: i,
+      });
       if (!info.memory.measured) throw new Error("the memory was not measured");
       peaks.push(info.memory.peak);
     }
@@ -129,7 +142,9 @@ test("two hundred explanations leave a GPU's memory as it was", async (t) => {
     return live;
   });
   const mib = (bytes) => (bytes / 2 ** 20).toFixed(1);
-  t.diagnostic(`${mib(live[0])} MiB of buffers after one, ${mib(live[49])} after 50, ${mib(live.at(-1))} after 200`);
+  t.diagnostic(
+    `${mib(live[0])} MiB of buffers after one, ${mib(live[49])} after 50, ${mib(live.at(-1))} after 200`,
+  );
   assert.ok(live[0] > 0, "no buffer was counted");
   const most = (from, to) => Math.max(...live.slice(from, to));
   assert.ok(most(150, 200) <= most(0, 50), `${mib(most(0, 50))}, then ${mib(most(150, 200))} MiB`);
@@ -141,7 +156,10 @@ test("a batch keeps within the memory that it is given", async () => {
     const engine = await lab.adversight.createEngine({ device: "cpu", batchMemory: 4 * 2 ** 20 });
     const model = await lab.loadTiny(engine);
     const options = { method: "smoothgrad", params: { samples: 50 }, seed: 2 };
-    const [parts, whole] = [await model.explain(lab.picture, options), await lab.onCpu.explain(lab.picture, options)];
+    const [parts, whole] = [
+      await model.explain(lab.picture, options),
+      await lab.onCpu.explain(lab.picture, options),
+    ];
     engine.close();
     return {
       parts: parts.info.memory,

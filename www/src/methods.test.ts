@@ -17,6 +17,7 @@ const method = (
   paper: "",
   needs,
   display: "",
+  anytime: "no",
   cost: { forward, backward },
   params,
 });

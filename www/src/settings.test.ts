@@ -35,6 +35,7 @@ const method = (name: string, params: ParamDescription[]): MethodDescription => 
   paper: "",
   needs: ["gradient"],
   display: "",
+  anytime: "no",
   cost: { forward: 1, backward: 1 },
   params,
 });

@@ -1,8 +1,9 @@
 //! Functions that are compiled although nothing calls them, taken out of a module.
 //!
 //! The linker keeps whatever some table of functions names. CubeCL can read quantised tensors in every kernel, and compiles
-//! the reading for each combination of types; its compiler can read kernels from text (docs/upstream.md). The engine does
-//! neither, so these functions become traps, and the optimiser removes what only they have called.
+//! the reading for each combination of types; its compiler can read kernels from text (docs/upstream.md); it defines kernels
+//! that no browser's GPU can run. The engine does none of it, so these functions become traps, and the optimiser removes what
+//! only they have called.
 
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
 
 /// What is never called, as the compiler writes it into names (mangling v0): functions of these modules, wherever they are
 /// instantiated, and functions with this at any place in their names.
-const UNUSED: [Unused; 4] = [
+const UNUSED: [Unused; 11] = [
     // The reader of quantised tensors.
     Unused::Module("_10cubecl_std5quant4view"),
     // Sorting on the host what lies on a GPU: the host would have to wait for it, which no page can.
@@ -19,12 +20,29 @@ const UNUSED: [Unused; 4] = [
     // Reading kernels from text: `parse` of the compiler's representation, and the library that it uses.
     Unused::Module("_7combine6parser"),
     Unused::Function("_6pliron8parsable8Parsable5parse"),
+    // The definitions of kernels that a browser's GPU cannot run or the engine never asks for: products by tensor cores, products
+    // on CubeCL's own processor backend, and the quantisation of tensors. Functions below them may be shared with other kernels,
+    // whose types are alike: those that are not go with them.
+    Unused::Instance("_11cmma_kernel", "6define"),
+    Unused::Instance("_15cpu_gemm_kernel", "6define"),
+    Unused::Instance("_11cubek_quant", "6define"),
+    // Products on the CPU of any but real numbers of 32 bits, each a crate of its own: every number is computed in 32.
+    Unused::Function("_8gemm_f16"),
+    Unused::Function("_8gemm_f64"),
+    Unused::Function("_8gemm_c32"),
+    Unused::Function("_8gemm_c64"),
 ];
 
 enum Unused {
     Module(&'static str),
     Function(&'static str),
+    /// Functions with both in their names: a kernel's module and a function of it.
+    Instance(&'static str, &'static str),
 }
+
+/// Bytes up to which a function is left as it is. The compiler keeps one of equal functions, under the name of any of them, and
+/// short ones are equal by chance.
+const SHORT: usize = 64;
 
 /// No local variables, `unreachable`, `end`; its length comes first.
 const TRAP: [u8; 4] = [3, 0, 0x00, 0x0b];
@@ -42,7 +60,7 @@ pub fn prune(module: &[u8]) -> Result<Vec<u8>> {
     }
     let mut code = leb128(parts.bodies.len());
     for (index, body) in parts.bodies.iter().enumerate() {
-        if parts.unused.contains(&(parts.imported + index)) {
+        if body.len() > SHORT && parts.unused.contains(&(parts.imported + index)) {
             code.extend(TRAP);
         } else {
             code.extend(leb128(body.len()));
@@ -117,6 +135,7 @@ impl Unused {
         match self {
             Self::Module(path) => function.find(path).is_some_and(|at| !names_a_crate(&function[1..at])),
             Self::Function(path) => function.contains(path),
+            Self::Instance(own, of) => function.contains(own) && function.contains(of),
         }
     }
 }
@@ -140,15 +159,19 @@ fn leb128(mut number: usize) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    const NEVER_CALLED: [&str; 3] = [
+    const NEVER_CALLED: [&str; 5] = [
         "_RINvNvNtNtCs1a_10cubecl_std5quant4view19run_with_quant_type10run_with_qINtB4_15RegisterDynamicE",
         "_RNvXs2_NtNtCs1a_10cubecl_std5quant4viewINtB5_13QuantizedViewE4readB9_",
         "_RNvXs_NtNtCs3c_9cubecl_ir7dialect3scfNtB4_5ForOpNtNtCs4d_6pliron8parsable8Parsable5parse",
+        "_RINvNtCs1a_8gemm_f644gemm10gemm_basicE",
+        "_RNvXs5_NtNtCs1a_12cubek_matmul6kernel11cmma_kernelNtB5_10CmmaKernelNtNtCs2b_14cubecl_runtime10CubeKernel6define",
     ];
-    const CALLED: [&str; 4] = [
+    const CALLED: [&str; 6] = [
         "_RINvNtCs2b_4core3ptr13drop_in_placeINtNtNtCs1a_10cubecl_std5quant4view13QuantizedViewE",
         "_RNvNtNtCs1a_10cubecl_std6tensor4view3new",
         "_RNvXs_NtNtCs3c_9cubecl_ir7dialect3scfNtB4_5ForOpNtNtCs4d_6pliron9printable9Printable3fmt",
+        "_RNvMs5_NtCs1a_12cubek_matmul4baseNtB5_11CmmaRoutine9blueprint",
+        "_RNvMs_NtCs2b_4half8binary16NtB4_3f166to_f32",
         "main",
     ];
 
@@ -163,13 +186,22 @@ mod tests {
         }
     }
 
-    /// A module with an imported function and two of its own, which give the number 7; with these names.
-    fn module(names: [&str; 2]) -> Vec<u8> {
+    /// A function that drops the number 7 some times, and then gives it.
+    fn body(drops: usize) -> Vec<u8> {
+        [&[0][..], &[0x41, 7, 0x1a].repeat(drops), &[0x41, 7, 0x0b]].concat()
+    }
+
+    /// A module with an imported function and two of its own, with these names and bodies.
+    fn module(names: [&str; 2], bodies: [&[u8]; 2]) -> Vec<u8> {
         let mut bytes = b"\0asm\x01\0\0\0".to_vec();
         bytes.extend([1, 5, 1, 0x60, 0, 1, 0x7f]);
         bytes.extend([2, 7, 1, 1, b'm', 1, b'f', 0, 0]);
         bytes.extend([3, 3, 2, 0, 0]);
-        bytes.extend([10, 11, 2, 4, 0, 0x41, 7, 0x0b, 4, 0, 0x41, 7, 0x0b]);
+        let code = bodies.map(|body| [&leb128(body.len())[..], body].concat()).concat();
+        bytes.push(CODE);
+        bytes.extend(leb128(1 + code.len()));
+        bytes.push(2);
+        bytes.extend(code);
         let mut map = vec![2];
         for (index, name) in (1..).zip(names) {
             map.push(index);
@@ -189,20 +221,23 @@ mod tests {
 
     #[test]
     fn what_is_never_called_becomes_a_trap_and_the_rest_stays() {
-        let before = module([NEVER_CALLED[0], CALLED[0]]);
+        let (long, short) = (body(30), body(0));
+        let before = module([NEVER_CALLED[0], CALLED[0]], [&long, &long]);
         let after = prune(&before).unwrap();
         let bodies = |module: &[u8]| -> Vec<Vec<u8>> {
             let parts = Parts::read(module).unwrap();
             parts.bodies.into_iter().map(|body| module[body].to_vec()).collect()
         };
-        assert_eq!(bodies(&before), [[0, 0x41, 7, 0x0b], [0, 0x41, 7, 0x0b]]);
-        assert_eq!(bodies(&after), [vec![0, 0, 0x0b], vec![0, 0x41, 7, 0x0b]]);
-        assert_eq!(after.len() + 1, before.len());
+        assert_eq!(bodies(&before), [long.clone(), long.clone()]);
+        assert_eq!(bodies(&after), [vec![0, 0, 0x0b], long.clone()]);
+        // Another function may have been merged into a short one.
+        let merged = module([NEVER_CALLED[0], NEVER_CALLED[1]], [&short, &long]);
+        assert_eq!(bodies(&prune(&merged).unwrap()), [short, vec![0, 0, 0x0b]]);
     }
 
     #[test]
     fn a_module_without_them_is_an_error() {
-        let error = prune(&module([CALLED[0], CALLED[1]])).unwrap_err();
+        let error = prune(&module([CALLED[0], CALLED[1]], [&body(30), &body(30)])).unwrap_err();
         assert!(error.to_string().contains("nothing that could be taken out"));
     }
 

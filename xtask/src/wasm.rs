@@ -50,8 +50,6 @@ struct Engine {
     features: &'static str,
     /// Whether it computes in threads.
     threads: bool,
-    /// Whether it holds what is taken out of it before it is bound.
-    prunes: bool,
     /// What wasm-opt does to it.
     passes: &'static [&'static str],
 }
@@ -65,18 +63,21 @@ const PRUNING: &[&str] = &[
     "--remove-unused-module-elements",
 ];
 
+/// The same of a module whose memory threads share.
+const THREADED: &[&str] = &[
+    "--enable-threads",
+    "--optimize-level=3",
+    "--remove-unused-module-elements",
+    "--duplicate-function-elimination",
+    "--remove-unused-module-elements",
+];
+
 /// The engine for WebGPU, which holds the CPU's too, and the one for the CPU alone, which is less than half as large, without threads
 /// and with them.
 const ENGINES: [Engine; 3] = [
-    Engine { name: "adversight", features: "webgpu", threads: false, prunes: true, passes: PRUNING },
-    Engine { name: "adversight_cpu", features: "", threads: false, prunes: false, passes: &["-O2"] },
-    Engine {
-        name: "adversight_cpu_threads",
-        features: "threads",
-        threads: true,
-        prunes: false,
-        passes: &["--enable-threads", "-O2"],
-    },
+    Engine { name: "adversight", features: "webgpu", threads: false, passes: PRUNING },
+    Engine { name: "adversight_cpu", features: "", threads: false, passes: PRUNING },
+    Engine { name: "adversight_cpu_threads", features: "threads", threads: true, passes: THREADED },
 ];
 
 /// The features of WebAssembly that the compiler uses and the optimiser may keep; names and producers go.
@@ -125,8 +126,7 @@ impl Engine {
             // Made beside its place and then moved there, so that whatever is in the cache is whole.
             let unfinished = finished.with_extension("unfinished");
             let _ = fs::remove_dir_all(&unfinished);
-            let raw = if self.prunes { prune(&raw)? } else { raw };
-            report::step("Binding the engine to JavaScript", || self.bind(raw, &unfinished))?;
+            report::step("Binding the engine to JavaScript", || self.bind(prune(&raw)?, &unfinished))?;
             report::step(&format!("Making the WebAssembly smaller ({version})"), || {
                 optimise(setup::wasm_opt(&paths.cache)?.args(self.passes), &unfinished.join(self.file()))
             })?;

@@ -296,8 +296,11 @@ fn lay(
     }
 }
 
-/// Numbers of the target's channels that a thread may compute.
+/// The target's channels that a thread may compute, in fours.
 const FOURS: usize = 2;
+
+/// Threads that a call should have before each of them takes more than one place.
+const ENOUGH: usize = 512;
 
 /// A convolution's weights, laid out when they are first needed.
 pub(crate) struct Convolution {
@@ -377,9 +380,10 @@ impl Convolution {
         let places: usize = samples * (0..2).map(|i| size[i].div_ceil(phases[i])).product::<usize>();
         let target = source.room(vec![samples, self.groups * outer, size[0], size[1]]);
         let fours = Self::fours(outer);
-        // Enough threads for a large GPU come before fewer reads.
-        let threads = places * self.groups * outer.div_ceil(4 * fours);
-        let each = [4, 2].into_iter().find(|each| threads / each >= 8192 && places >= 64 * each).unwrap_or(1);
+        // Enough threads to share out come before fewer reads, and groups that are full before larger tiles.
+        let threads = places * self.groups * outer.div_ceil(4 * fours) * phases[0] * phases[1];
+        let fits = |each: &usize| threads / each >= ENOUGH && places >= GROUP as usize * each;
+        let each = [4, 2].into_iter().find(fits).unwrap_or(1);
         let last =
             |i: usize| (shape.output[i] - 1) * shape.strides[i] + (shape.kernel[i] - 1) * shape.dilations[i];
         let within_plane = (0..2).all(|i| shape.before[i] == 0 && last(i) < shape.input[i]);

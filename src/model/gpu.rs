@@ -44,8 +44,11 @@ pub(super) enum Operation {
     Linear { matrix: Linear, runs: bool },
 }
 
-/// A constant on the GPU, where it lies on the host still.
+/// A constant on the GPU; small ones lie on the host.
 fn there(value: Ranked<Float>, device: &burn::tensor::Device) -> Option<Buffer> {
+    if value.device() != burn::tensor::Device::flex() {
+        return Buffer::of(&value);
+    }
     match Value::Float(value).uploaded(device)? {
         Value::Float(value) => Buffer::of(&value),
         _ => None,

@@ -298,7 +298,8 @@ impl<O: Operation> Program<O> {
                                 records[writer] = Record { kept: Some(kept.clone()), inputs: None, fused };
                                 Held::Numbers(kept)
                             }
-                            Err(_) => return Err(Error::Internal("a value was lost".into())),
+                            // Burn ran the node, and differentiates it.
+                            Err(other) => other,
                         },
                     });
                 }

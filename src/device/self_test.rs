@@ -101,7 +101,7 @@ fn compute_by_own_kernels(device: &Device) -> Option<[Tensor<1>; 2]> {
     let [first, second, third, fourth] = &shapes;
     let full = Convolution::new(buffer(network.full)?, 1, None);
     let depthwise = Depthwise::new(buffer(network.depthwise)?, None);
-    let half = |from: usize| buffer(network.pointwise.clone().slice([from..from + 8]));
+    let half = |from: usize| buffer(network.pointwise.clone().narrow(0, from, 8));
     let [left, right] = [Convolution::new(half(0)?, 1, None), Convolution::new(half(8)?, 1, None)];
     let last = Linear::new(Buffer::of(&network.last.into())?, false, 1.0, None);
 

@@ -5,6 +5,12 @@
 //! result does not depend on who came first. Sizes come with the call, so that networks of any size share a few shaders.
 //! Nothing here waits for the GPU.
 
+#![allow(
+    clippy::approx_constant,
+    clippy::assign_op_pattern,
+    clippy::collapsible_if,
+    reason = "CubeCL's kernels know neither chains of conditions nor every operator, and a polynomial's coefficients are no constants"
+)]
 // A kernel that leaves the checks of its indices to the one who wrote it is launched as unsafe code.
 #![allow(unsafe_code)]
 

@@ -31,6 +31,7 @@ impl program::Array for Buffer {
 }
 
 /// A node whose constants lie on the GPU.
+#[allow(clippy::large_enum_variant, reason = "a few hundred at most, which stay where they are")]
 pub(super) enum Operation {
     Dense { weights: Convolution, window: Window },
     Depthwise { weights: Depthwise, window: Window },

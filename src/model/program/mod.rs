@@ -22,6 +22,7 @@ use crate::{Error, Result};
 /// Real numbers where a set of kernels has them.
 pub(in crate::model) trait Array: Clone {
     /// The numbers of a tensor, or the tensor where they cannot be had. Nothing is copied where no one else holds it.
+    #[allow(clippy::result_large_err, reason = "what is handed back is what came")]
     fn of(value: Ranked<Float>) -> std::result::Result<Self, Ranked<Float>>;
 
     /// As a tensor.
@@ -215,6 +216,9 @@ impl<A> Passed<A> {
     }
 }
 
+/// What a step computed, and what a walk back needs of it.
+type Ran<A> = (Vec<Held<A>>, Record<A>);
+
 impl<O: Operation> Program<O> {
     /// Prepares a graph, or leaves it to Burn.
     pub fn new(graph: &Graph) -> Option<Self> {
@@ -374,7 +378,7 @@ impl<O: Operation> Program<O> {
         mut inputs: Vec<Option<Held<O::Array>>>,
         bounds: Option<(f32, f32)>,
         on_the_way: bool,
-    ) -> Result<(Vec<Held<O::Array>>, Record<O::Array>)> {
+    ) -> Result<Ran<O::Array>> {
         let operation = self.operations[index].as_ref();
         if let Some(operation) = operation.filter(|operation| operation.runs()) {
             // Weights, which come after the first input of a convolution, are laid out already.

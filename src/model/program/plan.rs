@@ -11,6 +11,7 @@ use crate::model::{
 };
 
 /// A node that kernels may know.
+#[allow(clippy::large_enum_variant, reason = "one at a time, and only while a graph is prepared")]
 pub(in crate::model) enum Plan {
     /// A convolution of two dimensions.
     Convolution {
@@ -47,6 +48,7 @@ pub(in crate::model) enum Plan {
 }
 
 /// What is added to a product.
+#[allow(clippy::large_enum_variant, reason = "as its plan")]
 pub(in crate::model) enum Bias {
     Nothing,
     /// The same to every row.
@@ -148,7 +150,7 @@ impl Plan {
         let two = |sizes: &Option<Vec<usize>>| sizes.as_ref().is_none_or(|sizes| sizes.len() == 2);
         let fits = fits && two(&window.strides) && two(&window.dilations);
         let fits = fits && window.kernel.as_ref().is_none_or(|kernel| kernel[..] == shape[2..]);
-        if shape.contains(&0) || shape[0] % groups != 0 || !fits {
+        if shape.contains(&0) || !shape[0].is_multiple_of(groups) || !fits {
             return None;
         }
         window.kernel = Some(shape[2..].to_vec());

@@ -241,7 +241,7 @@ fn what_branches_and_joins_agrees_with_the_cpu() {
         let net = net.scored(&x, channels * 35);
         net.agrees(&gpu, &format!("{parts} parts"), None);
         // What is differentiated is itself bounded, or read by several.
-        for at in ["relu_1", "conv_2", &names[0], &sum] {
+        for at in ["relu_1", "conv_2", names[0], &sum] {
             net.agrees(&gpu, &format!("{parts} parts at {at}"), Some(at));
         }
     }

@@ -3,6 +3,11 @@
 //! [`Program`] runs whatever its kernels know ([`plan`]) and leaves the rest to Burn, node by node. There are two sets of
 //! kernels, each an [`Operation`]: the processor's and the GPU's.
 
+#![cfg_attr(
+    not(feature = "webgpu"),
+    allow(dead_code, unused_imports, reason = "some parts are the GPU's alone")
+)]
+
 mod plan;
 mod rehearsal;
 

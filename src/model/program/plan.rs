@@ -146,7 +146,7 @@ impl Plan {
             Some(_) => Some(floats(graph, step, 2)?),
             None => None,
         };
-        let fits = bias.as_ref().is_none_or(|bias| bias.len() == shape[0]);
+        let fits = bias.as_ref().is_none_or(|bias| bias.dims() == [shape[0]]);
         let two = |sizes: &Option<Vec<usize>>| sizes.as_ref().is_none_or(|sizes| sizes.len() == 2);
         let fits = fits && two(&window.strides) && two(&window.dilations);
         let fits = fits && window.kernel.as_ref().is_none_or(|kernel| kernel[..] == shape[2..]);

@@ -177,7 +177,11 @@ fn find<'a>(groups: &'a [Group], model: &str, method: &str, metric: &str) -> Opt
 
 /// The names of the models, in their order.
 fn models(groups: &[Group]) -> Vec<String> {
-    let mut names: Vec<String> = groups.iter().map(|group| group.model.clone()).collect();
-    names.dedup();
+    let mut names: Vec<String> = Vec::new();
+    for Group { model, .. } in groups {
+        if !names.contains(model) {
+            names.push(model.clone());
+        }
+    }
     names
 }

@@ -178,6 +178,19 @@ impl Watch {
         Ok(Some(found))
     }
 
+    /// Waits for the map that is still on its way and lets it go. A readback must not be dropped before it is done: CubeCL would
+    /// give its buffer to the next one while it is still being mapped (docs/upstream.md).
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub async fn let_go(&self) -> Result<()> {
+        let reading = self.reading.take();
+        match reading {
+            Some((_, _, reading)) => reading.await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     /// Compares the map with the one before where it is time to; whether the method should end.
     ///
     /// # Errors

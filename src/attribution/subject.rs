@@ -541,6 +541,11 @@ impl<'a> Subject<'a> {
         }
     }
 
+    /// Lets go of the map that is still on its way from the device when the method has ended, or has been ended.
+    pub(super) async fn let_go(&self) -> Result<()> {
+        self.watch.let_go().await
+    }
+
     /// How the method came to end early.
     pub(super) fn stopped(&self) -> Option<Stopped> {
         self.watch.stopped()

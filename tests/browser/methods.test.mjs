@@ -114,10 +114,14 @@ test("at its time limit a method is stopped, and what was shown stays", async (t
 
 test("another method's explanation stands beside the first, and is computed alone", async () => {
   await tour.calls();
-  await at("beside").selectOption("smoothgrad");
+  await at("beside").selectOption("vargrad");
   await until(() => at("agreement").isVisible(), "both");
   await tour.ready();
   assert.deepEqual(await tour.calls(), ["explain"], "the first is not computed again");
+  await at("beside").selectOption("smoothgrad");
+  await until(async () => /^SmoothGrad/.test(await text("second-by")), "the other method");
+  await tour.ready();
+  assert.deepEqual(await tour.calls(), [], "what was answered before is not asked again");
   assert.match(await text("first-by"), /^Saliency/);
   assert.match(await text("second-by"), /^SmoothGrad.*\ds$|^SmoothGrad.*\d ?m?s$/);
   assert.match(await text("agreement"), /rank correlation −?[01]\.\d\d/);

@@ -183,8 +183,8 @@ test("a helper that fails at its work ends the engine with an error, and the nex
   isolated.instead.set("helper.js", failing);
   const { error } = await page.evaluate(async () => {
     const { lab } = window;
-    const engine = await lab.adversight.createEngine({ device: "cpu", threads: 2 });
     return lab.outcome(async () => {
+      const engine = await lab.adversight.createEngine({ device: "cpu", threads: 2 });
       const model = await engine.loadModel({ onnx: "/demo/models/squeezenet1_1.onnx" });
       return model.logits({ data: new Float32Array(3 * 227 * 227), shape: [1, 3, 227, 227] });
     });

@@ -89,7 +89,7 @@ pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
     table(&games);
     table(&signed);
     report.say(
-        "The first table ranks pixels by what each method shows: AGI by the mean over the channels, signs included, the others by          magnitudes. The second ranks all by that mean. The paper does not say which it does.",
+        "The first table ranks pixels by what each method shows: AGI by the mean over the channels, signs included, the others by magnitudes. The second ranks all by that mean. The paper does not say which it does.",
     );
     let samples = [("agi:samples=1", 1.0), ("agi:samples=5", 5.0), ("agi:samples=10", 10.0), ("agi", 20.0)];
     let mut series = vec![

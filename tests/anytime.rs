@@ -101,7 +101,7 @@ fn a_method_ends_when_its_map_no_longer_changes() {
         ("vargrad", json!({ "samples": 1000 })),
         ("expected_gradients", json!({ "samples": 1000 })),
         ("rise", json!({ "samples": 1000, "probability": 0.5 })),
-        ("relex", json!({ "iterations": 400, "samples": 2 })),
+        ("relex", json!({ "iterations": 400, "samples": 10 })),
         ("mask", json!({ "setting": "own", "iterations": 400 })),
     ] {
         let (explanation, partials) = watched(&explainer, &options(method, params.clone(), Some(stop)));

@@ -173,6 +173,7 @@ LUCKY = {
     ("agi_1", "squeezenet1_1", "coffee"),
     ("agi_1", "efficientnet_lite0", "china"),
     ("agi_1", "efficientnet_lite0", "hubble_deep_field"),
+    ("agi_4", "efficientnet_lite0", "china"),
     ("agi_4", "squeezenet1_1", "camera"),
     ("blur_ig", "efficientnet_lite0", "clock"),
     ("blur_ig", "squeezenet1_1", "clock"),
@@ -187,6 +188,7 @@ LUCKY = {
     ("smoothgrad_squared", "efficientnet_lite0", "china"),
     ("smoothgrad_squared", "efficientnet_lite0", "coffee"),
     ("smoothgrad_squared", "efficientnet_lite0", "hubble_deep_field"),
+    ("xrai", "efficientnet_lite0", "astronaut"),
 }
 
 

@@ -164,7 +164,7 @@ mod tests {
         "_RNvXs2_NtNtCs1a_10cubecl_std5quant4viewINtB5_13QuantizedViewE4readB9_",
         "_RNvXs_NtNtCs3c_9cubecl_ir7dialect3scfNtB4_5ForOpNtNtCs4d_6pliron8parsable8Parsable5parse",
         "_RINvNtCs1a_8gemm_f644gemm10gemm_basicE",
-        "_RNvXs5_NtNtCs1a_12cubek_matmul6kernel11cmma_kernelNtB5_10CmmaKernelNtNtCs2b_14cubecl_runtime10CubeKernel6define",
+        "_RNvXs5_NtB5_11cmma_kernelNtB5_10CmmaKernelNtNtCs2b_14cubecl_runtime10CubeKernel6define",
     ];
     const CALLED: [&str; 6] = [
         "_RINvNtCs2b_4core3ptr13drop_in_placeINtNtNtCs1a_10cubecl_std5quant4view13QuantizedViewE",

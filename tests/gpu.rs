@@ -4,11 +4,12 @@ mod common;
 
 use adversight::{
     Device, Model, Photograph, Preprocessing, Score,
-    segment::{self, Picture, QuickShift},
+    segment::{self, Picture},
 };
 use burn::tensor::{Tensor, TensorData};
 use common::{
-    draws, networks,
+    draws,
+    networks::{self, grow},
     operators::{FLOAT, declared, float, initializer, int, ints, model, reals},
 };
 use onnx_ir::{AttributeProto, NodeProto, TensorProto};
@@ -35,16 +36,7 @@ impl Net {
     }
 
     fn node(&mut self, operator: &str, inputs: &[&str], attributes: Vec<AttributeProto>) -> String {
-        let name = format!("{}_{}", operator.to_lowercase(), self.nodes.len());
-        self.nodes.push(NodeProto {
-            name: name.clone(),
-            op_type: operator.into(),
-            input: inputs.iter().map(|&input| input.to_owned()).collect(),
-            output: vec![name.clone()],
-            attribute: attributes,
-            ..Default::default()
-        });
-        name
+        grow(&mut self.nodes, operator, inputs, attributes)
     }
 
     fn conv(&mut self, x: &str, shape: [usize; 4], attributes: Vec<AttributeProto>) -> String {
@@ -295,14 +287,7 @@ fn quickshift_cuts_as_on_the_host() {
     let mut count = 0;
     for case in cases {
         let picture = picture(case["image"].as_str().unwrap());
-        let param = |name: &str| case["params"][name].as_f64().unwrap();
-        let settings = QuickShift {
-            kernel_size: param("kernel_size"),
-            max_dist: param("max_dist"),
-            ratio: param("ratio"),
-        };
-        let noise: Vec<f64> =
-            draws::tie_noise(picture.height * picture.width).into_iter().map(f64::from).collect();
+        let (settings, noise) = draws::quickshift(&case["params"], picture.height * picture.width);
         let here = segment::quickshift(&picture, settings, Some(&noise));
         let there = segment::quickshift_on(&gpu, &picture, settings, Some(&noise));
         let there = pollster::block_on(there).unwrap();

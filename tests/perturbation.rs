@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use adversight::{
     Control, ExplainOptions, Explainer, Explanation, HostTensor, Input, Photograph, Preprocessing, Score,
     attack::{Attack, Goal, Network, Norm, Rows, SaliencyMapAttack, Within},
-    segment::{self, Felzenszwalb, Picture, QuickShift, Segments, Slic},
+    segment::{self, Felzenszwalb, Picture, Segments, Slic},
 };
 use burn::tensor::Tensor;
 use common::{
@@ -57,13 +57,7 @@ fn segments_are_scikit_images() {
         let started = std::time::Instant::now();
         let ours = match case["algorithm"].as_str().unwrap() {
             "quickshift" => {
-                let settings = QuickShift {
-                    kernel_size: param("kernel_size"),
-                    max_dist: param("max_dist"),
-                    ratio: param("ratio"),
-                };
-                let noise: Vec<f64> =
-                    draws::tie_noise(picture.height * picture.width).into_iter().map(f64::from).collect();
+                let (settings, noise) = draws::quickshift(&case["params"], picture.height * picture.width);
                 segment::quickshift(&picture, settings, Some(&noise))
             }
             "slic" => {

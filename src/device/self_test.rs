@@ -10,7 +10,7 @@ use rand::SeedableRng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::{
-    gpu::{self, Buffer, Convolution, Depthwise, Linear},
+    gpu::{self, BothWays, Buffer, Convolution, Depthwise, Linear},
     model::Finish,
 };
 

@@ -302,6 +302,29 @@ const FOURS: usize = 2;
 /// Threads that a call should have before each of them takes more than one place.
 const ENOUGH: usize = 512;
 
+/// Kernels that go both ways: from an input to its output, and from the output's gradient to the input's.
+pub(crate) trait BothWays {
+    /// The target of `source`, kept between `bounds` or finished; nothing for shapes that are too large for one call.
+    fn run(
+        &self,
+        shape: &Shape,
+        source: &Buffer,
+        back: bool,
+        bounds: Option<(f32, f32)>,
+        with: &Finish,
+    ) -> Option<Buffer>;
+
+    /// The output of `x`, kept between `bounds`.
+    fn forward(&self, shape: &Shape, x: &Buffer, bounds: Option<(f32, f32)>) -> Option<Buffer> {
+        self.run(shape, x, false, bounds, &Finish::default())
+    }
+
+    /// The gradient of the input.
+    fn backward(&self, shape: &Shape, gradient: &Buffer, with: &Finish) -> Option<Buffer> {
+        self.run(shape, gradient, true, None, with)
+    }
+}
+
 /// A convolution's weights, laid out when they are first needed.
 pub(crate) struct Convolution {
     weights: Buffer,
@@ -353,17 +376,9 @@ impl Convolution {
             laid
         })
     }
+}
 
-    /// The output of `x`, kept between `bounds`; nothing for shapes that are too large for one call.
-    pub fn forward(&self, shape: &Shape, x: &Buffer, bounds: Option<(f32, f32)>) -> Option<Buffer> {
-        self.run(shape, x, false, bounds, &Finish::default())
-    }
-
-    /// The gradient of the input.
-    pub fn backward(&self, shape: &Shape, gradient: &Buffer, with: &Finish) -> Option<Buffer> {
-        self.run(shape, gradient, true, None, with)
-    }
-
+impl BothWays for Convolution {
     fn run(
         &self,
         shape: &Shape,
@@ -519,17 +534,9 @@ impl Depthwise {
     pub fn channels(&self) -> usize {
         self.weights.dims[0]
     }
+}
 
-    /// The output of `x`, kept between `bounds`.
-    pub fn forward(&self, shape: &Shape, x: &Buffer, bounds: Option<(f32, f32)>) -> Option<Buffer> {
-        self.run(shape, x, false, bounds, &Finish::default())
-    }
-
-    /// The gradient of the input.
-    pub fn backward(&self, shape: &Shape, gradient: &Buffer, with: &Finish) -> Option<Buffer> {
-        self.run(shape, gradient, true, None, with)
-    }
-
+impl BothWays for Depthwise {
     fn run(
         &self,
         shape: &Shape,

@@ -24,7 +24,7 @@ mod quickshift;
 
 pub(crate) use self::{
     buffer::Buffer,
-    convolution::{Convolution, Depthwise},
+    convolution::{BothWays, Convolution, Depthwise},
     elementwise::{bounded, finished, passed_within},
     linear::Linear,
     parts::{joined, parted},

@@ -6,6 +6,7 @@ use super::{
     buffer::{Buffer, GROUP, groups, optional},
     elementwise::{Finish, finish},
 };
+use crate::model::joined_dims;
 
 /// Arrays that one call joins; browsers allow eight in all.
 const AT_ONCE: usize = 4;
@@ -78,23 +79,11 @@ fn part(
     }
 }
 
-fn axis_of(axis: i64, rank: usize) -> Option<usize> {
-    let axis = if axis < 0 { axis + rank as i64 } else { axis };
-    usize::try_from(axis).ok().filter(|&axis| axis < rank)
-}
-
 /// The arrays one after the other along an axis; nothing where their shapes do not allow it.
 pub(crate) fn joined(parts: &[Buffer], axis: i64) -> Option<Buffer> {
     let first = parts.first()?;
-    let mut dims = first.dims.clone();
-    let axis = axis_of(axis, dims.len())?;
-    let fits = |part: &Buffer| {
-        part.dims.len() == dims.len() && (0..dims.len()).all(|i| i == axis || part.dims[i] == dims[i])
-    };
-    if !parts.iter().all(fits) {
-        return None;
-    }
-    dims[axis] = parts.iter().map(|part| part.dims[axis]).sum();
+    let shapes: Vec<Vec<usize>> = parts.iter().map(|part| part.dims.clone()).collect();
+    let (axis, dims) = joined_dims(&shapes, axis)?;
     let whole = first.room(dims);
     let rows: usize = whole.dims[..axis].iter().product();
     let mut start = 0;
@@ -129,7 +118,7 @@ pub(crate) fn joined(parts: &[Buffer], axis: i64) -> Option<Buffer> {
 
 /// The inverse of [`joined`]: arrays of the shapes `dims`, each finished in its own way.
 pub(crate) fn parted(whole: &Buffer, dims: &[Vec<usize>], axis: i64, with: &[Finish]) -> Option<Vec<Buffer>> {
-    let axis = axis_of(axis, whole.dims.len())?;
+    let (axis, _) = joined_dims(dims, axis)?;
     let rows: usize = whole.dims[..axis].iter().product();
     let mut start = 0;
     let one = |(dims, with): (&Vec<usize>, &Finish)| {

@@ -35,6 +35,18 @@ fn squared(a: Vector<f32, Const<4>>, b: Vector<f32, Const<4>>) -> f32 {
     d.extract(0usize) + d.extract(1usize) + d.extract(2usize) + d.extract(3usize)
 }
 
+/// The first place along an axis that lies within `radius` of a place.
+#[cube]
+fn first_near(at: i32, radius: i32) -> i32 {
+    select(at < radius, 0i32, at - radius)
+}
+
+/// The place behind the last one that does.
+#[cube]
+fn end_near(at: i32, radius: i32, size: i32) -> i32 {
+    select(at + radius < size, at + radius + 1i32, size)
+}
+
 /// The density of the pixels from `first` on with its noise, in 2^-46: two words each, the higher first.
 #[cube(launch_unchecked)]
 fn density_kernel(
@@ -54,10 +66,8 @@ fn density_kernel(
         let at = first + at;
         let row = at / width;
         let column = at - row * width;
-        let top = select(row < radius, 0i32, row - radius);
-        let bottom = select(row + radius < height, row + radius + 1i32, height);
-        let left = select(column < radius, 0i32, column - radius);
-        let right = select(column + radius < width, column + radius + 1i32, width);
+        let (top, bottom) = (first_near(row, radius), end_near(row, radius, height));
+        let (left, right) = (first_near(column, radius), end_near(column, radius, width));
         let here = pixels[at as usize];
         let mut high = 0u32;
         let mut low = 0u32;
@@ -102,10 +112,8 @@ fn parent_kernel(
         let at = first + at;
         let row = at / width;
         let column = at - row * width;
-        let top = select(row < radius, 0i32, row - radius);
-        let bottom = select(row + radius < height, row + radius + 1i32, height);
-        let left = select(column < radius, 0i32, column - radius);
-        let right = select(column + radius < width, column + radius + 1i32, width);
+        let (top, bottom) = (first_near(row, radius), end_near(row, radius, height));
+        let (left, right) = (first_near(column, radius), end_near(column, radius, width));
         let here = pixels[at as usize];
         let high = density[(2i32 * at) as usize];
         let low = density[(2i32 * at + 1i32) as usize];

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    gpu::{self, Buffer, Convolution, Depthwise, Linear},
+    gpu::{self, BothWays, Buffer, Convolution, Depthwise, Linear},
 };
 
 impl program::Array for Buffer {
@@ -33,16 +33,35 @@ impl program::Array for Buffer {
 /// A node whose constants lie on the GPU.
 #[allow(clippy::large_enum_variant, reason = "a few hundred at most, which stay where they are")]
 pub(super) enum Operation {
-    Dense { weights: Convolution, window: Window },
-    Depthwise { weights: Depthwise, window: Window },
+    Dense {
+        weights: Convolution,
+        window: Window,
+    },
+    Depthwise {
+        weights: Depthwise,
+        window: Window,
+    },
     MaxPool(Window),
-    AveragePool { window: Window, with_padding: bool, device: burn::tensor::Device },
+    /// The weights are equal ones, for every channel.
+    AveragePool {
+        weights: Depthwise,
+        window: Window,
+        with_padding: bool,
+    },
     GlobalAverage,
-    Bound { low: f32, high: f32 },
+    Bound {
+        low: f32,
+        high: f32,
+    },
     Add,
-    Concat { axis: i64 },
+    Concat {
+        axis: i64,
+    },
     Move,
-    Linear { matrix: Linear, runs: bool },
+    Linear {
+        matrix: Linear,
+        runs: bool,
+    },
 }
 
 /// A constant on the GPU; small ones lie on the host.
@@ -90,9 +109,8 @@ impl Operation {
         channels.is_none_or(|channels| channels == dims[1]).then_some(shape)
     }
 
-    /// An average as a convolution of each channel with equal weights.
-    fn uniform(shape: &adversight_kernels::Shape, device: &burn::tensor::Device) -> Option<Depthwise> {
-        let taps = shape.kernel[0] * shape.kernel[1];
+    /// The weights of an average of so many values.
+    fn uniform(taps: usize, device: &burn::tensor::Device) -> Option<Depthwise> {
         let weights = burn::tensor::Tensor::<2>::full([1, taps], 1.0 / taps as f32, device);
         Some(Depthwise::new(Buffer::of(&weights.into())?, None))
     }
@@ -109,7 +127,8 @@ impl program::Operation for Operation {
             }
             Plan::MaxPool(window) => Self::MaxPool(window),
             Plan::AveragePool { window, with_padding } => {
-                Self::AveragePool { window, with_padding, device: device.clone() }
+                let weights = Self::uniform(window.kernel.as_ref()?.iter().product(), device)?;
+                Self::AveragePool { weights, window, with_padding }
             }
             Plan::GlobalAverage => Self::GlobalAverage,
             Plan::Bound { low, high } => Self::Bound { low, high },
@@ -125,13 +144,6 @@ impl program::Operation for Operation {
                 Self::Linear { matrix: Linear::new(there(matrix, device)?, turned, alpha, bias), runs }
             }
         })
-    }
-
-    fn bounds(&self) -> Option<(f32, f32)> {
-        match self {
-            Self::Bound { low, high } => Some((*low, *high)),
-            _ => None,
-        }
     }
 
     fn takes_bounds(&self) -> bool {
@@ -154,19 +166,6 @@ impl program::Operation for Operation {
         }
     }
 
-    fn joins(&self) -> bool {
-        matches!(self, Self::Add | Self::Concat { .. })
-    }
-
-    fn keeps_input(&self) -> bool {
-        match self {
-            Self::MaxPool(_) => true,
-            // A rectifier's output says as much as its input, and is there anyway.
-            Self::Bound { low, high } => !rectifier((*low, *high)),
-            _ => false,
-        }
-    }
-
     fn finishes(&self) -> bool {
         !matches!(self, Self::Add | Self::Move | Self::Bound { .. })
     }
@@ -182,12 +181,10 @@ impl program::Operation for Operation {
             }
             Self::Concat { axis } => gpu::joined(inputs, *axis),
             Self::Dense { weights, .. } => weights.forward(&self.placed(&x.dims)?, x, bounds),
-            Self::Depthwise { weights, .. } => weights.forward(&self.placed(&x.dims)?, x, bounds),
-            Self::MaxPool(_) => Some(gpu::maximum(&self.placed(&x.dims)?, x)),
-            Self::AveragePool { device, .. } => {
-                let shape = self.placed(&x.dims)?;
-                Self::uniform(&shape, device)?.forward(&shape, x, None)
+            Self::Depthwise { weights, .. } | Self::AveragePool { weights, .. } => {
+                weights.forward(&self.placed(&x.dims)?, x, bounds)
             }
+            Self::MaxPool(_) => Some(gpu::maximum(&self.placed(&x.dims)?, x)),
             Self::GlobalAverage => {
                 let [samples, channels, spatial @ ..] = &x.dims[..] else { return None };
                 let dims = [&[*samples, *channels][..], &vec![1; spatial.len()]].concat();
@@ -200,10 +197,6 @@ impl program::Operation for Operation {
             }
             Self::Move => None,
         }
-    }
-
-    fn moved() -> Self {
-        Self::Move
     }
 
     fn backward(
@@ -220,14 +213,12 @@ impl program::Operation for Operation {
         let shape = || self.placed(x).ok_or_else(lost);
         let found = match self {
             Self::Dense { weights, .. } => weights.backward(&shape()?, &g, first),
-            Self::Depthwise { weights, .. } => weights.backward(&shape()?, &g, first),
+            Self::Depthwise { weights, .. } | Self::AveragePool { weights, .. } => {
+                weights.backward(&shape()?, &g, first)
+            }
             Self::MaxPool(_) => {
                 let kept = record.kept.as_ref().ok_or_else(lost)?;
                 Some(gpu::maximum_backward(&shape()?, kept, &g, first))
-            }
-            Self::AveragePool { device, .. } => {
-                let shape = shape()?;
-                Self::uniform(&shape, device).and_then(|weights| weights.backward(&shape, &g, first))
             }
             Self::GlobalAverage => Some(gpu::mean_backward(&g, x.clone(), first)),
             Self::Bound { low, high } => {

@@ -35,7 +35,7 @@ pub use element::External;
 pub use file::ModelFile;
 pub use host::HostValue;
 #[cfg(feature = "webgpu")]
-pub(crate) use program::Finish;
+pub(crate) use program::{Finish, joined_dims};
 pub use report::{ModelReport, OperatorSupport, inspect};
 pub use runner::Runner;
 
@@ -545,7 +545,7 @@ impl Model {
             }
             let program = Arc::get_mut(&mut self.program).and_then(OnceLock::get_mut);
             if let (Some(Some(program)), Some(step)) = (program, last.step()) {
-                with_program!(program, program => program.pass_on(step));
+                with_program!(program, program => program.pass_on(step, self.device.burn()));
             }
         }
         elements += sample.iter().product::<usize>();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use adversight::HostTensor;
+use adversight::{HostTensor, segment::QuickShift};
 
 use super::{normal, uniform};
 
@@ -30,6 +30,14 @@ fn below(count: usize, salt: u64, limit: f64) -> Vec<f32> {
 
 pub fn tie_noise(pixels: usize) -> Vec<f32> {
     split_mix(pixels, 1).into_iter().map(|part| ((part - 0.5) * (12f64.sqrt() * 1e-5)) as f32).collect()
+}
+
+/// QuickShift's parameters of a case, and its noise against ties.
+pub fn quickshift(params: &serde_json::Value, pixels: usize) -> (QuickShift, Vec<f64>) {
+    let param = |name: &str| params[name].as_f64().unwrap();
+    let settings =
+        QuickShift { kernel_size: param("kernel_size"), max_dist: param("max_dist"), ratio: param("ratio") };
+    (settings, tie_noise(pixels).into_iter().map(f64::from).collect())
 }
 
 /// Against ties in QuickShift.

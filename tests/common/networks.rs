@@ -11,6 +11,25 @@ use super::operators::{Draw, FLOAT, declared, initializer, int, ints, model, rea
 pub const SIDE: usize = 16;
 pub const CLASSES: usize = 5;
 
+/// Adds a node with one output, named after its operator and its number. Returns the name of both.
+pub fn grow(
+    nodes: &mut Vec<NodeProto>,
+    operator: &str,
+    inputs: &[&str],
+    attributes: Vec<AttributeProto>,
+) -> String {
+    let name = format!("{}_{}", operator.to_lowercase(), nodes.len());
+    nodes.push(NodeProto {
+        name: name.clone(),
+        op_type: operator.into(),
+        input: inputs.iter().map(|&input| input.to_owned()).collect(),
+        output: vec![name.clone()],
+        attribute: attributes,
+        ..Default::default()
+    });
+    name
+}
+
 /// A graph that grows at its end.
 struct Builder {
     draw: Draw,
@@ -20,16 +39,7 @@ struct Builder {
 
 impl Builder {
     fn node(&mut self, operator: &str, inputs: &[&str], attributes: Vec<AttributeProto>) -> String {
-        let name = format!("{}_{}", operator.to_lowercase(), self.nodes.len());
-        self.nodes.push(NodeProto {
-            name: name.clone(),
-            op_type: operator.into(),
-            input: inputs.iter().map(|&input| input.to_owned()).collect(),
-            output: vec![name.clone()],
-            attribute: attributes,
-            ..Default::default()
-        });
-        name
+        grow(&mut self.nodes, operator, inputs, attributes)
     }
 
     fn weight(&mut self, deviation: f32, shape: &[usize]) -> String {

@@ -12,7 +12,7 @@ use crate::{
     Error, Result,
     model::{
         operators::Window,
-        program::{self, Finish, Plan, Record, placed, placed_average, rectifier},
+        program::{self, Finish, Plan, Record, joined_dims, placed, placed_average, rectifier},
         value::{Ranked, Value},
     },
 };
@@ -122,13 +122,6 @@ impl program::Operation for Operation {
         })
     }
 
-    fn bounds(&self) -> Option<(f32, f32)> {
-        match self {
-            Self::Bound { low, high } => Some((*low, *high)),
-            _ => None,
-        }
-    }
-
     fn takes_bounds(&self) -> bool {
         matches!(self, Self::Dense { .. } | Self::Depthwise { .. })
     }
@@ -139,19 +132,6 @@ impl program::Operation for Operation {
 
     fn runs(&self) -> bool {
         !matches!(self, Self::Move | Self::Linear { .. })
-    }
-
-    fn joins(&self) -> bool {
-        matches!(self, Self::Add | Self::Concat { .. })
-    }
-
-    fn keeps_input(&self) -> bool {
-        match self {
-            Self::MaxPool(_) => true,
-            // A rectifier's output says as much as its input, and is there anyway.
-            Self::Bound { low, high } => !rectifier((*low, *high)),
-            _ => false,
-        }
     }
 
     fn finishes(&self) -> bool {
@@ -233,7 +213,7 @@ impl program::Operation for Operation {
         match self {
             Self::Bound { .. } => Some(x.clone()),
             Self::Add => (inputs[1..] == [x.clone()]).then(|| x.clone()),
-            Self::Concat { axis } => parts::joined_shape(inputs, *axis),
+            Self::Concat { axis } => joined_dims(inputs, *axis).map(|(_, dims)| dims),
             Self::Dense { filters, .. } => output(*filters, &self.placed(x)?.output),
             Self::Depthwise { .. } | Self::MaxPool(_) => output(x[1], &self.placed(x)?.output),
             Self::AveragePool { window, with_padding } => {
@@ -242,10 +222,6 @@ impl program::Operation for Operation {
             Self::GlobalAverage if x.len() > 2 && !x[2..].contains(&0) => output(x[1], &vec![1; x.len() - 2]),
             Self::GlobalAverage | Self::Move | Self::Linear { .. } => None,
         }
-    }
-
-    fn moved() -> Self {
-        Self::Move
     }
 
     fn backward(
@@ -314,7 +290,7 @@ impl program::Operation for Operation {
             }
             Self::Add => return Ok(vec![Held::Numbers(g.clone()), Held::Numbers(g)]),
             Self::Concat { axis } => {
-                let parts = parts::parted(&g, dims, *axis, pool);
+                let parts = parts::parted(&g, dims, *axis, pool).ok_or_else(lost)?;
                 pool.give(g);
                 return Ok(parts.into_iter().map(Held::from).collect());
             }

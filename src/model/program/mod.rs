@@ -15,6 +15,7 @@ use std::collections::{HashMap, HashSet};
 
 use burn::tensor::Float;
 
+pub(crate) use plan::joined_dims;
 pub(in crate::model) use plan::{Bias, Plan, placed, placed_average};
 
 use super::{
@@ -47,9 +48,6 @@ pub(in crate::model) trait Operation: Sized {
     /// The operation of a node, or nothing where the kernels do not know it.
     fn of(plan: Plan, device: &burn::tensor::Device) -> Option<Self>;
 
-    /// The bounds, where the node is a rectifier or a clip.
-    fn bounds(&self) -> Option<(f32, f32)>;
-
     /// Whether bounds can be applied by this node itself.
     fn takes_bounds(&self) -> bool;
 
@@ -58,12 +56,6 @@ pub(in crate::model) trait Operation: Sized {
 
     /// Whether the node is run here; the others are run by Burn and only differentiated here.
     fn runs(&self) -> bool;
-
-    /// Whether all inputs are computed; else the first alone is.
-    fn joins(&self) -> bool;
-
-    /// Whether the walk back needs the input.
-    fn keeps_input(&self) -> bool;
 
     /// Whether the walk back finishes what it hands to the inputs ([`Finish`]).
     fn finishes(&self) -> bool;
@@ -81,9 +73,6 @@ pub(in crate::model) trait Operation: Sized {
     fn shape(&self, _inputs: &[Vec<usize>]) -> Option<Vec<usize>> {
         None
     }
-
-    /// The operation of a node that hands its input on as it is.
-    fn moved() -> Self;
 
     /// What the inputs of the shapes `dims` get of the output's gradient.
     fn backward(
@@ -196,10 +185,26 @@ pub(in crate::model) fn rectifier(bounds: (f32, f32)) -> bool {
 /// autodiff does not compute a node again to differentiate it.
 const HEAVY: [&str; 8] = ["Conv", "ConvTranspose", "Einsum", "GRU", "Gemm", "LSTM", "MatMul", "RNN"];
 
+/// A node that a set of kernels knows, with what holds of it whatever the kernels are.
+struct Known<O> {
+    operation: O,
+    /// See [`Plan::bounds`], [`Plan::joins`] and [`Plan::keeps_input`].
+    bounds: Option<(f32, f32)>,
+    joins: bool,
+    keeps_input: bool,
+}
+
+impl<O: Operation> Known<O> {
+    fn of(plan: Plan, device: &burn::tensor::Device) -> Option<Self> {
+        let (bounds, joins, keeps_input) = (plan.bounds(), plan.joins(), plan.keeps_input());
+        Some(Self { operation: O::of(plan, device)?, bounds, joins, keeps_input })
+    }
+}
+
 /// A graph's nodes, prepared for a set of kernels.
 pub(in crate::model) struct Program<O: Operation> {
     /// One place for every step.
-    operations: Vec<Option<O>>,
+    nodes: Vec<Option<Known<O>>>,
     /// The step that bounds the output of a step that can do so itself, where nothing else reads that.
     bounded: HashMap<usize, usize>,
     pool: O::Pool,
@@ -227,14 +232,14 @@ type Ran<A> = (Vec<Held<A>>, Record<A>);
 impl<O: Operation> Program<O> {
     /// Prepares a graph, or leaves it to Burn.
     pub fn new(graph: &Graph) -> Option<Self> {
-        let operation = |step| Plan::of(graph, step).and_then(|plan| O::of(plan, &graph.device));
-        let operations: Vec<Option<O>> = graph.steps.iter().map(operation).collect();
+        let known = |step| Known::of(Plan::of(graph, step)?, &graph.device);
+        let nodes: Vec<Option<Known<O>>> = graph.steps.iter().map(known).collect();
         let left_out = graph
             .steps
             .iter()
-            .zip(&operations)
-            .any(|(step, operation)| operation.is_none() && HEAVY.contains(&step.operator.as_str()));
-        let gains = operations.iter().flatten().any(O::gains);
+            .zip(&nodes)
+            .any(|(step, node)| node.is_none() && HEAVY.contains(&step.operator.as_str()));
+        let gains = nodes.iter().flatten().any(|node| node.operation.gains());
         if left_out || !gains {
             return None;
         }
@@ -244,25 +249,25 @@ impl<O: Operation> Program<O> {
                 readers.entry(*slot).or_default().push(index);
             }
         }
-        let bounded = (0..operations.len())
-            .filter(|&index| operations[index].as_ref().is_some_and(O::takes_bounds))
+        let bounded = (0..nodes.len())
+            .filter(|&index| nodes[index].as_ref().is_some_and(|node| node.operation.takes_bounds()))
             .filter_map(|index| {
                 let output = graph.steps[index].outputs[0]?;
                 match readers.get(&output)?[..] {
                     [reader] => {
-                        let bounds = operations[reader].as_ref().and_then(O::bounds);
+                        let bounds = nodes[reader].as_ref().and_then(|node| node.bounds);
                         bounds.map(|_| (index, reader))
                     }
                     _ => None,
                 }
             })
             .collect();
-        Some(Self { operations, bounded, pool: O::Pool::default() })
+        Some(Self { nodes, bounded, pool: O::Pool::default() })
     }
 
     /// Notes that a step hands its input on as it is.
-    pub fn pass_on(&mut self, step: usize) {
-        self.operations[step] = Some(O::moved());
+    pub fn pass_on(&mut self, step: usize, device: &burn::tensor::Device) {
+        self.nodes[step] = Known::of(Plan::Move, device);
     }
 
     /// Runs the steps; the values at `wanted` are given back. What a walk back along `way` needs is kept.
@@ -297,8 +302,7 @@ impl<O: Operation> Program<O> {
                     let Some(slot) = slot.filter(|slot| !fixed.contains(slot)) else { continue };
                     dims[slot] = value.dims();
                     let fused = bounding.is_some();
-                    let operation = self.operations[writer].as_ref();
-                    let bounds = operation.and_then(O::bounds);
+                    let bounds = self.bounds(writer);
                     let keeps = on_the_way && bounds.is_some_and(|bounds| fused || rectifier(bounds));
                     values[slot] = Some(match keeps && value.is_real() {
                         false => value,
@@ -344,15 +348,7 @@ impl<O: Operation> Program<O> {
         values: &mut [Option<Held<O::Array>>],
         wanted: &[Slot],
     ) -> Result<Vec<Option<Held<O::Array>>>> {
-        let input = |slot: &Option<Slot>| {
-            let Some(slot) = *slot else { return Ok(None) };
-            let known = || graph.constant(slot).cloned().map(Held::from);
-            let input = values[slot].clone().or_else(known).ok_or_else(|| {
-                Error::invalid_node(&step.names[0], "one of its inputs is computed by no node before it")
-            })?;
-            Ok(Some(input))
-        };
-        let inputs = step.inputs.iter().map(input).collect::<Result<Vec<_>>>()?;
+        let inputs = inputs(graph, step, values)?;
         for &slot in step.dead_after.iter().filter(|slot| !wanted.contains(slot)) {
             values[slot] = None;
         }
@@ -371,8 +367,12 @@ impl<O: Operation> Program<O> {
         let free = |slot: &Slot| !wanted.contains(slot) && !fixed.contains(slot);
         let apart = graph.steps[index].outputs[0].as_ref().is_some_and(free);
         let apart = apart && graph.steps[writer].outputs[0].is_some_and(|slot| !fixed.contains(&slot));
-        let bounds = self.operations[writer].as_ref().and_then(O::bounds).filter(|_| apart);
-        bounds.map(|bounds| (writer, bounds))
+        self.bounds(writer).filter(|_| apart).map(|bounds| (writer, bounds))
+    }
+
+    /// The bounds of a step that is a rectifier or a clip.
+    fn bounds(&self, step: usize) -> Option<(f32, f32)> {
+        self.nodes[step].as_ref()?.bounds
     }
 
     /// One step, by the engine's own kernel or by Burn's.
@@ -384,10 +384,10 @@ impl<O: Operation> Program<O> {
         bounds: Option<(f32, f32)>,
         on_the_way: bool,
     ) -> Result<Ran<O::Array>> {
-        let operation = self.operations[index].as_ref();
-        if let Some(operation) = operation.filter(|operation| operation.runs()) {
+        let node = self.nodes[index].as_ref();
+        if let Some(node) = node.filter(|node| node.operation.runs()) {
             // Weights, which come after the first input of a convolution, are laid out already.
-            let count = if operation.joins() { inputs.len() } else { 1 };
+            let count = if node.joins { inputs.len() } else { 1 };
             let mut numbers = Vec::with_capacity(count);
             for input in inputs.iter_mut().take(count) {
                 match input.take().map(Held::numbers) {
@@ -400,9 +400,9 @@ impl<O: Operation> Program<O> {
                 }
             }
             if numbers.len() == count {
-                let keeps = on_the_way && operation.keeps_input();
+                let keeps = on_the_way && node.keeps_input;
                 let kept = numbers.first().filter(|_| keeps).cloned();
-                if let Some(output) = operation.forward(&mut numbers, bounds, &self.pool) {
+                if let Some(output) = node.operation.forward(&mut numbers, bounds, &self.pool) {
                     for numbers in numbers {
                         O::give(numbers, &self.pool);
                     }
@@ -420,7 +420,7 @@ impl<O: Operation> Program<O> {
         if let (Some((low, high)), [Value::Float(output)]) = (bounds, &mut outputs[..]) {
             *output = super::value::map_ranked!(output.clone(), x => x.clamp(low, high));
         }
-        let by_burn = on_the_way && operation.is_none_or(O::runs);
+        let by_burn = on_the_way && node.is_none_or(|node| node.operation.runs());
         let record = Record { inputs: by_burn.then_some(values), ..Record::default() };
         Ok((outputs.into_iter().map(Held::from).collect(), record))
     }
@@ -447,8 +447,8 @@ impl<O: Operation> Program<O> {
                 continue;
             }
             let record = &passed.records[index];
-            let arrived: Reached<O::Array> = match (&self.operations[index], &record.inputs) {
-                (Some(operation), None) => {
+            let arrived: Reached<O::Array> = match (&self.nodes[index], &record.inputs) {
+                (Some(Known { operation, .. }), None) => {
                     let Some(gradient) = reached[0].take() else { continue };
                     if step.outputs[0].is_some_and(|slot| finished.remove(&slot)) {
                         vec![Some(gradient)]
@@ -539,8 +539,8 @@ impl<O: Operation> Program<O> {
                 }
             }
             let record = &passed.records[index];
-            let bounds = self.operations[index].as_ref().and_then(O::bounds);
-            if let (Some(bounds), Some(kept), Some(slot)) = (bounds, &record.kept, step.outputs[0])
+            if let (Some(bounds), Some(kept), Some(slot)) =
+                (self.bounds(index), &record.kept, step.outputs[0])
                 && (record.fused || rectifier(bounds))
             {
                 found.insert(slot, Bounded { kept, bounds, first_reader: usize::MAX });
@@ -556,6 +556,23 @@ impl<O: Operation> Program<O> {
         };
         Ok(Held::Numbers(O::sum(before, arrived, &self.pool)))
     }
+}
+
+/// The values of a step's inputs, those of the file among them.
+fn inputs<V: Clone + From<Value>>(
+    graph: &Graph,
+    step: &Step,
+    values: &[Option<V>],
+) -> Result<Vec<Option<V>>> {
+    let input = |slot: &Option<Slot>| {
+        let Some(slot) = *slot else { return Ok(None) };
+        let known = || graph.constant(slot).cloned().map(V::from);
+        let input = values[slot].clone().or_else(known).ok_or_else(|| {
+            Error::invalid_node(&step.names[0], "one of its inputs is computed by no node before it")
+        })?;
+        Ok(Some(input))
+    };
+    step.inputs.iter().map(input).collect()
 }
 
 /// A value between bounds.

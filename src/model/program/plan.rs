@@ -2,6 +2,7 @@
 
 use burn::tensor::Float;
 
+use super::rectifier;
 use crate::model::{
     graph::{Graph, Step},
     node::Node,
@@ -87,6 +88,24 @@ fn limit(graph: &Graph, step: &Step, node: &Node, name: &str, index: usize, defa
 }
 
 impl Plan {
+    /// The bounds, where the node is a rectifier or a clip.
+    pub fn bounds(&self) -> Option<(f32, f32)> {
+        match self {
+            Self::Bound { low, high } => Some((*low, *high)),
+            _ => None,
+        }
+    }
+
+    /// Whether all inputs are computed; else the first alone is.
+    pub fn joins(&self) -> bool {
+        matches!(self, Self::Add | Self::Concat { .. })
+    }
+
+    /// Whether the walk back needs the input. A rectifier's output says as much as its input, and is there anyway.
+    pub fn keeps_input(&self) -> bool {
+        matches!(self, Self::MaxPool(_)) || self.bounds().is_some_and(|bounds| !rectifier(bounds))
+    }
+
     /// The plan of a step, or `None` where Burn's kernels run it.
     pub fn of(graph: &Graph, step: &Step) -> Option<Self> {
         let node = Node { proto: &step.proto, opset: 0, types: Vec::new() };
@@ -156,6 +175,27 @@ impl Plan {
         window.kernel = Some(shape[2..].to_vec());
         Some(Self::Convolution { weights, bias, groups, window })
     }
+}
+
+/// The axis that a number means which counts from the end where it is negative.
+fn axis_of(axis: i64, rank: usize) -> Option<usize> {
+    let axis = if axis < 0 { axis + rank as i64 } else { axis };
+    usize::try_from(axis).ok().filter(|&axis| axis < rank)
+}
+
+/// Where arrays of these shapes are joined, and the shape of the whole; nothing where they do not fit together.
+pub(crate) fn joined_dims(parts: &[Vec<usize>], axis: i64) -> Option<(usize, Vec<usize>)> {
+    let mut dims = parts.first()?.clone();
+    let axis = axis_of(axis, dims.len())?;
+    dims[axis] = 0;
+    for part in parts {
+        let fits = part.len() == dims.len() && (0..dims.len()).all(|i| i == axis || part[i] == dims[i]);
+        if !fits {
+            return None;
+        }
+        dims[axis] += part[axis];
+    }
+    Some((axis, dims))
 }
 
 /// A window of two dimensions on an input of the shape `dims`, `[samples, channels, height, width]`.

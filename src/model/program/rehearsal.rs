@@ -2,11 +2,11 @@
 
 use burn::tensor::TensorData;
 
-use super::{Operation, Program};
+use super::{Known, Operation, Program, inputs};
 use crate::{
     Error, Result,
     model::{
-        graph::{Graph, Slot, Step},
+        graph::{Graph, Slot},
         value::{Ranked, Value},
     },
 };
@@ -67,9 +67,9 @@ impl<O: Operation> Program<O> {
         for (slot, value) in given {
             values[slot] = Some(value.into());
         }
-        for (step, operation) in graph.steps.iter().zip(&self.operations) {
+        for (step, node) in graph.steps.iter().zip(&self.nodes) {
             let inputs = inputs(graph, step, &values)?;
-            let outputs = match operation.as_ref().and_then(|operation| blank(operation, &inputs)) {
+            let outputs = match node.as_ref().and_then(|node| blank(node, &inputs)) {
                 Some(blank) => vec![blank],
                 None => {
                     let inputs =
@@ -94,23 +94,11 @@ impl<O: Operation> Program<O> {
     }
 }
 
-fn inputs(graph: &Graph, step: &Step, values: &[Option<Rehearsed>]) -> Result<Vec<Option<Rehearsed>>> {
-    let input = |slot: &Option<Slot>| {
-        let Some(slot) = *slot else { return Ok(None) };
-        let known = || graph.constant(slot).cloned().map(Rehearsed::from);
-        let input = values[slot].clone().or_else(known).ok_or_else(|| {
-            Error::invalid_node(&step.names[0], "one of its inputs is computed by no node before it")
-        })?;
-        Ok(Some(input))
-    };
-    step.inputs.iter().map(input).collect()
-}
-
 /// The output of inputs that nobody has computed, for its shape; nothing where they are not for these kernels.
-fn blank<O: Operation>(operation: &O, inputs: &[Option<Rehearsed>]) -> Option<Rehearsed> {
-    let count = if operation.joins() { inputs.len() } else { 1 };
+fn blank<O: Operation>(node: &Known<O>, inputs: &[Option<Rehearsed>]) -> Option<Rehearsed> {
+    let count = if node.joins { inputs.len() } else { 1 };
     let real =
         |input: &Option<Rehearsed>| input.as_ref().filter(|value| value.is_real()).map(Rehearsed::dims);
     let shapes: Vec<Vec<usize>> = inputs.iter().take(count).map(real).collect::<Option<_>>()?;
-    operation.shape(&shapes).map(Rehearsed::Blank)
+    node.operation.shape(&shapes).map(Rehearsed::Blank)
 }

@@ -2,9 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -112,12 +109,8 @@ pub struct Partial {
     pub region: Option<Region>,
 }
 
-type Reading = Pin<Box<dyn Future<Output = Result<Vec<f32>>>>>;
-
 /// What is known of the maps of one run.
 pub(super) struct Watch {
-    /// A map on its way from the device, and how far the method was.
-    reading: RefCell<Option<(usize, usize, Reading)>>,
     /// When the next map is shown.
     due: Cell<Instant>,
     interval: Cell<Duration>,
@@ -131,7 +124,6 @@ pub(super) struct Watch {
 impl Watch {
     pub fn new(interval: Duration) -> Self {
         Self {
-            reading: RefCell::default(),
             due: Cell::new(Instant::now() + interval),
             interval: Cell::new(interval),
             before: RefCell::default(),
@@ -146,49 +138,18 @@ impl Watch {
         self.stopped.borrow().clone()
     }
 
-    /// Begins to read a map, where it is time for one and none is on its way. On a GPU the time between maps
-    /// doubles: each costs a readback.
-    pub fn look(&self, done: usize, total: usize, device: DeviceKind, map: impl FnOnce() -> Tensor<2>) {
-        if self.reading.borrow().is_some() || Instant::now() < self.due.get() {
-            return;
-        }
+    /// Whether it is time to show a map.
+    pub fn is_due(&self) -> bool {
+        Instant::now() >= self.due.get()
+    }
+
+    /// Notes that one has been shown. A GPU has to catch up with what was handed to it before a map can be read, so there the
+    /// time between maps doubles.
+    pub fn shown(&self, device: DeviceKind) {
         if device == DeviceKind::WebGpu {
             self.interval.set(self.interval.get() * 2);
         }
         self.due.set(Instant::now() + self.interval.get());
-        let map = map();
-        let values = map.dims()[1];
-        let reading = Box::pin(read(map.reshape([values])));
-        *self.reading.borrow_mut() = Some((done, total, reading));
-    }
-
-    /// The map that was being read, once it is there. Nobody waits for it: whoever asks looks whether it has come, and on
-    /// the processor it has at once.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`].
-    pub fn arrived(&self) -> Result<Option<(usize, usize, Vec<f32>)>> {
-        let mut slot = self.reading.borrow_mut();
-        let Some((done, total, reading)) = slot.as_mut() else { return Ok(None) };
-        let Poll::Ready(values) = reading.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
-            return Ok(None);
-        };
-        let found = (*done, *total, values?);
-        *slot = None;
-        Ok(Some(found))
-    }
-
-    /// Waits for the map that is still on its way and lets it go. A readback must not be dropped before it is done: CubeCL would
-    /// give its buffer to the next one while it is still being mapped (docs/upstream.md).
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`].
-    pub async fn let_go(&self) -> Result<()> {
-        let reading = self.reading.take();
-        match reading {
-            Some((_, _, reading)) => reading.await.map(drop),
-            None => Ok(()),
-        }
     }
 
     /// Compares the map with the one before where it is time to; whether the method should end.

@@ -224,9 +224,7 @@ pub(crate) async fn explain(
         }
     };
     let subject = Subject::new(explainer, input, target, options, control)?;
-    let ran = entry.run(&subject, &options.params).await;
-    subject.let_go().await?;
-    let (attribution, params) = ran?;
+    let (attribution, params) = entry.run(&subject, &options.params).await?;
 
     let mut transaction = Transaction::default().register(attribution.map).register(clean);
     let (promises_completeness, parts) = (attribution.gap.is_some(), attribution.individual.len());

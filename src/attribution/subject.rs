@@ -512,7 +512,6 @@ impl<'a> Subject<'a> {
     pub(super) async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {
         (self.control.on_progress)(Progress { done, total, stage: stage.to_owned() });
         (self.control.pause)().await;
-        self.show()?;
         if (self.control.is_cancelled)() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
@@ -531,9 +530,12 @@ impl<'a> Subject<'a> {
         total: usize,
         map: impl Fn() -> Tensor<2>,
     ) -> Result<bool> {
-        if self.control.on_partial.is_some() {
-            self.watch.look(done, total, self.model().device().kind(), &map);
-            self.show()?;
+        if let Some(on_partial) = self.control.on_partial.as_ref().filter(|_| self.watch.is_due()) {
+            let map = map();
+            let values = map.dims()[1];
+            let values = read(map.reshape([values])).await?;
+            self.show(on_partial, done, total, values)?;
+            self.watch.shown(self.model().device().kind());
         }
         match &self.options.stop {
             Some(stop) => self.watch.settled(stop, done, total, &map).await,
@@ -541,20 +543,13 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Lets go of the map that is still on its way from the device when the method has ended, or has been ended.
-    pub(super) async fn let_go(&self) -> Result<()> {
-        self.watch.let_go().await
-    }
-
     /// How the method came to end early.
     pub(super) fn stopped(&self) -> Option<Stopped> {
         self.watch.stopped()
     }
 
-    /// Shows the map so far that has come from the device, if one has.
-    fn show(&self) -> Result<()> {
-        let Some(on_partial) = &self.control.on_partial else { return Ok(()) };
-        let Some((done, total, values)) = self.watch.arrived()? else { return Ok(()) };
+    /// Shows the values of a map so far, channel after channel, if they can be shown.
+    fn show(&self, on_partial: &dyn Fn(Partial), done: usize, total: usize, values: Vec<f32>) -> Result<()> {
         let shape: Vec<usize> = std::iter::once(1).chain(self.sample.iter().copied()).collect();
         let attribution = in_order(&self.places, &shape, values)?;
         if attribution.data.iter().all(|value| value.is_finite()) {

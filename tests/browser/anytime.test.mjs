@@ -11,12 +11,7 @@ before(async () => {
   page.setDefaultTimeout(600_000);
   await page.evaluate(async () => {
     const { lab } = window;
-    lab.take = lab.watchGpu();
-    const { createEngine } = lab.adversight;
-    lab.gpu = await createEngine({ device: "webgpu", worker: false });
-    lab.cpu = await createEngine({ device: "cpu" });
-    [lab.onGpu, lab.onCpu] = await Promise.all([lab.loadTiny(lab.gpu), lab.loadTiny(lab.cpu)]);
-    lab.index = await lab.json("/fixtures/tiny/index.json");
+    await lab.openBoth();
     lab.picture = await lab.tensorOf("/fixtures/tiny/a.png", lab.index.networks.tiny.preprocessing);
     /** The same with so many samples that it takes `least` milliseconds, whatever the machine. */
     lab.watchLong = async (model, samples, least) => {
@@ -57,7 +52,7 @@ test("a long method on the CPU shows its map while it runs, and it approaches th
   assert.equal(info.stopped, null);
 });
 
-test("on a GPU each map is one readback, of which there are few", async (t) => {
+test("on a GPU it does too, and each map is one readback, of which there are few", async (t) => {
   const { info, apart, seen, counts, unwatched } = await page.evaluate(async () => {
     const { lab } = window;
     const found = await lab.watchLong(lab.onGpu, 400, 4000);
@@ -65,7 +60,7 @@ test("on a GPU each map is one readback, of which there are few", async (t) => {
     return { ...found, unwatched: lab.take() };
   });
   t.diagnostic(`${seen.length} maps in ${Math.round(info.milliseconds)} ms; ${counts.readbacks} readbacks`);
-  // Work is handed to a GPU faster than it is done, so that there may be none before the end.
+  assert.ok(seen.length >= 1, "no map was shown");
   // Half a second, one second, two seconds: the time between maps doubles.
   const most = Math.ceil(Math.log2(info.milliseconds / 500 + 1)) + 1;
   assert.ok(seen.length <= most, `${seen.length} maps in ${info.milliseconds} ms`);

@@ -17,15 +17,9 @@ let browser, page, faults;
 before(async () => {
   browser = await openBrowser({ webgpu: true });
   ({ page, faults } = await browser.openPackage());
-  // The GPU's engine runs on the page's thread, where its calls can be counted.
   await page.evaluate(async () => {
     const { lab } = window;
-    lab.take = lab.watchGpu();
-    const { createEngine } = lab.adversight;
-    lab.gpu = await createEngine({ device: "webgpu", worker: false });
-    lab.cpu = await createEngine({ device: "cpu" });
-    [lab.onGpu, lab.onCpu] = await Promise.all([lab.loadTiny(lab.gpu), lab.loadTiny(lab.cpu)]);
-    lab.index = await lab.json("/fixtures/tiny/index.json");
+    await lab.openBoth();
     lab.input = (image) => lab.tensorOf(`/fixtures/${image}`, lab.index.networks.tiny.preprocessing);
   });
 });

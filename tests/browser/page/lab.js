@@ -61,6 +61,19 @@ async function loadTiny(engine) {
   return engine.loadModel({ onnx, preprocessing });
 }
 
+/** An engine for each device, the GPU's on the page's thread where its calls can be counted, with the tiny network on both. */
+async function openBoth() {
+  const { createEngine } = adversight;
+  const take = watchGpu();
+  const [gpu, cpu] = [
+    await createEngine({ device: "webgpu", worker: false }),
+    await createEngine({ device: "cpu" }),
+  ];
+  const [onGpu, onCpu] = await Promise.all([loadTiny(gpu), loadTiny(cpu)]);
+  const index = await json("/fixtures/tiny/index.json");
+  Object.assign(window.lab, { take, gpu, cpu, onGpu, onCpu, index });
+}
+
 /** The outcome of a call as plain data: an error's own fields would not survive the way to the test. */
 async function outcome(call) {
   try {
@@ -84,6 +97,7 @@ window.lab = {
   compare,
   agreement,
   loadTiny,
+  openBoth,
   outcome,
   watchGpu,
   ready: Promise.resolve(true),

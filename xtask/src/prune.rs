@@ -23,8 +23,8 @@ const UNUSED: [Unused; 11] = [
     // The definitions of kernels that a browser's GPU cannot run or the engine never asks for: products by tensor cores, products
     // on CubeCL's own processor backend, and the quantisation of tensors. Functions below them may be shared with other kernels,
     // whose types are alike: those that are not go with them.
-    Unused::Instance("_11cmma_kernel", "6define"),
-    Unused::Instance("_15cpu_gemm_kernel", "6define"),
+    Unused::Instance("11cmma_kernel", "6define"),
+    Unused::Instance("15cpu_gemm_kernel", "6define"),
     Unused::Instance("_11cubek_quant", "6define"),
     // Products on the CPU of any but real numbers of 32 bits, each a crate of its own: every number is computed in 32.
     Unused::Function("_8gemm_f16"),
@@ -164,7 +164,7 @@ mod tests {
         "_RNvXs2_NtNtCs1a_10cubecl_std5quant4viewINtB5_13QuantizedViewE4readB9_",
         "_RNvXs_NtNtCs3c_9cubecl_ir7dialect3scfNtB4_5ForOpNtNtCs4d_6pliron8parsable8Parsable5parse",
         "_RINvNtCs1a_8gemm_f644gemm10gemm_basicE",
-        "_RNvXs5_NtB5_11cmma_kernelNtB5_10CmmaKernelNtNtCs2b_14cubecl_runtime10CubeKernel6define",
+        "_RNvXs5_NtNtCs1a_12cubek_matmul6kernel11cmma_kernelNtB5_10CmmaKernelNtNtCs2b_14cubecl_runtime10CubeKernel6define",
     ];
     const CALLED: [&str; 6] = [
         "_RINvNtCs2b_4core3ptr13drop_in_placeINtNtNtCs1a_10cubecl_std5quant4view13QuantizedViewE",

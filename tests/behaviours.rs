@@ -32,18 +32,14 @@ fn photographs() -> Vec<PathBuf> {
     (0..count).map(|i| paths[i * paths.len() / count].clone()).collect()
 }
 
+/// The page's network.
 fn network(name: &str) -> Explainer {
-    let index = common::json("tests/fixtures/photographs/index.json");
-    let declared = &index["networks"][name];
-    let mut preprocessing = declared["preprocessing"].clone();
-    // The fixtures' photographs have the network's size; these have not.
-    let side = common::load(declared["file"].as_str().unwrap(), &preprocessing, &common::cpu());
-    let side = side.model().sample_shape().unwrap()[1];
-    preprocessing["do_resize"] = json!(true);
-    preprocessing["size"] = json!({ "shortest_edge": 256 });
-    preprocessing["do_center_crop"] = json!(true);
-    preprocessing["crop_size"] = json!({ "height": side, "width": side });
-    common::load(declared["file"].as_str().unwrap(), &preprocessing, &common::cpu())
+    let declared = common::json(&format!("www/public/models/{name}.json"));
+    common::load(&file(name), &declared["preprocessing"], &common::cpu())
+}
+
+fn file(name: &str) -> String {
+    format!("www/public/models/{name}.onnx")
 }
 
 fn prepare(explainer: &Explainer, path: &PathBuf) -> HostTensor {
@@ -112,8 +108,7 @@ fn agi_passes_the_sanity_check_and_guided_backpropagation_fails_it() {
         return;
     }
     let trained = network("squeezenet1_1");
-    let index = common::json("tests/fixtures/photographs/index.json");
-    let onnx = common::read(index["networks"]["squeezenet1_1"]["file"].as_str().unwrap());
+    let onnx = common::read(&file("squeezenet1_1"));
     let layers = randomise::layers(&onnx).unwrap();
     let random = Explainer::load(&randomise::randomise(&onnx, &layers, 0).unwrap(), &common::cpu()).unwrap();
     let random = random.with_preprocessing(trained.preprocessing().unwrap().clone()).unwrap();

@@ -51,11 +51,10 @@ pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
     let networks = args.networks().await?;
     let methods = available(&mut report, &TABLE_1.map(|(_, method, _)| method));
     let pixels = args.pixels_a_step(&networks)?;
-    let game = |kind: &str, rule: &str| format!("{kind}step={pixels}{rule}");
-    let games = |rule| [game("deletion:", rule), game("insertion:substrate=blank,", rule)];
-    let signed = games(",ranking=mean");
-    let games = games("");
-    let all: Vec<String> = games.iter().chain(&signed).cloned().collect();
+    let [games, signed] = ["", ",ranking=mean"].map(|rule| {
+        ["deletion:", "insertion:substrate=blank,"].map(|kind| format!("{kind}step={pixels}{rule}"))
+    });
+    let all = [&games[..], &signed].concat();
     let results = evaluate(&args.evaluation("table_1", &methods, &all)).await?;
     let found = groups(&results.rows);
     let models = models(&found);

@@ -46,6 +46,7 @@ const plan = {
   ],
   batches: numbers(options.batches ?? (quick ? "1" : "1,8")).toSorted((a, b) => a - b),
   rounds: Number(options.rounds ?? (quick ? 1 : 5)),
+  methodRounds: quick ? 0 : 3,
   budget: quick ? 1 : 200,
   patience: 1500,
   variants: variants.filter(

@@ -24,6 +24,7 @@ export function table(report) {
     "## Are the results right?",
     correctness(report),
   ];
+  if (report.methods.length > 0) parts.push("## What methods cost", methods(report));
   if (report.counts.length > 0) parts.push("## What is asked of the GPU", gpuCalls(report));
   parts.push("## What a page loads", sizes(report));
   return `${parts.join("\n\n")}\n`;
@@ -254,14 +255,31 @@ function gpuCalls({ counts }) {
   ].join("\n\n");
 }
 
+function methods({ methods, plan }) {
+  const rows = methods.map(({ network, variant, title, unit, error, rounds }) => {
+    const [ours, parts] = [
+      median(rounds.map(({ milliseconds }) => milliseconds)),
+      median(rounds.map(({ parts }) => parts)),
+    ];
+    const figures = error ? [`fails: ${error}`, "", ""] : [ms(ours), ms(parts), timesOf(ours / parts)];
+    return [title, `${networkTitles[network]}, ${titleOf(variant)}`, unit, ...figures];
+  });
+  return [
+    `Milliseconds of an explanation beside what it stands on, taken in turns (the middle of ${plan.methodRounds}): the passes that it needs, by the same ` +
+      "calls as above, in batches; or, for many classes at once, one class alone (the mean over those classes). The photograph of the cat; " +
+      "fewer samples than the defaults where the ratio does not depend on their number.",
+    markdown(["method", "", "beside", "explanation", "that", "ratio"], rows),
+  ].join("\n\n");
+}
+
 const whatNames = {
   start: "start, network loaded",
   "logits, first": "forward, first",
   "logits, third": "forward, later",
   "gradient, first": "gradient, first",
   "gradient, third": "gradient, later",
-  "explain, first": "AGI, 20 steps, 3 classes, first",
-  "explain, third": "AGI, 20 steps, 3 classes, later",
+  "AGI, first": "AGI, 20 steps, 3 classes, first",
+  "AGI, third": "AGI, 20 steps, 3 classes, later",
   "all that follows": "all that follows",
 };
 

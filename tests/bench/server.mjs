@@ -8,7 +8,7 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { dist } from "./build.mjs";
 import { variants } from "./engines.mjs";
 
-const models = fileURLToPath(new URL("../../www/public/models/", import.meta.url));
+const assets = fileURLToPath(new URL("../../www/public", import.meta.url));
 const types = {
   ".html": "text/html; charset=utf-8",
   ".js": "text/javascript",
@@ -56,7 +56,7 @@ export async function serve({ isolated, quick, cached = false }) {
 }
 
 function fileOf(path, loaded) {
-  if (path.startsWith("/models/")) return join(models, path.slice("/models/".length));
+  if (/^\/(models|photos)\//.test(path)) return join(assets, path);
   const engine = /^\/engines\/([^/]+)\/(.+)$/.exec(path);
   if (!engine) return join(dist, path);
   const [, id, file] = engine;

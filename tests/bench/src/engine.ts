@@ -26,7 +26,15 @@ export interface Engine {
 export interface Loaded {
   /** Makes an input [batch, 3, height, width] ready in the layout that the library works in; this is not timed. */
   prepare(data: Float32Array<ArrayBuffer>, shape: Shape): Prepared;
+  /** Explains what the network makes of a picture, and waits for the map. */
+  explain?: (picture: Blob, explanation: Explanation) => Promise<void>;
   free?(): void;
+}
+
+/** One of our methods and its parameters. */
+export interface Explanation {
+  method: string;
+  params: Record<string, unknown>;
 }
 
 export type Shape = [batch: number, channels: number, height: number, width: number];
@@ -38,8 +46,6 @@ export interface Prepared {
   gradient?: (target: number) => Promise<Float32Array>;
   /** Brings a gradient from the library's own layout to [batch, channels, height, width]. */
   toNchw?: (gradient: Float32Array) => Float32Array;
-  /** One AGI explanation of the first picture: 20 steps towards each of 3 classes. */
-  explain?: (target: number) => Promise<void>;
 }
 
 export type CreateEngine = (options: EngineOptions) => Promise<Engine>;

@@ -3,7 +3,7 @@
 
 import { compare, median, mostAgreed, type Difference } from "./compare.ts";
 import type { GpuCounts } from "./count.ts";
-import type { EngineOptions, Shape } from "./engine.ts";
+import type { EngineOptions, Explanation, Shape } from "./engine.ts";
 import { readOnnx } from "./onnx.ts";
 import { Thread } from "./thread.ts";
 import { pictures, tinyOnnx } from "./tiny.ts";
@@ -24,6 +24,8 @@ export interface Options {
   rounds: number;
   /** Milliseconds for each turn of each measurement, if one call of it takes less. */
   budget: number;
+  /** How often methods are timed; not at all where it is 0. */
+  methodRounds: number;
   /** What takes more milliseconds than this is timed in every second round only, and larger batches of it are skipped. */
   patience: number;
 }
@@ -80,7 +82,19 @@ export interface Results {
     slope: number;
     confirmed: boolean;
   })[];
+  methods: MethodCost[];
   counts: CountsOfVariant[];
+}
+
+/** An explanation's time beside that of what it consists of. */
+export interface MethodCost {
+  network: Case["network"];
+  variant: string;
+  title: string;
+  /** What `parts` is the time of. */
+  unit: string;
+  error: string | null;
+  rounds: { milliseconds: number; parts: number }[];
 }
 
 /**
@@ -290,6 +304,16 @@ export async function benchmark(options: Options, say: (line: string) => void): 
   }
   for (const thread of threads.values()) thread.end();
 
+  const methods: MethodCost[] = [];
+  for (const network of options.networks) {
+    const own = options.variants.find(
+      (variant) => ownVariants.includes(variant.id) && suits(variant, network),
+    );
+    if (!own || options.methodRounds === 0) continue;
+    say(`timing methods: ${network}`);
+    methods.push(...(await timeMethods(own, network, models.get(network)!, options.methodRounds)));
+  }
+
   const counts: CountsOfVariant[] = [];
   for (const variant of options.variants.filter(({ device }) => device === "webgpu")) {
     if (!options.networks.includes("tiny")) break;
@@ -308,6 +332,7 @@ export async function benchmark(options: Options, say: (line: string) => void): 
     engines,
     entries,
     agreement,
+    methods,
     counts,
   };
 }
@@ -444,6 +469,119 @@ export async function startup(
   return found;
 }
 
+const ownVariants = ["adversight-cpu", "adversight-webgpu"];
+
+async function photograph(): Promise<Blob> {
+  const response = await fetch("/photos/chelsea.jpg");
+  if (!response.ok) throw new Error("The photograph is missing: run `cargo xtask models`.");
+  return response.blob();
+}
+
+const agi = (params: Record<string, unknown>): Explanation => ({ method: "agi", params });
+
+/** What a method is held against: as many passes as it needs, in batches of this size, or the mean of other explanations. */
+type Parts = Passes | { explanations: Explanation[] };
+
+interface Passes {
+  quantity: Quantity;
+  batch: number;
+  passes: number;
+}
+
+interface MethodCase {
+  title: string;
+  unit: string;
+  explanation: Explanation;
+  parts: Parts;
+}
+
+const classes = Array.from({ length: 20 }, (_, i) => 40 * i + 7);
+
+const agiOfMany: MethodCase = {
+  title: "AGI, 20 classes at once",
+  unit: "one class",
+  explanation: agi({ classes }),
+  parts: { explanations: classes.map((index) => agi({ classes: [index] })) },
+};
+
+const methodCases: Record<Case["network"], MethodCase[]> = {
+  squeezenet1_1: [
+    agiOfMany,
+    {
+      title: "RelEx, 4 steps of 50 samples",
+      unit: "400 gradients",
+      explanation: { method: "relex", params: { iterations: 4 } },
+      parts: { quantity: "gradient", batch: 50, passes: 400 },
+    },
+    {
+      title: "RISE, 200 masks",
+      unit: "200 forward passes",
+      explanation: { method: "rise", params: { samples: 200 } },
+      parts: { quantity: "logits", batch: 50, passes: 200 },
+    },
+    {
+      title: "LIME, 200 samples",
+      unit: "200 forward passes",
+      explanation: { method: "lime", params: { samples: 200 } },
+      parts: { quantity: "logits", batch: 50, passes: 200 },
+    },
+    {
+      title: "Occlusion, windows of 24 by 16",
+      unit: "197 forward passes",
+      explanation: { method: "occlusion", params: { window: 24, stride: 16 } },
+      parts: { quantity: "logits", batch: 50, passes: 197 },
+    },
+  ],
+  efficientnet_lite0: [],
+  tiny: [agiOfMany],
+};
+
+/** Times methods beside what they consist of, in turns. */
+async function timeMethods(
+  variant: Variant,
+  network: Case["network"],
+  model: { onnx: Uint8Array; preprocessing: Record<string, unknown> | null },
+  rounds: number,
+): Promise<MethodCost[]> {
+  const thread = new Thread(`${variant.id}, methods`);
+  const picture = await photograph();
+  await thread.ask("start", { ...engineOptions(variant), count: false }, wait);
+  await thread.ask("load", { name: network, ...model }, wait);
+  const explain = async (explanation: Explanation) =>
+    (await thread.ask("explain", { model: network, picture, explanation }, wait)).milliseconds;
+  const pass = async ({ quantity, batch, passes }: Passes) => {
+    const shape: Shape = [batch, 3, sizes[network], sizes[network]];
+    const data = pictures(batch, sizes[network], scales[network]);
+    const input = `${network} x ${batch}`;
+    await thread.ask("prepare", { input, model: network, data, shape }, wait);
+    const calls = Math.ceil(passes / batch);
+    let milliseconds = 0;
+    for (let call = 0; call < calls; call++) {
+      milliseconds += (await thread.ask(quantity, { input, target: 0 }, wait)).milliseconds;
+    }
+    return (milliseconds * passes) / (calls * batch);
+  };
+  const costs: MethodCost[] = [];
+  for (const { title, unit, explanation, parts } of methodCases[network]) {
+    const cost: MethodCost = { network, variant: variant.id, title, unit, error: null, rounds: [] };
+    costs.push(cost);
+    try {
+      await explain(explanation);
+      for (let round = 0; round < rounds; round++) {
+        const milliseconds = await explain(explanation);
+        let beside = 0;
+        if ("quantity" in parts) beside = await pass(parts);
+        else for (const one of parts.explanations) beside += (await explain(one)) / parts.explanations.length;
+        cost.rounds.push({ milliseconds, parts: beside });
+      }
+    } catch (error) {
+      cost.error = message(error);
+    }
+  }
+  thread.end();
+  return costs;
+}
+
 /** What a library asks of WebGPU for each thing it does, the first time and once it has warmed up. */
 async function countCalls(
   variant: Variant,
@@ -461,11 +599,19 @@ async function countCalls(
     const offers = await thread.ask("prepare", { input: "one", model: "tiny", data, shape }, wait);
     const started = await thread.ask("counted", null, wait);
     result.counts.push({ what: "start", counts: started, error: null });
-    const all = ["logits", ...(offers.gradient ? ["gradient"] : []), ...(offers.explain ? ["explain"] : [])];
-    for (const quantity of all as ("logits" | "gradient" | "explain")[]) {
-      for (const what of [`${quantity}, first`, `${quantity}, second`, `${quantity}, third`]) {
+    const times = ["first", "second", "third"];
+    for (const quantity of quantities.slice(0, offers.gradient ? 2 : 1)) {
+      for (const time of times) {
         const counts = await thread.ask("count", { input: "one", quantity, target }, wait);
-        result.counts.push({ what, counts, error: null });
+        result.counts.push({ what: `${quantity}, ${time}`, counts, error: null });
+      }
+    }
+    if (ownVariants.includes(variant.id)) {
+      const picture = await photograph();
+      const explanation = agi({ samples: 3 });
+      for (const time of times) {
+        const { counts } = await thread.ask("explain", { model: "tiny", picture, explanation }, wait);
+        result.counts.push({ what: `AGI, ${time}`, counts, error: null });
       }
     }
   } catch (error) {

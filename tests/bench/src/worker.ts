@@ -1,7 +1,7 @@
 // One library in a thread of its own, so that none disturbs another and one that hangs can be ended. The page tells it what to do.
 
 import { countGpu, takeCounts, type GpuCounts } from "./count.ts";
-import type { CreateEngine, Engine, EngineOptions, Loaded, Prepared, Shape } from "./engine.ts";
+import type { CreateEngine, Engine, EngineOptions, Explanation, Loaded, Prepared, Shape } from "./engine.ts";
 import { readOnnx } from "./onnx.ts";
 
 /** What a thread can be asked. */
@@ -15,7 +15,7 @@ export interface Requests {
   /** Makes an input ready under a name. */
   prepare: {
     send: { input: string; model: string; data: Float32Array<ArrayBuffer>; shape: Shape };
-    reply: { gradient: boolean; explain: boolean };
+    reply: { gradient: boolean };
   };
   logits: { send: { input: string }; reply: { values: Float32Array; milliseconds: number } };
   gradient: {
@@ -30,7 +30,12 @@ export interface Requests {
   /** What was asked of WebGPU since the last such question. */
   counted: { send: null; reply: GpuCounts };
   /** Runs once, and says what was asked of WebGPU. */
-  count: { send: { input: string; quantity: Quantity | "explain"; target: number }; reply: GpuCounts };
+  count: { send: { input: string; quantity: Quantity; target: number }; reply: GpuCounts };
+  /** Explains a picture once. */
+  explain: {
+    send: { model: string; picture: Blob; explanation: Explanation };
+    reply: { milliseconds: number; counts: GpuCounts };
+  };
 }
 
 export type Quantity = "logits" | "gradient";
@@ -61,7 +66,7 @@ const handlers: { [K in keyof Requests]: (send: Requests[K]["send"]) => Promise<
   async prepare({ input, model, data, shape }) {
     const prepared = modelNamed(model).prepare(data, shape);
     inputs.set(input, prepared);
-    return { gradient: prepared.gradient !== undefined, explain: prepared.explain !== undefined };
+    return { gradient: prepared.gradient !== undefined };
   },
 
   async logits({ input }) {
@@ -97,10 +102,17 @@ const handlers: { [K in keyof Requests]: (send: Requests[K]["send"]) => Promise<
   async count({ input, quantity, target }) {
     const prepared = inputNamed(input);
     takeCounts();
-    if (quantity !== "explain") await run(prepared, quantity, target);
-    else if (prepared.explain) await prepared.explain(target);
-    else throw new Error("This library has no AGI.");
+    await run(prepared, quantity, target);
     return takeCounts();
+  },
+
+  async explain({ model, picture, explanation }) {
+    const { explain } = modelNamed(model);
+    if (!explain) throw new Error("This library explains nothing.");
+    takeCounts();
+    const begin = performance.now();
+    await explain(picture, explanation);
+    return { milliseconds: performance.now() - begin, counts: takeCounts() };
   },
 };
 

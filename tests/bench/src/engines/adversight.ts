@@ -22,16 +22,10 @@ const create: CreateEngine = async ({ device, threads }) => {
         prepare: (data, shape) => ({
           logits: async () => (await model.logits({ data, shape })).data,
           gradient: async (target) => (await model.inputGradient({ data, shape }, target)).data,
-          async explain(target) {
-            const [, ...one] = shape;
-            const size = one.reduce((a, b) => a * b);
-            const classes = [0, 1, 2, 3].filter((index) => index !== target).slice(0, 3);
-            await model.explain(
-              { data: data.slice(0, size), shape: [1, ...one] },
-              { method: "agi", target, params: { classes, steps: 20 }, seed: 0 },
-            );
-          },
         }),
+        async explain(picture, explanation) {
+          await model.explain(picture, { ...explanation, seed: 0 });
+        },
         free: () => {
           model.close();
         },

@@ -6,6 +6,7 @@
 mod command;
 mod lint;
 mod npm;
+mod order;
 mod paths;
 mod prune;
 mod python;
@@ -54,6 +55,9 @@ enum Task {
     Wasm,
     /// Measures the engine in a browser beside other libraries (tests/bench)
     Bench {
+        /// Measure natively beside PyTorch instead
+        #[arg(long)]
+        native: bool,
         /// Arguments for the benchmark
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -95,7 +99,8 @@ fn run(task: Task) -> Result<()> {
         Task::Test { suites, thorough } => test::run(&paths, &suites, thorough),
         Task::Lint => lint::run(&paths),
         Task::Wasm => wasm::build(&paths),
-        Task::Bench { arguments } => test::bench(&paths, &arguments),
+        Task::Bench { native: true, .. } => python::bench(&paths),
+        Task::Bench { arguments, .. } => test::bench(&paths, &arguments),
         Task::Models => python::models(&paths),
         Task::Reference { scripts } => python::reference(&paths, &scripts),
     }

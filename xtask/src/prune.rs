@@ -12,7 +12,7 @@ use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
 
 /// What is never called, as the compiler writes it into names (mangling v0): functions of these modules, wherever they are
 /// instantiated, and functions with this at any place in their names.
-const UNUSED: [Unused; 11] = [
+const UNUSED: [Unused; 22] = [
     // The reader of quantised tensors.
     Unused::Module("_10cubecl_std5quant4view"),
     // Sorting on the host what lies on a GPU: the host would have to wait for it, which no page can.
@@ -31,6 +31,18 @@ const UNUSED: [Unused; 11] = [
     Unused::Function("_8gemm_f64"),
     Unused::Function("_8gemm_c32"),
     Unused::Function("_8gemm_c64"),
+    // Operators on the CPU of numbers of 16 and 64 bits. Only where they calculate: those that copy may be shared with other types.
+    Unused::Ending("_9burn_flex3ops4conv", &["_f16", "_bf16", "_f64"]),
+    Unused::Ending("_9burn_flex3ops14conv_transpose", &["_f16", "_bf16", "_f64"]),
+    Unused::Ending("_9burn_flex3ops4pool", &["_f16", "_bf16", "_f64"]),
+    Unused::Ending("_9burn_flex3ops11interpolate", &["_f16", "_bf16", "_f64"]),
+    Unused::Ending("_9burn_flex3ops10cumulative", &["_f16", "_bf16", "_f64"]),
+    Unused::Ending("_9burn_flex3ops4mask", &["_f16", "_bf16"]),
+    Unused::Function("_9burn_flex3zip7zip_mapddd"),
+    Unused::Function("_9burn_flex3zip7zip_mapddh"),
+    Unused::Function("_9burn_flex3zip17zip_apply_inplacedd"),
+    Unused::Instance("_9burn_flex3zip7zip_mapNtNtCs", "4half"),
+    Unused::Instance("_9burn_flex3zip17zip_apply_inplaceNtNtCs", "4half"),
 ];
 
 enum Unused {
@@ -38,6 +50,8 @@ enum Unused {
     Function(&'static str),
     /// Functions with both in their names: a kernel's module and a function of it.
     Instance(&'static str, &'static str),
+    /// Functions of a module whose own names end in one of these.
+    Ending(&'static str, &'static [&'static str]),
 }
 
 /// Bytes up to which a function is left as it is. The compiler keeps one of equal functions, under the name of any of them, and
@@ -136,6 +150,9 @@ impl Unused {
             Self::Module(path) => function.find(path).is_some_and(|at| !names_a_crate(&function[1..at])),
             Self::Function(path) => function.contains(path),
             Self::Instance(own, of) => function.contains(own) && function.contains(of),
+            Self::Ending(path, ends) => {
+                function.contains(path) && ends.iter().any(|end| function.ends_with(end))
+            }
         }
     }
 }
@@ -159,19 +176,25 @@ fn leb128(mut number: usize) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    const NEVER_CALLED: [&str; 5] = [
+    const NEVER_CALLED: [&str; 8] = [
         "_RINvNvNtNtCs1a_10cubecl_std5quant4view19run_with_quant_type10run_with_qINtB4_15RegisterDynamicE",
         "_RNvXs2_NtNtCs1a_10cubecl_std5quant4viewINtB5_13QuantizedViewE4readB9_",
         "_RNvXs_NtNtCs3c_9cubecl_ir7dialect3scfNtB4_5ForOpNtNtCs4d_6pliron8parsable8Parsable5parse",
         "_RINvNtCs1a_8gemm_f644gemm10gemm_basicE",
         "_RNvXs5_NtNtCs1a_12cubek_matmul6kernel11cmma_kernelNtB5_10CmmaKernelNtNtCs2b_14cubecl_runtime10CubeKernel6define",
+        "_RNvNtNtCs1a_9burn_flex3ops4conv10conv3d_f64",
+        "_RINvNtCs1a_9burn_flex3zip7zip_mapdddRINvNtNtB4_3ops5float15remainder_floatdEEB4_",
+        "_RINvNtCs1a_9burn_flex3zip7zip_mapNtNtCs2b_4half6bfloat4bf16BZ_BZ_NCNvNtNtB4_3ops4mask9mask_fill0EB4_",
     ];
-    const CALLED: [&str; 6] = [
+    const CALLED: [&str; 9] = [
         "_RINvNtCs2b_4core3ptr13drop_in_placeINtNtNtCs1a_10cubecl_std5quant4view13QuantizedViewE",
         "_RNvNtNtCs1a_10cubecl_std6tensor4view3new",
         "_RNvXs_NtNtCs3c_9cubecl_ir7dialect3scfNtB4_5ForOpNtNtCs4d_6pliron9printable9Printable3fmt",
         "_RNvMs5_NtCs1a_12cubek_matmul4baseNtB5_11CmmaRoutine9blueprint",
         "_RNvMs_NtCs2b_4half8binary16NtB4_3f166to_f32",
+        "_RNvNtNtCs1a_9burn_flex3ops4conv10conv3d_f32",
+        "_RNvNtNtCs1a_9burn_flex3ops4mask14mask_where_f64",
+        "_RINvNtCs1a_9burn_flex3zip7zip_mapfffRINvNtNtB4_3ops5float15remainder_floatfEEB4_",
         "main",
     ];
 

@@ -78,6 +78,21 @@ pub fn reference(paths: &Paths, names: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// Measures the engine natively beside PyTorch.
+pub fn bench(paths: &Paths) -> Result<()> {
+    let folder = paths.root.join("tests/reference");
+    let python = environment(paths, "reference", &folder.join("requirements.txt"))?;
+    let build = ["build", "--package", "adversight", "--example", "speed", "--locked"];
+    report::step("Compiling the program that is measured", || {
+        command::run(program("cargo").args(build).current_dir(&paths.root))
+    })?;
+    let speed = paths.target.join("debug/examples/speed");
+    let script = paths.root.join("tests/bench/native.py");
+    report::step("Measuring beside PyTorch", || {
+        command::run(program(&python).arg("-B").arg(&script).arg(&speed).current_dir(&paths.root))
+    })
+}
+
 /// The named scripts of a folder, or the one that runs them all in their order.
 fn scripts(folder: &Path, names: &[String]) -> Result<Vec<PathBuf>> {
     if names.is_empty() {

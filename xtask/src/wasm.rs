@@ -15,6 +15,7 @@ use wasm_bindgen_cli_support::Bindgen;
 use wasmparser::{ExternalKind, Parser, Payload, RefType, TypeRef};
 
 use crate::command::{self, program};
+use crate::order;
 use crate::paths::Paths;
 use crate::prune::prune;
 use crate::report::{self, megabytes};
@@ -187,9 +188,9 @@ impl Engine {
 
     /// What the finished files depend on: the compiler's output, the optimiser, and what this task does to them.
     fn key(&self, raw: &[u8], optimiser: &str) -> String {
-        let task = [&include_bytes!("wasm.rs")[..], include_bytes!("prune.rs")];
+        let task = [&include_bytes!("wasm.rs")[..], include_bytes!("prune.rs"), include_bytes!("order.rs")];
         let mut hash = Sha256::new();
-        for part in [self.name.as_bytes(), raw, optimiser.as_bytes(), task[0], task[1]] {
+        for part in [self.name.as_bytes(), raw, optimiser.as_bytes(), task[0], task[1], task[2]] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
@@ -256,7 +257,8 @@ fn cargo(compiler: &WasmCompiler, paths: &Paths, engine: &Engine) -> Command {
 
 /// Runs wasm-opt on a file, in its place.
 fn optimise(optimiser: &mut Command, file: &Path) -> Result<()> {
-    let before = fs::read(file)?;
+    let before = order::by_kind(&fs::read(file)?)?;
+    fs::write(file, &before)?;
     command::run(optimiser.args(WASM_OPT).arg(file).arg("--output").arg(file))?;
     let mut after = fs::read(file)?;
     restore_table_exports(&before, &mut after)?;

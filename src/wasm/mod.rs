@@ -28,9 +28,27 @@ use convert::{OwnedInput, from_js, js_error, tensor_from_js, tensor_to_js, to_js
 
 type JsResult<T = JsValue> = Result<T, JsValue>;
 
+/// What is to run before anything else: CubeCL's compiler registers its thousands of operations so.
+#[cfg(feature = "webgpu")]
+#[expect(unsafe_code, reason = "the linker's function can be named in no other way")]
+mod constructors {
+    unsafe extern "C" {
+        fn __wasm_call_ctors();
+    }
+
+    /// Runs it, once for all. Were the function called nowhere, the linker would put it before every call from JavaScript, each of which
+    /// would take a millisecond (docs/upstream.md).
+    pub fn run() {
+        // The linker has written it, and nothing else runs yet.
+        unsafe { __wasm_call_ctors() }
+    }
+}
+
 /// Makes panics readable in the browser's console.
 #[wasm_bindgen(start)]
 pub fn start() {
+    #[cfg(feature = "webgpu")]
+    constructors::run();
     console_error_panic_hook::set_once();
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use wasm_encoder::{
     CodeSection, FunctionSection, Module, NameSection,
     reencode::{Error, Reencode},
@@ -21,6 +21,23 @@ pub fn by_kind(module: &[u8]) -> Result<Vec<u8>> {
         .parse_core_module(&mut ordered, Parser::new(0), module)
         .map_err(|error| anyhow!("the engine's functions could not be put in order: {error}"))?;
     Ok(ordered.finish())
+}
+
+/// Refuses a module in which every call from outside runs the constructors first: the linker makes such wrappers where nothing calls
+/// the constructors, and in a browser each call, and each value that is handed over, then takes a millisecond.
+pub fn constructors_run_once(module: &[u8]) -> Result<()> {
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::CustomSection(section) = payload.context("the compiler's output is no WebAssembly")?
+            && let KnownCustom::Name(section) = section.as_known()
+            && function_names(section)?.values().any(|name| name.ends_with(".command_export"))
+        {
+            bail!(
+                "The linker has put the constructors before every function that JavaScript calls: `start` in src/wasm must run them \
+                 in every build that has any."
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Where the functions of a module go.
@@ -151,8 +168,9 @@ impl Reencode for Order {
 mod tests {
     use super::*;
 
-    /// Three functions, of which the exported one, `b`, calls the other two: `c`, which gives 1, and `a`, which gives 2.
-    fn module() -> Vec<u8> {
+    /// Three functions, of which the exported one, the second, calls the other two: the first, which gives 1, and the third, which gives 2;
+    /// and the names of all, that of the imported one first.
+    fn module(function_names: [&str; 4]) -> Vec<u8> {
         use wasm_encoder::{
             EntityType, ExportKind, ExportSection, Function, ImportSection, NameMap, TypeSection, ValType,
         };
@@ -178,7 +196,7 @@ mod tests {
         let mut exports = ExportSection::new();
         exports.export("run", ExportKind::Func, 2);
         let mut map = NameMap::new();
-        for (index, name) in ["z", "c", "b", "a"].into_iter().enumerate() {
+        for (index, name) in function_names.into_iter().enumerate() {
             map.append(index as u32, name);
         }
         let mut names = NameSection::new();
@@ -224,8 +242,14 @@ mod tests {
     }
 
     #[test]
+    fn constructors_before_every_call_are_refused() {
+        assert!(constructors_run_once(&module(["z", "__wasm_call_ctors", "b", "a"])).is_ok());
+        assert!(constructors_run_once(&module(["z", "c", "b", "run.command_export"])).is_err());
+    }
+
+    #[test]
     fn functions_are_put_in_order_and_calls_go_with_them() {
-        let ordered = by_kind(&module()).unwrap();
+        let ordered = by_kind(&module(["z", "c", "b", "a"])).unwrap();
         wasmparser::validate(&ordered).unwrap();
         let (bodies, exported) = contents(&ordered);
         assert_eq!(exported, 2);

@@ -118,6 +118,7 @@ impl Engine {
     fn build(&self, compiler: &WasmCompiler, paths: &Paths) -> Result<()> {
         let compiled = self.compile(compiler, paths)?;
         let raw = fs::read(&compiled).with_context(|| format!("{} could not be read", compiled.display()))?;
+        order::constructors_run_once(&raw)?;
         let mut optimiser = setup::wasm_opt(&paths.cache)?;
         let version = command::output(optimiser.arg("--version"))?;
         let finished = paths.cache.join("wasm").join(self.key(&raw, &version));

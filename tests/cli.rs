@@ -205,23 +205,26 @@ fn papers_are_reproduced_with_their_own_numbers_beside() {
         fs::copy(root().join("tests/fixtures/tiny").join(name), folder.join(name)).unwrap();
     }
     // A number of the paper, and a part of each report that only a measurement leads to.
-    for (paper, theirs, ours) in [
-        ("agi", "0.561", "cascade_tiny.svg"),
-        ("relex", "0.94", "rank_correlation_tiny.svg"),
-        ("axai", "-1.785e-3 to -1.777e-3", "qq_tiny.svg"),
+    let sentences = "tests/fixtures/sentences";
+    let sentence_network = format!("{sentences}/cnn.onnx");
+    for (paper, images, model, theirs, ours) in [
+        ("agi", &images[..], TINY, "0.561", "cascade_tiny.svg"),
+        ("relex", &images, TINY, "0.94", "rank_correlation_tiny.svg"),
+        ("axai", &images, TINY, "-1.785e-3 to -1.777e-3", "qq_tiny.svg"),
+        ("axai", sentences, &sentence_network, "-2.753e-1 to -2.673e-1", "qq_cnn.svg"),
     ] {
-        let (out, out_text) = scratch(&format!("reproduced_{paper}"));
+        let (out, out_text) = scratch(&format!("reproduced_{paper}_{ours}"));
         // Tables of earlier runs would be taken as they are.
         let _ = fs::remove_dir_all(&out);
         succeed(&[
             "reproduce",
             paper,
             "--images",
-            &images,
+            images,
             "--limit",
             "1",
             "--model",
-            TINY,
+            model,
             "--out",
             &out_text,
         ]);

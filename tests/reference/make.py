@@ -15,12 +15,14 @@ import photographs
 import relex
 import rules
 import segments
+import sentences
 import tiny
+import words
 import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics,
+    axai_statistics, metrics, sentences, words,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

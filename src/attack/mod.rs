@@ -11,7 +11,7 @@ use std::future::Future;
 
 use burn::tensor::{Tensor, TensorData};
 
-use crate::{Control, Error, Model, Preprocessing, Progress, Result, Score, attribution};
+use crate::{Control, Error, Model, Preprocessing, Result, Score, attribution};
 
 pub use attribution::Gradients;
 pub use input::{AttackOptions, Attacked, Space, attack};
@@ -93,8 +93,6 @@ impl Network for Rows<'_> {
     }
 
     async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {
-        (self.control.on_progress)(Progress { done, total, stage: stage.to_owned() });
-        (self.control.pause)().await;
-        if (self.control.is_cancelled)() { Err(Error::Cancelled) } else { Ok(()) }
+        self.control.checkpoint(self.model.device(), done, total, stage).await
     }
 }

@@ -14,7 +14,7 @@ use super::{
     display, in_order, read, registry, rows_to, to_rows,
 };
 use crate::{
-    DeviceKind, Error, Explainer, Memory, Model, Preprocessing, Result,
+    Device, DeviceKind, Error, Explainer, Memory, Model, Preprocessing, Result,
     attack::Network,
     device::memory,
     input::{HostTensor, check_finite, layout::Places, preprocessing::ChannelOrder},
@@ -61,6 +61,23 @@ impl Default for Control<'_> {
             on_partial: None,
             between_partials: Duration::from_millis(500),
         }
+    }
+}
+
+impl Control<'_> {
+    /// Between two steps of what runs on `device`: reports progress, lets the host breathe and a GPU catch up, and ends the
+    /// calculation where it was cancelled.
+    pub(crate) async fn checkpoint(
+        &self,
+        device: &Device,
+        done: usize,
+        total: usize,
+        stage: &str,
+    ) -> Result<()> {
+        device.catch_up().await?;
+        (self.on_progress)(Progress { done, total, stage: stage.to_owned() });
+        (self.pause)().await;
+        if (self.is_cancelled)() { Err(Error::Cancelled) } else { Ok(()) }
     }
 }
 
@@ -508,11 +525,9 @@ impl<'a> Subject<'a> {
         read(column.clone().reshape([rows])).await.map(Some)
     }
 
-    /// Reports progress, lets the host breathe, and ends the method where it was cancelled.
+    /// [`Control::checkpoint`].
     pub(super) async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {
-        (self.control.on_progress)(Progress { done, total, stage: stage.to_owned() });
-        (self.control.pause)().await;
-        if (self.control.is_cancelled)() { Err(Error::Cancelled) } else { Ok(()) }
+        self.control.checkpoint(self.model().device(), done, total, stage).await
     }
 
     /// How many of `total` steps to work on at once: few enough for the rule by which the method ends early, if there is

@@ -4,6 +4,8 @@
 mod gpu;
 pub(crate) mod memory;
 #[cfg(feature = "webgpu")]
+mod pace;
+#[cfg(feature = "webgpu")]
 mod self_test;
 
 use std::collections::BTreeMap;
@@ -67,6 +69,8 @@ pub struct Device {
     burn: burn::tensor::Device,
     report: DeviceReport,
     batch_budget: Option<usize>,
+    #[cfg(feature = "webgpu")]
+    pace: Option<std::sync::Arc<pace::Pace>>,
 }
 
 impl Device {
@@ -99,6 +103,8 @@ impl Device {
                 self_test_error: None,
             },
             batch_budget: None,
+            #[cfg(feature = "webgpu")]
+            pace: None,
         }
     }
 
@@ -119,6 +125,7 @@ impl Device {
             ));
         }
         Ok(Self {
+            pace: pace::Pace::new(&gpu.device).map(Into::into),
             burn: gpu.device,
             report: DeviceReport {
                 kind: DeviceKind::WebGpu,
@@ -156,6 +163,18 @@ impl Device {
     pub fn with_batch_budget(mut self, bytes: usize) -> Self {
         self.batch_budget = Some(bytes);
         self
+    }
+
+    /// Lets a GPU catch up with the host, where the host is far ahead of it.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub(crate) async fn catch_up(&self) -> Result<()> {
+        #[cfg(feature = "webgpu")]
+        if let Some(pace) = &self.pace {
+            pace.keep().await?;
+        }
+        Ok(())
     }
 
     /// The largest value that a kernel can bind at once, in bytes; none on the CPU.

@@ -70,7 +70,7 @@ impl Buffer {
         self.cube.clone().into_buffer_arg()
     }
 
-    pub(super) fn client(&self) -> &Client {
+    pub fn client(&self) -> &Client {
         &self.cube.client
     }
 }

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::curve::Ranking;
 use crate::{
-    Control, Error, ExplainOptions, Explainer, Explanation, HostTensor, Progress, Result, Score,
+    Control, Error, ExplainOptions, Explainer, Explanation, HostTensor, Result, Score,
     attribution::{
         self, Segmentation,
         display::{self, Channels},
@@ -416,11 +416,9 @@ impl<'a> Assessment<'a> {
         Ok(planes(&found, &self.places).into_owned())
     }
 
-    /// Reports progress, lets the host breathe, and ends the metric where it was cancelled.
+    /// [`Control::checkpoint`].
     pub(super) async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {
-        (self.control.on_progress)(Progress { done, total, stage: stage.to_owned() });
-        (self.control.pause)().await;
-        if (self.control.is_cancelled)() { Err(Error::Cancelled) } else { Ok(()) }
+        self.control.checkpoint(self.explainer.model().device(), done, total, stage).await
     }
 }
 

@@ -266,6 +266,9 @@ for (const [how, act] of [
     await busy();
     await until(() => page.evaluate(() => window.progress.length > 0), "progress");
     assert.ok(await at("progress").isVisible());
+    // The words are those of the explanation before, the map is not.
+    const busyWords = () => at("words").getAttribute("aria-busy");
+    await until(async () => (await busyWords()) === "true", "a map on the way");
     const started = Date.now();
     await act();
     await ready();
@@ -273,6 +276,7 @@ for (const [how, act] of [
     assert.ok(Date.now() - started < 10_000, "it took long to stop");
     assert.equal(await at("banner").isVisible(), false, "what the user stops is no error");
     assert.deepEqual([await text("words"), await text("fact-settings")], [words, settings]);
+    assert.equal(await busyWords(), "false");
     await setNumber("param-steps", steps);
     await at("method").selectOption("saliency");
     await explained("saliency");

@@ -15,6 +15,12 @@ export function mountWords(app: App): void {
     say.hidden = !("speechSynthesis" in window) || !state.explanation;
   });
 
+  // A map on the way is another than the one that the words are of.
+  app.store.watch(["partial"], ({ partial }) => {
+    words.classList.toggle("earlier", partial !== null);
+    words.ariaBusy = String(partial !== null);
+  });
+
   const synthesis = "speechSynthesis" in window ? window.speechSynthesis : null;
   const speaking = (on: boolean) => {
     say.setAttribute("aria-pressed", String(on));

@@ -35,6 +35,8 @@ export interface Loaded {
 export interface Explanation {
   method: string;
   params: Record<string, unknown>;
+  /** The class; the most likely one where it is left out. */
+  target?: number;
 }
 
 export type Shape = [batch: number, channels: number, height: number, width: number];

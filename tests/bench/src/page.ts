@@ -495,18 +495,23 @@ interface MethodCase {
   parts: Parts;
 }
 
-const classes = Array.from({ length: 20 }, (_, i) => 40 * i + 7);
-
-const agiOfMany: MethodCase = {
-  title: "AGI, 20 classes at once",
-  unit: "one class",
-  explanation: agi({ classes }),
-  parts: { explanations: classes.map((index) => agi({ classes: [index] })) },
-};
+/** Many false classes at once beside each of them alone. */
+function agiOfMany(target: number, classes: number[]): MethodCase {
+  const towards = (classes: number[]): Explanation => ({ ...agi({ classes }), target });
+  return {
+    title: `AGI, ${classes.length} classes at once`,
+    unit: "one class",
+    explanation: towards(classes),
+    parts: { explanations: classes.map((index) => towards([index])) },
+  };
+}
 
 const methodCases: Record<Case["network"], MethodCase[]> = {
   squeezenet1_1: [
-    agiOfMany,
+    agiOfMany(
+      281,
+      Array.from({ length: 20 }, (_, i) => 40 * i + 7),
+    ),
     {
       title: "RelEx, 4 steps of 50 samples",
       unit: "400 gradients",
@@ -533,7 +538,7 @@ const methodCases: Record<Case["network"], MethodCase[]> = {
     },
   ],
   efficientnet_lite0: [],
-  tiny: [agiOfMany],
+  tiny: [agiOfMany(0, [1, 2, 3, 4, 5, 6, 7, 8, 9])],
 };
 
 /** Times methods beside what they consist of, in turns. */

@@ -261,7 +261,7 @@ fn band(delta: &[f64], percent: f64, tails: bool) -> Vec<f32> {
 }
 
 fn distributions(report: &mut Report, all: &[Attacks], tables: &str, published: &[Published]) -> CliResult {
-    report.heading(&format!("The distribution of the changes ({tables})"));
+    report.heading(format!("The distribution of the changes ({tables})"));
     let mut header = vec![String::new()];
     header.extend(published.iter().map(|published| published.title.to_owned()));
     header.extend(all.iter().map(|attacks| attacks.model.clone()));

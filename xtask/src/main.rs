@@ -5,6 +5,7 @@
 
 mod command;
 mod lint;
+mod module;
 mod npm;
 mod order;
 mod paths;
@@ -56,7 +57,7 @@ enum Task {
     /// Measures the engine in a browser beside other libraries (tests/bench)
     Bench {
         /// Measure natively beside PyTorch instead
-        #[arg(long)]
+        #[arg(long, conflicts_with = "arguments")]
         native: bool,
         /// Arguments for the benchmark
         #[arg(last = true)]

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use wasm_encoder::{
     CodeSection, FunctionSection, Module, NameSection,
     reencode::{Error, Reencode},
 };
-use wasmparser::{
-    CodeSectionReader, FunctionSectionReader, KnownCustom, Name, NameSectionReader, Parser, Payload, TypeRef,
-};
+use wasmparser::{CodeSectionReader, FunctionSectionReader, KnownCustom, NameSectionReader, Parser, Payload};
+
+use crate::module::{function_names, imported_functions};
 
 /// Brings functions that are alike together, where wasm-bindgen orders them by length alone: the instances of one generic function, and
 /// what different types make of one function of a trait; among them the order is by length. The names, which are of no use any more,
@@ -21,23 +21,6 @@ pub fn by_kind(module: &[u8]) -> Result<Vec<u8>> {
         .parse_core_module(&mut ordered, Parser::new(0), module)
         .map_err(|error| anyhow!("the engine's functions could not be put in order: {error}"))?;
     Ok(ordered.finish())
-}
-
-/// Refuses a module in which every call from outside runs the constructors first: the linker makes such wrappers where nothing calls
-/// the constructors, and in a browser each call, and each value that is handed over, then takes a millisecond.
-pub fn constructors_run_once(module: &[u8]) -> Result<()> {
-    for payload in Parser::new(0).parse_all(module) {
-        if let Payload::CustomSection(section) = payload.context("the compiler's output is no WebAssembly")?
-            && let KnownCustom::Name(section) = section.as_known()
-            && function_names(section)?.values().any(|name| name.ends_with(".command_export"))
-        {
-            bail!(
-                "The linker has put the constructors before every function that JavaScript calls: `start` in src/wasm must run them \
-                 in every build that has any."
-            );
-        }
-    }
-    Ok(())
 }
 
 /// Where the functions of a module go.
@@ -57,11 +40,7 @@ impl Order {
         let mut names = HashMap::new();
         for payload in Parser::new(0).parse_all(module) {
             match payload.context("what wasm-bindgen wrote is no WebAssembly")? {
-                Payload::ImportSection(section) => {
-                    for import in section.into_imports() {
-                        imported += usize::from(matches!(import?.ty, TypeRef::Func(_)));
-                    }
-                }
+                Payload::ImportSection(section) => imported = imported_functions(section)?,
                 Payload::CodeSectionEntry(body) => lengths.push(body.range().len()),
                 Payload::CustomSection(section) => {
                     if let KnownCustom::Name(section) = section.as_known() {
@@ -112,19 +91,6 @@ fn outside_brackets(text: &str) -> (String, &str) {
     (outside, "")
 }
 
-fn function_names<'a>(section: NameSectionReader<'a>) -> Result<HashMap<usize, &'a str>> {
-    let mut found = HashMap::new();
-    for names in section {
-        if let Name::Function(names) = names? {
-            for naming in names {
-                let naming = naming?;
-                found.insert(naming.index as usize, naming.name);
-            }
-        }
-    }
-    Ok(found)
-}
-
 impl Reencode for Order {
     type Error = std::convert::Infallible;
 
@@ -167,49 +133,7 @@ impl Reencode for Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Three functions, of which the exported one, the second, calls the other two: the first, which gives 1, and the third, which gives 2;
-    /// and the names of all, that of the imported one first.
-    fn module(function_names: [&str; 4]) -> Vec<u8> {
-        use wasm_encoder::{
-            EntityType, ExportKind, ExportSection, Function, ImportSection, NameMap, TypeSection, ValType,
-        };
-        let mut module = Module::new();
-        let mut types = TypeSection::new();
-        types.ty().function([], [ValType::I32]);
-        let mut imports = ImportSection::new();
-        imports.import("page", "z", EntityType::Function(0));
-        let mut functions = FunctionSection::new();
-        let mut code = CodeSection::new();
-        let mut body = |calls: &[u32], number: i32| {
-            functions.function(0);
-            let mut function = Function::new([]);
-            for &called in calls {
-                function.instructions().call(called).drop();
-            }
-            function.instructions().i32_const(number).end();
-            code.function(&function);
-        };
-        body(&[], 1);
-        body(&[0, 1, 3], 0);
-        body(&[], 2);
-        let mut exports = ExportSection::new();
-        exports.export("run", ExportKind::Func, 2);
-        let mut map = NameMap::new();
-        for (index, name) in function_names.into_iter().enumerate() {
-            map.append(index as u32, name);
-        }
-        let mut names = NameSection::new();
-        names.functions(&map);
-        module
-            .section(&types)
-            .section(&imports)
-            .section(&functions)
-            .section(&exports)
-            .section(&code)
-            .section(&names);
-        module.finish()
-    }
+    use crate::module::tests::sample;
 
     /// What the functions of a module hold, and which of them is exported.
     fn contents(module: &[u8]) -> (Vec<String>, u32) {
@@ -242,14 +166,8 @@ mod tests {
     }
 
     #[test]
-    fn constructors_before_every_call_are_refused() {
-        assert!(constructors_run_once(&module(["z", "__wasm_call_ctors", "b", "a"])).is_ok());
-        assert!(constructors_run_once(&module(["z", "c", "b", "run.command_export"])).is_err());
-    }
-
-    #[test]
     fn functions_are_put_in_order_and_calls_go_with_them() {
-        let ordered = by_kind(&module(["z", "c", "b", "a"])).unwrap();
+        let ordered = by_kind(&sample(["z", "c", "b", "a"])).unwrap();
         wasmparser::validate(&ordered).unwrap();
         let (bodies, exported) = contents(&ordered);
         assert_eq!(exported, 2);

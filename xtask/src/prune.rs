@@ -5,10 +5,12 @@
 //! that no browser's GPU can run. The engine does none of it, so these functions become traps, and the optimiser removes what
 //! only they have called.
 
-use std::ops::Range;
+use std::{collections::HashSet, ops::Range};
 
 use anyhow::{Context, Result, bail};
-use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
+use wasmparser::{KnownCustom, Parser, Payload};
+
+use crate::module::{function_names, imported_functions};
 
 /// What is never called, as the compiler writes it into names (mangling v0): functions of these modules, wherever they are
 /// instantiated, and functions with this at any place in their names.
@@ -99,7 +101,7 @@ struct Parts {
     imported: usize,
     bodies: Vec<Range<usize>>,
     /// The functions to take out, by number.
-    unused: std::collections::HashSet<usize>,
+    unused: HashSet<usize>,
 }
 
 impl Parts {
@@ -109,15 +111,13 @@ impl Parts {
             let payload = payload.context("the compiler's output is no WebAssembly")?;
             parts.sections.extend(payload.as_section());
             match payload {
-                Payload::ImportSection(section) => {
-                    for import in section.into_imports() {
-                        parts.imported += usize::from(matches!(import?.ty, TypeRef::Func(_)));
-                    }
-                }
+                Payload::ImportSection(section) => parts.imported = imported_functions(section)?,
                 Payload::CodeSectionEntry(body) => parts.bodies.push(body.range()),
                 Payload::CustomSection(section) => {
                     if let KnownCustom::Name(names) = section.as_known() {
-                        parts.unused = unused(names)?;
+                        let mut names = function_names(names)?;
+                        names.retain(|_, name| UNUSED.iter().any(|unused| unused.names(name)));
+                        parts.unused = names.into_keys().collect();
                     }
                 }
                 _ => {}
@@ -125,21 +125,6 @@ impl Parts {
         }
         Ok(parts)
     }
-}
-
-fn unused(names: wasmparser::NameSectionReader<'_>) -> Result<std::collections::HashSet<usize>> {
-    let mut found = std::collections::HashSet::new();
-    for names in names {
-        if let Name::Function(names) = names? {
-            for naming in names {
-                let naming = naming?;
-                if UNUSED.iter().any(|unused| unused.names(naming.name)) {
-                    found.insert(naming.index as usize);
-                }
-            }
-        }
-    }
-    Ok(found)
 }
 
 impl Unused {

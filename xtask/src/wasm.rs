@@ -15,6 +15,7 @@ use wasm_bindgen_cli_support::Bindgen;
 use wasmparser::{ExternalKind, Parser, Payload, RefType, TypeRef};
 
 use crate::command::{self, program};
+use crate::module::constructors_run_once;
 use crate::order;
 use crate::paths::Paths;
 use crate::prune::prune;
@@ -118,7 +119,6 @@ impl Engine {
     fn build(&self, compiler: &WasmCompiler, paths: &Paths) -> Result<()> {
         let compiled = self.compile(compiler, paths)?;
         let raw = fs::read(&compiled).with_context(|| format!("{} could not be read", compiled.display()))?;
-        order::constructors_run_once(&raw)?;
         let mut optimiser = setup::wasm_opt(&paths.cache)?;
         let version = command::output(optimiser.arg("--version"))?;
         let finished = paths.cache.join("wasm").join(self.key(&raw, &version));
@@ -128,6 +128,7 @@ impl Engine {
             // Made beside its place and then moved there, so that whatever is in the cache is whole.
             let unfinished = finished.with_extension("unfinished");
             let _ = fs::remove_dir_all(&unfinished);
+            constructors_run_once(&raw)?;
             report::step("Binding the engine to JavaScript", || self.bind(prune(&raw)?, &unfinished))?;
             report::step(&format!("Making the WebAssembly smaller ({version})"), || {
                 optimise(setup::wasm_opt(&paths.cache)?.args(self.passes), &unfinished.join(self.file()))
@@ -189,9 +190,14 @@ impl Engine {
 
     /// What the finished files depend on: the compiler's output, the optimiser, and what this task does to them.
     fn key(&self, raw: &[u8], optimiser: &str) -> String {
-        let task = [&include_bytes!("wasm.rs")[..], include_bytes!("prune.rs"), include_bytes!("order.rs")];
+        let task: [&[u8]; 4] = [
+            include_bytes!("wasm.rs"),
+            include_bytes!("module.rs"),
+            include_bytes!("prune.rs"),
+            include_bytes!("order.rs"),
+        ];
         let mut hash = Sha256::new();
-        for part in [self.name.as_bytes(), raw, optimiser.as_bytes(), task[0], task[1], task[2]] {
+        for part in [self.name.as_bytes(), raw, optimiser.as_bytes()].into_iter().chain(task) {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }

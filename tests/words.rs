@@ -5,7 +5,7 @@ mod common;
 
 use adversight::{ExplainOptions, Explainer, HostTensor, Input};
 
-/// The first 24 inputs and the logits of each by ONNX Runtime, with what the table says of it.
+/// The 24 inputs and the logits of each by ONNX Runtime, with what the table says of it.
 fn inputs(folder: &str, table: &str, list: &str) -> Vec<(HostTensor, Vec<f32>, serde_json::Value)> {
     let table = common::json(&format!("tests/fixtures/{folder}/{table}"));
     let entries = table[list].as_array().unwrap();

@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import tflite
+from ai_edge_litert.interpreter import Interpreter
 from onnx import TensorProto, helper, numpy_helper
 from scipy.signal import resample_poly
 
@@ -189,8 +190,6 @@ def front_end(archive):
 
 def original(flatbuffer, x):
     """What TensorFlow Lite makes of it: probabilities."""
-    from ai_edge_litert.interpreter import Interpreter
-
     interpreter = Interpreter(model_content=flatbuffer)
     interpreter.allocate_tensors()
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x.transpose(0, 2, 1, 3))

@@ -506,36 +506,28 @@ function agiOfMany(target: number, classes: number[]): MethodCase {
   };
 }
 
+/** A method beside the passes that it needs, in batches of 50. */
+function besidePasses(
+  title: string,
+  method: string,
+  params: Record<string, unknown>,
+  quantity: Quantity,
+  passes: number,
+): MethodCase {
+  const unit = `${passes} ${quantity === "logits" ? "forward passes" : "gradients"}`;
+  return { title, unit, explanation: { method, params }, parts: { quantity, batch: 50, passes } };
+}
+
 const methodCases: Record<Case["network"], MethodCase[]> = {
   squeezenet1_1: [
     agiOfMany(
       281,
       Array.from({ length: 20 }, (_, i) => 40 * i + 7),
     ),
-    {
-      title: "RelEx, 4 steps of 50 samples",
-      unit: "400 gradients",
-      explanation: { method: "relex", params: { iterations: 4 } },
-      parts: { quantity: "gradient", batch: 50, passes: 400 },
-    },
-    {
-      title: "RISE, 200 masks",
-      unit: "200 forward passes",
-      explanation: { method: "rise", params: { samples: 200 } },
-      parts: { quantity: "logits", batch: 50, passes: 200 },
-    },
-    {
-      title: "LIME, 200 samples",
-      unit: "200 forward passes",
-      explanation: { method: "lime", params: { samples: 200 } },
-      parts: { quantity: "logits", batch: 50, passes: 200 },
-    },
-    {
-      title: "Occlusion, windows of 24 by 16",
-      unit: "197 forward passes",
-      explanation: { method: "occlusion", params: { window: 24, stride: 16 } },
-      parts: { quantity: "logits", batch: 50, passes: 197 },
-    },
+    besidePasses("RelEx, 4 steps of 50 samples", "relex", { iterations: 4 }, "gradient", 400),
+    besidePasses("RISE, 200 masks", "rise", { samples: 200 }, "logits", 200),
+    besidePasses("LIME, 200 samples", "lime", { samples: 200 }, "logits", 200),
+    besidePasses("Occlusion, windows of 24 by 16", "occlusion", { window: 24, stride: 16 }, "logits", 197),
   ],
   efficientnet_lite0: [],
   tiny: [agiOfMany(0, [1, 2, 3, 4, 5, 6, 7, 8, 9])],

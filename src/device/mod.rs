@@ -165,7 +165,7 @@ impl Device {
         self
     }
 
-    /// Lets a GPU catch up with the host, where the host is far ahead of it.
+    /// To be called between two steps: lets a GPU catch up until the host is one step ahead of it.
     ///
     /// # Errors
     /// [`Error::DeviceLost`].

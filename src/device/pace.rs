@@ -2,51 +2,61 @@
 
 use std::{
     fmt,
+    future::Future,
+    pin::Pin,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    task::{Context, Poll, Waker},
 };
 
 use burn::tensor::Tensor;
-use cubecl::client::Client;
-use web_time::Instant;
+use cubecl::{client::Client, server::ServerError};
 
 use crate::{Error, Result, gpu::Buffer};
 
-/// Work that takes the host so long to hand over is awaited before there is more. Handing over takes a small part of the time that the
-/// work itself takes: without it all of a long method would lie before the GPU at once, and no progress, no map on the way and no
-/// cancelling would mean anything.
-const AHEAD: Duration = Duration::from_millis(50);
+type Marker = Pin<Box<dyn Future<Output = std::result::Result<(), ServerError>> + Send>>;
 
-/// Waits for a GPU from time to time.
+/// Keeps the host one step ahead of a GPU. Handing work over takes a small part of the time that the work itself takes: all of a long method
+/// would lie before the GPU at once, and no progress, no map on the way and no cancelling would mean anything.
 pub(super) struct Pace {
     client: Client,
-    /// Since when work has been handed over that was not waited for.
-    since: Mutex<Instant>,
+    /// Comes true when the work of all steps but the last one is done.
+    marker: Mutex<Option<Marker>>,
 }
 
 impl Pace {
     /// Of a device that has been opened; nothing where it is no GPU.
     pub fn new(device: &burn::tensor::Device) -> Option<Self> {
         let client = Buffer::of(&Tensor::<1>::zeros([1], device).into())?.client().clone();
-        Some(Self { client, since: Mutex::new(Instant::now()) })
+        Some(Self { client, marker: Mutex::default() })
     }
 
-    /// Waits until the GPU has done what was handed over, where that was begun a while ago. The page stays usable meanwhile.
+    /// To be called between two steps: waits until the GPU has done what was handed over before the last call. It has the work since
+    /// then to go on with, and the page stays usable meanwhile.
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
     pub async fn keep(&self) -> Result<()> {
-        if self.since.lock().unwrap_or_else(PoisonError::into_inner).elapsed() < AHEAD {
-            return Ok(());
+        let lost = |error: ServerError| Error::DeviceLost(format!("{error:?}"));
+        let earlier = self.slot().take();
+        if let Some(marker) = earlier {
+            marker.await.map_err(lost)?;
         }
-        self.client.sync().await.map_err(|error| Error::DeviceLost(format!("{error:?}")))?;
-        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        let mut marker: Marker = self.client.sync();
+        // What it stands for is settled when it is asked first.
+        match marker.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(done) => done.map_err(lost)?,
+            Poll::Pending => *self.slot() = Some(marker),
+        }
         Ok(())
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Marker>> {
+        self.marker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Pace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pace").field("since", &self.since).finish_non_exhaustive()
+        f.debug_struct("Pace").finish_non_exhaustive()
     }
 }

@@ -20,12 +20,17 @@ const DEPTH: usize = 512;
 /// Values of the right side that are laid out at once, so that they stay in the second cache.
 const BLOCK: usize = 1 << 16;
 
+/// Rows of the left side from which on it pays to look for zeros in the right one.
+const WORTH_LOOKING: usize = 32;
+
 /// The left side `[rows, depth]`: [`ROWS`] rows after each other, each group of them step by step of the depth.
 #[derive(Clone)]
 pub struct Left {
     rows: usize,
     depth: usize,
     data: Vec<f32>,
+    /// Whether zero times any of its elements is zero.
+    finite: bool,
 }
 
 impl Left {
@@ -37,7 +42,8 @@ impl Left {
                 data.extend((first..first + ROWS).map(|row| if row < rows { at(row, step) } else { 0.0 }));
             }
         }
-        Self { rows, depth, data }
+        let finite = data.iter().all(|value| value.is_finite());
+        Self { rows, depth, data, finite }
     }
 
     /// The element at a row and a column.
@@ -53,7 +59,7 @@ impl Left {
                 data.extend_from_slice(&group[step * ROWS..][..ROWS]);
             }
         }
-        Self { rows: self.rows, depth: steps.len(), data }
+        Self { rows: self.rows, depth: steps.len(), data, finite: self.finite }
     }
 
     pub fn rows(&self) -> usize {
@@ -160,17 +166,54 @@ impl<'a> Part<'a> {
         let Range { start: first, end: last } = self.columns;
         let deep = left.depth.min(DEPTH);
         let mut right = Scratch::new((last - first).next_multiple_of(COLUMNS) * deep);
+        let looks = left.finite && left.rows >= WORTH_LOOKING;
+        let mut kept = vec![0; if looks { right.len() / COLUMNS } else { 0 }];
         for start in (0..left.depth).step_by(deep) {
             let steps = start..(start + deep).min(left.depth);
             let group = COLUMNS * steps.len();
             let used = &mut right[..(last - first).div_ceil(COLUMNS) * group];
+            let mut tiles = Vec::with_capacity((last - first).div_ceil(COLUMNS));
+            let mut kept = &mut kept[..];
             for (from, place) in (first..last).step_by(COLUMNS).zip(used.chunks_exact_mut(group)) {
-                fill(from..(from + COLUMNS).min(last), steps.clone(), place);
+                let end = (from + COLUMNS).min(last);
+                fill(from..end, steps.clone(), place);
+                let (values, _) = place.as_chunks_mut::<COLUMNS>();
+                if !looks {
+                    tiles.push(Tile { steps: None, values });
+                    continue;
+                }
+                let (steps, rest) = kept.split_at_mut(values.len());
+                kept = rest;
+                tiles.push(Tile::without_zeros(values, steps));
             }
             let block =
-                Block { left, first_row: self.first_row, steps, right: used, finish, out: &mut self.out };
+                Block { left, first_row: self.first_row, steps, tiles: &tiles, finish, out: &mut self.out };
             AutoArch::new().dispatch(block);
         }
+    }
+}
+
+/// [`COLUMNS`] columns of the right side over a part of its depth.
+struct Tile<'a> {
+    /// The steps whose values are here, where some are left out.
+    steps: Option<&'a [u32]>,
+    values: &'a [[f32; COLUMNS]],
+}
+
+impl<'a> Tile<'a> {
+    /// Leaves out the steps at which all columns are zero, which are many behind a rectifier; no bit of a sum depends on them.
+    /// `steps` is room for those that stay.
+    fn without_zeros(values: &'a mut [[f32; COLUMNS]], steps: &'a mut [u32]) -> Self {
+        let mut count = 0;
+        for step in 0..values.len() {
+            let row = values[step];
+            // Written without a branch: zeros come in no order that a processor could foresee.
+            values[count] = row;
+            steps[count] = step as u32;
+            count += usize::from(row.iter().fold(0, |bits, value| bits | value.to_bits() << 1) != 0);
+        }
+        let steps = (count < values.len()).then_some(&steps[..count]);
+        Self { steps, values: &values[..count] }
     }
 }
 
@@ -179,7 +222,7 @@ struct Block<'a, 'b> {
     left: &'a Left,
     first_row: usize,
     steps: Range<usize>,
-    right: &'a [f32],
+    tiles: &'a [Tile<'a>],
     finish: Finish<'a>,
     out: &'a mut [&'b mut [f32]],
 }
@@ -189,16 +232,21 @@ impl WithSimd for Block<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
-        let Self { left, first_row, steps, right, finish, out } = self;
+        let Self { left, first_row, steps, tiles, finish, out } = self;
         let (starts, ends) = (steps.start == 0, steps.end == left.depth);
         let bounds = finish.bounds.filter(|_| ends);
         for (tile_row, out) in out.chunks_mut(ROWS).enumerate() {
             let row = first_row + tile_row * ROWS;
             let group = &left.data[row * left.depth..][..ROWS * left.depth];
-            let group = &group[steps.start * ROWS..steps.end * ROWS];
-            for (index, right) in right.chunks_exact(COLUMNS * steps.len()).enumerate() {
+            let (group, _) = group[steps.start * ROWS..steps.end * ROWS].as_chunks::<ROWS>();
+            for (index, right) in tiles.iter().enumerate() {
                 let column = index * COLUMNS;
-                let sums = tile::<S>(group, right);
+                let sums = match right.steps {
+                    None => tile::<S>(group.iter().zip(right.values)),
+                    Some(steps) => {
+                        tile::<S>(steps.iter().map(|&step| &group[step as usize]).zip(right.values))
+                    }
+                };
                 for (i, (out, sums)) in out.iter_mut().zip(sums).enumerate() {
                     let end = (column + COLUMNS).min(out.len());
                     let out = &mut out[column..end];

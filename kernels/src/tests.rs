@@ -177,6 +177,46 @@ fn convolutions_and_their_gradients() {
 }
 
 #[test]
+fn leaving_zeros_out_changes_no_bit() {
+    const FILTERS: usize = 40;
+    for case in [PLAIN, Case { kernel: [1, 1], before: [0; 2], after: [0; 2], channels: 600, ..PLAIN }] {
+        let [height, width] = case.kernel;
+        let depth = case.channels * height * width;
+        let plane = case.input[0] * case.input[1];
+        let mut x = noise(case.samples * case.channels * plane, 1);
+        // What a rectifier leaves: patches of zeros, elsewhere some of both.
+        for (index, value) in x.iter_mut().enumerate() {
+            let patch = index / plane % 3 == 0 && index % plane > plane / 3;
+            *value = if patch || index < plane { 0.0 } else { value.max(0.0) };
+        }
+        let mut weights = noise(FILTERS * depth, 2);
+        let convolved = |weights: &[f32], filters: usize| {
+            let shape = [filters, case.channels, height, width];
+            let dense = Dense::new(weights, shape, 1, case.strides, case.dilations, None);
+            let [rows, columns] = case.output();
+            let mut y = vec![f32::NAN; case.samples * filters * rows * columns];
+            let place = dense.on(case.before, case.input, case.output());
+            dense.forward(&place, case.samples, &x, None, &mut y);
+            y.iter().map(|value| value.to_bits()).collect::<Vec<_>>()
+        };
+        // So few filters that no zeros are looked for.
+        let half = |weights: &[f32]| convolved(weights, FILTERS / 2);
+        let together = convolved(&weights, FILTERS);
+        let size = together.len() / case.samples;
+        let halves = [half(&weights[..FILTERS / 2 * depth]), half(&weights[FILTERS / 2 * depth..])];
+        for (sample, together) in together.chunks_exact(size).enumerate() {
+            for (half, together) in halves.iter().zip(together.chunks_exact(size / 2)) {
+                assert!(half[sample * size / 2..][..size / 2] == *together, "{:?}", case.kernel);
+            }
+        }
+        weights[0] = f32::INFINITY;
+        let lost = &convolved(&weights, FILTERS)[..size / FILTERS];
+        let inner = lost.len() / 2;
+        assert!(f32::from_bits(lost[inner]).is_nan(), "zero times infinity is no number");
+    }
+}
+
+#[test]
 fn maxima_and_their_gradients() {
     for case in cases().iter().filter(|case| case.groups == case.channels) {
         let [rows, columns] = case.output();

@@ -8,14 +8,17 @@ pub const ROWS: usize = if cfg!(target_family = "wasm") { 4 } else { 6 };
 /// Columns of a tile: two vectors, of the wider kind where processors have it.
 pub const COLUMNS: usize = if cfg!(target_arch = "x86_64") { 16 } else { 8 };
 
-/// The sums of a tile: of `left`, [`ROWS`] numbers a step, times `right`, [`COLUMNS`] numbers a step.
+/// A step of a tile: the weights of its rows and the values of its columns.
+pub type Step<'a> = (&'a [f32; ROWS], &'a [f32; COLUMNS]);
+
+/// The sums of a tile: each row's weight times each column's value, step after step.
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 #[inline(always)]
-pub fn tile<S: Simd>(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
+pub fn tile<'a, S: Simd>(steps: impl Iterator<Item = Step<'a>>) -> [[f32; COLUMNS]; ROWS] {
     // Wherever vectors are this wide, a product and a sum are one instruction.
     let fused = S::lanes32() > 4 || cfg!(target_arch = "aarch64");
     let mut sums = [[0.0; COLUMNS]; ROWS];
-    for (factors, values) in left.as_chunks::<ROWS>().0.iter().zip(right.as_chunks::<COLUMNS>().0) {
+    for (factors, values) in steps {
         for i in 0..ROWS {
             for j in 0..COLUMNS {
                 let sum = sums[i][j];
@@ -30,11 +33,11 @@ pub fn tile<S: Simd>(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
 /// The same in the instructions of WebAssembly: a compiler that leaves them out here makes a network four times slower.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 #[inline(always)]
-pub fn tile<S: Simd>(left: &[f32], right: &[f32]) -> [[f32; COLUMNS]; ROWS] {
+pub fn tile<'a, S: Simd>(steps: impl Iterator<Item = Step<'a>>) -> [[f32; COLUMNS]; ROWS] {
     use core::arch::wasm32::{f32x4, f32x4_add, f32x4_extract_lane as lane, f32x4_mul, f32x4_splat};
 
     let mut sums = [[f32x4_splat(0.0); 2]; ROWS];
-    for (factors, v) in left.as_chunks::<ROWS>().0.iter().zip(right.as_chunks::<COLUMNS>().0) {
+    for (factors, v) in steps {
         let values = [f32x4(v[0], v[1], v[2], v[3]), f32x4(v[4], v[5], v[6], v[7])];
         for (sums, &factor) in sums.iter_mut().zip(factors) {
             let factor = f32x4_splat(factor);

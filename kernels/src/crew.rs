@@ -7,7 +7,7 @@
 use std::{
     hint,
     sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
+        Condvar, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
 };
@@ -43,6 +43,8 @@ struct State {
     /// How many helpers are at work on it, and how many sleep.
     working: usize,
     sleeping: usize,
+    /// Whether the thread that handed it out sleeps until they have left it.
+    waiting: bool,
     /// Whether a helper has failed.
     lost: bool,
 }
@@ -51,7 +53,7 @@ impl Crew {
     /// No helpers yet.
     pub const fn new() -> Self {
         Self {
-            state: Mutex::new(State { task: None, working: 0, sleeping: 0, lost: false }),
+            state: Mutex::new(State { task: None, working: 0, sleeping: 0, waiting: false, lost: false }),
             called: Condvar::new(),
             left: Condvar::new(),
             size: AtomicUsize::new(0),
@@ -76,7 +78,7 @@ impl Crew {
         let turns = Mutex::new(data.chunks_mut(turn * size).enumerate());
         // From both ends, so that each thread mostly finds in its cache what it has written before.
         let next = |helper: bool| {
-            let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut turns = lock(&turns);
             if helper { turns.next_back() } else { turns.next() }
         };
         self.run(&|helper| {
@@ -133,12 +135,14 @@ impl Crew {
         state.working = state.working.saturating_sub(1);
         if state.working == 0 {
             self.busy.store(false, SeqCst);
-            self.left.notify_all();
+            if state.waiting {
+                self.left.notify_all();
+            }
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -174,13 +178,27 @@ impl Drop for Shared<'_> {
         crew.state().task = None;
         look_until(|| !crew.busy.load(SeqCst));
         let mut state = crew.state();
+        state.waiting = true;
         while state.working > 0 {
             state = crew.left.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.waiting = false;
         let lost = state.lost;
         drop(state);
         assert!(!lost || std::thread::panicking(), "a thread of the engine has failed");
     }
+}
+
+/// What is held for a few instructions only, and so is not slept for: to sleep and to be woken costs a hundred times as much.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    for _ in 0..LOOKS {
+        match mutex.try_lock() {
+            Ok(guard) => return guard,
+            Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => hint::spin_loop(),
+        }
+    }
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn look_until(there: impl Fn() -> bool) {

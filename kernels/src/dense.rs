@@ -332,25 +332,25 @@ impl<'a> Windows<'a> {
     }
 
     /// The runs of a tile's columns.
-    fn runs(&self, columns: Range<usize>) -> Vec<Run> {
-        let mut runs = Vec::with_capacity(2);
+    fn runs(&self, columns: Range<usize>) -> impl Iterator<Item = Run> {
         let mut column = columns.start;
-        while column < columns.end {
+        std::iter::from_fn(move || {
             let (sample, output) = (column / self.outputs, column % self.outputs);
             let (row, within) = (output / self.length, output % self.length);
             let count = (self.length - within).min(columns.end - column);
             let from = sample * self.sample + row * self.width + within;
-            runs.push((column - columns.start, from, count));
+            let run = (column - columns.start, from, count);
             column += count;
-        }
-        runs
+            (count > 0).then_some(run)
+        })
     }
 
     /// Lays out a tile's columns, step by step of the depth.
     fn lay(&self, columns: Range<usize>, steps: Range<usize>, place: &mut [f32]) {
-        let runs = self.runs(columns);
         let rows = &self.rows[steps];
-        if let [(0, from, COLUMNS)] = runs[..] {
+        let mut runs = self.runs(columns);
+        let first = runs.next();
+        if let Some((0, from, COLUMNS)) = first {
             for (to, row) in place.as_chunks_mut::<COLUMNS>().0.iter_mut().zip(rows) {
                 if let Some(values) = self.source[row + from..].first_chunk() {
                     *to = *values;
@@ -358,6 +358,7 @@ impl<'a> Windows<'a> {
             }
             return;
         }
+        let runs: Vec<Run> = first.into_iter().chain(runs).collect();
         for (step, row) in rows.iter().enumerate() {
             for &(to, from, count) in &runs {
                 let (to, from) = (step * COLUMNS + to, row + from);

@@ -40,10 +40,11 @@ impl Depthwise {
     pub fn forward(&self, grid: &Grid, x: &[f32], bounds: Option<(f32, f32)>, out: &mut [f32]) {
         self.planes(grid, out, grid.outputs(), |planes, out| {
             let mut spread = Scratch::new(grid.spread_plane());
+            spread.fill(0.0);
             let mut rows = Scratch::new(grid.reach());
             let mut taps: Vec<Tap> = Vec::with_capacity(grid.taps.len());
             for (plane, out) in (planes..).zip(out.chunks_exact_mut(grid.outputs())) {
-                grid.spread(&x[plane * grid.plane()..][..grid.plane()], 0.0, &mut spread);
+                grid.lay(&x[plane * grid.plane()..][..grid.plane()], &mut spread);
                 let (filter, bias) = self.filter(plane, grid.taps.len());
                 taps.clear();
                 taps.extend(grid.taps.iter().copied().zip(filter.iter().copied()));
@@ -60,6 +61,11 @@ impl Depthwise {
     pub fn backward(&self, grid: &Grid, gradient: &[f32], out: &mut [f32]) {
         let phase = grid.phase();
         let margin = grid.taps.iter().map(|tap| tap % phase).max().unwrap_or(0);
+        // The taps that meet each phase: where their copies begin, and which of the weights is theirs.
+        let mut meeting = vec![Vec::new(); grid.spread_plane() / phase];
+        for (index, tap) in grid.taps.iter().enumerate() {
+            meeting[tap / phase].push((margin - tap % phase, index));
+        }
         self.planes(grid, out, grid.plane(), |planes, out| {
             let mut rows = Scratch::new(margin + phase);
             rows.fill(0.0);
@@ -68,10 +74,9 @@ impl Depthwise {
             for (plane, out) in (planes..).zip(out.chunks_exact_mut(grid.plane())) {
                 grid.apart(&gradient[plane * grid.outputs()..][..grid.outputs()], &mut rows[margin..]);
                 let (filter, _) = self.filter(plane, grid.taps.len());
-                for (index, spread) in spread.chunks_exact_mut(phase).enumerate() {
+                for (spread, meeting) in spread.chunks_exact_mut(phase).zip(&meeting) {
                     taps.clear();
-                    let inside = grid.taps.iter().zip(filter).filter(|(tap, _)| *tap / phase == index);
-                    taps.extend(inside.map(|(tap, &weight)| (margin - tap % phase, weight)));
+                    taps.extend(meeting.iter().map(|&(begin, index)| (begin, filter[index])));
                     taps::sum(spread, &rows, &taps, 0.0);
                 }
                 grid.gather(&spread, out);

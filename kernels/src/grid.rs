@@ -4,8 +4,6 @@
 //! the window lies at a fixed distance from the place of the output, whatever the output: a convolution, its gradient
 //! and a pooling are then sums or maxima of shifted copies of one row of numbers.
 
-use std::ops::Range;
-
 /// A window of two dimensions on planes of a known size.
 #[derive(Clone)]
 pub struct Grid {
@@ -14,14 +12,24 @@ pub struct Grid {
     input: [usize; 2],
     /// Height and width of the output.
     pub output: [usize; 2],
-    /// The remainders of row and column by the stride that some tap meets.
-    phases: Vec<[usize; 2]>,
+    /// How many remainders of row and column by the stride some tap meets.
+    phases: usize,
     /// Rows and columns of each phase.
     rows: usize,
     /// The distance between rows of the output in a spread plane.
     pub width: usize,
     /// Where each tap lies in a spread plane, seen from the output's place, row by row.
     pub taps: Vec<usize>,
+    shared: Vec<Shared>,
+}
+
+/// What a row of a spread plane has in common with a row of the plane.
+#[derive(Clone)]
+struct Shared {
+    /// Where it begins in both.
+    spread: usize,
+    plane: usize,
+    count: usize,
 }
 
 /// What places a window: one entry for rows, one for columns.
@@ -59,7 +67,21 @@ impl Grid {
                 taps.push((index * rows + y / strides[0]) * width + x / strides[1]);
             }
         }
-        Self { strides, before, input, output, phases, rows, width, taps }
+        let phase = |phase: [usize; 2], index: usize| {
+            let inside = move |axis: usize, index: usize| {
+                let at = index * strides[axis] + phase[axis];
+                at.checked_sub(before[axis]).filter(|&at| at < input[axis])
+            };
+            let first = (0..width).find_map(|x| inside(1, x).map(|column| (x, column)));
+            (0..rows).filter_map(move |y| {
+                let (row, (x, column)) = (inside(0, y)?, first?);
+                let count = (input[1] - column).div_ceil(strides[1]).min(width - x);
+                let (spread, plane) = ((index * rows + y) * width + x, row * input[1] + column);
+                Some(Shared { spread, plane, count })
+            })
+        };
+        let shared = phases.iter().enumerate().flat_map(|(index, &known)| phase(known, index)).collect();
+        Self { strides, before, input, output, phases: phases.len(), rows, width, taps, shared }
     }
 
     /// Whether a spread plane is the plane itself.
@@ -80,7 +102,7 @@ impl Grid {
 
     /// Elements of a spread plane.
     pub fn spread_plane(&self) -> usize {
-        self.phases.len() * self.phase()
+        self.phases * self.phase()
     }
 
     /// Elements of one phase of a spread plane.
@@ -98,52 +120,27 @@ impl Grid {
         (self.output[0] - 1) * self.width + self.output[1]
     }
 
-    /// The rows and columns that a phase has in common with the plane: for each row its place in both, and the columns of the
-    /// spread row with the plane's first column among them.
-    fn common(
-        &self,
-        phase: [usize; 2],
-    ) -> impl Iterator<Item = (usize, Option<(usize, Range<usize>, usize)>)> {
-        let inside = move |axis: usize, index: usize| {
-            let at = index * self.strides[axis] + phase[axis];
-            at.checked_sub(self.before[axis]).filter(|&at| at < self.input[axis])
-        };
-        let first = (0..self.width).find(|&x| inside(1, x).is_some());
-        let columns = first.and_then(|first| {
-            let start = inside(1, first)?;
-            let count = (self.input[1] - start).div_ceil(self.strides[1]);
-            Some((first..(first + count).min(self.width), start))
-        });
-        (0..self.rows).map(move |y| {
-            let row = inside(0, y).zip(columns.clone());
-            (y, row.map(|(row, (columns, start))| (row, columns, start)))
-        })
-    }
-
     /// Spreads a plane out, with `fill` where there is none of it.
     pub fn spread(&self, plane: &[f32], fill: f32, spread: &mut [f32]) {
-        for (&phase, spread) in self.phases.iter().zip(spread.chunks_exact_mut(self.phase())) {
-            for (y, row) in self.common(phase) {
-                let spread = &mut spread[y * self.width..][..self.width];
-                let Some((row, columns, start)) = row else {
-                    spread.fill(fill);
-                    continue;
-                };
-                let row = &plane[row * self.input[1]..][..self.input[1]];
-                spread[..columns.start].fill(fill);
-                spread[columns.end..].fill(fill);
-                let spread = &mut spread[columns];
-                match self.strides[1] {
-                    1 => spread.copy_from_slice(&row[start..start + spread.len()]),
-                    2 => {
-                        for (to, from) in spread.iter_mut().zip(row[start..].chunks(2)) {
-                            *to = from[0];
-                        }
+        spread.fill(fill);
+        self.lay(plane, spread);
+    }
+
+    /// The same where the spread plane holds what fills it already.
+    pub fn lay(&self, plane: &[f32], spread: &mut [f32]) {
+        for shared in &self.shared {
+            let spread = &mut spread[shared.spread..][..shared.count];
+            let row = &plane[shared.plane..];
+            match self.strides[1] {
+                1 => copy_row(spread, &row[..shared.count]),
+                2 => {
+                    for (to, from) in spread.iter_mut().zip(row.chunks(2)) {
+                        *to = from[0];
                     }
-                    stride => {
-                        for (to, from) in spread.iter_mut().zip(row[start..].iter().step_by(stride)) {
-                            *to = *from;
-                        }
+                }
+                stride => {
+                    for (to, from) in spread.iter_mut().zip(row.iter().step_by(stride)) {
+                        *to = *from;
                     }
                 }
             }
@@ -152,29 +149,27 @@ impl Grid {
 
     /// The inverse of spreading: what lies in the padding is left out, what no window meets is zero.
     pub fn gather(&self, spread: &[f32], plane: &mut [f32]) {
-        plane.fill(0.0);
-        for (&phase, spread) in self.phases.iter().zip(spread.chunks_exact(self.phase())) {
-            for (y, row) in self.common(phase) {
-                let Some((row, columns, start)) = row else { continue };
-                let row = &mut plane[row * self.input[1]..][..self.input[1]];
-                let spread = &spread[y * self.width..][columns];
-                if self.strides[1] == 1 {
-                    row[start..start + spread.len()].copy_from_slice(spread);
-                } else {
-                    for (to, from) in row[start..].iter_mut().step_by(self.strides[1]).zip(spread) {
-                        *to = *from;
-                    }
+        if self.shared.iter().map(|shared| shared.count).sum::<usize>() < plane.len() {
+            plane.fill(0.0);
+        }
+        for shared in &self.shared {
+            let spread = &spread[shared.spread..][..shared.count];
+            let row = &mut plane[shared.plane..];
+            if self.strides[1] == 1 {
+                copy_row(&mut row[..shared.count], spread);
+            } else {
+                for (to, from) in row.iter_mut().step_by(self.strides[1]).zip(spread) {
+                    *to = *from;
                 }
             }
         }
     }
 
-    /// Puts the rows of an output as far apart as those of a spread plane, with zeros between them.
+    /// Puts the rows of an output as far apart as those of a spread plane; what lies between them stays as it is.
     pub fn apart(&self, output: &[f32], rows: &mut [f32]) {
         let width = self.output[1];
         for (row, rows) in output.chunks_exact(width).zip(rows.chunks_mut(self.width)) {
-            rows[..width].copy_from_slice(row);
-            rows[width..].fill(0.0);
+            copy_row(&mut rows[..width], row);
         }
     }
 
@@ -182,7 +177,29 @@ impl Grid {
     pub fn together(&self, rows: &[f32], output: &mut [f32]) {
         let width = self.output[1];
         for (row, rows) in output.chunks_exact_mut(width).zip(rows.chunks(self.width)) {
-            row.copy_from_slice(&rows[..width]);
+            copy_row(row, &rows[..width]);
         }
+    }
+}
+
+/// Copies a row. WebAssembly's instruction for it, which compilers make of most loops too, takes longer than copying
+/// some numbers does.
+#[inline(always)]
+fn copy_row(to: &mut [f32], from: &[f32]) {
+    const FEW: usize = 64;
+    const N: usize = 4;
+    let count = to.len();
+    if !(N..FEW).contains(&count) || cfg!(not(target_family = "wasm")) {
+        to.copy_from_slice(from);
+        return;
+    }
+    let mut at = 0;
+    while let (Some(to), Some(from)) = (to[at..].first_chunk_mut::<N>(), from[at..].first_chunk::<N>()) {
+        *to = *from;
+        if at + N == count {
+            return;
+        }
+        // The last ones overlap with those before.
+        at = (at + N).min(count - N);
     }
 }

@@ -18,10 +18,11 @@ pub fn maximum(grid: &Grid, x: &[f32], out: &mut [f32]) {
     let taps = unweighted(grid);
     threads::shares(out, grid.outputs(), work(grid, x), |first, out| {
         let mut spread = Scratch::new(grid.spread_plane());
+        spread.fill(f32::NEG_INFINITY);
         let mut rows = Scratch::new(grid.reach());
         let planes = x.chunks_exact(grid.plane()).skip(first);
         for (x, out) in planes.zip(out.chunks_exact_mut(grid.outputs())) {
-            grid.spread(x, f32::NEG_INFINITY, &mut spread);
+            grid.lay(x, &mut spread);
             taps::maximum(&mut rows, &spread, &taps);
             grid.together(&rows, out);
         }
@@ -38,11 +39,14 @@ pub fn maximum_backward(grid: &Grid, x: &[f32], gradient: &[f32], out: &mut [f32
     let taps = unweighted(grid);
     threads::shares(out, grid.plane(), 2 * work(grid, x), |first, out| {
         let mut spread = Scratch::new(grid.spread_plane());
+        spread.fill(f32::NEG_INFINITY);
         let mut found = Scratch::new(grid.spread_plane());
         let (mut rows, mut left) = (Scratch::new(grid.reach()), Scratch::new(grid.reach()));
+        // Between the rows it stays so.
+        left.fill(0.0);
         let planes = x.chunks_exact(grid.plane()).zip(gradient.chunks_exact(grid.outputs())).skip(first);
         for ((x, gradient), out) in planes.zip(out.chunks_exact_mut(grid.plane())) {
-            grid.spread(x, f32::NEG_INFINITY, &mut spread);
+            grid.lay(x, &mut spread);
             taps::maximum(&mut rows, &spread, &taps);
             grid.apart(gradient, &mut left);
             found.fill(0.0);

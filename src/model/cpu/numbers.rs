@@ -1,6 +1,9 @@
 //! Real numbers in the computer's own memory, and the memory that they leave.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
 
 use adversight_kernels as kernels;
 use burn::tensor::{DType, Float, TensorData};
@@ -45,36 +48,44 @@ impl Array for Arc<Numbers> {
 /// Memory that values have left, for the next ones: asking the system for it, and clearing it, would take a good part
 /// of a run.
 #[derive(Default)]
-pub struct Pool(Mutex<Vec<Vec<f32>>>);
+pub struct Pool(Mutex<Free>);
+
+/// What was left last stands at the end.
+#[derive(Default)]
+struct Free {
+    rooms: VecDeque<Vec<f32>>,
+    elements: usize,
+}
 
 /// Elements that a run should compute at most, all values together, and that are kept between runs.
 pub const AT_ONCE: usize = 1 << 24;
 
+/// Arrays that are kept between runs at most.
+const ROOMS: usize = 512;
+
 impl Pool {
-    /// Room for so many elements, which may hold anything.
+    /// Room for so many elements, which may hold anything. Runs ask for the same sizes again and again, so that what is larger is left for
+    /// those who ask for it.
     pub fn take(&self, count: usize) -> Vec<f32> {
-        let mut found = Vec::new();
-        if let Ok(mut free) = self.0.lock() {
-            let fits = |room: &Vec<f32>| (count..=2 * count + 1024).contains(&room.len());
-            let best = (0..free.len()).filter(|&i| fits(&free[i])).min_by_key(|&i| free[i].len());
-            if let Some(best) = best {
-                found = free.swap_remove(best);
-            }
-        }
-        if found.is_empty() {
-            return vec![0.0; count];
-        }
-        found.truncate(count);
-        found
+        let left = |free: &mut Free| {
+            // What was left last may still lie in the processor's cache.
+            let found = free.rooms.iter().rposition(|room| room.len() == count)?;
+            free.elements -= count;
+            free.rooms.remove(found)
+        };
+        self.0.lock().ok().and_then(|mut free| left(&mut free)).unwrap_or_else(|| vec![0.0; count])
     }
 
-    /// Takes back what no one else holds.
+    /// Takes back what no one else holds, in the place of what nobody has asked for the longest.
     pub fn give(&self, numbers: Arc<Numbers>) {
         if let Some(numbers) = Arc::into_inner(numbers)
             && let Ok(mut free) = self.0.lock()
-            && free.iter().map(Vec::len).sum::<usize>() + numbers.data.len() <= AT_ONCE
         {
-            free.push(numbers.data);
+            free.elements += numbers.data.len();
+            free.rooms.push_back(numbers.data);
+            while free.elements > AT_ONCE || free.rooms.len() > ROOMS {
+                free.elements -= free.rooms.pop_front().map_or(0, |room| room.len());
+            }
         }
     }
 

@@ -217,6 +217,9 @@ pub(crate) struct Walked {
     pub arrived: Ranked<Float>,
 }
 
+/// More samples at once keep no GPU busier, but let progress, maps on the way and cancelling wait.
+const WORTHWHILE_BATCH: usize = 128;
+
 /// Operators that keep each value of a feature map in its place.
 const POINTWISE: &[&str] = &[
     "Add",
@@ -299,7 +302,7 @@ pub struct Model {
     fed: Vec<(Slot, Value)>,
     /// Inputs by name, with their declared form.
     inputs: Vec<(Slot, ValueInfo)>,
-    /// Batches larger than this do not work.
+    /// Batches larger than this do not work, or gain nothing.
     largest_batch: usize,
     info: GraphInfo,
 }
@@ -371,7 +374,7 @@ impl Model {
             before: None,
             device: device.clone(),
             fed: Vec::new(),
-            largest_batch: usize::MAX,
+            largest_batch: WORTHWHILE_BATCH,
             info: GraphInfo {
                 layout: Layout::Values,
                 input,
@@ -529,7 +532,7 @@ impl Model {
             )));
         }
         // Some exporters write the batch into the graph: the declared form tells, and a second run makes sure.
-        let mut largest_batch = usize::MAX;
+        let mut largest_batch = WORTHWHILE_BATCH;
         if self.fixed_batch() {
             let two = run(2, &mut 0).and_then(as_logits).map(|logits| logits.dims());
             if two != Ok([2, one[1]]) {
@@ -733,7 +736,7 @@ impl Model {
         input.shape.iter().skip(1).copied().collect::<Option<Vec<_>>>().ok_or_else(|| open_size(input))
     }
 
-    /// How many samples fit the memory budget of a gradient at once; at least 1.
+    /// How many samples to work on at once: those that fit the memory budget of a gradient, 128 at most and 1 at least.
     pub fn batch_limit(&self) -> usize {
         (self.device.batch_budget() / self.info.bytes_per_sample.max(1)).clamp(1, self.largest_batch)
     }

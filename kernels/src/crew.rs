@@ -7,7 +7,7 @@
 use std::{
     hint,
     sync::{
-        Condvar, Mutex, MutexGuard, PoisonError, TryLockError,
+        Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
 };
@@ -191,17 +191,15 @@ impl Drop for Shared<'_> {
 
 /// What is held for a few instructions only, and so is not slept for: to sleep and to be woken costs a hundred times as much.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    for _ in 0..LOOKS {
-        match mutex.try_lock() {
-            Ok(guard) => return guard,
-            Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => hint::spin_loop(),
-        }
-    }
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    let mut held = None;
+    look_until(|| {
+        held = mutex.try_lock().ok();
+        held.is_some()
+    });
+    held.unwrap_or_else(|| mutex.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-fn look_until(there: impl Fn() -> bool) {
+fn look_until(mut there: impl FnMut() -> bool) {
     for _ in 0..LOOKS {
         if there() {
             return;

@@ -1,6 +1,6 @@
 //! Convolutions as products: the weights, laid out once, by the windows of the input, side by side.
 
-use std::{borrow::Cow, ops::Range, sync::OnceLock};
+use std::{ops::Range, sync::OnceLock};
 
 use crate::{
     grid::{Grid, Shape},
@@ -111,7 +111,7 @@ impl Dense {
             let bias = self.bias.as_ref().map(|bias| &bias[group * self.filters..][..self.filters]);
             let finish = Finish { bias, bounds };
             let input = Channels::of(x, samples, self.weights.len(), group, place.forward.plane());
-            convolve(weights, &place.forward, &input, None, finish, out, group);
+            convolve(weights, &place.forward, &input, finish, out, group);
         }
     }
 
@@ -123,7 +123,7 @@ impl Dense {
             match &place.backward {
                 Some(grid) => {
                     let weights = &self.turned.get_or_init(|| self.turn())[group];
-                    convolve(weights, grid, &input, input.reached(), Finish::default(), out, group);
+                    convolve(weights, grid, &input, Finish::default(), out, group);
                 }
                 None => {
                     let weights = &self.windows.get_or_init(|| self.transpose())[group];
@@ -159,7 +159,7 @@ impl Dense {
         let plain = grid.of_outputs();
         for sample in 0..input.samples {
             let one = input.sample(sample);
-            convolve(weights, &plain, &one, one.reached(), Finish::default(), &mut windows, 0);
+            convolve(weights, &plain, &one, Finish::default(), &mut windows, 0);
             let planes = (sample * self.weights.len() + group) * self.channels;
             let out = &mut out[planes * grid.plane()..][..self.channels * grid.plane()];
             threads::shares(out, grid.plane(), windows.len() * MOVE, |channel, out| {
@@ -212,70 +212,37 @@ impl<'a> Channels<'a> {
     fn planes(&self) -> usize {
         self.size / self.plane
     }
-
-    /// The planes that are not zero in every sample, where they are few: a gradient sets out from one class.
-    fn reached(&self) -> Option<Vec<usize>> {
-        let zero = |plane: usize| {
-            (0..self.samples).all(|sample| {
-                self.group(sample)[plane * self.plane..][..self.plane].iter().all(|&value| value == 0.0)
-            })
-        };
-        let (planes, mut reached) = (self.planes(), Vec::new());
-        for plane in 0..planes {
-            if !zero(plane) {
-                reached.push(plane);
-                if reached.len() * 4 > planes {
-                    return None;
-                }
-            }
-        }
-        Some(reached)
-    }
 }
 
 /// Samples of so few outputs are computed side by side, so that no tile is filled in part but the last.
 const SMALL: usize = 400;
 
-/// The convolution of the channels by `weights`, into the filters of `group`; of the input's planes only those in
-/// `reached`, the rest being zero.
+/// The convolution of the channels by `weights`, into the filters of `group`.
 fn convolve(
     weights: &Left,
     grid: &Grid,
     input: &Channels<'_>,
-    reached: Option<Vec<usize>>,
     finish: Finish<'_>,
     out: &mut [f32],
     group: usize,
 ) {
-    let (outputs, rows, taps) = (grid.outputs(), weights.rows(), grid.taps.len());
+    let (outputs, rows) = (grid.outputs(), weights.rows());
     let sample = out.len() / input.samples;
-    let planes: Vec<usize> = match &reached {
-        Some(reached) => reached.clone(),
-        None => (0..input.planes()).collect(),
-    };
-    let weights = match reached {
-        None => Cow::Borrowed(weights),
-        Some(_) => {
-            let steps: Vec<usize> =
-                planes.iter().flat_map(|plane| plane * taps..(plane + 1) * taps).collect();
-            Cow::Owned(weights.only(&steps))
-        }
-    };
     let together = if outputs < SMALL { input.samples } else { 1 };
     let mut side = Scratch::new(if together > 1 { rows * outputs * together } else { 0 });
-    let room = if grid.is_plain() { 0 } else { together * planes.len() * grid.spread_plane() + COLUMNS };
+    let room = if grid.is_plain() { 0 } else { together * input.planes() * grid.spread_plane() + COLUMNS };
     let mut spread = Scratch::new(room);
     for first in (0..input.samples).step_by(together) {
-        let windows = Windows::new(grid, input, first..first + together, &planes, &mut spread);
+        let windows = Windows::new(grid, input, first..first + together, &mut spread);
         let fill = |columns: Range<usize>, steps: Range<usize>, place: &mut [f32]| {
             windows.lay(columns, steps, place);
         };
         let filters = |sample_index: usize| sample_index * sample + group * rows * outputs;
         if together == 1 {
             let out = &mut out[filters(first)..][..rows * outputs];
-            multiply(&weights, outputs, fill, finish, out);
+            multiply(weights, outputs, fill, finish, out);
         } else {
-            multiply(&weights, outputs * together, fill, finish, &mut side);
+            multiply(weights, outputs * together, fill, finish, &mut side);
             for (row, side) in side.chunks_exact(outputs * together).enumerate() {
                 for (index, side) in side.chunks_exact(outputs).enumerate() {
                     out[filters(first + index) + row * outputs..][..outputs].copy_from_slice(side);
@@ -302,31 +269,24 @@ struct Windows<'a> {
 type Run = (usize, usize, usize);
 
 impl<'a> Windows<'a> {
-    fn new(
-        grid: &Grid,
-        input: &Channels<'a>,
-        samples: Range<usize>,
-        planes: &[usize],
-        spread: &'a mut [f32],
-    ) -> Self {
-        let outputs = grid.outputs();
+    fn new(grid: &Grid, input: &Channels<'a>, samples: Range<usize>, spread: &'a mut [f32]) -> Self {
+        let (outputs, planes) = (grid.outputs(), input.planes());
         if grid.is_plain() {
-            let rows = planes.iter().map(|plane| plane * outputs).collect();
+            let rows = (0..planes).map(|plane| plane * outputs).collect();
             let source = &input.data[samples.start * input.stride..];
             return Self { source, rows, outputs, sample: input.stride, length: outputs, width: outputs };
         }
         let plane = grid.spread_plane();
-        let sample = planes.len() * plane;
+        let sample = planes * plane;
         let used = &mut spread[..samples.len() * sample];
         let work = used.len() * MOVE;
         threads::each(used, plane.max(1), work, |index, to| {
-            let from = planes[index % planes.len()] * input.plane;
-            let group = input.group(samples.start + index / planes.len());
+            let from = index % planes * input.plane;
+            let group = input.group(samples.start + index / planes);
             grid.spread(&group[from..][..input.plane], 0.0, to);
         });
-        let rows = (0..planes.len())
-            .flat_map(|index| grid.taps.iter().map(move |tap| index * plane + tap))
-            .collect();
+        let rows =
+            (0..planes).flat_map(|index| grid.taps.iter().map(move |tap| index * plane + tap)).collect();
         let source = &spread[..];
         Self { source, rows, outputs, sample, length: grid.output[1], width: grid.width }
     }

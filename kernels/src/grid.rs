@@ -20,7 +20,9 @@ pub struct Grid {
     pub width: usize,
     /// Where each tap lies in a spread plane, seen from the output's place, row by row.
     pub taps: Vec<usize>,
+    /// All that a spread plane has of the plane, and whether that is the whole plane.
     shared: Vec<Shared>,
+    whole: bool,
 }
 
 /// What a row of a spread plane has in common with a row of the plane.
@@ -67,7 +69,7 @@ impl Grid {
                 taps.push((index * rows + y / strides[0]) * width + x / strides[1]);
             }
         }
-        let phase = |phase: [usize; 2], index: usize| {
+        let rows_of = |number: usize, phase: [usize; 2]| {
             let inside = move |axis: usize, index: usize| {
                 let at = index * strides[axis] + phase[axis];
                 at.checked_sub(before[axis]).filter(|&at| at < input[axis])
@@ -76,12 +78,14 @@ impl Grid {
             (0..rows).filter_map(move |y| {
                 let (row, (x, column)) = (inside(0, y)?, first?);
                 let count = (input[1] - column).div_ceil(strides[1]).min(width - x);
-                let (spread, plane) = ((index * rows + y) * width + x, row * input[1] + column);
+                let (spread, plane) = ((number * rows + y) * width + x, row * input[1] + column);
                 Some(Shared { spread, plane, count })
             })
         };
-        let shared = phases.iter().enumerate().flat_map(|(index, &known)| phase(known, index)).collect();
-        Self { strides, before, input, output, phases: phases.len(), rows, width, taps, shared }
+        let shared: Vec<Shared> =
+            phases.iter().enumerate().flat_map(|(number, &phase)| rows_of(number, phase)).collect();
+        let whole = shared.iter().map(|shared| shared.count).sum::<usize>() == input[0] * input[1];
+        Self { strides, before, input, output, phases: phases.len(), rows, width, taps, shared, whole }
     }
 
     /// Whether a spread plane is the plane itself.
@@ -149,7 +153,7 @@ impl Grid {
 
     /// The inverse of spreading: what lies in the padding is left out, what no window meets is zero.
     pub fn gather(&self, spread: &[f32], plane: &mut [f32]) {
-        if self.shared.iter().map(|shared| shared.count).sum::<usize>() < plane.len() {
+        if !self.whole {
             plane.fill(0.0);
         }
         for shared in &self.shared {

@@ -24,7 +24,6 @@ const BLOCK: usize = 1 << 16;
 const WORTH_LOOKING: usize = 32;
 
 /// The left side `[rows, depth]`: [`ROWS`] rows after each other, each group of them step by step of the depth.
-#[derive(Clone)]
 pub struct Left {
     rows: usize,
     depth: usize,
@@ -49,17 +48,6 @@ impl Left {
     /// The element at a row and a column.
     pub fn at(&self, row: usize, step: usize) -> f32 {
         self.data[(row / ROWS * self.depth + step) * ROWS + row % ROWS]
-    }
-
-    /// The columns in `steps` alone.
-    pub fn only(&self, steps: &[usize]) -> Self {
-        let mut data = Vec::with_capacity(self.data.len() / self.depth.max(1) * steps.len());
-        for group in self.data.chunks_exact(ROWS * self.depth) {
-            for &step in steps {
-                data.extend_from_slice(&group[step * ROWS..][..ROWS]);
-            }
-        }
-        Self { rows: self.rows, depth: steps.len(), data, finite: self.finite }
     }
 
     pub fn rows(&self) -> usize {
@@ -182,9 +170,9 @@ impl<'a> Part<'a> {
                     tiles.push(Tile { steps: None, values });
                     continue;
                 }
-                let (steps, rest) = kept.split_at_mut(values.len());
+                let (room, rest) = kept.split_at_mut(values.len());
                 kept = rest;
-                tiles.push(Tile::without_zeros(values, steps));
+                tiles.push(Tile::without_zeros(values, room));
             }
             let block =
                 Block { left, first_row: self.first_row, steps, tiles: &tiles, finish, out: &mut self.out };
@@ -201,7 +189,8 @@ struct Tile<'a> {
 }
 
 impl<'a> Tile<'a> {
-    /// Leaves out the steps at which all columns are zero, which are many behind a rectifier; no bit of a sum depends on them.
+    /// Leaves out the steps at which all columns are zero: many behind a rectifier, most where a gradient sets out from one class. No
+    /// bit of a sum depends on them.
     /// `steps` is room for those that stay.
     fn without_zeros(values: &'a mut [[f32; COLUMNS]], steps: &'a mut [u32]) -> Self {
         let mut count = 0;

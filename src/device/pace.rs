@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
 };
 
@@ -50,7 +50,7 @@ impl Pace {
         Ok(())
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Marker>> {
+    fn slot(&self) -> MutexGuard<'_, Option<Marker>> {
         self.marker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

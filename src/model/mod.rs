@@ -302,7 +302,7 @@ pub struct Model {
     fed: Vec<(Slot, Value)>,
     /// Inputs by name, with their declared form.
     inputs: Vec<(Slot, ValueInfo)>,
-    /// Batches larger than this do not work, or gain nothing.
+    /// Batches larger than this do not work.
     largest_batch: usize,
     info: GraphInfo,
 }
@@ -374,7 +374,7 @@ impl Model {
             before: None,
             device: device.clone(),
             fed: Vec::new(),
-            largest_batch: WORTHWHILE_BATCH,
+            largest_batch: usize::MAX,
             info: GraphInfo {
                 layout: Layout::Values,
                 input,
@@ -532,7 +532,7 @@ impl Model {
             )));
         }
         // Some exporters write the batch into the graph: the declared form tells, and a second run makes sure.
-        let mut largest_batch = WORTHWHILE_BATCH;
+        let mut largest_batch = usize::MAX;
         if self.fixed_batch() {
             let two = run(2, &mut 0).and_then(as_logits).map(|logits| logits.dims());
             if two != Ok([2, one[1]]) {
@@ -738,7 +738,8 @@ impl Model {
 
     /// How many samples to work on at once: those that fit the memory budget of a gradient, 128 at most and 1 at least.
     pub fn batch_limit(&self) -> usize {
-        (self.device.batch_budget() / self.info.bytes_per_sample.max(1)).clamp(1, self.largest_batch)
+        let most = self.largest_batch.min(WORTHWHILE_BATCH);
+        (self.device.batch_budget() / self.info.bytes_per_sample.max(1)).clamp(1, most)
     }
 
     /// Checks a shape against the model's input; any batch is accepted.

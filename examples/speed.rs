@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use adversight::{Device, DeviceChoice, Explainer, HostTensor};
+use adversight::{Device, DeviceChoice, Explainer, HostTensor, Score};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let begin = Instant::now();
             match line?.as_str() {
                 "forward" => drop(explainer.logits(&input).await?),
-                "gradient" => drop(explainer.input_gradient(&input, 0).await?),
+                "gradient" => drop(explainer.input_gradient(&input, 0, Score::Logit).await?),
                 other => return Err(format!("{other} is neither forward nor gradient").into()),
             }
             println!("{}", begin.elapsed().as_secs_f64() * 1e3);

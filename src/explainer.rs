@@ -270,13 +270,18 @@ impl Explainer {
         Ok(HostTensor { data, shape: vec![batch, classes] })
     }
 
-    /// The gradient of the logit of class `target`, for each input of a batch, in the batch's shape.
+    /// The gradient of a score of class `target`, for each input of a batch, in the batch's shape.
     ///
     /// # Errors
     /// Those of [`Explainer::logits`], and [`Error::TargetOutOfRange`].
-    pub async fn input_gradient(&self, input: &HostTensor, target: usize) -> Result<HostTensor> {
+    pub async fn input_gradient(
+        &self,
+        input: &HostTensor,
+        target: usize,
+        score: Score,
+    ) -> Result<HostTensor> {
         let targets = vec![target; input.shape.first().copied().unwrap_or(0)];
-        let found = self.model.gradient(self.upload(input)?, &targets, Score::Logit)?;
+        let found = self.model.gradient(self.upload(input)?, &targets, score)?;
         let flat = found
             .gradient
             .reshape(&[input.data.len()])

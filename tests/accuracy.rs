@@ -13,7 +13,7 @@ fn check(fixtures: &Fixtures, explainer: &Explainer, case: &Case, device: &str) 
         "logits" => (pollster::block_on(explainer.logits(&input)).unwrap(), true),
         "gradient" => {
             let target = case.target.unwrap();
-            (pollster::block_on(explainer.input_gradient(&input, target)).unwrap(), true)
+            (pollster::block_on(explainer.input_gradient(&input, target, Score::Logit)).unwrap(), true)
         }
         _ => {
             let explanation = common::explain(explainer, &input, &case.options());

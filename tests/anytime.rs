@@ -5,7 +5,7 @@ mod common;
 use std::{cell::RefCell, time::Duration};
 
 use adversight::{
-    Anytime, Control, Error, ExplainOptions, Explainer, Explanation, HostTensor, Input, Partial, Stop,
+    Anytime, Control, Error, ExplainOptions, Explainer, Explanation, HostTensor, Input, Partial, Score, Stop,
     attribution::registry::methods,
 };
 use common::compare;
@@ -173,8 +173,8 @@ fn a_batch_is_computed_in_parts_that_fit_the_budget() {
     for (in_parts, at_once) in [
         (pollster::block_on(parts.logits(&batch)), pollster::block_on(whole.logits(&batch))),
         (
-            pollster::block_on(parts.input_gradient(&batch, 1)),
-            pollster::block_on(whole.input_gradient(&batch, 1)),
+            pollster::block_on(parts.input_gradient(&batch, 1, Score::Logit)),
+            pollster::block_on(whole.input_gradient(&batch, 1, Score::Logit)),
         ),
     ] {
         let (in_parts, at_once) = (in_parts.unwrap(), at_once.unwrap());

@@ -55,6 +55,10 @@ fn logits_and_gradients_are_written() {
     assert!(
         compare(&written(&file), &npy("tests/fixtures/tiny/a_gradient_top.npy").data).relative_max < 1e-4
     );
+    let target = ["--target", "6", "--score", "probability"];
+    succeed(&[&["gradient", "--model", TINY, "--input", TENSOR, "--out", &out], &target[..]].concat());
+    let expected = npy("tests/fixtures/tiny/a_gradient_probability.npy").data;
+    assert!(compare(&written(&file), &expected).relative_max < 1e-4);
 }
 
 #[test]

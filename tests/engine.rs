@@ -26,7 +26,8 @@ fn a_batch_gives_what_its_samples_give() {
     let (a, b) = (input(), common::npy("tests/fixtures/tiny/b.model.npy"));
     let both = HostTensor::new([a.data.clone(), b.data.clone()].concat(), vec![2, 3, 32, 32]).unwrap();
     let logits = |x: &HostTensor| pollster::block_on(explainer.logits(x)).unwrap().data;
-    let gradient = |x: &HostTensor| pollster::block_on(explainer.input_gradient(x, 3)).unwrap().data;
+    let gradient =
+        |x: &HostTensor| pollster::block_on(explainer.input_gradient(x, 3, Score::Logit)).unwrap().data;
     let close = |a: &[f32], b: &[f32]| assert!(common::compare(a, b).relative_max < 1e-5);
     close(&logits(&both), &[logits(&a), logits(&b)].concat());
     close(&gradient(&both), &[gradient(&a), gradient(&b)].concat());

@@ -261,7 +261,7 @@ fn random_networks_agree_with_the_cpu() {
         let input = networks::picture(seed);
         let [there, here] = [&gpu, &common::cpu()].map(|device| {
             let explainer = networks::random(seed, device);
-            pollster::block_on(explainer.input_gradient(&input, 2)).unwrap().data
+            pollster::block_on(explainer.input_gradient(&input, 2, Score::Logit)).unwrap().data
         });
         let agreement = common::compare(&there, &here);
         assert!(agreement.relative_max < 1e-4, "network {seed}: {agreement:?}");

@@ -282,12 +282,19 @@ fn individual_maps_add_up_and_are_those_of_single_classes() {
         let sum: Vec<f32> =
             (0..features).map(|i| all.individual.iter().map(|map| map.data[i]).sum()).collect();
         assert!(compare(&sum, &all.attribution.data).relative_max < 1e-5, "{mode}");
+        let (mut forward, mut backward) = (0, 0);
         for (against, map) in all.info.against.iter().zip(&all.individual) {
             let alone = run(json!({ "mode": mode, "classes": [against.index] }));
+            (forward, backward) =
+                (forward + alone.info.forward_passes, backward + alone.info.backward_passes);
             assert!(alone.individual.is_empty());
             let agreement = compare(&map.data, &alone.attribution.data);
             assert!(agreement.relative_max < 1e-5, "{mode}, class {}: {agreement:?}", against.index);
         }
+        // All set out from the same point: its pass, and the explained class's gradient there, are had once.
+        assert_eq!(all.info.forward_passes, forward - 8, "{mode}");
+        let shared = if mode == "straight" { 0 } else { 8 };
+        assert_eq!(all.info.backward_passes, backward - shared, "{mode}");
     }
 }
 

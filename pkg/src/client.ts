@@ -41,6 +41,7 @@ import type {
   PixelPicture,
   Progress,
   Retrieval,
+  Score,
   TensorData,
 } from "./wasm/adversight.js";
 
@@ -101,6 +102,12 @@ export interface RunOptions {
 export interface ClassifyOptions {
   /** How many of the best classes to give (5). */
   top?: number;
+  signal?: AbortSignal | undefined;
+}
+
+export interface InputGradientOptions {
+  /** What is differentiated ("logit"). */
+  score?: Score;
   signal?: AbortSignal | undefined;
 }
 
@@ -322,14 +329,14 @@ export class Model {
     return this.#caller.call("logits", { model: this.#model, input }, options);
   }
 
-  /** The gradient of the logit of class `target` with respect to the tensor. */
+  /** The gradient of the logit of class `target`, or of another score of it, with respect to the tensor. */
   async inputGradient(
     input: TensorData,
     target: number,
-    options: Pick<CallOptions, "signal"> = {},
+    { score, signal }: InputGradientOptions = {},
   ): Promise<TensorData> {
     checkTensor(input);
-    return this.#caller.call("inputGradient", { model: this.#model, input, target }, options);
+    return this.#caller.call("inputGradient", { model: this.#model, input, target, score }, { signal });
   }
 
   /**

@@ -34,6 +34,7 @@ import type {
   PlayOptions,
   RandomiseOptions,
   Retrieval,
+  Score,
   TensorData,
 } from "./wasm/adversight.js";
 
@@ -96,7 +97,10 @@ export interface EngineProtocol {
   prepare: { send: { model: number; input: SentInput }; reply: TensorData };
   picture: { send: { model: number; input: SentInput }; reply: PixelPicture | null };
   logits: { send: { model: number; input: TensorData }; reply: TensorData };
-  inputGradient: { send: { model: number; input: TensorData; target: number }; reply: TensorData };
+  inputGradient: {
+    send: { model: number; input: TensorData; target: number; score: Score | undefined };
+    reply: TensorData;
+  };
   measure: { send: Sent<MeasureOptions> & { randomised: number | null }; reply: Measurement[] };
   play: { send: Sent<PlayOptions>; reply: Game };
   attack: { send: { model: number; input: SentInput; options: AttackOptions; top: number }; reply: Attacked };
@@ -220,8 +224,8 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
       return { value, transfer: whole(value.data) };
     },
 
-    async inputGradient({ model, input, target }) {
-      const value = await modelOf(model).inputGradient(input, target);
+    async inputGradient({ model, input, target, score }) {
+      const value = await modelOf(model).inputGradient(input, target, score);
       return { value, transfer: whole(value.data) };
     },
 

@@ -4,7 +4,7 @@
 //! of the explained class's probability is integrated (Algorithm 1). The sum over several false classes is the
 //! explanation (Algorithm 2); a single one answers "why `t` and not `i`".
 
-use burn::tensor::{Int, Tensor};
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use super::{
     display::{Channels, Display},
     predicts, read,
     registry::{Cost, Method, Need},
-    subject::PixelSpace,
+    subject::{Pass, PixelSpace},
 };
 use crate::{Result, model::Score};
 
@@ -105,7 +105,12 @@ impl Method for Agi {
         let classes = false_classes(subject, config).await?;
         let space = subject.pixel_space()?;
         let x0 = space.pixels(subject.input());
-        let chunk = subject.batch_limit();
+        // A batch gains nothing on the processor. One after the other, paths share their first forward pass and end where they arrive.
+        let chunk = if subject.may_peek() { 1 } else { subject.batch_limit() };
+        let mut start = match chunk {
+            1 => Some(Point { pass: subject.pass(space.model(x0.clone()))?, descent: None }),
+            _ => None,
+        };
         let phases = if config.mode == Mode::Straight { 2 } else { 1 };
         let rounds = phases * config.steps * classes.len().div_ceil(chunk);
         let mut map = x0.zeros_like();
@@ -114,8 +119,8 @@ impl Method for Agi {
             let done = index * phases * config.steps;
             let run = Run { subject, config, space: &space, x0: &x0, done, rounds, before: &map };
             let attributed = match config.mode {
-                Mode::Path | Mode::Reference => run.ascend(classes, true).await?.attributed,
-                Mode::Straight => run.straight(run.ascend(classes, false).await?.x).await?,
+                Mode::Path | Mode::Reference => run.ascend(classes, &mut start, true).await?.attributed,
+                Mode::Straight => run.straight(run.ascend(classes, &mut start, false).await?.x).await?,
             };
             map = map + attributed.clone().sum_dim(0);
             if config.individual {
@@ -127,99 +132,86 @@ impl Method for Agi {
 }
 
 /// False classes that are worked on together, one a row.
-struct Run<'a> {
-    subject: &'a Subject<'a>,
-    config: &'a Config,
-    space: &'a PixelSpace,
-    x0: &'a Tensor<2>,
+struct Run<'r, 's> {
+    subject: &'s Subject<'s>,
+    config: &'r Config,
+    space: &'r PixelSpace,
+    x0: &'r Tensor<2>,
     done: usize,
     rounds: usize,
     /// What the classes before these have attributed, `[1, features]`.
-    before: &'a Tensor<2>,
+    before: &'r Tensor<2>,
 }
 
 /// Where the rows are on their way, `[rows, features]` each, in pixels.
 struct Rows {
     x: Tensor<2>,
     attributed: Tensor<2>,
-    /// Which of the classes each row belongs to.
-    of: Vec<usize>,
 }
 
-impl Rows {
-    fn select(&self, rows: &[usize]) -> Self {
-        let of = rows.iter().map(|&row| self.of[row]).collect();
-        Self { x: select(&self.x, rows), attributed: select(&self.attributed, rows), of }
-    }
+/// A point on the way of each row.
+struct Point<'a> {
+    pass: Pass<'a>,
+    /// The gradient of the explained class's probability, once it was asked for.
+    descent: Option<Tensor<2>>,
+}
 
-    /// Rows that ended at different times, in the order of the classes.
-    fn join(parts: Vec<Self>) -> Self {
-        let of: Vec<usize> = parts.iter().flat_map(|rows| rows.of.iter().copied()).collect();
-        let (x, attributed) = parts.into_iter().map(|rows| (rows.x, rows.attributed)).unzip();
-        let rows = Self { x: Tensor::cat(x, 0), attributed: Tensor::cat(attributed, 0), of };
-        if rows.of.is_sorted() {
-            return rows;
+impl Point<'_> {
+    fn descent(&mut self, targets: &[usize]) -> Result<Tensor<2>> {
+        match &self.descent {
+            Some(known) => Ok(known.clone()),
+            None => Ok(self.descent.insert(self.pass.gradient(targets, Score::Probability)?).clone()),
         }
-        let mut order: Vec<usize> = (0..rows.of.len()).collect();
-        order.sort_unstable_by_key(|&row| rows.of[row]);
-        rows.select(&order)
     }
 }
 
-impl Run<'_> {
+impl<'s> Run<'_, 's> {
     /// Steps of length epsilon along the sign of `grad p_i` until class `i` is predicted; adds up
-    /// `-grad p_t . delta` where `integrate` says so.
-    async fn ascend(&self, classes: &[usize], integrate: bool) -> Result<Rows> {
+    /// `-grad p_t . delta` where `integrate` says so. `start` is the input, where all paths share it.
+    async fn ascend(
+        &self,
+        classes: &[usize],
+        start: &mut Option<Point<'s>>,
+        integrate: bool,
+    ) -> Result<Rows> {
         let Config { mode, steps, step_size, .. } = *self.config;
-        let start = self.x0.clone().repeat_dim(0, classes.len());
-        let mut rows = Rows { attributed: start.zeros_like(), x: start, of: (0..classes.len()).collect() };
-        let mut classes = classes.to_vec();
-        let mut finished = Vec::new();
+        let x = self.x0.clone().repeat_dim(0, classes.len());
+        let mut rows = Rows { attributed: x.zeros_like(), x };
+        let targets = vec![self.subject.target(); classes.len()];
         for step in 0..steps {
             let stage = "pushing the picture towards other classes";
             self.subject.checkpoint(self.done + step, self.rounds, stage).await?;
-            let points = self.space.model(rows.x.clone());
-            let targets = vec![self.subject.target(); classes.len()];
-            let choices: &[&[usize]] = if integrate { &[&classes, &targets] } else { &[&classes] };
-            let mut found = self.subject.gradients_of(points, choices, Score::Probability)?.into_iter();
-            let (Some(of_false), of_target) = (found.next(), found.next()) else { break };
-            let mut ascent = of_false.gradient;
-            let mut descent = of_target.map(|found| found.gradient);
-            let mut arrived = predicts(of_false.logits, &classes);
-            // A row that has arrived stays where it is, so it may as well leave the batch; where finding that
-            // out would mean waiting for a GPU, it stays in and counts nothing.
-            if let Some(values) = self.subject.peek(&arrived).await? {
-                let (out, kept): (Vec<_>, Vec<_>) = (0..classes.len()).partition(|&row| values[row] == 1.0);
-                if !out.is_empty() {
-                    finished.push(rows.select(&out));
-                    if kept.is_empty() {
-                        return Ok(Rows::join(finished));
-                    }
-                    rows = rows.select(&kept);
-                    (ascent, descent) = (select(&ascent, &kept), descent.map(|rows| select(&rows, &kept)));
-                    arrived = select(&arrived, &kept);
-                    classes = kept.iter().map(|&row| classes[row]).collect();
+            let mut next;
+            let point = match start {
+                Some(start) if step == 0 => start,
+                _ => {
+                    let pass = self.subject.pass(self.space.model(rows.x.clone()))?;
+                    next = Point { pass, descent: None };
+                    &mut next
                 }
+            };
+            let arrived = predicts(point.pass.logits(), classes);
+            // Where finding out would mean waiting for a GPU, a row that has arrived stays where it is and counts nothing.
+            if self.subject.peek(&arrived).await?.is_some_and(|rows| rows.iter().all(|&row| row == 1.0)) {
+                break;
             }
+            let ascent = point.pass.gradient(classes, Score::Probability)?;
             let moving: Tensor<2> = arrived * -1.0 + 1.0;
             let origin = if mode == Mode::Reference { self.x0.clone() } else { rows.x.clone() };
             // The map to pixels has positive factors: the sign of a gradient is the same in both spaces.
             let next = (origin.clone() + ascent.sign() * step_size).clamp(0.0, 1.0);
-            if let Some(descent) = descent {
+            if integrate {
                 let delta = next.clone() - origin;
-                rows.attributed = rows.attributed - self.space.gradient(descent) * delta * moving.clone();
+                let descent = self.space.gradient(point.descent(&targets)?);
+                rows.attributed = rows.attributed - descent * delta * moving.clone();
             }
             rows.x = rows.x.clone() + (next - rows.x) * moving;
             if integrate {
-                let parts = || finished.iter().chain([&rows]);
-                let so_far = || {
-                    parts().fold(self.before.clone(), |sum, rows| sum + rows.attributed.clone().sum_dim(0))
-                };
+                let so_far = || self.before.clone() + rows.attributed.clone().sum_dim(0);
                 self.subject.so_far(self.done + step + 1, self.rounds, so_far).await?;
             }
         }
-        finished.push(rows);
-        Ok(Rows::join(finished))
+        Ok(rows)
     }
 
     /// The gradient of `p_t` integrated from each adversarial example straight to the input.
@@ -244,12 +236,6 @@ impl Run<'_> {
         }
         Ok(difference * (sum / steps as f32))
     }
-}
-
-fn select(rows: &Tensor<2>, indices: &[usize]) -> Tensor<2> {
-    let indices: Vec<i64> = indices.iter().map(|&index| index as i64).collect();
-    let indices = Tensor::<1, Int>::from_data(indices.as_slice(), &rows.device());
-    rows.clone().select(0, indices)
 }
 
 /// The classes of the set S, all of them other than the explained one.

@@ -18,7 +18,7 @@ use crate::{
     attack::Network,
     device::memory,
     input::{HostTensor, check_finite, layout::Places, preprocessing::ChannelOrder},
-    model::{Gradient, Score, Seed, backward::Rule, value::Ranked},
+    model::{self, Gradient, Score, Seed, backward::Rule, value::Ranked},
     narrate::Names,
     segment::Picture,
 };
@@ -106,6 +106,28 @@ pub struct Gradients {
     pub gradient: Tensor<2>,
     /// `[N, classes]`.
     pub logits: Tensor<2>,
+}
+
+/// Rows of features that have gone through the network.
+pub(super) struct Pass<'a> {
+    subject: &'a Subject<'a>,
+    pass: model::Pass<'a>,
+    rows: usize,
+}
+
+impl Pass<'_> {
+    /// `[rows, classes]`.
+    pub fn logits(&self) -> Tensor<2> {
+        self.pass.logits()
+    }
+
+    /// The gradient of each row's score of its class in `targets`, `[rows, features]`.
+    pub fn gradient(&mut self, targets: &[usize], score: Score) -> Result<Tensor<2>> {
+        let again = usize::from(self.pass.is_used_up());
+        let found = self.pass.gradient(targets, score)?;
+        self.subject.count(self.rows, again, 1);
+        Ok(self.subject.places.planes_on_device(to_rows(found.gradient)?))
+    }
 }
 
 /// What a walk back with rules found.
@@ -374,27 +396,19 @@ impl<'a> Subject<'a> {
 
     /// The gradient of each row's score of its class in `targets`, in chunks that fit the memory.
     pub(super) fn gradients(&self, points: Tensor<2>, targets: &[usize], score: Score) -> Result<Gradients> {
-        Ok(self.gradients_of(points, &[targets], score)?.remove(0))
-    }
-
-    /// The gradients of several choices of each row's class, at the same points: one forward pass does where the
-    /// model can be walked back more than once.
-    pub(super) fn gradients_of(
-        &self,
-        points: Tensor<2>,
-        choices: &[&[usize]],
-        score: Score,
-    ) -> Result<Vec<Gradients>> {
         let rows = points.dims()[0];
         let points = self.places.in_order_on_device(points);
-        let found = gradients_of(self.model(), &self.sample, points, choices, score)?;
-        let passes = if self.model().shares_passes() { 1 } else { choices.len() };
-        self.count(rows, passes, choices.len());
-        let planes = |Gradients { gradient, logits }| {
-            let gradient = self.places.planes_on_device(gradient);
-            Gradients { gradient, logits }
-        };
-        Ok(found.into_iter().map(planes).collect())
+        let Gradients { gradient, logits } = gradients(self.model(), &self.sample, points, targets, score)?;
+        self.count(rows, 1, 1);
+        Ok(Gradients { gradient: self.places.planes_on_device(gradient), logits })
+    }
+
+    /// Runs the network on rows of features, few enough for one batch, for gradients of whichever scores.
+    pub(super) fn pass(&self, points: Tensor<2>) -> Result<Pass<'_>> {
+        let rows = points.dims()[0];
+        let pass = self.model().pass(self.shaped(points)?)?;
+        self.count(rows, 1, 0);
+        Ok(Pass { subject: self, pass, rows })
     }
 
     /// Walks back from the explained class's logit to the input with `rule` at the nodes; a rule that compares with a
@@ -516,9 +530,14 @@ impl<'a> Subject<'a> {
         Ok(Picture { data, height, width, channels })
     }
 
-    /// The values of a column where reading them costs nothing: on the CPU. A GPU would have to be waited for.
+    /// Whether [`Self::peek`] finds values: on the CPU.
+    pub(super) fn may_peek(&self) -> bool {
+        self.model().device().kind() == DeviceKind::Cpu
+    }
+
+    /// The values of a column where reading them costs nothing. A GPU would have to be waited for.
     pub(super) async fn peek(&self, column: &Tensor<2>) -> Result<Option<Vec<f32>>> {
-        if self.explainer.model().device().kind() != DeviceKind::Cpu {
+        if !self.may_peek() {
             return Ok(None);
         }
         let rows = column.dims()[0];
@@ -594,33 +613,17 @@ pub(crate) fn gradients(
     targets: &[usize],
     score: Score,
 ) -> Result<Gradients> {
-    let mut found = gradients_of(model, sample, points, &[targets], score)?;
-    Ok(found.remove(0))
-}
-
-/// The gradients of several choices of each row's class, in chunks that fit the memory.
-fn gradients_of(
-    model: &Model,
-    sample: &[usize],
-    points: Tensor<2>,
-    choices: &[&[usize]],
-    score: Score,
-) -> Result<Vec<Gradients>> {
     let rows = points.dims()[0];
     let limit = model.batch_limit();
-    let mut chunks = vec![(Vec::new(), Vec::new()); choices.len()];
+    let (mut gradients, mut logits) = (Vec::new(), Vec::new());
     for start in (0..rows).step_by(limit) {
         let end = (start + limit).min(rows);
         let chunk = if end - start == rows { points.clone() } else { points.clone().slice(start..end) };
-        let targets: Vec<&[usize]> = choices.iter().map(|targets| &targets[start..end]).collect();
-        let found = model.gradients(rows_to(chunk, sample)?, &targets, score)?;
-        for (found, (gradients, logits)) in found.into_iter().zip(&mut chunks) {
-            gradients.push(to_rows(found.gradient)?);
-            logits.push(found.logits);
-        }
+        let found = model.gradient(rows_to(chunk, sample)?, &targets[start..end], score)?;
+        gradients.push(to_rows(found.gradient)?);
+        logits.push(found.logits);
     }
-    let whole = |(gradients, logits)| Gradients { gradient: cat(gradients), logits: cat(logits) };
-    Ok(chunks.into_iter().map(whole).collect())
+    Ok(Gradients { gradient: cat(gradients), logits: cat(logits) })
 }
 
 fn cat(mut chunks: Vec<Tensor<2>>) -> Tensor<2> {

@@ -19,7 +19,7 @@ use std::{
 
 use adversight::{
     ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
-    Photograph, Preprocessing,
+    Photograph, Preprocessing, Score,
     attribution::registry::{self, ParamDescription},
     input::{layout::Layout, preprocessing::labels_from_config},
     metric::{self, randomise},
@@ -28,6 +28,7 @@ use adversight::{
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use npyz::WriterBuilder;
+use serde::de::DeserializeOwned;
 
 /// Explains why an image classifier decided.
 #[derive(Parser)]
@@ -88,13 +89,16 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Writes the gradient of a class's logit with respect to the input.
+    /// Writes the gradient of a class's score with respect to the input.
     Gradient {
         #[command(flatten)]
         common: Common,
         /// The class.
         #[arg(long)]
         target: usize,
+        /// The score: logit, probability or log_probability.
+        #[arg(long, value_parser = named::<Score>, default_value = "logit")]
+        score: Score,
         /// Where to.
         #[arg(long)]
         out: PathBuf,
@@ -167,7 +171,7 @@ struct Common {
     activation: Option<Scores>,
     /// What the axes of the explained value mean: picture, picture_channels_last, sound, sequence, table or values
     /// [default: found by its shape and the graph].
-    #[arg(long, value_parser = layout)]
+    #[arg(long, value_parser = named::<Layout>)]
     layout: Option<Layout>,
     /// Class names: a JSON list, a config.json with id2label, or a text file with one name a line.
     #[arg(long)]
@@ -177,7 +181,8 @@ struct Common {
     device: On,
 }
 
-fn layout(name: &str) -> Result<Layout, String> {
+/// What has this name in JSON.
+fn named<T: DeserializeOwned>(name: &str) -> Result<T, String> {
     serde_json::from_value(name.into()).map_err(|error| error.to_string())
 }
 
@@ -276,9 +281,10 @@ async fn run(cli: Cli) -> CliResult {
             let job = Job::new(&common).await?;
             write_npy(&out, &job.explainer.logits(&job.tensor()?).await.map_err(say)?)?;
         }
-        Command::Gradient { common, target, out } => {
+        Command::Gradient { common, target, score, out } => {
             let job = Job::new(&common).await?;
-            write_npy(&out, &job.explainer.input_gradient(&job.tensor()?, target).await.map_err(say)?)?;
+            let gradient = job.explainer.input_gradient(&job.tensor()?, target, score).await;
+            write_npy(&out, &gradient.map_err(say)?)?;
         }
         Command::Explain { common, method, target, params, seed, masker, given_tensors, out, png, json } => {
             let params = parse_params(&method, &params)?;

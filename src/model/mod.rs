@@ -17,6 +17,7 @@ mod graph;
 mod host;
 mod node;
 pub(crate) mod operators;
+mod pass;
 mod prepare;
 mod program;
 mod report;
@@ -34,6 +35,7 @@ use serde::{Deserialize, Serialize};
 pub use element::External;
 pub use file::ModelFile;
 pub use host::HostValue;
+pub(crate) use pass::Pass;
 #[cfg(feature = "webgpu")]
 pub(crate) use program::{Finish, joined_dims};
 pub use report::{ModelReport, OperatorSupport, inspect};
@@ -48,7 +50,7 @@ use backward::{Rule, Site, Walk};
 use file::Parsed;
 use graph::{Graph, Slot};
 use prepare::LastActivation;
-use program::{Operation, Program};
+use program::Program;
 use value::{Ranked, Value};
 
 /// The ONNX operators that the engine runs, those outside ONNX's own domain with it.
@@ -285,6 +287,8 @@ macro_rules! with_program {
         }
     };
 }
+
+use with_program;
 
 /// A network on a device. Cloning is cheap.
 #[derive(Clone)]
@@ -798,46 +802,25 @@ impl Model {
     /// # Errors
     /// [`Error::InputShape`], [`Error::TargetOutOfRange`].
     pub fn gradient(&self, input: Ranked<Float>, targets: &[usize], score: Score) -> Result<Gradient> {
-        Ok(self.gradients(input, &[targets], score)?.remove(0))
-    }
-
-    /// The gradients of several choices of each sample's class, one for each list in `choices`. Where
-    /// [`Self::shares_passes`], they cost one forward pass together.
-    ///
-    /// # Errors
-    /// [`Error::InputShape`], [`Error::TargetOutOfRange`].
-    pub(crate) fn gradients(
-        &self,
-        input: Ranked<Float>,
-        choices: &[&[usize]],
-        score: Score,
-    ) -> Result<Vec<Gradient>> {
         self.check_shape(&input.dims())?;
-        let mut whole: Vec<Vec<Gradient>> = vec![Vec::new(); choices.len()];
+        let mut parts: Vec<Gradient> = Vec::new();
         let mut start = 0;
         for part in self.parts(input)? {
             let rows = start..start + part.dims()[0];
             start = rows.end;
-            let choices: Vec<&[usize]> =
-                choices.iter().map(|targets| targets.get(rows.clone()).unwrap_or(targets)).collect();
-            let found = match self.program() {
-                Some(program) => with_program!(program, program => {
-                    self.differentiate_by(program, self.source, part, &choices, score)?
-                }),
-                None => choices
-                    .iter()
-                    .map(|targets| self.differentiate_by_autodiff(self.source, part.clone(), targets, score))
-                    .collect::<Result<_>>()?,
-            };
-            whole.iter_mut().zip(found).for_each(|(whole, part)| whole.push(part));
+            let targets = targets.get(rows).unwrap_or(targets);
+            parts.push(Pass::new(self, self.source, part)?.gradient(targets, score)?);
         }
-        whole.into_iter().map(joined).collect()
+        joined(parts)
     }
 
-    /// Whether several gradients at one input cost one forward pass: by the engine's own kernels, where a pass may be
-    /// walked back more than once.
-    pub(crate) fn shares_passes(&self) -> bool {
-        self.program().is_some()
+    /// Runs the network on a batch of at most [`Self::batch_limit`] samples, for gradients with respect to the input.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`].
+    pub(crate) fn pass(&self, input: Ranked<Float>) -> Result<Pass<'_>> {
+        self.check_shape(&input.dims())?;
+        Pass::new(self, self.source, input)
     }
 
     /// The gradient with respect to the output of the node called `node` (its name in the file, or the name of
@@ -858,58 +841,12 @@ impl Model {
         let slot = slot.ok_or_else(|| {
             Error::invalid_model(format!("it has no node called \"{node}\" that depends on the input"))
         })?;
-        self.differentiate(slot, input, targets, score)
-    }
-
-    fn differentiate(
-        &self,
-        wrt: Slot,
-        input: Ranked<Float>,
-        targets: &[usize],
-        score: Score,
-    ) -> Result<Gradient> {
-        match self.program() {
-            Some(program) => with_program!(program, program => {
-                self.differentiate_by(program, wrt, input, &[targets], score).map(|mut found| found.remove(0))
-            }),
-            None => self.differentiate_by_autodiff(wrt, input, targets, score),
-        }
-    }
-
-    /// The gradients of several choices of classes by one forward pass of the engine's own kernels.
-    fn differentiate_by<O: Operation>(
-        &self,
-        program: &Program<O>,
-        wrt: Slot,
-        input: Ranked<Float>,
-        choices: &[&[usize]],
-        score: Score,
-    ) -> Result<Vec<Gradient>> {
-        let batch = input.dims()[0];
-        let way = backward::way(&self.graph, wrt, self.output);
-        let passed =
-            program.forward(&self.graph, self.given(input.clone())?, &[self.output, wrt], Some(&way))?;
-        let [output, value] = &passed.wanted[..] else {
-            return Err(Error::Internal("a value was lost".into()));
-        };
-        let Value::Float(value) = value else {
-            return Err(Error::invalid_model("the watched node holds no real numbers"));
-        };
-        let (dims, logits) = (output.dims(), as_logits(output.clone())?);
-        let mut found = Vec::with_capacity(choices.len());
-        for targets in choices {
-            let seed = self.seed(logits.clone(), targets, batch, score)?;
-            let seed = Ranked::from(seed).reshape(&dims);
-            let seed = seed.ok_or_else(|| Error::Internal("logits could not be reshaped".into()))?;
-            let gradient = program.backward(&self.graph, &way, &passed, (wrt, self.output), seed)?;
-            found.push(Gradient { logits: logits.clone(), value: value.clone(), gradient });
-        }
-        Ok(found)
+        Pass::new(self, slot, input)?.gradient(targets, score)
     }
 
     /// The gradient of each sample's score with respect to its logits.
-    fn seed(&self, logits: Tensor<2>, targets: &[usize], batch: usize, score: Score) -> Result<Tensor<2>> {
-        let chosen = self.one_hot(targets, batch)?;
+    fn seed(&self, logits: Tensor<2>, targets: &[usize], score: Score) -> Result<Tensor<2>> {
+        let chosen = self.one_hot(targets, logits.dims()[0])?;
         if score == Score::Logit {
             return Ok(chosen);
         }
@@ -922,33 +859,6 @@ impl Model {
     /// The graph for the engine's own kernels, where it is for them.
     fn program(&self) -> Option<&Prepared> {
         self.program.get_or_init(|| Prepared::new(&self.graph, self.device.kind())).as_ref()
-    }
-
-    fn differentiate_by_autodiff(
-        &self,
-        wrt: Slot,
-        input: Ranked<Float>,
-        targets: &[usize],
-        score: Score,
-    ) -> Result<Gradient> {
-        let batch = input.dims()[0];
-        let (output, leaf) = self.run_from(wrt, input)?;
-        let logits = as_logits(output)?;
-        let chosen = self.one_hot(targets, batch)?;
-        let scored = self.scored(logits.clone(), score);
-        if !logits.is_tracked() {
-            return Err(Error::invalid_model("its logits do not depend on the value that is differentiated"));
-        }
-        // Samples of a batch are independent, so the gradient of the sum holds each sample's own.
-        let mut gradients = (scored * chosen).sum().backward();
-        let gradient = value::map_ranked!(&leaf, leaf => leaf
-            .grad_remove(&mut gradients)
-            .ok_or_else(|| Error::Internal("the backward pass left no gradient".into()))?);
-        Ok(Gradient {
-            logits: logits.inner(),
-            value: value::map_ranked!(leaf, leaf => leaf.inner()),
-            gradient,
-        })
     }
 
     /// Walks back from each sample's score of its class in `targets` to the input, with `rule` at the nodes. A rule that

@@ -7,7 +7,10 @@ use onnx_ir::{AttributeProto, Message, ModelProto, NodeProto, TensorProto};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::*;
+use super::{
+    pass::{Differentiable, Tracked},
+    *,
+};
 
 const NETWORKS: [&str; 4] = [
     "tests/fixtures/tiny.onnx",
@@ -61,9 +64,11 @@ fn compare(model: &Model, batch: usize, name: &str, within: f64) {
     let first: Vec<usize> = (0..batch).map(|row| row % model.classes()).collect();
     let second: Vec<usize> = (0..batch).map(|row| (row + 1) % model.classes()).collect();
     for score in [Score::Logit, Score::Probability] {
-        let found = model.gradients(x.clone(), &[&first, &second], score).unwrap();
-        for (found, targets) in found.into_iter().zip([&first, &second]) {
-            let by_burn = model.differentiate_by_autodiff(model.source, x.clone(), targets, score).unwrap();
+        let mut pass = model.pass(x.clone()).unwrap();
+        let mut by_burn = Tracked::new(model, model.source, x.clone()).unwrap();
+        for targets in [&first, &second] {
+            let found = pass.gradient(targets, score).unwrap();
+            let by_burn = by_burn.gradient(targets, score).unwrap();
             let distance = apart(found.gradient, by_burn.gradient);
             assert!(distance < within, "{name}: gradient of the {score:?} {distance}");
             assert!(apart(found.value, by_burn.value) == 0.0);
@@ -256,13 +261,14 @@ fn speed() {
                     drop(read(model.gradient(again(), &targets, Score::Logit).unwrap().gradient));
                 }),
                 ("gradient by Burn", &|| {
-                    let found =
-                        model.differentiate_by_autodiff(model.source, again(), &targets, Score::Logit);
-                    drop(read(found.unwrap().gradient));
+                    let mut pass = Tracked::new(&model, model.source, again()).unwrap();
+                    drop(read(pass.gradient(&targets, Score::Logit).unwrap().gradient));
                 }),
                 ("two gradients", &|| {
-                    let found = model.gradients(again(), &[&targets, &targets], Score::Probability);
-                    found.unwrap().into_iter().for_each(|found| drop(read(found.gradient)));
+                    let mut pass = model.pass(again()).unwrap();
+                    for _ in 0..2 {
+                        drop(read(pass.gradient(&targets, Score::Probability).unwrap().gradient));
+                    }
                 }),
             ];
             let mut times = vec![Vec::new(); ways.len()];

@@ -43,6 +43,11 @@ pub(super) fn from_js<T: DeserializeOwned>(value: JsValue) -> JsResult<T> {
         .map_err(|error| js_error(Error::InputInvalid(format!("An argument is not of its type: {error}."))))
 }
 
+/// An argument that may be left out.
+pub(super) fn optional<T: Default + DeserializeOwned>(value: JsValue) -> JsResult<T> {
+    if value.is_undefined() || value.is_null() { Ok(T::default()) } else { from_js(value) }
+}
+
 fn invalid(reason: &str) -> JsValue {
     js_error(Error::InputInvalid(reason.to_owned()))
 }

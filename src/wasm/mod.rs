@@ -24,7 +24,7 @@ use crate::{
     model::{self, ModelFile, Runner},
     render::ColourMap,
 };
-use convert::{OwnedInput, from_js, js_error, tensor_from_js, tensor_to_js, to_js};
+use convert::{OwnedInput, from_js, js_error, optional, tensor_from_js, tensor_to_js, to_js};
 
 type JsResult<T = JsValue> = Result<T, JsValue>;
 
@@ -238,15 +238,16 @@ impl Model {
         tensor_to_js(&self.explainer.logits(&input).await.map_err(js_error)?)
     }
 
-    /// The gradient of the logit of class `target` with respect to a batch in model space.
+    /// The gradient of a score of class `target` with respect to a batch in model space.
     #[wasm_bindgen(js_name = inputGradient, unchecked_return_type = "TensorData")]
     pub async fn input_gradient(
         &self,
         #[wasm_bindgen(unchecked_param_type = "TensorData")] input: JsValue,
         target: usize,
+        #[wasm_bindgen(unchecked_param_type = "Score | undefined")] score: JsValue,
     ) -> JsResult {
-        let input = tensor_from_js(&input)?;
-        tensor_to_js(&self.explainer.input_gradient(&input, target).await.map_err(js_error)?)
+        let (input, score) = (tensor_from_js(&input)?, optional(score)?);
+        tensor_to_js(&self.explainer.input_gradient(&input, target, score).await.map_err(js_error)?)
     }
 }
 

@@ -8,7 +8,7 @@ use wasm_bindgen::prelude::*;
 
 use super::{
     JsResult, Model, control,
-    convert::{OwnedInput, field, from_js, js_error, tensor_from_js, tensor_to_js, to_js},
+    convert::{OwnedInput, field, from_js, js_error, optional, tensor_from_js, tensor_to_js, to_js},
 };
 use crate::{
     Control, ExplainOptions, Explainer, HostTensor, Preprocessing, Result,
@@ -501,11 +501,6 @@ fn picture_to_js(picture: Option<Picture>) -> JsResult {
     set("width", &picture.width.into())?;
     set("height", &picture.height.into())?;
     Ok(object.into())
-}
-
-/// Options that may be left out as a whole.
-fn optional<T: Default + serde::de::DeserializeOwned>(options: JsValue) -> JsResult<T> {
-    if options.is_undefined() || options.is_null() { Ok(T::default()) } else { from_js(options) }
 }
 
 fn segmentation(segments: &JsValue) -> JsResult<Segmentation> {

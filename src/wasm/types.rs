@@ -16,6 +16,9 @@ export interface TensorData {
     shape: number[];
 }
 
+/** The score of a class that is differentiated: its logit, its probability, or the logarithm of that. */
+export type Score = "logit" | "probability" | "log_probability";
+
 /** What a model takes: RGBA pixels, or a tensor in model space that goes into the network as it is. */
 export type WasmInput =
     | { pixels: Uint8Array | Uint8ClampedArray; width: number; height: number }

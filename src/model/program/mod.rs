@@ -340,6 +340,13 @@ impl<O: Operation> Program<O> {
         Ok(Passed { wanted, records, dims })
     }
 
+    /// Takes back the memory of what a pass has kept.
+    pub fn take_back(&self, passed: &mut Passed<O::Array>) {
+        for kept in passed.records.drain(..).filter_map(|record| record.kept) {
+            O::give(kept, &self.pool);
+        }
+    }
+
     /// A step's inputs. Those that no later step reads are taken away from `values`.
     fn read(
         &self,

@@ -46,6 +46,8 @@ export interface Prepared {
   logits(): Promise<Float32Array>;
   /** The gradient of the logit of class `target`, for each picture of the batch, in the library's own layout. */
   gradient?: (target: number) => Promise<Float32Array>;
+  /** The gradient of the probability of class `target`, which reaches back from all logits. */
+  gradientOfProbability?: (target: number) => Promise<Float32Array>;
   /** Brings a gradient from the library's own layout to [batch, channels, height, width]. */
   toNchw?: (gradient: Float32Array) => Float32Array;
 }

@@ -483,7 +483,7 @@ const agi = (params: Record<string, unknown>): Explanation => ({ method: "agi", 
 type Parts = Passes | { explanations: Explanation[] };
 
 interface Passes {
-  quantity: Quantity;
+  quantity: Quantity | "gradientOfProbability";
   batch: number;
   passes: number;
 }
@@ -511,10 +511,15 @@ function besidePasses(
   title: string,
   method: string,
   params: Record<string, unknown>,
-  quantity: Quantity,
+  quantity: Passes["quantity"],
   passes: number,
 ): MethodCase {
-  const unit = `${passes} ${quantity === "logits" ? "forward passes" : "gradients"}`;
+  const units = {
+    logits: "forward passes",
+    gradient: "gradients",
+    gradientOfProbability: "gradients of a probability",
+  };
+  const unit = `${passes} ${units[quantity]}`;
   return { title, unit, explanation: { method, params }, parts: { quantity, batch: 50, passes } };
 }
 
@@ -524,7 +529,7 @@ const methodCases: Record<Case["network"], MethodCase[]> = {
       281,
       Array.from({ length: 20 }, (_, i) => 40 * i + 7),
     ),
-    besidePasses("RelEx, 4 steps of 50 samples", "relex", { iterations: 4 }, "gradient", 400),
+    besidePasses("RelEx, 4 steps of 50 samples", "relex", { iterations: 4 }, "gradientOfProbability", 400),
     besidePasses("RISE, 200 masks", "rise", { samples: 200 }, "logits", 200),
     besidePasses("LIME, 200 samples", "lime", { samples: 200 }, "logits", 200),
     besidePasses("Occlusion, windows of 24 by 16", "occlusion", { window: 24, stride: 16 }, "logits", 197),

@@ -22,6 +22,7 @@ export interface Requests {
     send: { input: string; target: number };
     reply: { values: Float32Array; milliseconds: number };
   };
+  gradientOfProbability: { send: { input: string; target: number }; reply: { milliseconds: number } };
   /** Runs again and again for `budget` milliseconds, once at least. */
   time: {
     send: { input: string; quantity: Quantity; target: number; budget: number };
@@ -81,6 +82,14 @@ const handlers: { [K in keyof Requests]: (send: Requests[K]["send"]) => Promise<
     const values = await run(prepared, "gradient", target);
     const milliseconds = performance.now() - begin;
     return { milliseconds, values: prepared.toNchw?.(values) ?? values };
+  },
+
+  async gradientOfProbability({ input, target }) {
+    const { gradientOfProbability } = inputNamed(input);
+    if (!gradientOfProbability) throw new Error("This library has gradients of logits alone.");
+    const begin = performance.now();
+    await gradientOfProbability(target);
+    return { milliseconds: performance.now() - begin };
   },
 
   async time({ input, quantity, target, budget }) {

@@ -22,6 +22,8 @@ const create: CreateEngine = async ({ device, threads }) => {
         prepare: (data, shape) => ({
           logits: async () => (await model.logits({ data, shape })).data,
           gradient: async (target) => (await model.inputGradient({ data, shape }, target)).data,
+          gradientOfProbability: async (target) =>
+            (await model.inputGradient({ data, shape }, target, { score: "probability" })).data,
         }),
         async explain(picture, explanation) {
           await model.explain(picture, { ...explanation, seed: 0 });

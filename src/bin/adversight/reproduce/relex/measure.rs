@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use adversight::{
-    Control, ExplainOptions, HostTensor,
+    Control, ExplainOptions, HostTensor, Score,
     attack::{Attack, Norm, SaliencyMapAttack},
     metric::{self, Assessment},
 };
@@ -226,7 +226,8 @@ async fn other_map(
         let other = network.prepare(&images[(number + step) % images.len()])?.0;
         let its = network.predicted(&other).await?;
         if its != class {
-            return network.explainer.input_gradient(&other, its).await.map(Some).map_err(say);
+            let gradient = network.explainer.input_gradient(&other, its, Score::Logit).await;
+            return gradient.map(Some).map_err(say);
         }
     }
     Ok(None)

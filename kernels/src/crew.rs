@@ -6,6 +6,7 @@
 
 use std::{
     hint,
+    ops::Deref,
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
@@ -32,9 +33,22 @@ pub struct Crew {
     /// How many helpers there are.
     size: AtomicUsize,
     /// How many tasks there have been.
-    tasks: AtomicUsize,
+    tasks: Apart<AtomicUsize>,
     /// Whether helpers are at work.
-    busy: AtomicBool,
+    busy: Apart<AtomicBool>,
+}
+
+/// What lies in no cache line with anything else: a thread that looks at it takes no line away from one that works.
+#[derive(Default)]
+#[repr(align(128))]
+struct Apart<T>(T);
+
+impl<T> Deref for Apart<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
 }
 
 #[derive(Default)]
@@ -57,8 +71,8 @@ impl Crew {
             called: Condvar::new(),
             left: Condvar::new(),
             size: AtomicUsize::new(0),
-            tasks: AtomicUsize::new(0),
-            busy: AtomicBool::new(false),
+            tasks: Apart(AtomicUsize::new(0)),
+            busy: Apart(AtomicBool::new(false)),
         }
     }
 
@@ -75,7 +89,7 @@ impl Crew {
     /// Calls `task` with each chunk of `size` elements and its place, on all threads.
     pub fn each<T: Send>(&self, data: &mut [T], size: usize, task: impl Fn(usize, &mut [T]) + Sync) {
         let turn = (data.len().div_ceil(size) / (self.threads() * TURNS)).max(1);
-        let turns = Mutex::new(data.chunks_mut(turn * size).enumerate());
+        let turns = Apart(Mutex::new(data.chunks_mut(turn * size).enumerate()));
         // From both ends, so that each thread mostly finds in its cache what it has written before.
         let next = |helper: bool| {
             let mut turns = lock(&turns);

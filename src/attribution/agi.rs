@@ -181,13 +181,13 @@ impl<'s> Run<'_, 's> {
         for step in 0..steps {
             let stage = "pushing the picture towards other classes";
             self.subject.checkpoint(self.done + step, self.rounds, stage).await?;
-            let mut next;
+            let mut own;
             let point = match start {
                 Some(start) if step == 0 => start,
                 _ => {
                     let pass = self.subject.pass(self.space.model(rows.x.clone()))?;
-                    next = Point { pass, descent: None };
-                    &mut next
+                    own = Point { pass, descent: None };
+                    &mut own
                 }
             };
             let arrived = predicts(point.pass.logits(), classes);

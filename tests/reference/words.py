@@ -166,16 +166,18 @@ def spoken(word, voice):
 
 def front_end(archive):
     """The package's own front end, without what it imports beside it."""
-    folder = tempfile.mkdtemp()
     package = "silabs_mltk-0.20.0.data/purelib/mltk/core/preprocess/audio/audio_feature_generator/"
-    for name in archive.namelist():
-        if name.startswith(package) and name.count("/") == package.count("/"):
-            archive.extract(name, folder)
-    sys.path.insert(0, f"{folder}/{package}")
-    settings = importlib.import_module("audio_feature_generator_settings").AudioFeatureGeneratorSettings()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in archive.namelist():
+            if name.startswith(package) and name.count("/") == package.count("/"):
+                archive.extract(name, folder)
+        sys.path.insert(0, f"{folder}/{package}")
+        settings = importlib.import_module("audio_feature_generator_settings").AudioFeatureGeneratorSettings()
+        wrapper = importlib.import_module("_audio_feature_generator_wrapper")
+        sys.path.pop(0)
     for name, value in FRONT_END.items():
         setattr(settings, name, value)
-    wrapper = importlib.import_module("_audio_feature_generator_wrapper").AudioFeatureGeneratorWrapper(settings)
+    wrapper = wrapper.AudioFeatureGeneratorWrapper(settings)
     shape = settings.spectrogram_shape
 
     def spectrogram(second):

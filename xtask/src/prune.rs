@@ -8,6 +8,7 @@
 use std::{collections::HashSet, ops::Range};
 
 use anyhow::{Context, Result, bail};
+use wasm_encoder::{CodeSection, Function, Module, RawSection, SectionId};
 use wasmparser::{KnownCustom, Parser, Payload};
 
 use crate::module::{function_names, imported_functions};
@@ -60,12 +61,6 @@ enum Unused {
 /// short ones are equal by chance.
 const SHORT: usize = 64;
 
-/// No local variables, `unreachable`, `end`; its length comes first.
-const TRAP: [u8; 4] = [3, 0, 0x00, 0x0b];
-
-/// The code section's number.
-const CODE: u8 = 10;
-
 /// Makes traps of the functions that are never called. Needs the names of functions, which the compiler leaves in.
 pub fn prune(module: &[u8]) -> Result<Vec<u8>> {
     let parts = Parts::read(module)?;
@@ -74,23 +69,25 @@ pub fn prune(module: &[u8]) -> Result<Vec<u8>> {
             "The engine holds nothing that could be taken out: have Burn and CubeCL changed? See UNUSED in prune.rs."
         );
     }
-    let mut code = leb128(parts.bodies.len());
-    for (index, body) in parts.bodies.iter().enumerate() {
+    let mut trap = Function::new([]);
+    trap.instructions().unreachable().end();
+    let mut code = CodeSection::new();
+    for (index, body) in parts.bodies.into_iter().enumerate() {
         if body.len() > SHORT && parts.unused.contains(&(parts.imported + index)) {
-            code.extend(TRAP);
+            code.function(&trap);
         } else {
-            code.extend(leb128(body.len()));
-            code.extend(&module[body.clone()]);
+            code.raw(&module[body]);
         }
     }
-    let mut pruned = module[..8].to_vec();
+    let mut pruned = Module::new();
     for (id, content) in parts.sections {
-        let content = if id == CODE { &code[..] } else { &module[content] };
-        pruned.push(id);
-        pruned.extend(leb128(content.len()));
-        pruned.extend(content);
+        if id == SectionId::Code as u8 {
+            pruned.section(&code);
+        } else {
+            pruned.section(&RawSection { id, data: &module[content] });
+        }
     }
-    Ok(pruned)
+    Ok(pruned.finish())
 }
 
 /// What of a module matters here.
@@ -147,18 +144,12 @@ fn names_a_crate(start: &str) -> bool {
     start.as_bytes().windows(2).any(|pair| pair[0] == b'_' && pair[1].is_ascii_digit())
 }
 
-fn leb128(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
+    use wasm_encoder::{
+        EntityType, FunctionSection, ImportSection, NameMap, NameSection, TypeSection, ValType,
+    };
+
     use super::*;
 
     const NEVER_CALLED: [&str; 8] = [
@@ -196,35 +187,31 @@ mod tests {
 
     /// A function that drops the number 7 some times, and then gives it.
     fn body(drops: usize) -> Vec<u8> {
-        [&[0][..], &[0x41, 7, 0x1a].repeat(drops), &[0x41, 7, 0x0b]].concat()
+        let mut function = Function::new([]);
+        for _ in 0..drops {
+            function.instructions().i32_const(7).drop();
+        }
+        function.instructions().i32_const(7).end();
+        function.into_raw_body()
     }
 
     /// A module with an imported function and two of its own, with these names and bodies.
     fn module(names: [&str; 2], bodies: [&[u8]; 2]) -> Vec<u8> {
-        let mut bytes = b"\0asm\x01\0\0\0".to_vec();
-        bytes.extend([1, 5, 1, 0x60, 0, 1, 0x7f]);
-        bytes.extend([2, 7, 1, 1, b'm', 1, b'f', 0, 0]);
-        bytes.extend([3, 3, 2, 0, 0]);
-        let code = bodies.map(|body| [&leb128(body.len())[..], body].concat()).concat();
-        bytes.push(CODE);
-        bytes.extend(leb128(1 + code.len()));
-        bytes.push(2);
-        bytes.extend(code);
-        let mut map = vec![2];
-        for (index, name) in (1..).zip(names) {
-            map.push(index);
-            map.extend(leb128(name.len()));
-            map.extend(name.bytes());
+        let mut types = TypeSection::new();
+        types.ty().function([], [ValType::I32]);
+        let mut imports = ImportSection::new();
+        imports.import("m", "f", EntityType::Function(0));
+        let (mut functions, mut code, mut map) = (FunctionSection::new(), CodeSection::new(), NameMap::new());
+        for ((index, name), body) in (1..).zip(names).zip(bodies) {
+            functions.function(0);
+            code.raw(body);
+            map.append(index, name);
         }
-        let mut section = vec![4];
-        section.extend(b"name");
-        section.push(1);
-        section.extend(leb128(map.len()));
-        section.extend(map);
-        bytes.push(0);
-        bytes.extend(leb128(section.len()));
-        bytes.extend(section);
-        bytes
+        let mut names = NameSection::new();
+        names.functions(&map);
+        let mut module = Module::new();
+        module.section(&types).section(&imports).section(&functions).section(&code).section(&names);
+        module.finish()
     }
 
     #[test]
@@ -247,12 +234,5 @@ mod tests {
     fn a_module_without_them_is_an_error() {
         let error = prune(&module([CALLED[0], CALLED[1]], [&body(30), &body(30)])).unwrap_err();
         assert!(error.to_string().contains("nothing that could be taken out"));
-    }
-
-    #[test]
-    fn numbers_take_as_many_bytes_as_they_need() {
-        assert_eq!(leb128(127), [127]);
-        assert_eq!(leb128(128), [0x80, 1]);
-        assert_eq!(leb128(624_485), [0xe5, 0x8e, 0x26]);
     }
 }

@@ -110,9 +110,11 @@ for (const worker of [true, false]) {
       progress.map(({ done }) => done),
       [0, 1, 2],
     );
-    assert.ok(progress.every(({ total, stage }) => total === 1000 && stage.length > 0));
+    // On the processor one class comes after the other.
+    const all = 9 * 1000;
+    assert.ok(progress.every(({ total, stage }) => total === all && stage.length > 0));
     assert.ok(steps < 100, `it went on for ${steps} steps`);
-    t.diagnostic(`stopped after ${steps} reports of 1000; the next answer came ${Math.round(busy)} ms later`);
+    t.diagnostic(`stopped after ${steps} reports of ${all}; the next answer came ${Math.round(busy)} ms later`);
     assert.deepEqual(faults, []);
     await page.close();
   });

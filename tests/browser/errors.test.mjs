@@ -114,7 +114,9 @@ for (const worker of [true, false]) {
     const all = 9 * 1000;
     assert.ok(progress.every(({ total, stage }) => total === all && stage.length > 0));
     assert.ok(steps < 100, `it went on for ${steps} steps`);
-    t.diagnostic(`stopped after ${steps} reports of ${all}; the next answer came ${Math.round(busy)} ms later`);
+    t.diagnostic(
+      `stopped after ${steps} reports of ${all}; the next answer came ${Math.round(busy)} ms later`,
+    );
     assert.deepEqual(faults, []);
     await page.close();
   });

@@ -435,15 +435,9 @@ impl<'a> Subject<'a> {
     /// The logits of each row, `[N, classes]`, in chunks that fit the memory. Nothing is kept for a gradient.
     pub(super) fn logits(&self, points: Tensor<2>) -> Result<Tensor<2>> {
         let rows = points.dims()[0];
-        let limit = self.batch_limit();
-        let mut logits = Vec::new();
-        for start in (0..rows).step_by(limit) {
-            let end = (start + limit).min(rows);
-            let chunk = if end - start == rows { points.clone() } else { points.clone().slice(start..end) };
-            logits.push(self.model().logits(self.shaped(chunk)?)?);
-        }
+        let logits = self.model().logits(self.shaped(points)?)?;
         self.count(rows, 1, 0);
-        Ok(cat(logits))
+        Ok(logits)
     }
 
     /// The score of the explained class for each row of logits, `[N]`.
@@ -613,19 +607,6 @@ pub(crate) fn gradients(
     targets: &[usize],
     score: Score,
 ) -> Result<Gradients> {
-    let rows = points.dims()[0];
-    let limit = model.batch_limit();
-    let (mut gradients, mut logits) = (Vec::new(), Vec::new());
-    for start in (0..rows).step_by(limit) {
-        let end = (start + limit).min(rows);
-        let chunk = if end - start == rows { points.clone() } else { points.clone().slice(start..end) };
-        let found = model.gradient(rows_to(chunk, sample)?, &targets[start..end], score)?;
-        gradients.push(to_rows(found.gradient)?);
-        logits.push(found.logits);
-    }
-    Ok(Gradients { gradient: cat(gradients), logits: cat(logits) })
-}
-
-fn cat(mut chunks: Vec<Tensor<2>>) -> Tensor<2> {
-    if chunks.len() == 1 { chunks.remove(0) } else { Tensor::cat(chunks, 0) }
+    let found = model.gradient(rows_to(points, sample)?, targets, score)?;
+    Ok(Gradients { gradient: to_rows(found.gradient)?, logits: found.logits })
 }

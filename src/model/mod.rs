@@ -782,9 +782,10 @@ impl Model {
     /// caches and the memory that is used again, and a large batch gains nothing there.
     fn parts(&self, input: Ranked<Float>) -> Result<Vec<Ranked<Float>>> {
         let sample = self.info.bytes_per_sample / (3 * size_of::<f32>());
+        let limit = self.batch_limit();
         let size = match self.program() {
-            Some(Prepared::Cpu(_)) => (cpu::AT_ONCE / sample.max(1)).max(1),
-            _ => self.batch_limit(),
+            Some(Prepared::Cpu(_)) => (cpu::AT_ONCE / sample.max(1)).clamp(1, limit),
+            _ => limit,
         };
         let batch = input.dims()[0];
         if batch <= size {
@@ -805,13 +806,13 @@ impl Model {
         self.check_shape(&input.dims())?;
         let mut parts: Vec<Gradient> = Vec::new();
         let mut start = 0;
-        for part in self.parts(input)? {
+        for part in self.parts(input.clone())? {
             let rows = start..start + part.dims()[0];
             start = rows.end;
             let targets = targets.get(rows).unwrap_or(targets);
             parts.push(Pass::new(self, self.source, part)?.gradient(targets, score)?);
         }
-        joined(parts)
+        joined(parts, input)
     }
 
     /// Runs the network on a batch of at most [`Self::batch_limit`] samples, for gradients with respect to the input.
@@ -990,25 +991,15 @@ fn as_logits(output: Value) -> Result<Tensor<2>> {
     flat.ok_or_else(|| Error::Internal("logits could not be reshaped".into()))
 }
 
-/// The gradients of the parts of a batch as one.
-fn joined(mut parts: Vec<Gradient>) -> Result<Gradient> {
+/// The gradients of the parts of a batch, `input`, as one.
+fn joined(mut parts: Vec<Gradient>, input: Ranked<Float>) -> Result<Gradient> {
     if parts.len() == 1 {
         return Ok(parts.remove(0));
     }
-    let whole = |value: &dyn Fn(&Gradient) -> Ranked<Float>| {
-        let dims = parts.first().map(|part| value(part).dims()).unwrap_or_default();
-        let rows: Vec<Tensor<1>> = parts.iter().map(|part| value(part).flat()).collect();
-        let count: usize = rows.iter().map(|row| row.dims()[0]).sum();
-        let size: usize = dims.iter().skip(1).product();
-        let dims: Vec<usize> = std::iter::once(count / size.max(1)).chain(dims.into_iter().skip(1)).collect();
-        let whole = Ranked::D1(Tensor::cat(rows, 0)).reshape(&dims);
-        whole.ok_or_else(|| Error::Internal("parts of a batch do not fit together".into()))
-    };
-    Ok(Gradient {
-        value: whole(&|part| part.value.clone())?,
-        gradient: whole(&|part| part.gradient.clone())?,
-        logits: Tensor::cat(parts.iter().map(|part| part.logits.clone()).collect(), 0),
-    })
+    let (logits, rows) = parts.into_iter().map(|part| (part.logits, part.gradient.flat())).unzip();
+    let gradient = Ranked::D1(Tensor::cat(rows, 0)).reshape(&input.dims());
+    let gradient = gradient.ok_or_else(|| Error::Internal("parts of a batch do not fit together".into()))?;
+    Ok(Gradient { logits: Tensor::cat(logits, 0), value: input, gradient })
 }
 
 fn infos(inputs: &[(Slot, ValueInfo)]) -> Vec<ValueInfo> {

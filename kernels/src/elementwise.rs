@@ -34,10 +34,15 @@ pub fn bound(values: &mut [f32], low: f32, high: f32) {
 #[inline(always)]
 pub fn bound_here(values: &mut [f32], low: f32, high: f32) {
     for value in values {
-        // Written so that it is one instruction each in every instruction set.
-        let above = if *value < low { low } else { *value };
-        *value = if high < above { high } else { above };
+        *value = bounded(*value, low, high);
     }
+}
+
+/// A value between two bounds; written so that it is one instruction each in every instruction set.
+#[inline(always)]
+pub fn bounded(value: f32, low: f32, high: f32) -> f32 {
+    let above = if value < low { low } else { value };
+    if high < above { high } else { above }
 }
 
 /// Lets a gradient pass where the bounded value `y` lies between its bounds.

@@ -11,7 +11,7 @@ use crate::{
     elementwise::bound_here,
     scratch::Scratch,
     threads,
-    tile::{COLUMNS, ROWS, tile},
+    tile::{COLUMNS, ROWS, Row, tile},
 };
 
 /// Depth that is passed at once, so that the rows of a tile stay in the first cache.
@@ -243,34 +243,26 @@ impl WithSimd for Block<'_, '_> {
                         Some(bias) if starts => bias[row + i],
                         _ => 0.0,
                     };
+                    let add = |out: &mut [f32; COLUMNS]| {
+                        let before = if starts { Row::splat(before) } else { Row::of(out) };
+                        let sums = before.plus(sums);
+                        *out = match bounds {
+                            Some((low, high)) => sums.bound(low, high),
+                            None => sums,
+                        }
+                        .values();
+                    };
                     match <&mut [f32; COLUMNS]>::try_from(&mut *out) {
-                        Ok(row) => store::<COLUMNS>(row, &sums, before, starts),
-                        Err(_) => store_some(out, &sums, before, starts),
-                    }
-                    if let Some((low, high)) = bounds {
-                        bound_here(out, low, high);
+                        Ok(row) => add(row),
+                        Err(_) => {
+                            let mut row = [0.0; COLUMNS];
+                            row[..out.len()].copy_from_slice(out);
+                            add(&mut row);
+                            out.copy_from_slice(&row[..out.len()]);
+                        }
                     }
                 }
             }
         }
-    }
-}
-
-/// Puts a row of a tile where it belongs, or adds it to what is there.
-#[inline(always)]
-fn store<const N: usize>(out: &mut [f32; N], sums: &[f32; N], before: f32, starts: bool) {
-    if starts {
-        *out = sums.map(|sum| sum + before);
-    } else {
-        for (out, sum) in out.iter_mut().zip(sums) {
-            *out += sum;
-        }
-    }
-}
-
-#[inline(always)]
-fn store_some(out: &mut [f32], sums: &[f32], before: f32, starts: bool) {
-    for (out, sum) in out.iter_mut().zip(sums) {
-        *out = if starts { before } else { *out } + sum;
     }
 }

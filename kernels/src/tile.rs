@@ -2,6 +2,8 @@
 
 use macerator::Simd;
 
+pub use row::Row;
+
 /// Rows of a tile. In a browser five rows are more than the sixteen registers hold, and take twice the time.
 pub const ROWS: usize = if cfg!(target_family = "wasm") { 4 } else { 6 };
 
@@ -12,45 +14,121 @@ pub const COLUMNS: usize = if cfg!(target_arch = "x86_64") { 16 } else { 8 };
 pub type Step<'a> = (&'a [f32; ROWS], &'a [f32; COLUMNS]);
 
 /// The sums of a tile: each row's weight times each column's value, step after step.
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 #[inline(always)]
-pub fn tile<'a, S: Simd>(steps: impl Iterator<Item = Step<'a>>) -> [[f32; COLUMNS]; ROWS] {
-    // Wherever vectors are this wide, a product and a sum are one instruction.
-    let fused = S::lanes32() > 4 || cfg!(target_arch = "aarch64");
-    let mut sums = [[0.0; COLUMNS]; ROWS];
+pub fn tile<'a, S: Simd>(steps: impl Iterator<Item = Step<'a>>) -> [Row; ROWS] {
+    let mut sums = [Row::splat(0.0); ROWS];
     for (factors, values) in steps {
-        for i in 0..ROWS {
-            for j in 0..COLUMNS {
-                let sum = sums[i][j];
-                sums[i][j] =
-                    if fused { factors[i].mul_add(values[j], sum) } else { factors[i] * values[j] + sum };
-            }
+        let values = Row::of(values);
+        for (sum, &factor) in sums.iter_mut().zip(factors) {
+            *sum = sum.plus_product::<S>(factor, values);
         }
     }
     sums
 }
 
-/// The same in the instructions of WebAssembly: a compiler that leaves them out here makes a network four times slower.
+/// Rows in the instructions of WebAssembly: a compiler that leaves them out here makes a network four times slower.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-#[inline(always)]
-pub fn tile<'a, S: Simd>(steps: impl Iterator<Item = Step<'a>>) -> [[f32; COLUMNS]; ROWS] {
-    use core::arch::wasm32::{f32x4, f32x4_add, f32x4_extract_lane as lane, f32x4_mul, f32x4_splat};
+mod row {
+    use core::arch::wasm32::{
+        f32x4, f32x4_add, f32x4_extract_lane as lane, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat, v128,
+    };
 
-    let mut sums = [[f32x4_splat(0.0); 2]; ROWS];
-    for (factors, v) in steps {
-        let values = [f32x4(v[0], v[1], v[2], v[3]), f32x4(v[4], v[5], v[6], v[7])];
-        for (sums, &factor) in sums.iter_mut().zip(factors) {
+    use super::{COLUMNS, Simd};
+
+    /// A row of a tile.
+    #[derive(Clone, Copy)]
+    pub struct Row([v128; 2]);
+
+    impl Row {
+        #[inline(always)]
+        pub fn splat(value: f32) -> Self {
+            Self([f32x4_splat(value); 2])
+        }
+
+        #[inline(always)]
+        pub fn of(v: &[f32; COLUMNS]) -> Self {
+            Self([f32x4(v[0], v[1], v[2], v[3]), f32x4(v[4], v[5], v[6], v[7])])
+        }
+
+        #[inline(always)]
+        pub fn values(self) -> [f32; COLUMNS] {
+            let Self([a, b]) = self;
+            let (a, b) = (
+                [lane::<0>(a), lane::<1>(a), lane::<2>(a), lane::<3>(a)],
+                [lane::<0>(b), lane::<1>(b), lane::<2>(b), lane::<3>(b)],
+            );
+            [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]]
+        }
+
+        #[inline(always)]
+        pub fn plus(self, other: Self) -> Self {
+            Self([f32x4_add(self.0[0], other.0[0]), f32x4_add(self.0[1], other.0[1])])
+        }
+
+        #[inline(always)]
+        pub fn plus_product<S: Simd>(self, factor: f32, values: Self) -> Self {
             let factor = f32x4_splat(factor);
-            for (sum, value) in sums.iter_mut().zip(values) {
-                *sum = f32x4_add(*sum, f32x4_mul(factor, value));
-            }
+            self.plus(Self(values.0.map(|values| f32x4_mul(factor, values))))
+        }
+
+        #[inline(always)]
+        pub fn bound(self, low: f32, high: f32) -> Self {
+            let (low, high) = (f32x4_splat(low), f32x4_splat(high));
+            Self(self.0.map(|values| f32x4_pmin(f32x4_pmax(values, low), high)))
         }
     }
-    sums.map(|[a, b]| {
-        let (a, b) = (
-            [lane::<0>(a), lane::<1>(a), lane::<2>(a), lane::<3>(a)],
-            [lane::<0>(b), lane::<1>(b), lane::<2>(b), lane::<3>(b)],
-        );
-        [a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3]]
-    })
+}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+mod row {
+    use super::{COLUMNS, Simd};
+    use crate::elementwise::bounded;
+
+    /// A row of a tile.
+    #[derive(Clone, Copy)]
+    pub struct Row([f32; COLUMNS]);
+
+    impl Row {
+        #[inline(always)]
+        pub fn splat(value: f32) -> Self {
+            Self([value; COLUMNS])
+        }
+
+        #[inline(always)]
+        pub fn of(values: &[f32; COLUMNS]) -> Self {
+            Self(*values)
+        }
+
+        #[inline(always)]
+        pub fn values(self) -> [f32; COLUMNS] {
+            self.0
+        }
+
+        #[inline(always)]
+        pub fn plus(mut self, other: Self) -> Self {
+            for j in 0..COLUMNS {
+                self.0[j] += other.0[j];
+            }
+            self
+        }
+
+        #[inline(always)]
+        pub fn plus_product<S: Simd>(mut self, factor: f32, values: Self) -> Self {
+            // Wherever vectors are this wide, a product and a sum are one instruction.
+            let fused = S::lanes32() > 4 || cfg!(target_arch = "aarch64");
+            for j in 0..COLUMNS {
+                let (value, sum) = (values.0[j], self.0[j]);
+                self.0[j] = if fused { factor.mul_add(value, sum) } else { factor * value + sum };
+            }
+            self
+        }
+
+        #[inline(always)]
+        pub fn bound(mut self, low: f32, high: f32) -> Self {
+            for value in &mut self.0 {
+                *value = bounded(*value, low, high);
+            }
+            self
+        }
+    }
 }

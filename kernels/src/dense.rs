@@ -3,8 +3,9 @@
 use std::{ops::Range, sync::OnceLock};
 
 use crate::{
+    elementwise::{Gate, pass_between},
     grid::{Grid, Shape},
-    product::{Finish, Left, multiply},
+    product::{Finish, Gates, Left, multiply},
     scratch::Scratch,
     threads::{self, MOVE},
     tile::{COLUMNS, ROWS},
@@ -109,27 +110,47 @@ impl Dense {
     ) {
         for (group, weights) in self.weights.iter().enumerate() {
             let bias = self.bias.as_ref().map(|bias| &bias[group * self.filters..][..self.filters]);
-            let finish = Finish { bias, bounds };
+            let finish = Finish { bias, bounds, gate: None };
             let input = Channels::of(x, samples, self.weights.len(), group, place.forward.plane());
             convolve(weights, &place.forward, &input, finish, out, group);
         }
     }
 
-    /// The gradient of the inputs from that of their convolution.
-    pub fn backward(&self, place: &Place, samples: usize, gradient: &[f32], out: &mut [f32]) {
+    /// The gradient of the inputs from that of their convolution, as far as it passes the gate.
+    pub fn backward(
+        &self,
+        place: &Place,
+        samples: usize,
+        gradient: &[f32],
+        gate: Option<Gate<'_>>,
+        out: &mut [f32],
+    ) {
+        /// Steps of the depth from which on it pays to look for rows of a tile that let nothing through.
+        const WORTH_LOOKING: usize = 64;
         let groups = self.weights.len();
+        let (inside, after) = match self.filters * self.taps() {
+            WORTH_LOOKING.. if place.backward.is_some() => (gate, None),
+            _ => (None, gate),
+        };
         for group in 0..groups {
             let input = Channels::of(gradient, samples, groups, group, place.forward.outputs());
             match &place.backward {
                 Some(grid) => {
                     let weights = &self.turned.get_or_init(|| self.turn())[group];
-                    convolve(weights, grid, &input, Finish::default(), out, group);
+                    let gate = inside.map(|gate| {
+                        let (columns, sample) = (place.forward.plane(), out.len() / samples);
+                        Gates { gate: gate.from(group * self.channels * columns), columns, sample }
+                    });
+                    convolve(weights, grid, &input, Finish { gate, ..Finish::default() }, out, group);
                 }
                 None => {
                     let weights = &self.windows.get_or_init(|| self.transpose())[group];
                     self.scatter(weights, &place.forward, &input, out, group);
                 }
             }
+        }
+        if let Some(gate) = after {
+            pass_between(out, gate);
         }
     }
 
@@ -240,7 +261,7 @@ fn convolve(
         let filters = |sample_index: usize| sample_index * sample + group * rows * outputs;
         if together == 1 {
             let out = &mut out[filters(first)..][..rows * outputs];
-            multiply(weights, outputs, fill, finish, out);
+            multiply(weights, outputs, fill, finish.of(first), out);
         } else {
             multiply(weights, outputs * together, fill, finish, &mut side);
             for (row, side) in side.chunks_exact(outputs * together).enumerate() {

@@ -45,9 +45,39 @@ pub fn bounded(value: f32, low: f32, high: f32) -> f32 {
     if high < above { high } else { above }
 }
 
-/// Lets a gradient pass where the bounded value `y` lies between its bounds.
-pub fn pass_between(gradient: &mut [f32], y: &[f32], low: f32, high: f32) {
-    parts(gradient, move |start, gradient| pass(gradient, &y[start..], move |y| (y > low) & (y < high)));
+/// Where a gradient passes: where a value lies between the two bounds that it was kept in.
+#[derive(Clone, Copy)]
+pub struct Gate<'a> {
+    /// The values, in the order of the gradient.
+    pub values: &'a [f32],
+    /// The lower bound.
+    pub low: f32,
+    /// The upper bound.
+    pub high: f32,
+}
+
+impl<'a> Gate<'a> {
+    /// Of the values from this one on.
+    pub(crate) fn from(self, start: usize) -> Self {
+        Self { values: &self.values[start..], ..self }
+    }
+
+    /// Lets a gradient of as many values through, on this thread.
+    pub(crate) fn close(self, gradient: &mut [f32]) {
+        let Self { low, high, .. } = self;
+        pass(gradient, self.values, move |y| between(y, low, high));
+    }
+}
+
+/// Whether a value lies between two bounds and not on them.
+#[inline(always)]
+pub(crate) fn between(value: f32, low: f32, high: f32) -> bool {
+    (value > low) & (value < high)
+}
+
+/// Lets a gradient pass through a gate.
+pub fn pass_between(gradient: &mut [f32], gate: Gate<'_>) {
+    parts(gradient, move |start, gradient| gate.from(start).close(gradient));
 }
 
 /// Lets a gradient pass where the value `x` that is bounded lies within its bounds, on them too.

@@ -8,7 +8,7 @@ use std::ops::Range;
 use macerator::{AutoArch, Simd, WithSimd};
 
 use crate::{
-    elementwise::bound_here,
+    elementwise::{Gate, bound_here},
     scratch::Scratch,
     threads,
     tile::{COLUMNS, ROWS, Row, tile},
@@ -55,11 +55,45 @@ impl Left {
     }
 }
 
-/// What becomes of a sum: a bias for its row is added, then it is kept between two bounds.
+/// What becomes of a sum: a bias for its row is added, then it is kept between two bounds, or nothing is left of it where a gate
+/// is closed.
 #[derive(Clone, Copy, Default)]
 pub struct Finish<'a> {
     pub bias: Option<&'a [f32]>,
     pub bounds: Option<(f32, f32)>,
+    pub gate: Option<Gates<'a>>,
+}
+
+impl Finish<'_> {
+    /// That of the samples from this one on.
+    pub fn of(self, sample: usize) -> Self {
+        let gate = self.gate.map(|gates| Gates { gate: gates.gate.from(sample * gates.sample), ..gates });
+        Self { gate, ..self }
+    }
+}
+
+/// Gates of a product: those of some samples, whose columns lie side by side in it.
+#[derive(Clone, Copy)]
+pub struct Gates<'a> {
+    pub gate: Gate<'a>,
+    /// Columns of each sample.
+    pub columns: usize,
+    /// Elements from one sample to the next.
+    pub sample: usize,
+}
+
+impl Gates<'_> {
+    /// Copies the values of a row at the columns from this one on.
+    fn row(&self, row: usize, first: usize, to: &mut [f32]) {
+        let mut done = 0;
+        while done < to.len() {
+            let (sample, within) = ((first + done) / self.columns, (first + done) % self.columns);
+            let count = (self.columns - within).min(to.len() - done);
+            let from = sample * self.sample + row * self.columns + within;
+            to[done..done + count].copy_from_slice(&self.gate.values[from..from + count]);
+            done += count;
+        }
+    }
 }
 
 /// The product `[rows, columns]` of `left` with a right side `[depth, columns]`, that `fill` lays out: it is given a range
@@ -174,9 +208,12 @@ impl<'a> Part<'a> {
                 kept = rest;
                 tiles.push(Tile::without_zeros(values, room));
             }
-            let block =
-                Block { left, first_row: self.first_row, steps, tiles: &tiles, finish, out: &mut self.out };
-            AutoArch::new().dispatch(block);
+            let at = [self.first_row, first];
+            let block = Block { left, at, steps, tiles: &tiles, finish, out: &mut self.out };
+            match finish.gate {
+                Some(gates) => AutoArch::new().dispatch(Gated { block, gates }),
+                None => AutoArch::new().dispatch(block),
+            }
         }
     }
 }
@@ -209,7 +246,8 @@ impl<'a> Tile<'a> {
 /// A part of a product, over a part of its depth.
 struct Block<'a, 'b> {
     left: &'a Left,
-    first_row: usize,
+    /// The first row and the first column.
+    at: [usize; 2],
     steps: Range<usize>,
     tiles: &'a [Tile<'a>],
     finish: Finish<'a>,
@@ -221,48 +259,141 @@ impl WithSimd for Block<'_, '_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
-        let Self { left, first_row, steps, tiles, finish, out } = self;
+        self.rows(|_, out, group, ending, tiles| {
+            for (index, right) in tiles.iter().enumerate() {
+                ending.some::<S, ROWS>(index, std::array::from_fn(|i| i), group, right, out);
+            }
+        });
+    }
+}
+
+/// The same where the gates of some columns may be closed, for which then nothing is computed.
+struct Gated<'a, 'b> {
+    block: Block<'a, 'b>,
+    gates: Gates<'a>,
+}
+
+impl WithSimd for Gated<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) {
+        let Self { block, gates } = self;
+        let ([_, first_column], ends) = (block.at, block.steps.end == block.left.depth);
+        let padded = block.tiles.len() * COLUMNS;
+        let Gate { low, high, .. } = gates.gate;
+        let mut beside = Scratch::new(ROWS * padded);
+        beside.fill(low);
+        block.rows(|row, out, group, ending, tiles| {
+            for (i, (values, out)) in beside.chunks_exact_mut(padded).zip(&*out).enumerate() {
+                gates.row(row + i, first_column, &mut values[..out.len()]);
+            }
+            let count = out.len();
+            for (index, right) in tiles.iter().enumerate() {
+                // The rows that let something through come first.
+                let (mut open, mut opened) = ([0; ROWS], 0);
+                for (i, values) in beside.chunks_exact(padded).take(count).enumerate() {
+                    open[opened] = i;
+                    let values = values[index * COLUMNS..].first_chunk();
+                    opened +=
+                        usize::from(values.is_some_and(|values| Row::of(values).any_between(low, high)));
+                }
+                match open {
+                    [..] if opened == 0 => {}
+                    [a, ..] if opened == 1 => ending.some::<S, 1>(index, [a], group, right, out),
+                    [a, b, ..] if opened == 2 => ending.some::<S, 2>(index, [a, b], group, right, out),
+                    [a, b, c, ..] if opened == 3 => ending.some::<S, 3>(index, [a, b, c], group, right, out),
+                    _ => ending.some::<S, ROWS>(index, std::array::from_fn(|i| i), group, right, out),
+                }
+            }
+            if ends {
+                for (values, out) in beside.chunks_exact(padded).zip(out) {
+                    Gate { values, low, high }.close(out);
+                }
+            }
+        });
+    }
+}
+
+impl<'b> Block<'_, 'b> {
+    /// Calls `visit` with the rows of a tile, the number of the first of them and their weights.
+    #[inline(always)]
+    fn rows(
+        self,
+        mut visit: impl FnMut(usize, &mut [&'b mut [f32]], &[[f32; ROWS]], Ending<'_>, &[Tile<'_>]),
+    ) {
+        let Self { left, at: [first_row, _], steps, tiles, finish, out } = self;
         let (starts, ends) = (steps.start == 0, steps.end == left.depth);
         let bounds = finish.bounds.filter(|_| ends);
         for (tile_row, out) in out.chunks_mut(ROWS).enumerate() {
             let row = first_row + tile_row * ROWS;
             let group = &left.data[row * left.depth..][..ROWS * left.depth];
             let (group, _) = group[steps.start * ROWS..steps.end * ROWS].as_chunks::<ROWS>();
-            for (index, right) in tiles.iter().enumerate() {
-                let column = index * COLUMNS;
-                let sums = match right.steps {
-                    None => tile::<S>(group.iter().zip(right.values)),
-                    Some(steps) => {
-                        tile::<S>(steps.iter().map(|&step| &group[step as usize]).zip(right.values))
-                    }
-                };
-                for (i, (out, sums)) in out.iter_mut().zip(sums).enumerate() {
-                    let end = (column + COLUMNS).min(out.len());
-                    let out = &mut out[column..end];
-                    let before = match finish.bias {
-                        Some(bias) if starts => bias[row + i],
-                        _ => 0.0,
-                    };
-                    let add = |out: &mut [f32; COLUMNS]| {
-                        let before = if starts { Row::splat(before) } else { Row::of(out) };
-                        let sums = before.plus(sums);
-                        *out = match bounds {
-                            Some((low, high)) => sums.bound(low, high),
-                            None => sums,
-                        }
-                        .values();
-                    };
-                    match <&mut [f32; COLUMNS]>::try_from(&mut *out) {
-                        Ok(row) => add(row),
-                        Err(_) => {
-                            let mut row = [0.0; COLUMNS];
-                            row[..out.len()].copy_from_slice(out);
-                            add(&mut row);
-                            out.copy_from_slice(&row[..out.len()]);
-                        }
-                    }
-                }
+            let bias = finish.bias.map(|bias| &bias[row..]);
+            visit(row, out, group, Ending { bias, bounds, starts }, tiles);
+        }
+    }
+}
+
+/// What becomes of the sums of a tile.
+#[derive(Clone, Copy)]
+struct Ending<'a> {
+    /// That of the tile's first row, and those after it.
+    bias: Option<&'a [f32]>,
+    /// Bounds that are applied at this part of the depth.
+    bounds: Option<(f32, f32)>,
+    /// Whether nothing is there yet.
+    starts: bool,
+}
+
+impl Ending<'_> {
+    /// Computes some rows of the tile of this number and puts them where they belong.
+    #[inline(always)]
+    fn some<S: Simd, const N: usize>(
+        self,
+        number: usize,
+        rows: [usize; N],
+        group: &[[f32; ROWS]],
+        right: &Tile<'_>,
+        out: &mut [&mut [f32]],
+    ) {
+        // Two places where sums come to an end: where both ways met in one, browsers would not keep all of them in registers.
+        match right.steps {
+            None => self.put(number, rows, tile::<S, N>(rows, group.iter().zip(right.values)), out),
+            Some(steps) => {
+                let group = steps.iter().map(|&step| &group[step as usize]);
+                self.put(number, rows, tile::<S, N>(rows, group.zip(right.values)), out);
             }
         }
+    }
+
+    #[inline(always)]
+    fn put<const N: usize>(self, tile: usize, rows: [usize; N], sums: [Row; N], out: &mut [&mut [f32]]) {
+        for (i, sums) in rows.into_iter().zip(sums) {
+            let Some(out) = out.get_mut(i) else { break };
+            let end = ((tile + 1) * COLUMNS).min(out.len());
+            let out = &mut out[tile * COLUMNS..end];
+            let bias = self.bias.map_or(0.0, |bias| bias[i]);
+            let before = if self.starts { Row::splat(bias) } else { load(out) };
+            let sums = before.plus(sums);
+            store(self.bounds.map_or(sums, |(low, high)| sums.bound(low, high)), out);
+        }
+    }
+}
+
+#[inline(always)]
+fn load(out: &[f32]) -> Row {
+    Row::of(&out.first_chunk().copied().unwrap_or_else(|| {
+        let mut row = [0.0; COLUMNS];
+        row[..out.len()].copy_from_slice(out);
+        row
+    }))
+}
+
+#[inline(always)]
+fn store(row: Row, out: &mut [f32]) {
+    match out.first_chunk_mut() {
+        Some(out) => *out = row.values(),
+        None => out.copy_from_slice(&row.values()[..out.len()]),
     }
 }

@@ -163,7 +163,7 @@ fn convolutions_and_their_gradients() {
         let (mut y, mut back) = (vec![f32::NAN; expected.len()], vec![f32::NAN; x.len()]);
         dense.forward(&place, case.samples, &x, Some((-0.5, 1.5)), &mut y);
         check(&y, &expected, &format!("case {index}"));
-        dense.backward(&place, case.samples, &gradient, &mut back);
+        dense.backward(&place, case.samples, &gradient, None, &mut back);
         check(&back, &expected_back, &format!("case {index}, gradient"));
 
         if case.groups == case.channels && case.groups == case.filters {
@@ -248,6 +248,38 @@ fn maxima_and_their_gradients() {
     }
 }
 
+#[test]
+fn a_gate_inside_a_gradient_is_the_gate_behind_it() {
+    let deep = Case { filters: 200, ..PLAIN };
+    for (index, case) in cases().iter().chain([&deep]).enumerate() {
+        let [height, width] = case.kernel;
+        let [rows, columns] = case.output();
+        let weights = noise(case.filters * case.channels / case.groups * height * width, 1);
+        let shape = [case.filters, case.channels / case.groups, height, width];
+        let dense = Dense::new(&weights, shape, case.groups, case.strides, case.dilations, None);
+        let place = dense.on(case.before, case.input, case.output());
+        let gradient = noise(case.samples * case.filters * rows * columns, 2);
+        let mut values = noise(case.samples * case.channels * case.input[0] * case.input[1], 3);
+        // From none of a tile's rows to all of them are open.
+        let draws = noise(values.len().div_ceil(16), 4);
+        for (values, draw) in values.chunks_mut(16).zip(draws) {
+            match draw {
+                ..-0.4 => values.fill(-0.5),
+                ..0.2 => values.fill(0.8),
+                _ => {}
+            }
+        }
+        bound(&mut values, -0.5, 0.8);
+        let gate = Gate { values: &values, low: -0.5, high: 0.8 };
+        let (mut inside, mut behind) = (vec![f32::NAN; values.len()], vec![f32::NAN; values.len()]);
+        dense.backward(&place, case.samples, &gradient, Some(gate), &mut inside);
+        dense.backward(&place, case.samples, &gradient, None, &mut behind);
+        pass_between(&mut behind, gate);
+        assert!(inside.iter().any(|&value| value == 0.0) && inside.iter().any(|&value| value != 0.0));
+        assert_eq!(inside, behind, "case {index}");
+    }
+}
+
 /// What the kernels make of layers that are large enough for threads.
 fn large_layers() -> Vec<Vec<f32>> {
     let case = Case { samples: 3, channels: 48, filters: 48, input: [40, 37], ..PLAIN };
@@ -264,8 +296,11 @@ fn large_layers() -> Vec<Vec<f32>> {
         let mut y = vec![0.0; case.samples * case.filters * height * width];
         let mut back = vec![0.0; x.len()];
         dense.forward(&place, case.samples, &x, None, &mut y);
-        dense.backward(&place, case.samples, &y, &mut back);
+        dense.backward(&place, case.samples, &y, None, &mut back);
         found.extend([y.clone(), back.clone()]);
+        let gate = Gate { values: &x, low: -0.2, high: 0.3 };
+        dense.backward(&place, case.samples, &y, Some(gate), &mut back);
+        found.push(back.clone());
         if case.filters != case.channels {
             continue;
         }
@@ -306,7 +341,7 @@ fn bounds_let_gradients_pass_inside() {
     bound(&mut bounded, 0.0, 6.0);
     assert_eq!(bounded, [0.0, 0.0, 0.5, 6.0, 6.0]);
     let mut between = [1.0; 5];
-    pass_between(&mut between, &bounded, 0.0, 6.0);
+    pass_between(&mut between, Gate { values: &bounded, low: 0.0, high: 6.0 });
     assert_eq!(between, [0.0, 0.0, 1.0, 0.0, 0.0]);
     let mut within = [1.0; 5];
     pass_within(&mut within, &values, 0.0, 6.0);

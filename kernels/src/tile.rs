@@ -13,14 +13,17 @@ pub const COLUMNS: usize = if cfg!(target_arch = "x86_64") { 16 } else { 8 };
 /// A step of a tile: the weights of its rows and the values of its columns.
 pub type Step<'a> = (&'a [f32; ROWS], &'a [f32; COLUMNS]);
 
-/// The sums of a tile: each row's weight times each column's value, step after step.
+/// The sums of a tile's rows of these numbers: each row's weight times each column's value, step after step.
 #[inline(always)]
-pub fn tile<'a, S: Simd>(steps: impl Iterator<Item = Step<'a>>) -> [Row; ROWS] {
-    let mut sums = [Row::splat(0.0); ROWS];
+pub fn tile<'a, S: Simd, const N: usize>(
+    rows: [usize; N],
+    steps: impl Iterator<Item = Step<'a>>,
+) -> [Row; N] {
+    let mut sums = [Row::splat(0.0); N];
     for (factors, values) in steps {
         let values = Row::of(values);
-        for (sum, &factor) in sums.iter_mut().zip(factors) {
-            *sum = sum.plus_product::<S>(factor, values);
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            *sum = sum.plus_product::<S>(factors[row % ROWS], values);
         }
     }
     sums
@@ -30,7 +33,8 @@ pub fn tile<'a, S: Simd>(steps: impl Iterator<Item = Step<'a>>) -> [Row; ROWS] {
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod row {
     use core::arch::wasm32::{
-        f32x4, f32x4_add, f32x4_extract_lane as lane, f32x4_mul, f32x4_pmax, f32x4_pmin, f32x4_splat, v128,
+        f32x4, f32x4_add, f32x4_extract_lane as lane, f32x4_gt, f32x4_lt, f32x4_mul, f32x4_pmax, f32x4_pmin,
+        f32x4_splat, v128, v128_and, v128_any_true, v128_or,
     };
 
     use super::{COLUMNS, Simd};
@@ -76,13 +80,21 @@ mod row {
             let (low, high) = (f32x4_splat(low), f32x4_splat(high));
             Self(self.0.map(|values| f32x4_pmin(f32x4_pmax(values, low), high)))
         }
+
+        /// Whether any value lies between two bounds.
+        #[inline(always)]
+        pub fn any_between(self, low: f32, high: f32) -> bool {
+            let (low, high) = (f32x4_splat(low), f32x4_splat(high));
+            let [a, b] = self.0.map(|values| v128_and(f32x4_gt(values, low), f32x4_lt(values, high)));
+            v128_any_true(v128_or(a, b))
+        }
     }
 }
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod row {
     use super::{COLUMNS, Simd};
-    use crate::elementwise::bounded;
+    use crate::elementwise::{between, bounded};
 
     /// A row of a tile.
     #[derive(Clone, Copy)]
@@ -129,6 +141,12 @@ mod row {
                 *value = bounded(*value, low, high);
             }
             self
+        }
+
+        /// Whether any value lies between two bounds.
+        #[inline(always)]
+        pub fn any_between(self, low: f32, high: f32) -> bool {
+            self.0.iter().fold(false, |any, &value| any | between(value, low, high))
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adversight_kernels::{self as kernels, Dense, Depthwise, Grid, Shape};
+use adversight_kernels::{self as kernels, Dense, Depthwise, Gate, Grid, Shape};
 
 use super::{
     numbers::{Numbers, Pool},
@@ -135,7 +135,8 @@ impl program::Operation for Operation {
     }
 
     fn finishes(&self) -> bool {
-        false
+        // The others would gain nothing.
+        matches!(self, Self::Dense { .. })
     }
 
     fn forward(
@@ -229,7 +230,7 @@ impl program::Operation for Operation {
         record: &Record<Arc<Numbers>>,
         dims: &[Vec<usize>],
         gradient: Held,
-        _finish: &[Finish<Arc<Numbers>>],
+        finish: &[Finish<Arc<Numbers>>],
         pool: &Pool,
     ) -> Result<Vec<Held>> {
         let lost = || Error::Internal("a gradient does not fit its node".into());
@@ -249,7 +250,18 @@ impl program::Operation for Operation {
                 let shape = self.placed(x).ok_or_else(lost)?;
                 let place = weights.on(shape.before, shape.input, shape.output);
                 let mut found = fresh();
-                weights.backward(&place, samples, &g.data, &mut found.data);
+                let Finish { plus, between } = finish.first().cloned().unwrap_or_default();
+                let gate = between.as_ref().map(|(y, (low, high))| gate(y, *low, *high));
+                // What is added has to pass the bounds too.
+                let (inside, after) = if plus.is_some() { (None, gate) } else { (gate, None) };
+                weights.backward(&place, samples, &g.data, inside, &mut found.data);
+                if let Some(plus) = plus {
+                    kernels::add(&mut found.data, &plus.data);
+                    pool.give(plus);
+                }
+                if let Some(gate) = after {
+                    kernels::pass_between(&mut found.data, gate);
+                }
                 found
             }
             Self::Depthwise { weights, .. } => {
@@ -283,7 +295,7 @@ impl program::Operation for Operation {
                 let kept = record.kept.as_ref().ok_or_else(lost)?;
                 let mut g = pool.own(g);
                 match record.fused || rectifier((*low, *high)) {
-                    true => kernels::pass_between(&mut g.data, &kept.data, *low, *high),
+                    true => kernels::pass_between(&mut g.data, gate(kept, *low, *high)),
                     false => kernels::pass_within(&mut g.data, &kept.data, *low, *high),
                 }
                 return Ok(vec![g.into()]);
@@ -315,6 +327,11 @@ impl program::Operation for Operation {
     fn give(numbers: Arc<Numbers>, pool: &Pool) {
         pool.give(numbers);
     }
+}
+
+/// Lets a gradient pass where the bounded value `y` lies between its bounds.
+fn gate(y: &Numbers, low: f32, high: f32) -> Gate<'_> {
+    Gate { values: &y.data, low, high }
 }
 
 /// The gradient of the rows of `x` from that of `alpha x matrix`.

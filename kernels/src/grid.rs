@@ -137,11 +137,7 @@ impl Grid {
             let row = &plane[shared.plane..];
             match self.strides[1] {
                 1 => copy_row(spread, &row[..shared.count]),
-                2 => {
-                    for (to, from) in spread.iter_mut().zip(row.chunks(2)) {
-                        *to = from[0];
-                    }
-                }
+                2 => copy_seconds(spread, row),
                 stride => {
                     for (to, from) in spread.iter_mut().zip(row.iter().step_by(stride)) {
                         *to = *from;
@@ -159,11 +155,13 @@ impl Grid {
         for shared in &self.shared {
             let spread = &spread[shared.spread..][..shared.count];
             let row = &mut plane[shared.plane..];
-            if self.strides[1] == 1 {
-                copy_row(&mut row[..shared.count], spread);
-            } else {
-                for (to, from) in row.iter_mut().step_by(self.strides[1]).zip(spread) {
-                    *to = *from;
+            match self.strides[1] {
+                1 => copy_row(&mut row[..shared.count], spread),
+                2 => copy_to_seconds(row, spread),
+                stride => {
+                    for (to, from) in row.iter_mut().step_by(stride).zip(spread) {
+                        *to = *from;
+                    }
                 }
             }
         }
@@ -183,6 +181,32 @@ impl Grid {
         for (row, rows) in output.chunks_exact_mut(width).zip(rows.chunks(self.width)) {
             copy_row(row, &rows[..width]);
         }
+    }
+}
+
+/// Copies every second number.
+#[inline(always)]
+fn copy_seconds(to: &mut [f32], from: &[f32]) {
+    let mut done = 0;
+    for (to, from) in to.as_chunks_mut::<4>().0.iter_mut().zip(from.as_chunks::<8>().0) {
+        *to = [from[0], from[2], from[4], from[6]];
+        done += 4;
+    }
+    for (to, from) in to[done..].iter_mut().zip(from[2 * done..].iter().step_by(2)) {
+        *to = *from;
+    }
+}
+
+/// Copies numbers to every second place.
+#[inline(always)]
+fn copy_to_seconds(to: &mut [f32], from: &[f32]) {
+    let mut done = 0;
+    for (to, from) in to.as_chunks_mut::<8>().0.iter_mut().zip(from.as_chunks::<4>().0) {
+        *to = [from[0], to[1], from[1], to[3], from[2], to[5], from[3], to[7]];
+        done += 4;
+    }
+    for (to, from) in to[2 * done..].iter_mut().step_by(2).zip(&from[done..]) {
+        *to = *from;
     }
 }
 

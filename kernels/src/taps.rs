@@ -2,8 +2,7 @@
 
 use macerator::{AutoArch, Simd, WithSimd};
 
-/// Numbers that are worked on at once, so that they stay in the first cache from tap to tap.
-const PIECE: usize = 2048;
+use crate::tile::{COLUMNS, Row};
 
 /// One tap: where its copy begins, and its weight.
 pub type Tap = (usize, f32);
@@ -29,40 +28,53 @@ impl<const MAXIMUM: bool> WithSimd for Taps<'_, MAXIMUM> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self) {
-        for (index, out) in self.out.chunks_mut(PIECE).enumerate() {
-            let source = &self.source[index * PIECE..];
-            out.fill(self.start);
-            // As many at once as leave registers for the weights.
-            for taps in self.taps.chunks(5) {
-                match *taps {
-                    [a, b, c, d, e] => pass::<5, MAXIMUM>(out, source, [a, b, c, d, e]),
-                    [a, b, c, d] => pass::<4, MAXIMUM>(out, source, [a, b, c, d]),
-                    [a, b, c] => pass::<3, MAXIMUM>(out, source, [a, b, c]),
-                    [a, b] => pass::<2, MAXIMUM>(out, source, [a, b]),
-                    [a] => pass::<1, MAXIMUM>(out, source, [a]),
-                    _ => {}
-                }
+    fn with_simd<S: Simd>(mut self) {
+        /// Rows of numbers whose sums stay in registers while the taps pass by.
+        const MANY: usize = if cfg!(target_family = "wasm") { 4 } else { 2 };
+        let count = self.out.len();
+        let mut at = 0;
+        while at + MANY * COLUMNS <= count {
+            self.rows::<S, MANY>(at);
+            at += MANY * COLUMNS;
+        }
+        while at + COLUMNS <= count {
+            self.rows::<S, 1>(at);
+            at += COLUMNS;
+        }
+        if at < count && count >= COLUMNS {
+            // The last ones overlap with those before.
+            self.rows::<S, 1>(count - COLUMNS);
+            return;
+        }
+        for i in at..count {
+            let mut found = Row::splat(self.start);
+            for &(begin, weight) in self.taps {
+                found = step::<S, MAXIMUM>(found, weight, Row::splat(self.source[begin + i]));
             }
+            self.out[i] = found.values()[0];
+        }
+    }
+}
+
+impl<const MAXIMUM: bool> Taps<'_, MAXIMUM> {
+    /// `N` rows from this number on.
+    #[inline(always)]
+    fn rows<S: Simd, const N: usize>(&mut self, at: usize) {
+        let mut found = [Row::splat(self.start); N];
+        for &(begin, weight) in self.taps {
+            let (rows, _) = self.source[begin + at..][..N * COLUMNS].as_chunks::<COLUMNS>();
+            for (found, row) in found.iter_mut().zip(rows) {
+                *found = step::<S, MAXIMUM>(*found, weight, Row::of(row));
+            }
+        }
+        let (rows, _) = self.out[at..][..N * COLUMNS].as_chunks_mut::<COLUMNS>();
+        for (row, found) in rows.iter_mut().zip(found) {
+            *row = found.values();
         }
     }
 }
 
 #[inline(always)]
-fn pass<const N: usize, const MAXIMUM: bool>(out: &mut [f32], source: &[f32], taps: [Tap; N]) {
-    let count = out.len();
-    let copies = taps.map(|(begin, _)| &source[begin..begin + count]);
-    let weights = taps.map(|(_, weight)| weight);
-    for i in 0..count {
-        let mut found = out[i];
-        for (copy, weight) in copies.iter().zip(weights) {
-            let value = copy[i];
-            found = match MAXIMUM {
-                true if value > found => value,
-                true => found,
-                false => found + weight * value,
-            };
-        }
-        out[i] = found;
-    }
+fn step<S: Simd, const MAXIMUM: bool>(found: Row, weight: f32, values: Row) -> Row {
+    if MAXIMUM { found.maximum(values) } else { found.plus_product::<S>(weight, values) }
 }

@@ -76,6 +76,11 @@ mod row {
         }
 
         #[inline(always)]
+        pub fn maximum(self, other: Self) -> Self {
+            Self([f32x4_pmax(self.0[0], other.0[0]), f32x4_pmax(self.0[1], other.0[1])])
+        }
+
+        #[inline(always)]
         pub fn bound(self, low: f32, high: f32) -> Self {
             let (low, high) = (f32x4_splat(low), f32x4_splat(high));
             Self(self.0.map(|values| f32x4_pmin(f32x4_pmax(values, low), high)))
@@ -131,6 +136,14 @@ mod row {
             for j in 0..COLUMNS {
                 let (value, sum) = (values.0[j], self.0[j]);
                 self.0[j] = if fused { factor.mul_add(value, sum) } else { factor * value + sum };
+            }
+            self
+        }
+
+        #[inline(always)]
+        pub fn maximum(mut self, other: Self) -> Self {
+            for (found, value) in self.0.iter_mut().zip(other.0) {
+                *found = if *found < value { value } else { *found };
             }
             self
         }

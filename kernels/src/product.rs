@@ -8,10 +8,10 @@ use std::ops::Range;
 use macerator::{AutoArch, Simd, WithSimd};
 
 use crate::{
-    elementwise::{Gate, bound_here},
+    elementwise::{Gate, bound_here, bounded},
     scratch::Scratch,
     threads,
-    tile::{COLUMNS, ROWS, Row, tile},
+    tile::{COLUMNS, ROWS, Row, column, tile},
 };
 
 /// Depth that is passed at once, so that the rows of a tile stay in the first cache.
@@ -200,6 +200,9 @@ impl<'a> Part<'a> {
                 let end = (from + COLUMNS).min(last);
                 fill(from..end, steps.clone(), place);
                 let (values, _) = place.as_chunks_mut::<COLUMNS>();
+                if end - from < COLUMNS {
+                    values.iter_mut().for_each(|values| values[end - from..].fill(0.0));
+                }
                 if !looks {
                     tiles.push(Tile { steps: None, values });
                     continue;
@@ -209,10 +212,10 @@ impl<'a> Part<'a> {
                 tiles.push(Tile::without_zeros(values, room));
             }
             let at = [self.first_row, first];
-            let block = Block { left, at, steps, tiles: &tiles, finish, out: &mut self.out };
-            match finish.gate {
-                Some(gates) => AutoArch::new().dispatch(Gated { block, gates }),
-                None => AutoArch::new().dispatch(block),
+            let out = &mut self.out;
+            match start {
+                0 => Block::<true> { left, at, steps, tiles, finish, out }.compute(),
+                _ => Block::<false> { left, at, steps, tiles, finish, out }.compute(),
             }
         }
     }
@@ -232,168 +235,230 @@ impl<'a> Tile<'a> {
     fn without_zeros(values: &'a mut [[f32; COLUMNS]], steps: &'a mut [u32]) -> Self {
         let mut count = 0;
         for step in 0..values.len() {
-            let row = values[step];
+            let row = Row::of(&values[step]);
             // Written without a branch: zeros come in no order that a processor could foresee.
-            values[count] = row;
+            values[count] = row.values();
             steps[count] = step as u32;
-            count += usize::from(row.iter().fold(0, |bits, value| bits | value.to_bits() << 1) != 0);
+            count += usize::from(row.any());
         }
         let steps = (count < values.len()).then_some(&steps[..count]);
         Self { steps, values: &values[..count] }
     }
 }
 
-/// A part of a product, over a part of its depth.
-struct Block<'a, 'b> {
+/// A part of a product, over a part of its depth: the first one, or one that is added to those before.
+struct Block<'a, 'b, const FIRST: bool> {
     left: &'a Left,
     /// The first row and the first column.
     at: [usize; 2],
     steps: Range<usize>,
-    tiles: &'a [Tile<'a>],
+    tiles: Vec<Tile<'a>>,
     finish: Finish<'a>,
     out: &'a mut [&'b mut [f32]],
 }
 
-impl WithSimd for Block<'_, '_> {
+impl<const FIRST: bool> Block<'_, '_, FIRST> {
+    fn compute(mut self) {
+        let (height, width) = (self.out.len(), self.out.first().map_or(0, |out| out.len()));
+        // Planes of odd sides leave one column over.
+        if width % COLUMNS == 1
+            && let Some(column) = self.tiles.pop()
+        {
+            AutoArch::new().dispatch(LastColumn { block: &mut self, column });
+        }
+        if height % ROWS > 0 || width % COLUMNS > 1 {
+            AutoArch::new().dispatch(Edge(&mut self));
+        }
+        match self.finish.gate {
+            Some(gates) => AutoArch::new().dispatch(Gated { block: self, gates }),
+            None => AutoArch::new().dispatch(self),
+        }
+    }
+}
+
+/// The rows of a tile: where they belong, their weights, and what becomes of their sums.
+struct Group<'a, 'b, const FIRST: bool> {
+    first: usize,
+    out: &'a mut [&'b mut [f32]],
+    weights: &'a [[f32; ROWS]],
+    bias: [f32; ROWS],
+    /// No bounds are infinite ones.
+    bounds: (f32, f32),
+}
+
+impl<'b, const FIRST: bool> Block<'_, 'b, FIRST> {
+    /// Calls `visit` with the rows of one tile after the other.
+    #[inline(always)]
+    fn groups(&mut self, mut visit: impl FnMut(&[Tile<'_>], Group<'_, 'b, FIRST>)) {
+        let Self { left, at, steps, tiles, finish, out } = self;
+        let bounds = finish.bounds.filter(|_| steps.end == left.depth);
+        let bounds = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+        for (index, out) in out.chunks_mut(ROWS).enumerate() {
+            let first = at[0] + index * ROWS;
+            let weights = &left.data[first * left.depth..][..ROWS * left.depth];
+            let (weights, _) = weights[steps.start * ROWS..steps.end * ROWS].as_chunks::<ROWS>();
+            let mut bias = [0.0; ROWS];
+            if let Some(known) = finish.bias {
+                bias[..out.len()].copy_from_slice(&known[first..first + out.len()]);
+            }
+            visit(tiles, Group { first, out, weights, bias, bounds });
+        }
+    }
+}
+
+impl<const FIRST: bool> Group<'_, '_, FIRST> {
+    /// How many tiles no row and no column is missing of: the first ones.
+    fn whole(&self) -> usize {
+        if self.out.len() == ROWS { self.out[0].len() / COLUMNS } else { 0 }
+    }
+
+    /// Computes some rows of the tile of this number, which is whole.
+    #[inline(always)]
+    fn some<S: Simd, const N: usize>(&mut self, number: usize, right: &Tile<'_>, rows: [usize; N]) {
+        let weights = self.weights;
+        // Two places where sums come to an end: where both ways met in one, browsers would not keep all of them in registers.
+        match right.steps {
+            None => self.put(number, rows, tile::<S, N>(rows, weights.iter().zip(right.values))),
+            Some(steps) => {
+                let weights = steps.iter().map(|&step| &weights[step as usize]);
+                self.put(number, rows, tile::<S, N>(rows, weights.zip(right.values)));
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, number: usize, rows: [usize; N], sums: [Row; N]) {
+        let (low, high) = self.bounds;
+        for (i, sums) in rows.into_iter().zip(sums) {
+            let (rows, _) = self.out[i].as_chunks_mut::<COLUMNS>();
+            let out = &mut rows[number];
+            let before = if FIRST { Row::splat(self.bias[i]) } else { Row::of(out) };
+            *out = before.plus(sums).bound(low, high).values();
+        }
+    }
+
+    /// Computes the tile of this number, of which some rows or columns are missing.
+    #[inline(always)]
+    fn edge<S: Simd>(&mut self, number: usize, right: &Tile<'_>) {
+        let mut whole = [[0.0; COLUMNS]; ROWS];
+        let first = number * COLUMNS;
+        let last = self.out.first().map_or(0, |out| out.len()).min(first + COLUMNS);
+        for (whole, out) in whole.iter_mut().zip(&*self.out) {
+            whole[..last - first].copy_from_slice(&out[first..last]);
+        }
+        let mut rows = whole.each_mut().map(|row| &mut row[..]);
+        let Self { first: row, weights, bias, bounds, .. } = *self;
+        Group::<FIRST> { first: row, out: &mut rows, weights, bias, bounds }.some::<S, ROWS>(
+            0,
+            right,
+            std::array::from_fn(|i| i),
+        );
+        for (whole, out) in whole.iter().zip(&mut *self.out) {
+            out[first..last].copy_from_slice(&whole[..last - first]);
+        }
+    }
+}
+
+impl<const FIRST: bool> WithSimd for Block<'_, '_, FIRST> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self) {
+        self.groups(|tiles, mut group| {
+            let whole = group.whole();
+            for (index, right) in tiles[..whole].iter().enumerate() {
+                group.some::<S, ROWS>(index, right, std::array::from_fn(|i| i));
+            }
+        });
+    }
+}
+
+/// The tiles at the edge of a block, of which some rows or columns are missing.
+struct Edge<'a, 'b, 'c, const FIRST: bool>(&'c mut Block<'a, 'b, FIRST>);
+
+impl<const FIRST: bool> WithSimd for Edge<'_, '_, '_, FIRST> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
-        self.rows(|_, out, group, ending, tiles| {
-            for (index, right) in tiles.iter().enumerate() {
-                ending.some::<S, ROWS>(index, std::array::from_fn(|i| i), group, right, out);
+        self.0.groups(|tiles, mut group| {
+            let whole = group.whole();
+            for (index, right) in tiles.iter().enumerate().skip(whole) {
+                group.edge::<S>(index, right);
+            }
+        });
+    }
+}
+
+/// The last column of a block.
+struct LastColumn<'a, 'b, 'c, const FIRST: bool> {
+    block: &'c mut Block<'a, 'b, FIRST>,
+    column: Tile<'a>,
+}
+
+impl<const FIRST: bool> WithSimd for LastColumn<'_, '_, '_, FIRST> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self) {
+        let Self { block, column: Tile { steps, values } } = self;
+        block.groups(|_, Group { out, weights, bias, bounds: (low, high), .. }| {
+            let sums = match steps {
+                None => column::<S>(weights.iter().zip(values)),
+                Some(steps) => column::<S>(steps.iter().map(|&step| &weights[step as usize]).zip(values)),
+            };
+            for ((out, sum), bias) in out.iter_mut().zip(sums).zip(bias) {
+                let Some(out) = out.last_mut() else { break };
+                *out = bounded(if FIRST { bias } else { *out } + sum, low, high);
             }
         });
     }
 }
 
 /// The same where the gates of some columns may be closed, for which then nothing is computed.
-struct Gated<'a, 'b> {
-    block: Block<'a, 'b>,
+struct Gated<'a, 'b, const FIRST: bool> {
+    block: Block<'a, 'b, FIRST>,
     gates: Gates<'a>,
 }
 
-impl WithSimd for Gated<'_, '_> {
+impl<const FIRST: bool> WithSimd for Gated<'_, '_, FIRST> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
-        let Self { block, gates } = self;
+        let Self { mut block, gates } = self;
         let ([_, first_column], ends) = (block.at, block.steps.end == block.left.depth);
-        let padded = block.tiles.len() * COLUMNS;
+        let Some(width) = block.out.first().map(|out| out.len()) else { return };
         let Gate { low, high, .. } = gates.gate;
+        let padded = width.next_multiple_of(COLUMNS);
         let mut beside = Scratch::new(ROWS * padded);
         beside.fill(low);
-        block.rows(|row, out, group, ending, tiles| {
-            for (i, (values, out)) in beside.chunks_exact_mut(padded).zip(&*out).enumerate() {
-                gates.row(row + i, first_column, &mut values[..out.len()]);
+        block.groups(|tiles, mut group| {
+            let (height, whole) = (group.out.len(), group.whole());
+            for (i, values) in beside.chunks_exact_mut(padded).take(height).enumerate() {
+                gates.row(group.first + i, first_column, &mut values[..width]);
             }
-            let count = out.len();
-            for (index, right) in tiles.iter().enumerate() {
+            for (index, right) in tiles[..whole].iter().enumerate() {
                 // The rows that let something through come first.
-                let (mut open, mut opened) = ([0; ROWS], 0);
-                for (i, values) in beside.chunks_exact(padded).take(count).enumerate() {
-                    open[opened] = i;
+                let (mut open, mut count) = ([0; ROWS], 0);
+                for (i, values) in beside.chunks_exact(padded).enumerate() {
+                    open[count] = i;
                     let values = values[index * COLUMNS..].first_chunk();
-                    opened +=
-                        usize::from(values.is_some_and(|values| Row::of(values).any_between(low, high)));
+                    count += usize::from(values.is_some_and(|values| Row::of(values).any_between(low, high)));
                 }
                 match open {
-                    [..] if opened == 0 => {}
-                    [a, ..] if opened == 1 => ending.some::<S, 1>(index, [a], group, right, out),
-                    [a, b, ..] if opened == 2 => ending.some::<S, 2>(index, [a, b], group, right, out),
-                    [a, b, c, ..] if opened == 3 => ending.some::<S, 3>(index, [a, b, c], group, right, out),
-                    _ => ending.some::<S, ROWS>(index, std::array::from_fn(|i| i), group, right, out),
+                    [..] if count == 0 => {}
+                    [a, ..] if count == 1 => group.some::<S, 1>(index, right, [a]),
+                    [a, b, ..] if count == 2 => group.some::<S, 2>(index, right, [a, b]),
+                    [a, b, c, ..] if count == 3 => group.some::<S, 3>(index, right, [a, b, c]),
+                    _ => group.some::<S, ROWS>(index, right, std::array::from_fn(|i| i)),
                 }
             }
             if ends {
-                for (values, out) in beside.chunks_exact(padded).zip(out) {
+                for (values, out) in beside.chunks_exact(padded).zip(group.out) {
                     Gate { values, low, high }.close(out);
                 }
             }
         });
-    }
-}
-
-impl<'b> Block<'_, 'b> {
-    /// Calls `visit` with the rows of a tile, the number of the first of them and their weights.
-    #[inline(always)]
-    fn rows(
-        self,
-        mut visit: impl FnMut(usize, &mut [&'b mut [f32]], &[[f32; ROWS]], Ending<'_>, &[Tile<'_>]),
-    ) {
-        let Self { left, at: [first_row, _], steps, tiles, finish, out } = self;
-        let (starts, ends) = (steps.start == 0, steps.end == left.depth);
-        let bounds = finish.bounds.filter(|_| ends);
-        for (tile_row, out) in out.chunks_mut(ROWS).enumerate() {
-            let row = first_row + tile_row * ROWS;
-            let group = &left.data[row * left.depth..][..ROWS * left.depth];
-            let (group, _) = group[steps.start * ROWS..steps.end * ROWS].as_chunks::<ROWS>();
-            let bias = finish.bias.map(|bias| &bias[row..]);
-            visit(row, out, group, Ending { bias, bounds, starts }, tiles);
-        }
-    }
-}
-
-/// What becomes of the sums of a tile.
-#[derive(Clone, Copy)]
-struct Ending<'a> {
-    /// That of the tile's first row, and those after it.
-    bias: Option<&'a [f32]>,
-    /// Bounds that are applied at this part of the depth.
-    bounds: Option<(f32, f32)>,
-    /// Whether nothing is there yet.
-    starts: bool,
-}
-
-impl Ending<'_> {
-    /// Computes some rows of the tile of this number and puts them where they belong.
-    #[inline(always)]
-    fn some<S: Simd, const N: usize>(
-        self,
-        number: usize,
-        rows: [usize; N],
-        group: &[[f32; ROWS]],
-        right: &Tile<'_>,
-        out: &mut [&mut [f32]],
-    ) {
-        // Two places where sums come to an end: where both ways met in one, browsers would not keep all of them in registers.
-        match right.steps {
-            None => self.put(number, rows, tile::<S, N>(rows, group.iter().zip(right.values)), out),
-            Some(steps) => {
-                let group = steps.iter().map(|&step| &group[step as usize]);
-                self.put(number, rows, tile::<S, N>(rows, group.zip(right.values)), out);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn put<const N: usize>(self, tile: usize, rows: [usize; N], sums: [Row; N], out: &mut [&mut [f32]]) {
-        for (i, sums) in rows.into_iter().zip(sums) {
-            let Some(out) = out.get_mut(i) else { break };
-            let end = ((tile + 1) * COLUMNS).min(out.len());
-            let out = &mut out[tile * COLUMNS..end];
-            let bias = self.bias.map_or(0.0, |bias| bias[i]);
-            let before = if self.starts { Row::splat(bias) } else { load(out) };
-            let sums = before.plus(sums);
-            store(self.bounds.map_or(sums, |(low, high)| sums.bound(low, high)), out);
-        }
-    }
-}
-
-#[inline(always)]
-fn load(out: &[f32]) -> Row {
-    Row::of(&out.first_chunk().copied().unwrap_or_else(|| {
-        let mut row = [0.0; COLUMNS];
-        row[..out.len()].copy_from_slice(out);
-        row
-    }))
-}
-
-#[inline(always)]
-fn store(row: Row, out: &mut [f32]) {
-    match out.first_chunk_mut() {
-        Some(out) => *out = row.values(),
-        None => out.copy_from_slice(&row.values()[..out.len()]),
     }
 }

@@ -2,6 +2,7 @@
 
 use macerator::Simd;
 
+use row::Column;
 pub use row::Row;
 
 /// Rows of a tile. In a browser five rows are more than the sixteen registers hold, and take twice the time.
@@ -29,15 +30,51 @@ pub fn tile<'a, S: Simd, const N: usize>(
     sums
 }
 
+/// The sums of a tile's first column, for all rows at once.
+#[inline(always)]
+pub fn column<'a, S: Simd>(steps: impl Iterator<Item = Step<'a>>) -> [f32; ROWS] {
+    let mut sums = Column::splat(0.0);
+    for (factors, [value, ..]) in steps {
+        sums = sums.plus_product::<S>(*value, Column::of(factors));
+    }
+    sums.values()
+}
+
 /// Rows in the instructions of WebAssembly: a compiler that leaves them out here makes a network four times slower.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod row {
     use core::arch::wasm32::{
         f32x4, f32x4_add, f32x4_extract_lane as lane, f32x4_gt, f32x4_lt, f32x4_mul, f32x4_pmax, f32x4_pmin,
-        f32x4_splat, v128, v128_and, v128_any_true, v128_or,
+        f32x4_splat, u32x4_shl, v128, v128_and, v128_any_true, v128_or,
     };
 
-    use super::{COLUMNS, Simd};
+    use super::{COLUMNS, ROWS, Simd};
+
+    /// A column of a tile.
+    #[derive(Clone, Copy)]
+    pub struct Column(v128);
+
+    impl Column {
+        #[inline(always)]
+        pub fn splat(value: f32) -> Self {
+            Self(f32x4_splat(value))
+        }
+
+        #[inline(always)]
+        pub fn of(v: &[f32; ROWS]) -> Self {
+            Self(f32x4(v[0], v[1], v[2], v[3]))
+        }
+
+        #[inline(always)]
+        pub fn values(self) -> [f32; ROWS] {
+            [lane::<0>(self.0), lane::<1>(self.0), lane::<2>(self.0), lane::<3>(self.0)]
+        }
+
+        #[inline(always)]
+        pub fn plus_product<S: Simd>(self, factor: f32, values: Self) -> Self {
+            Self(f32x4_add(self.0, f32x4_mul(f32x4_splat(factor), values.0)))
+        }
+    }
 
     /// A row of a tile.
     #[derive(Clone, Copy)]
@@ -86,6 +123,13 @@ mod row {
             Self(self.0.map(|values| f32x4_pmin(f32x4_pmax(values, low), high)))
         }
 
+        /// Whether any value is not zero.
+        #[inline(always)]
+        pub fn any(self) -> bool {
+            // Without the sign.
+            v128_any_true(u32x4_shl(v128_or(self.0[0], self.0[1]), 1))
+        }
+
         /// Whether any value lies between two bounds.
         #[inline(always)]
         pub fn any_between(self, low: f32, high: f32) -> bool {
@@ -98,32 +142,38 @@ mod row {
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod row {
-    use super::{COLUMNS, Simd};
+    use super::{COLUMNS, ROWS, Simd};
     use crate::elementwise::{between, bounded};
 
-    /// A row of a tile.
-    #[derive(Clone, Copy)]
-    pub struct Row([f32; COLUMNS]);
+    /// A column of a tile.
+    pub type Column = Numbers<ROWS>;
 
-    impl Row {
+    /// A row of a tile.
+    pub type Row = Numbers<COLUMNS>;
+
+    /// Numbers that the compiler puts into vectors.
+    #[derive(Clone, Copy)]
+    pub struct Numbers<const N: usize>([f32; N]);
+
+    impl<const N: usize> Numbers<N> {
         #[inline(always)]
         pub fn splat(value: f32) -> Self {
-            Self([value; COLUMNS])
+            Self([value; N])
         }
 
         #[inline(always)]
-        pub fn of(values: &[f32; COLUMNS]) -> Self {
+        pub fn of(values: &[f32; N]) -> Self {
             Self(*values)
         }
 
         #[inline(always)]
-        pub fn values(self) -> [f32; COLUMNS] {
+        pub fn values(self) -> [f32; N] {
             self.0
         }
 
         #[inline(always)]
         pub fn plus(mut self, other: Self) -> Self {
-            for j in 0..COLUMNS {
+            for j in 0..N {
                 self.0[j] += other.0[j];
             }
             self
@@ -133,7 +183,7 @@ mod row {
         pub fn plus_product<S: Simd>(mut self, factor: f32, values: Self) -> Self {
             // Wherever vectors are this wide, a product and a sum are one instruction.
             let fused = S::lanes32() > 4 || cfg!(target_arch = "aarch64");
-            for j in 0..COLUMNS {
+            for j in 0..N {
                 let (value, sum) = (values.0[j], self.0[j]);
                 self.0[j] = if fused { factor.mul_add(value, sum) } else { factor * value + sum };
             }
@@ -154,6 +204,13 @@ mod row {
                 *value = bounded(*value, low, high);
             }
             self
+        }
+
+        /// Whether any value is not zero.
+        #[inline(always)]
+        pub fn any(self) -> bool {
+            // Without the sign.
+            self.0.iter().fold(0, |bits, value| bits | value.to_bits() << 1) != 0
         }
 
         /// Whether any value lies between two bounds.

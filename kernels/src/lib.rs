@@ -8,6 +8,7 @@
 //!
 //! It is a package of its own so that it is compiled with all optimisations in a build for tests too.
 
+mod block;
 #[cfg(any(all(target_family = "wasm", feature = "threads"), test))]
 mod crew;
 mod dense;

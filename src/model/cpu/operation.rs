@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adversight_kernels::{self as kernels, Dense, Depthwise, Gate, Grid, Shape};
+use adversight_kernels::{self as kernels, Dense, Depthwise, Gate, Grid, Place, Shape};
 
 use super::{
     numbers::{Numbers, Pool},
@@ -12,12 +12,16 @@ use crate::{
     Error, Result,
     model::{
         operators::Window,
-        program::{self, Finish, Plan, Record, joined_dims, placed, placed_average, rectifier},
+        program::{self, Bias, Finish, Plan, Record, joined_dims, placed, placed_average, rectifier},
         value::{Ranked, Value},
     },
 };
 
 type Held = program::Held<Arc<Numbers>>;
+
+/// Elements of a matrix up to which it is laid out for the kernels, which takes its room twice more. The first layers of old networks
+/// have a hundred times as many, and are limited by the memory whoever multiplies.
+const LAID_OUT: usize = 1 << 22;
 
 impl From<Numbers> for Held {
     fn from(numbers: Numbers) -> Self {
@@ -25,7 +29,7 @@ impl From<Numbers> for Held {
     }
 }
 
-/// A node whose constants are laid out for the processor.
+/// A node whose constants are laid out for the processor. A [`Self::Product`] is left to Burn, and only differentiated here.
 pub enum Operation {
     Dense { weights: Dense, window: Window, filters: usize },
     Depthwise { weights: Depthwise, window: Window, channels: usize },
@@ -36,7 +40,8 @@ pub enum Operation {
     Add,
     Concat { axis: i64 },
     Move,
-    Linear { matrix: Box<Ranked<burn::tensor::Float>>, turned: bool, alpha: f32 },
+    Linear { weights: Dense, sizes: [usize; 2] },
+    Product { matrix: Box<Ranked<burn::tensor::Float>>, turned: bool, alpha: f32 },
 }
 
 fn read(value: Ranked<burn::tensor::Float>) -> Option<Vec<f32>> {
@@ -67,6 +72,24 @@ impl Operation {
         }
         let weights = Dense::new(&weights, shape, groups, strides, dilations, bias);
         Some(Self::Dense { weights, window, filters })
+    }
+
+    /// A product with a matrix as a convolution of planes of one place.
+    fn linear(matrix: &Ranked<burn::tensor::Float>, turned: bool, bias: Bias) -> Option<Self> {
+        let bias = match bias {
+            Bias::Nothing => None,
+            Bias::Row(bias) => Some(read(bias)?),
+            Bias::Other => return None,
+        };
+        let matrix = matrix.get::<2>()?;
+        let matrix = if turned { matrix } else { matrix.transpose() };
+        let [outputs, inputs] = matrix.dims();
+        if outputs == 0 || inputs == 0 {
+            return None;
+        }
+        let shape = [outputs, inputs, 1, 1];
+        let weights = Dense::new(&read(matrix.into())?, shape, 1, [1; 2], [1; 2], bias);
+        Some(Self::Linear { weights, sizes: [inputs, outputs] })
     }
 
     /// The channels that a convolution takes.
@@ -116,27 +139,31 @@ impl program::Operation for Operation {
             Plan::Add => Self::Add,
             Plan::Concat { axis } => Self::Concat { axis },
             Plan::Move => Self::Move,
-            Plan::Linear { matrix, turned, alpha, .. } => {
-                Self::Linear { matrix: Box::new(matrix), turned, alpha }
+            Plan::Linear { matrix, turned, alpha, bias } => {
+                let known = alpha == 1.0 && matrix.len() <= LAID_OUT;
+                match known.then(|| Self::linear(&matrix, turned, bias)).flatten() {
+                    Some(linear) => linear,
+                    None => Self::Product { matrix: Box::new(matrix), turned, alpha },
+                }
             }
         })
     }
 
     fn takes_bounds(&self) -> bool {
-        matches!(self, Self::Dense { .. } | Self::Depthwise { .. })
+        matches!(self, Self::Dense { .. } | Self::Depthwise { .. } | Self::Linear { .. })
     }
 
     fn gains(&self) -> bool {
-        self.takes_bounds()
+        matches!(self, Self::Dense { .. } | Self::Depthwise { .. })
     }
 
     fn runs(&self) -> bool {
-        !matches!(self, Self::Move | Self::Linear { .. })
+        !matches!(self, Self::Move | Self::Product { .. })
     }
 
     fn finishes(&self) -> bool {
         // The others would gain nothing.
-        matches!(self, Self::Dense { .. })
+        matches!(self, Self::Dense { .. } | Self::Linear { .. })
     }
 
     fn forward(
@@ -164,6 +191,12 @@ impl program::Operation for Operation {
             _ => {}
         }
         let x = inputs.first()?;
+        if let Self::Linear { weights, .. } = self {
+            let dims = self.shape(std::slice::from_ref(&x.dims))?;
+            let mut y = Numbers { data: pool.take(dims.iter().product()), dims };
+            weights.forward(&points(weights), x.data.len() / weights.inputs(), &x.data, bounds, &mut y.data);
+            return Some(Arc::new(y));
+        }
         let [samples, channels, spatial @ ..] = &x.dims[..] else { return None };
         let output = |channels: usize, size: &[usize]| {
             let dims = [&[*samples, channels], size].concat();
@@ -221,7 +254,11 @@ impl program::Operation for Operation {
                 output(x[1], &placed_average(window, *with_padding, x)?.output)
             }
             Self::GlobalAverage if x.len() > 2 && !x[2..].contains(&0) => output(x[1], &vec![1; x.len() - 2]),
-            Self::GlobalAverage | Self::Move | Self::Linear { .. } => None,
+            Self::Linear { sizes: [from, to], .. } => {
+                let (last, rest) = x.split_last()?;
+                (last == from && !rest.contains(&0)).then(|| [rest, &[*to]].concat())
+            }
+            Self::GlobalAverage | Self::Move | Self::Product { .. } => None,
         }
     }
 
@@ -234,7 +271,7 @@ impl program::Operation for Operation {
         pool: &Pool,
     ) -> Result<Vec<Held>> {
         let lost = || Error::Internal("a gradient does not fit its node".into());
-        if let Self::Linear { matrix, turned, alpha } = self {
+        if let Self::Product { matrix, turned, alpha } = self {
             return linear_backward(matrix, *turned, *alpha, &dims[0], gradient).map(|found| vec![found]);
         }
         if let (Self::Move, Held::Value(_)) = (self, &gradient) {
@@ -250,18 +287,13 @@ impl program::Operation for Operation {
                 let shape = self.placed(x).ok_or_else(lost)?;
                 let place = weights.on(shape.before, shape.input, shape.output);
                 let mut found = fresh();
-                let Finish { plus, between } = finish.first().cloned().unwrap_or_default();
-                let gate = between.as_ref().map(|(y, (low, high))| gate(y, *low, *high));
-                // What is added has to pass the bounds too.
-                let (inside, after) = if plus.is_some() { (None, gate) } else { (gate, None) };
-                weights.backward(&place, samples, &g.data, inside, &mut found.data);
-                if let Some(plus) = plus {
-                    kernels::add(&mut found.data, &plus.data);
-                    pool.give(plus);
-                }
-                if let Some(gate) = after {
-                    kernels::pass_between(&mut found.data, gate);
-                }
+                finished(weights, &place, samples, &g, finish, &mut found, pool);
+                found
+            }
+            Self::Linear { weights, .. } => {
+                let mut found = fresh();
+                let samples = found.data.len() / weights.inputs();
+                finished(weights, &points(weights), samples, &g, finish, &mut found, pool);
                 found
             }
             Self::Depthwise { weights, .. } => {
@@ -311,7 +343,7 @@ impl program::Operation for Operation {
                 g.dims = x.clone();
                 return Ok(vec![g.into()]);
             }
-            Self::Linear { .. } => return Err(lost()),
+            Self::Product { .. } => return Err(lost()),
         };
         pool.give(g);
         Ok(vec![found.into()])
@@ -326,6 +358,35 @@ impl program::Operation for Operation {
 
     fn give(numbers: Arc<Numbers>, pool: &Pool) {
         pool.give(numbers);
+    }
+}
+
+/// A convolution on planes of one place.
+fn points(weights: &Dense) -> Place {
+    weights.on([0; 2], [1; 2], [1; 2])
+}
+
+/// The gradient of a convolution's input, with what is to be done to it as it is written.
+fn finished(
+    weights: &Dense,
+    place: &Place,
+    samples: usize,
+    gradient: &Numbers,
+    finish: &[Finish<Arc<Numbers>>],
+    found: &mut Numbers,
+    pool: &Pool,
+) {
+    let Finish { plus, between } = finish.first().cloned().unwrap_or_default();
+    let gate = between.as_ref().map(|(y, (low, high))| gate(y, *low, *high));
+    // What is added has to pass the bounds too.
+    let (inside, after) = if plus.is_some() { (None, gate) } else { (gate, None) };
+    weights.backward(place, samples, &gradient.data, inside, &mut found.data);
+    if let Some(plus) = plus {
+        kernels::add(&mut found.data, &plus.data);
+        pool.give(plus);
+    }
+    if let Some(gate) = after {
+        kernels::pass_between(&mut found.data, gate);
     }
 }
 

@@ -34,22 +34,22 @@ impl<const MAXIMUM: bool> WithSimd for Taps<'_, MAXIMUM> {
         let count = self.out.len();
         let mut at = 0;
         while at + MANY * COLUMNS <= count {
-            self.rows::<S, MANY>(at);
+            self.rows::<MANY>(at);
             at += MANY * COLUMNS;
         }
         while at + COLUMNS <= count {
-            self.rows::<S, 1>(at);
+            self.rows::<1>(at);
             at += COLUMNS;
         }
         if at < count && count >= COLUMNS {
             // The last ones overlap with those before.
-            self.rows::<S, 1>(count - COLUMNS);
+            self.rows::<1>(count - COLUMNS);
             return;
         }
         for i in at..count {
             let mut found = Row::splat(self.start);
             for &(begin, weight) in self.taps {
-                found = step::<S, MAXIMUM>(found, weight, Row::splat(self.source[begin + i]));
+                found = step::<MAXIMUM>(found, weight, Row::splat(self.source[begin + i]));
             }
             self.out[i] = found.values()[0];
         }
@@ -59,12 +59,12 @@ impl<const MAXIMUM: bool> WithSimd for Taps<'_, MAXIMUM> {
 impl<const MAXIMUM: bool> Taps<'_, MAXIMUM> {
     /// `N` rows from this number on.
     #[inline(always)]
-    fn rows<S: Simd, const N: usize>(&mut self, at: usize) {
+    fn rows<const N: usize>(&mut self, at: usize) {
         let mut found = [Row::splat(self.start); N];
         for &(begin, weight) in self.taps {
             let (rows, _) = self.source[begin + at..][..N * COLUMNS].as_chunks::<COLUMNS>();
             for (found, row) in found.iter_mut().zip(rows) {
-                *found = step::<S, MAXIMUM>(*found, weight, Row::of(row));
+                *found = step::<MAXIMUM>(*found, weight, Row::of(row));
             }
         }
         let (rows, _) = self.out[at..][..N * COLUMNS].as_chunks_mut::<COLUMNS>();
@@ -74,7 +74,8 @@ impl<const MAXIMUM: bool> Taps<'_, MAXIMUM> {
     }
 }
 
+/// A product and a sum are rounded each by itself, as Burn does: near the kinks of rectifiers gradients would differ from its else.
 #[inline(always)]
-fn step<S: Simd, const MAXIMUM: bool>(found: Row, weight: f32, values: Row) -> Row {
-    if MAXIMUM { found.maximum(values) } else { found.plus_product::<S>(weight, values) }
+fn step<const MAXIMUM: bool>(found: Row, weight: f32, values: Row) -> Row {
+    if MAXIMUM { found.maximum(values) } else { found.plus(values.times(weight)) }
 }

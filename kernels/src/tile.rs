@@ -107,9 +107,14 @@ mod row {
         }
 
         #[inline(always)]
-        pub fn plus_product<S: Simd>(self, factor: f32, values: Self) -> Self {
+        pub fn times(self, factor: f32) -> Self {
             let factor = f32x4_splat(factor);
-            self.plus(Self(values.0.map(|values| f32x4_mul(factor, values))))
+            Self(self.0.map(|values| f32x4_mul(factor, values)))
+        }
+
+        #[inline(always)]
+        pub fn plus_product<S: Simd>(self, factor: f32, values: Self) -> Self {
+            self.plus(values.times(factor))
         }
 
         #[inline(always)]
@@ -177,6 +182,11 @@ mod row {
                 self.0[j] += other.0[j];
             }
             self
+        }
+
+        #[inline(always)]
+        pub fn times(self, factor: f32) -> Self {
+            Self(self.0.map(|value| factor * value))
         }
 
         #[inline(always)]

@@ -126,10 +126,10 @@ impl Dense {
         out: &mut [f32],
     ) {
         /// Steps of the depth from which on it pays to look for rows of a tile that let nothing through.
-        const WORTH_LOOKING: usize = 64;
+        const WORTH_CLOSING: usize = 64;
         let groups = self.weights.len();
         let (inside, after) = match self.filters * self.taps() {
-            WORTH_LOOKING.. if place.backward.is_some() => (gate, None),
+            WORTH_CLOSING.. if place.backward.is_some() => (gate, None),
             _ => (None, gate),
         };
         for group in 0..groups {

@@ -137,7 +137,11 @@ impl Grid {
             let row = &plane[shared.plane..];
             match self.strides[1] {
                 1 => copy_row(spread, &row[..shared.count]),
-                2 => copy_seconds(spread, row),
+                2 => {
+                    for (to, from) in spread.iter_mut().zip(row.chunks(2)) {
+                        *to = from[0];
+                    }
+                }
                 stride => {
                     for (to, from) in spread.iter_mut().zip(row.iter().step_by(stride)) {
                         *to = *from;
@@ -184,20 +188,7 @@ impl Grid {
     }
 }
 
-/// Copies every second number.
-#[inline(always)]
-fn copy_seconds(to: &mut [f32], from: &[f32]) {
-    let mut done = 0;
-    for (to, from) in to.as_chunks_mut::<4>().0.iter_mut().zip(from.as_chunks::<8>().0) {
-        *to = [from[0], from[2], from[4], from[6]];
-        done += 4;
-    }
-    for (to, from) in to[done..].iter_mut().zip(from[2 * done..].iter().step_by(2)) {
-        *to = *from;
-    }
-}
-
-/// Copies numbers to every second place.
+/// Copies numbers to every second place, some at once, which compilers would not do by themselves.
 #[inline(always)]
 fn copy_to_seconds(to: &mut [f32], from: &[f32]) {
     let mut done = 0;

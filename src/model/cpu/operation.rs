@@ -286,15 +286,12 @@ impl program::Operation for Operation {
             Self::Dense { weights, .. } => {
                 let shape = self.placed(x).ok_or_else(lost)?;
                 let place = weights.on(shape.before, shape.input, shape.output);
-                let mut found = fresh();
-                finished(weights, &place, samples, &g, finish, &mut found, pool);
-                found
+                finished((weights, &place, samples), &g, finish, fresh(), pool)
             }
             Self::Linear { weights, .. } => {
-                let mut found = fresh();
+                let found = fresh();
                 let samples = found.data.len() / weights.inputs();
-                finished(weights, &points(weights), samples, &g, finish, &mut found, pool);
-                found
+                finished((weights, &points(weights), samples), &g, finish, found, pool)
             }
             Self::Depthwise { weights, .. } => {
                 let shape = self.placed(x).ok_or_else(lost)?;
@@ -366,28 +363,28 @@ fn points(weights: &Dense) -> Place {
     weights.on([0; 2], [1; 2], [1; 2])
 }
 
-/// The gradient of a convolution's input, with what is to be done to it as it is written.
+/// The gradient of the input of a convolution of some samples, with what is to be done to it; `found` is room for it.
 fn finished(
-    weights: &Dense,
-    place: &Place,
-    samples: usize,
+    (weights, place, samples): (&Dense, &Place, usize),
     gradient: &Numbers,
     finish: &[Finish<Arc<Numbers>>],
-    found: &mut Numbers,
+    mut found: Numbers,
     pool: &Pool,
-) {
+) -> Numbers {
     let Finish { plus, between } = finish.first().cloned().unwrap_or_default();
     let gate = between.as_ref().map(|(y, (low, high))| gate(y, *low, *high));
-    // What is added has to pass the bounds too.
-    let (inside, after) = if plus.is_some() { (None, gate) } else { (gate, None) };
-    weights.backward(place, samples, &gradient.data, inside, &mut found.data);
-    if let Some(plus) = plus {
-        kernels::add(&mut found.data, &plus.data);
-        pool.give(plus);
-    }
-    if let Some(gate) = after {
+    let Some(plus) = plus else {
+        weights.backward(place, samples, &gradient.data, gate, &mut found.data);
+        return found;
+    };
+    weights.backward(place, samples, &gradient.data, None, &mut found.data);
+    kernels::add(&mut found.data, &plus.data);
+    pool.give(plus);
+    // What was added has to pass the bounds too.
+    if let Some(gate) = gate {
         kernels::pass_between(&mut found.data, gate);
     }
+    found
 }
 
 /// Lets a gradient pass where the bounded value `y` lies between its bounds.

@@ -169,15 +169,19 @@ function readPixels(bitmap: ImageBitmap): Uint8ClampedArray {
 
 type Context2d = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;
 
+// Each canvas is asked by itself: what TypeScript makes of `getContext` on a union of both depends on which files it has
+// looked at before, and with it whether the linter wants an assertion behind it.
 function canvasContext(width: number, height: number): Context2d {
-  const context = makeCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  const context =
+    typeof OffscreenCanvas === "undefined"
+      ? pageCanvas(width, height).getContext("2d", { willReadFrequently: true })
+      : new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   if (!context)
     throw new AdversightError("internal", "This browser gives no canvas to read an image's pixels with.");
-  return context as Context2d;
+  return context;
 }
 
-function makeCanvas(width: number, height: number): OffscreenCanvas | HTMLCanvasElement {
-  if (typeof OffscreenCanvas !== "undefined") return new OffscreenCanvas(width, height);
+function pageCanvas(width: number, height: number): HTMLCanvasElement {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;

@@ -112,7 +112,7 @@ impl Dense {
             let bias = self.bias.as_ref().map(|bias| &bias[group * self.filters..][..self.filters]);
             let finish = Finish { bias, bounds, gate: None };
             let input = Channels::of(x, samples, self.weights.len(), group, place.forward.plane());
-            convolve(weights, &place.forward, &input, finish, out, group);
+            Convolution { weights, grid: &place.forward, finish, group }.of(&input, out);
         }
     }
 
@@ -141,7 +141,8 @@ impl Dense {
                         let (columns, sample) = (place.forward.plane(), out.len() / samples);
                         Gates { gate: gate.from(group * self.channels * columns), columns, sample }
                     });
-                    convolve(weights, grid, &input, Finish { gate, ..Finish::default() }, out, group);
+                    let finish = Finish { gate, ..Finish::default() };
+                    Convolution { weights, grid, finish, group }.of(&input, out);
                 }
                 None => {
                     let weights = &self.windows.get_or_init(|| self.transpose())[group];
@@ -179,8 +180,9 @@ impl Dense {
         let mut windows = Scratch::new(weights.rows() * outputs);
         let plain = grid.of_outputs();
         for sample in 0..input.samples {
-            let one = input.sample(sample);
-            convolve(weights, &plain, &one, Finish::default(), &mut windows, 0);
+            let one = input.some(sample..sample + 1);
+            let finish = Finish::default();
+            Convolution { weights, grid: &plain, finish, group: 0 }.of(&one, &mut windows);
             let planes = (sample * self.weights.len() + group) * self.channels;
             let out = &mut out[planes * grid.plane()..][..self.channels * grid.plane()];
             threads::shares(out, grid.plane(), windows.len() * MOVE, |channel, out| {
@@ -222,8 +224,9 @@ impl<'a> Channels<'a> {
         Self { data: &data[group * size..], samples, stride, size, plane }
     }
 
-    fn sample(&self, index: usize) -> Self {
-        Self { data: self.group(index), samples: 1, stride: self.size, size: self.size, plane: self.plane }
+    /// Of these samples alone.
+    fn some(&self, samples: Range<usize>) -> Self {
+        Self { data: &self.data[samples.start * self.stride..], samples: samples.len(), ..*self }
     }
 
     fn group(&self, sample: usize) -> &'a [f32] {
@@ -238,35 +241,58 @@ impl<'a> Channels<'a> {
 /// Samples of so few outputs are computed side by side, so that no tile is filled in part but the last.
 const SMALL: usize = 400;
 
-/// The convolution of the channels by `weights`, into the filters of `group`.
-fn convolve(
-    weights: &Left,
-    grid: &Grid,
-    input: &Channels<'_>,
-    finish: Finish<'_>,
-    out: &mut [f32],
+/// A convolution of channels into the filters of a group.
+struct Convolution<'a> {
+    weights: &'a Left,
+    grid: &'a Grid,
+    finish: Finish<'a>,
     group: usize,
-) {
-    let (outputs, rows) = (grid.outputs(), weights.rows());
-    let sample = out.len() / input.samples;
-    let together = if outputs < SMALL { input.samples } else { 1 };
-    let mut side = Scratch::new(if together > 1 { rows * outputs * together } else { 0 });
-    let room = if grid.is_plain() { 0 } else { together * input.planes() * grid.spread_plane() + COLUMNS };
-    let mut spread = Scratch::new(room);
-    for first in (0..input.samples).step_by(together) {
-        let windows = Windows::new(grid, input, first..first + together, &mut spread);
-        let fill = |columns: Range<usize>, steps: Range<usize>, place: &mut [f32]| {
-            windows.lay(columns, steps, place);
-        };
-        let filters = |sample_index: usize| sample_index * sample + group * rows * outputs;
-        if together == 1 {
-            let out = &mut out[filters(first)..][..rows * outputs];
-            multiply(weights, outputs, fill, finish.of(first), out);
-        } else {
-            multiply(weights, outputs * together, fill, finish, &mut side);
-            for (row, side) in side.chunks_exact(outputs * together).enumerate() {
-                for (index, side) in side.chunks_exact(outputs).enumerate() {
-                    out[filters(first + index) + row * outputs..][..outputs].copy_from_slice(side);
+}
+
+impl Convolution<'_> {
+    /// That of these channels.
+    fn of(&self, input: &Channels<'_>, out: &mut [f32]) {
+        let Self { weights, grid, .. } = self;
+        let samples = input.samples;
+        let work = samples * grid.outputs() * weights.rows() * weights.depth();
+        let threads = threads::count(work);
+        if threads == 1 || !samples.is_multiple_of(threads) {
+            return self.by(threads, input, out);
+        }
+        // Each thread has samples of its own, and finds what it has computed of them in its own cache, layer after layer.
+        let share = samples / threads;
+        threads::each(out, out.len() / threads, work, |index, out| {
+            let first = index * share;
+            let own = Self { finish: self.finish.of(first), ..*self };
+            own.by(1, &input.some(first..first + share), out);
+        });
+    }
+
+    /// The same, each product shared out among threads.
+    fn by(&self, threads: usize, input: &Channels<'_>, out: &mut [f32]) {
+        let &Self { weights, grid, finish, group } = self;
+        let (outputs, rows) = (grid.outputs(), weights.rows());
+        let sample = out.len() / input.samples;
+        let together = if outputs < SMALL { input.samples } else { 1 };
+        let mut side = Scratch::new(if together > 1 { rows * outputs * together } else { 0 });
+        let room =
+            if grid.is_plain() { 0 } else { together * input.planes() * grid.spread_plane() + COLUMNS };
+        let mut spread = Scratch::new(room);
+        for first in (0..input.samples).step_by(together) {
+            let windows = Windows::new(grid, input, first..first + together, &mut spread);
+            let fill = |columns: Range<usize>, steps: Range<usize>, place: &mut [f32]| {
+                windows.lay(columns, steps, place);
+            };
+            let filters = |sample_index: usize| sample_index * sample + group * rows * outputs;
+            if together == 1 {
+                let out = &mut out[filters(first)..][..rows * outputs];
+                multiply(weights, outputs, threads, fill, finish.of(first), out);
+            } else {
+                multiply(weights, outputs * together, threads, fill, finish, &mut side);
+                for (row, side) in side.chunks_exact(outputs * together).enumerate() {
+                    for (index, side) in side.chunks_exact(outputs).enumerate() {
+                        out[filters(first + index) + row * outputs..][..outputs].copy_from_slice(side);
+                    }
                 }
             }
         }

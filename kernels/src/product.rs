@@ -107,10 +107,11 @@ impl Gates<'_> {
 
 /// The product `[rows, columns]` of `left` with a right side `[depth, columns]`, that `fill` lays out: it is given a range
 /// of columns and one of the depth and a place for [`COLUMNS`] columns after each other, each group of them step by step of the
-/// depth; columns beyond the range may hold anything.
+/// depth; columns beyond the range may hold anything. So many threads share it.
 pub fn multiply(
     left: &Left,
     columns: usize,
+    threads: usize,
     fill: impl Fn(Range<usize>, Range<usize>, &mut [f32]) + Sync,
     finish: Finish<'_>,
     out: &mut [f32],
@@ -125,8 +126,8 @@ pub fn multiply(
         }
         return;
     }
-    let work = columns * depth * rows;
-    let mut parts = Part::of(out, columns, Division::new(left, columns, threads::count(work)));
+    let mut parts = Part::of(out, columns, Division::new(left, columns, threads));
+    let work = if threads == 1 { 0 } else { columns * depth * rows };
     threads::each(&mut parts, 1, work, |_, parts| {
         for part in parts {
             part.compute(left, &fill, finish);
@@ -134,29 +135,43 @@ pub fn multiply(
     });
 }
 
-/// Into parts of which sizes a product is divided.
+/// Into how many parts the tiles of a product are divided, beside and below each other.
 struct Division {
-    wide: usize,
-    high: usize,
+    beside: usize,
+    below: usize,
 }
 
 impl Division {
     fn new(left: &Left, columns: usize, threads: usize) -> Self {
-        /// Tiles side by side that are worth reading the weights for, and rows that are worth laying out the right side for.
+        /// Tiles side by side that are worth reading the weights for, and rows that are worth laying out the right side for: where
+        /// there are enough of them, and at least.
         const LEAST: usize = 4;
-        const LEAST_ROWS: usize = 64;
+        const ROWS_EACH: usize = 96;
+        const LEAST_ROWS: usize = 32;
         let most = (BLOCK / left.depth.min(DEPTH)).div_ceil(COLUMNS);
         let tiles = columns.div_ceil(COLUMNS);
+        let fitting = tiles.div_ceil(most);
         if threads == 1 {
-            return Self { wide: most.min(tiles) * COLUMNS, high: left.rows };
+            return Self { beside: fitting, below: 1 };
         }
-        // Enough that the last of them keeps no thread waiting for long.
-        let wanted = threads * 4;
-        let wide = tiles.div_ceil(wanted).max(LEAST).min(most).min(tiles);
-        let over = wanted.div_ceil(tiles.div_ceil(wide)).min(left.rows / LEAST_ROWS).max(1);
-        let high = left.rows.div_ceil(ROWS).div_ceil(over) * ROWS;
-        Self { wide: wide * COLUMNS, high }
+        // As many for each thread, some more where a part is large, so that the last of them keeps none waiting for long.
+        let even = |parts: usize, each: usize| (parts - parts % threads).min(threads * each);
+        let beside = tiles / LEAST;
+        if beside >= threads {
+            return Self { beside: even(beside, 4).max(fitting), below: 1 };
+        }
+        let below = match left.rows / ROWS_EACH {
+            few if few < threads => (left.rows / LEAST_ROWS).clamp(1, threads),
+            many => even(many, 2),
+        };
+        Self { beside: threads.div_ceil(below).min(beside).max(fitting), below }
     }
+}
+
+/// Where each of `parts` begins and ends, whose sizes differ by a tile at most.
+fn evenly(count: usize, tile: usize, parts: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    let at = move |part: usize| (count.div_ceil(tile) * part / parts * tile).min(count);
+    (0..parts).map(move |part| at(part)..at(part + 1))
 }
 
 /// Some rows and columns of a product, which one thread computes.
@@ -168,19 +183,20 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn of(out: &'a mut [f32], columns: usize, Division { wide, high }: Division) -> Vec<Self> {
-        let mut parts = Vec::new();
-        for (index, rows) in out.chunks_mut(high * columns).enumerate() {
-            let beside = parts.len();
-            let height = rows.len() / columns;
-            parts.extend((0..columns).step_by(wide).map(|first| Part {
-                first_row: index * high,
-                columns: first..(first + wide).min(columns),
-                out: Vec::with_capacity(height),
+    fn of(out: &'a mut [f32], columns: usize, Division { beside, below }: Division) -> Vec<Self> {
+        let mut parts = Vec::with_capacity(beside * below);
+        let beside = evenly(columns, COLUMNS, beside);
+        let mut rest = out;
+        for rows in evenly(rest.len() / columns, ROWS, below) {
+            let first = parts.len();
+            parts.extend(beside.clone().map(|columns| Part {
+                first_row: rows.start,
+                columns,
+                out: Vec::with_capacity(rows.len()),
             }));
-            for row in rows.chunks_mut(columns) {
-                for (part, row) in parts[beside..].iter_mut().zip(row.chunks_mut(wide)) {
-                    part.out.push(row);
+            for _ in rows {
+                for part in &mut parts[first..] {
+                    part.out.push(rest.split_off_mut(..part.columns.len()).unwrap_or_default());
                 }
             }
         }

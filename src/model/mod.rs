@@ -784,7 +784,7 @@ impl Model {
         let sample = self.info.bytes_per_sample / (3 * size_of::<f32>());
         let limit = self.batch_limit();
         let size = match self.program() {
-            Some(Prepared::Cpu(_)) => (cpu::AT_ONCE / sample.max(1)).clamp(1, limit),
+            Some(Prepared::Cpu(_)) => cpu::at_once(sample).min(limit),
             _ => limit,
         };
         let batch = input.dims()[0];

@@ -8,4 +8,4 @@ mod numbers;
 mod operation;
 mod parts;
 
-pub use self::{numbers::AT_ONCE, operation::Operation};
+pub use self::{numbers::at_once, operation::Operation};

@@ -784,7 +784,7 @@ impl Model {
         let sample = self.info.bytes_per_sample / (3 * size_of::<f32>());
         let limit = self.batch_limit();
         let size = match self.program() {
-            Some(Prepared::Cpu(_)) => cpu::at_once(sample).min(limit),
+            Some(Prepared::Cpu(_)) => cpu::at_once(sample, limit),
             _ => limit,
         };
         let batch = input.dims()[0];

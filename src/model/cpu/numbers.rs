@@ -60,11 +60,14 @@ struct Free {
 /// Elements that are kept between runs at most.
 const KEPT: usize = 1 << 24;
 
-/// How many samples of so many values to work on at once: as many for each thread as its caches hold well, and one at least. Two samples of
-/// EfficientNet-Lite0 at once take a tenth more than one after the other.
-pub fn at_once(values: usize) -> usize {
+/// How many samples of so many values to work on at once, `limit` at most: as many as one thread's caches hold well, and one at least, for
+/// each thread, or for all of them where there is no memory for more. Two samples of EfficientNet-Lite0 at once take a thread a tenth
+/// longer than one after the other.
+pub fn at_once(values: usize, limit: usize) -> usize {
     const EACH: usize = 1 << 22;
-    (EACH / values.max(1)).max(1) * kernels::threads()
+    let each = (EACH / values.max(1)).max(1);
+    let all = each * kernels::threads();
+    if all <= limit { all } else { each.min(limit) }
 }
 
 /// Arrays that are kept between runs at most.

@@ -143,9 +143,9 @@ struct Division {
 
 impl Division {
     fn new(left: &Left, columns: usize, threads: usize) -> Self {
-        /// Tiles side by side that are worth reading the weights for, and rows that are worth laying out the right side for: where
-        /// there are enough of them, and at least.
+        /// Tiles side by side that are worth reading the weights for.
         const LEAST: usize = 4;
+        /// Rows that are worth laying out the right side for once more, and those that are where threads would have nothing to do.
         const ROWS_EACH: usize = 96;
         const LEAST_ROWS: usize = 32;
         let most = (BLOCK / left.depth.min(DEPTH)).div_ceil(COLUMNS);

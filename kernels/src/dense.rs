@@ -112,7 +112,7 @@ impl Dense {
             let bias = self.bias.as_ref().map(|bias| &bias[group * self.filters..][..self.filters]);
             let finish = Finish { bias, bounds, gate: None };
             let input = Channels::of(x, samples, self.weights.len(), group, place.forward.plane());
-            Convolution { weights, grid: &place.forward, finish, group }.of(&input, out);
+            Convolution { weights, grid: &place.forward, finish, group }.compute(&input, out);
         }
     }
 
@@ -142,7 +142,7 @@ impl Dense {
                         Gates { gate: gate.from(group * self.channels * columns), columns, sample }
                     });
                     let finish = Finish { gate, ..Finish::default() };
-                    Convolution { weights, grid, finish, group }.of(&input, out);
+                    Convolution { weights, grid, finish, group }.compute(&input, out);
                 }
                 None => {
                     let weights = &self.windows.get_or_init(|| self.transpose())[group];
@@ -182,7 +182,7 @@ impl Dense {
         for sample in 0..input.samples {
             let one = input.some(sample..sample + 1);
             let finish = Finish::default();
-            Convolution { weights, grid: &plain, finish, group: 0 }.of(&one, &mut windows);
+            Convolution { weights, grid: &plain, finish, group: 0 }.compute(&one, &mut windows);
             let planes = (sample * self.weights.len() + group) * self.channels;
             let out = &mut out[planes * grid.plane()..][..self.channels * grid.plane()];
             threads::shares(out, grid.plane(), windows.len() * MOVE, |channel, out| {
@@ -251,25 +251,25 @@ struct Convolution<'a> {
 
 impl Convolution<'_> {
     /// That of these channels.
-    fn of(&self, input: &Channels<'_>, out: &mut [f32]) {
+    fn compute(&self, input: &Channels<'_>, out: &mut [f32]) {
         let Self { weights, grid, .. } = self;
         let samples = input.samples;
         let work = samples * grid.outputs() * weights.rows() * weights.depth();
         let threads = threads::count(work);
         if threads == 1 || !samples.is_multiple_of(threads) {
-            return self.by(threads, input, out);
+            return self.products(input, out);
         }
         // Each thread has samples of its own, and finds what it has computed of them in its own cache, layer after layer.
         let share = samples / threads;
         threads::each(out, out.len() / threads, work, |index, out| {
             let first = index * share;
             let own = Self { finish: self.finish.of(first), ..*self };
-            own.by(1, &input.some(first..first + share), out);
+            own.products(&input.some(first..first + share), out);
         });
     }
 
-    /// The same, each product shared out among threads.
-    fn by(&self, threads: usize, input: &Channels<'_>, out: &mut [f32]) {
+    /// The same, by products each of which the threads share that have nothing else to do.
+    fn products(&self, input: &Channels<'_>, out: &mut [f32]) {
         let &Self { weights, grid, finish, group } = self;
         let (outputs, rows) = (grid.outputs(), weights.rows());
         let sample = out.len() / input.samples;
@@ -286,9 +286,9 @@ impl Convolution<'_> {
             let filters = |sample_index: usize| sample_index * sample + group * rows * outputs;
             if together == 1 {
                 let out = &mut out[filters(first)..][..rows * outputs];
-                multiply(weights, outputs, threads, fill, finish.of(first), out);
+                multiply(weights, outputs, fill, finish.of(first), out);
             } else {
-                multiply(weights, outputs * together, threads, fill, finish, &mut side);
+                multiply(weights, outputs * together, fill, finish, &mut side);
                 for (row, side) in side.chunks_exact(outputs * together).enumerate() {
                     for (index, side) in side.chunks_exact(outputs).enumerate() {
                         out[filters(first + index) + row * outputs..][..outputs].copy_from_slice(side);

@@ -107,11 +107,10 @@ impl Gates<'_> {
 
 /// The product `[rows, columns]` of `left` with a right side `[depth, columns]`, that `fill` lays out: it is given a range
 /// of columns and one of the depth and a place for [`COLUMNS`] columns after each other, each group of them step by step of the
-/// depth; columns beyond the range may hold anything. So many threads share it.
+/// depth; columns beyond the range may hold anything.
 pub fn multiply(
     left: &Left,
     columns: usize,
-    threads: usize,
     fill: impl Fn(Range<usize>, Range<usize>, &mut [f32]) + Sync,
     finish: Finish<'_>,
     out: &mut [f32],
@@ -126,8 +125,8 @@ pub fn multiply(
         }
         return;
     }
-    let mut parts = Part::of(out, columns, Division::new(left, columns, threads));
-    let work = if threads == 1 { 0 } else { columns * depth * rows };
+    let work = columns * depth * rows;
+    let mut parts = Part::of(out, columns, Division::new(left, columns, threads::count(work)));
     threads::each(&mut parts, 1, work, |_, parts| {
         for part in parts {
             part.compute(left, &fill, finish);

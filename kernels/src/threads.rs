@@ -1,5 +1,7 @@
 //! Work shared out among threads: natively by rayon's pool, in a browser with shared memory by the engine's crew, else there is one.
 
+use std::cell::Cell;
+
 /// Multiplications below which handing out costs more than it gains.
 #[cfg(any(not(target_family = "wasm"), feature = "threads"))]
 const WORTH: usize = 1 << 18;
@@ -35,10 +37,15 @@ mod in_browser {
     }
 }
 
-/// How many threads take part in `work` multiplications.
+thread_local! {
+    /// Whether this thread is at a task that all take part in.
+    static AT_WORK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// How many threads take part in `work` multiplications: one in those of a task that all take part in already.
 pub fn count(work: usize) -> usize {
     #[cfg(any(not(target_family = "wasm"), feature = "threads"))]
-    if work >= WORTH {
+    if work >= WORTH && !AT_WORK.get() {
         return available();
     }
     let _ = work;
@@ -47,6 +54,11 @@ pub fn count(work: usize) -> usize {
 
 /// Calls `task` with each chunk of `size` elements and its place; `work` is that of all chunks together.
 pub fn each<T: Send>(data: &mut [T], size: usize, work: usize, task: impl Fn(usize, &mut [T]) + Sync) {
+    let task = |index: usize, chunk: &mut [T]| {
+        let before = AT_WORK.replace(true);
+        task(index, chunk);
+        AT_WORK.set(before);
+    };
     #[cfg(not(target_family = "wasm"))]
     if count(work) > 1 {
         use rayon::prelude::*;

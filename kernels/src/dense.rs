@@ -330,7 +330,7 @@ impl<'a> Windows<'a> {
         threads::each(used, plane.max(1), work, |index, to| {
             let from = index % planes * input.plane;
             let group = input.group(samples.start + index / planes);
-            grid.spread(&group[from..][..input.plane], 0.0, to);
+            grid.spread(&group[from..][..input.plane], to);
         });
         let rows =
             (0..planes).flat_map(|index| grid.taps.iter().map(move |tap| index * plane + tap)).collect();

@@ -1,92 +1,63 @@
-//! Convolutions in which every channel has a filter of its own: sums of shifted planes.
+//! Convolutions in which every channel has a filter of its own.
 
-use crate::{
-    elementwise::bound_here,
-    grid::Grid,
-    scratch::Scratch,
-    taps::{self, Tap},
-    threads,
-};
+use crate::{across::Across, grid::Shape, sweep::Sweep, tile::LANES, windows::slide};
 
-/// The weights `[channels, taps]` of a convolution of each channel by itself.
+/// The weights of a convolution of each channel by itself.
 pub struct Depthwise {
-    weights: Vec<f32>,
-    bias: Option<Vec<f32>>,
+    taps: usize,
+    /// Those of some planes side by side, tap by tap; then of the next ones, until they begin with the first channel again.
+    weights: Vec<Across>,
+    bias: Vec<Across>,
 }
 
 impl Depthwise {
-    /// A convolution with these weights, channel by channel.
-    pub fn new(weights: Vec<f32>, bias: Option<Vec<f32>>) -> Self {
-        Self { weights, bias }
+    /// A convolution with the weights `[channels, taps]`.
+    pub fn new(weights: &[f32], taps: usize, bias: Option<&[f32]>) -> Self {
+        let channels = weights.len() / taps;
+        let rounds = (1..LANES).find(|rounds| (rounds * channels).is_multiple_of(LANES)).unwrap_or(LANES);
+        let across = |group: usize, of: &dyn Fn(usize) -> f32| {
+            std::array::from_fn(|lane| of((group * LANES + lane) % channels))
+        };
+        let groups = || 0..rounds * channels / LANES;
+        let tap = |(group, tap)| across(group, &|channel| weights[channel * taps + tap]);
+        let start = |group| across(group, &|channel| bias.map_or(0.0, |bias| bias[channel]));
+        Self {
+            taps,
+            weights: groups().flat_map(|group| (0..taps).map(move |tap| (group, tap))).map(tap).collect(),
+            bias: groups().map(start).collect(),
+        }
     }
 
     /// The same weights everywhere, for an average.
     pub fn uniform(channels: usize, taps: usize, weight: f32) -> Self {
-        Self { weights: vec![weight; channels * taps], bias: None }
-    }
-
-    /// Number of channels, of weights with so many taps each.
-    pub fn channels(&self, taps: usize) -> usize {
-        self.weights.len() / taps
-    }
-
-    fn filter(&self, plane: usize, taps: usize) -> (&[f32], f32) {
-        let channel = plane % (self.weights.len() / taps);
-        let bias = self.bias.as_ref().map_or(0.0, |bias| bias[channel]);
-        (&self.weights[channel * taps..][..taps], bias)
+        Self::new(&vec![weight; channels * taps], taps, None)
     }
 
     /// The convolution of planes, kept between two bounds where there are any.
-    pub fn forward(&self, grid: &Grid, x: &[f32], bounds: Option<(f32, f32)>, out: &mut [f32]) {
-        self.planes(grid, out, grid.outputs(), |planes, out| {
-            let mut spread = Scratch::new(grid.spread_plane());
-            spread.fill(0.0);
-            let mut rows = Scratch::new(grid.reach());
-            let mut taps: Vec<Tap> = Vec::with_capacity(grid.taps.len());
-            for (plane, out) in (planes..).zip(out.chunks_exact_mut(grid.outputs())) {
-                grid.lay(&x[plane * grid.plane()..][..grid.plane()], &mut spread);
-                let (filter, bias) = self.filter(plane, grid.taps.len());
-                taps.clear();
-                taps.extend(grid.taps.iter().copied().zip(filter.iter().copied()));
-                taps::sum(&mut rows, &spread, &taps, bias);
-                grid.together(&rows, out);
-                if let Some((low, high)) = bounds {
-                    bound_here(out, low, high);
-                }
-            }
-        });
+    pub fn forward(&self, shape: &Shape, x: &[f32], bounds: Option<(f32, f32)>, out: &mut [f32]) {
+        let sweep = Sweep::forward(shape);
+        let lay = |group: usize, weights: &mut [Across]| {
+            self.lay(group, &sweep, weights);
+            self.bias[group % self.bias.len()]
+        };
+        slide::<false>(&sweep, x, bounds, self.taps, lay, out);
     }
 
     /// The gradient of planes from that of their convolution.
-    pub fn backward(&self, grid: &Grid, gradient: &[f32], out: &mut [f32]) {
-        let phase = grid.phase();
-        let margin = grid.taps.iter().map(|tap| tap % phase).max().unwrap_or(0);
-        // The taps that meet each phase: where their copies begin, and which of the weights is theirs.
-        let mut meeting = vec![Vec::new(); grid.spread_plane() / phase];
-        for (index, tap) in grid.taps.iter().enumerate() {
-            meeting[tap / phase].push((margin - tap % phase, index));
-        }
-        self.planes(grid, out, grid.plane(), |planes, out| {
-            let mut rows = Scratch::new(margin + phase);
-            rows.fill(0.0);
-            let mut spread = Scratch::new(grid.spread_plane());
-            let mut taps: Vec<Tap> = Vec::with_capacity(grid.taps.len());
-            for (plane, out) in (planes..).zip(out.chunks_exact_mut(grid.plane())) {
-                grid.apart(&gradient[plane * grid.outputs()..][..grid.outputs()], &mut rows[margin..]);
-                let (filter, _) = self.filter(plane, grid.taps.len());
-                for (spread, meeting) in spread.chunks_exact_mut(phase).zip(&meeting) {
-                    taps.clear();
-                    taps.extend(meeting.iter().map(|&(begin, index)| (begin, filter[index])));
-                    taps::sum(spread, &rows, &taps, 0.0);
-                }
-                grid.gather(&spread, out);
-            }
-        });
+    pub fn backward(&self, shape: &Shape, gradient: &[f32], out: &mut [f32]) {
+        let sweep = Sweep::backward(shape);
+        let lay = |group: usize, weights: &mut [Across]| {
+            self.lay(group, &sweep, weights);
+            [0.0; LANES]
+        };
+        slide::<false>(&sweep, gradient, None, self.taps, lay, out);
     }
 
-    /// Calls `task` with the first plane and the place of each thread's share of them.
-    fn planes(&self, grid: &Grid, out: &mut [f32], plane: usize, task: impl Fn(usize, &mut [f32]) + Sync) {
-        let count = out.len() / plane;
-        threads::shares(out, plane, count * grid.reach() * grid.taps.len(), task);
+    /// Lays out the weights of some planes in the order in which they are needed.
+    fn lay(&self, group: usize, sweep: &Sweep, weights: &mut [Across]) {
+        let known = &self.weights[group % self.bias.len() * self.taps..][..self.taps];
+        for (weight, &tap) in weights.iter_mut().zip(&sweep.order) {
+            *weight = known[tap];
+        }
     }
 }

@@ -1,8 +1,7 @@
 //! A window that slides over planes, as one shift of whole rows a tap.
 //!
 //! A plane is spread out: padded, and with strides `s` split into the planes of every `s`-th row and column. There each tap of
-//! the window lies at a fixed distance from the place of the output, whatever the output: a convolution, its gradient
-//! and a pooling are then sums or maxima of shifted copies of one row of numbers.
+//! the window lies at a fixed distance from the place of the output, whatever the output.
 
 /// A window of two dimensions on planes of a known size.
 #[derive(Clone)]
@@ -119,19 +118,9 @@ impl Grid {
         self.output[0] * self.output[1]
     }
 
-    /// From the first to the last output's place in a spread plane, those between rows included.
-    pub fn reach(&self) -> usize {
-        (self.output[0] - 1) * self.width + self.output[1]
-    }
-
-    /// Spreads a plane out, with `fill` where there is none of it.
-    pub fn spread(&self, plane: &[f32], fill: f32, spread: &mut [f32]) {
-        spread.fill(fill);
-        self.lay(plane, spread);
-    }
-
-    /// The same where the spread plane holds what fills it already.
-    pub fn lay(&self, plane: &[f32], spread: &mut [f32]) {
+    /// Spreads a plane out, with zeros where there is none of it.
+    pub fn spread(&self, plane: &[f32], spread: &mut [f32]) {
+        spread.fill(0.0);
         for shared in &self.shared {
             let spread = &mut spread[shared.spread..][..shared.count];
             let row = &plane[shared.plane..];
@@ -168,22 +157,6 @@ impl Grid {
                     }
                 }
             }
-        }
-    }
-
-    /// Puts the rows of an output as far apart as those of a spread plane; what lies between them stays as it is.
-    pub fn apart(&self, output: &[f32], rows: &mut [f32]) {
-        let width = self.output[1];
-        for (row, rows) in output.chunks_exact(width).zip(rows.chunks_mut(self.width)) {
-            copy_row(&mut rows[..width], row);
-        }
-    }
-
-    /// The inverse of [`Self::apart`].
-    pub fn together(&self, rows: &[f32], output: &mut [f32]) {
-        let width = self.output[1];
-        for (row, rows) in output.chunks_exact_mut(width).zip(rows.chunks(self.width)) {
-            copy_row(row, &rows[..width]);
         }
     }
 }

@@ -3,94 +3,135 @@
 use macerator::{AutoArch, Simd, WithSimd};
 
 use crate::{
-    grid::Grid,
+    across::{Across, apart, together},
+    grid::Shape,
     scratch::Scratch,
-    taps::{self, Tap},
+    sweep::{Columns, Sweep},
     threads::{self, MOVE},
+    tile::{LANES, Lanes},
+    windows::{Windows, beside, past, rows_together, slide},
 };
 
-fn unweighted(grid: &Grid) -> Vec<Tap> {
-    grid.taps.iter().map(|&tap| (tap, 1.0)).collect()
-}
+const ANY: (f32, f32) = (f32::NEG_INFINITY, f32::INFINITY);
 
 /// The maxima of the windows of each plane.
-pub fn maximum(grid: &Grid, x: &[f32], out: &mut [f32]) {
-    let taps = unweighted(grid);
-    threads::shares(out, grid.outputs(), work(grid, x), |first, out| {
-        let mut spread = Scratch::new(grid.spread_plane());
-        spread.fill(f32::NEG_INFINITY);
-        let mut rows = Scratch::new(grid.reach());
-        let planes = x.chunks_exact(grid.plane()).skip(first);
-        for (x, out) in planes.zip(out.chunks_exact_mut(grid.outputs())) {
-            grid.lay(x, &mut spread);
-            taps::maximum(&mut rows, &spread, &taps);
-            grid.together(&rows, out);
-        }
-    });
-}
-
-/// The work of looking at every window.
-fn work(grid: &Grid, x: &[f32]) -> usize {
-    x.len() * MOVE + x.len() / grid.plane() * grid.reach() * grid.taps.len()
+pub fn maximum(shape: &Shape, x: &[f32], out: &mut [f32]) {
+    slide::<true>(&Sweep::forward(shape), x, None, 0, |_, _| [f32::NEG_INFINITY; LANES], out);
 }
 
 /// The gradient of planes from that of their maxima: the first of the largest values gets it.
-pub fn maximum_backward(grid: &Grid, x: &[f32], gradient: &[f32], out: &mut [f32]) {
-    let taps = unweighted(grid);
-    threads::shares(out, grid.plane(), 2 * work(grid, x), |first, out| {
-        let mut spread = Scratch::new(grid.spread_plane());
-        spread.fill(f32::NEG_INFINITY);
-        let mut found = Scratch::new(grid.spread_plane());
-        let (mut rows, mut left) = (Scratch::new(grid.reach()), Scratch::new(grid.reach()));
-        // Between the rows it stays so.
-        left.fill(0.0);
-        let planes = x.chunks_exact(grid.plane()).zip(gradient.chunks_exact(grid.outputs())).skip(first);
-        for ((x, gradient), out) in planes.zip(out.chunks_exact_mut(grid.plane())) {
-            grid.lay(x, &mut spread);
-            taps::maximum(&mut rows, &spread, &taps);
-            grid.apart(gradient, &mut left);
-            found.fill(0.0);
-            for &tap in &grid.taps {
-                let found = &mut found[tap..][..rows.len()];
-                let values = &spread[tap..][..rows.len()];
-                AutoArch::new().dispatch(Hand { values, maxima: &rows, left: &mut left, found });
-            }
-            grid.gather(&found, out);
+pub fn maximum_backward(shape: &Shape, x: &[f32], gradient: &[f32], out: &mut [f32]) {
+    let sweep = &Sweep::forward(shape);
+    let [read, written] = [sweep.from, sweep.to].map(|[height, width]| height * width);
+    let work = 3 * gradient.len() * sweep.order.len() + (2 * x.len() + gradient.len()) * MOVE;
+    threads::shares(out, LANES * read, work, |first, out| {
+        let (ring, rows) = (sweep.ring(), rows_together(sweep.from));
+        let line = sweep.to[1] + past(sweep);
+        let mut room = Scratch::new((2 * ring + rows + 2 * line) * LANES);
+        let (values, rest) = room.as_chunks_mut().0.split_at_mut(ring);
+        let (found, rest) = rest.split_at_mut(ring);
+        let (rows, rest) = rest.split_at_mut(rows);
+        let (maxima, left) = rest.split_at_mut(line);
+        values.fill([beside::<true>(); LANES]);
+        for (group, out) in (first..).zip(out.chunks_mut(LANES * read)) {
+            let x = &x[group * LANES * read..];
+            let gradient = &gradient[group * LANES * written..];
+            let (values, found, rows) = (&mut values[..], &mut found[..], &mut rows[..]);
+            let (maxima, left) = (&mut maxima[..], &mut left[..]);
+            AutoArch::new().dispatch(Planes { sweep, x, gradient, values, found, rows, maxima, left, out });
         }
     });
 }
 
-/// Hands the gradient that is left to the values that are the maxima.
-struct Hand<'a> {
-    values: &'a [f32],
-    maxima: &'a [f32],
-    left: &'a mut [f32],
-    found: &'a mut [f32],
+/// Some planes side by side.
+struct Planes<'a> {
+    sweep: &'a Sweep,
+    x: &'a [f32],
+    gradient: &'a [f32],
+    /// The rows that are read, and what each number of them has been handed.
+    values: &'a mut [Across],
+    found: &'a mut [Across],
+    /// Rows of the gradient that are to be put in their places.
+    rows: &'a mut [Across],
+    /// A row of maxima, and what is left of their gradient.
+    maxima: &'a mut [Across],
+    left: &'a mut [Across],
+    out: &'a mut [f32],
 }
 
-impl WithSimd for Hand<'_> {
+impl WithSimd for Planes<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self) {
-        const N: usize = 8;
-        let ((values, value), (maxima, maximum)) =
-            (self.values.as_chunks::<N>(), self.maxima.as_chunks::<N>());
-        let ((lefts, left), (founds, found)) =
-            (self.left.as_chunks_mut::<N>(), self.found.as_chunks_mut::<N>());
-        for (((value, maximum), left), found) in values.iter().zip(maxima).zip(lefts).zip(founds) {
-            hand(value, maximum, left, found);
+    fn with_simd<S: Simd>(mut self) {
+        let sweep = self.sweep;
+        let ([height, width], [rows, columns]) = (sweep.from, sweep.to);
+        let count = self.out.len() / (height * width);
+        let windows = Windows::<true> { sweep, weights: &[], start: [f32::NEG_INFINITY; LANES], bounds: ANY };
+        let mut read = 0;
+        for (row, reads) in sweep.rows.iter().enumerate() {
+            while read < reads.reach {
+                // Where this row will be kept, one was that nobody needs any more.
+                if let Some(done) = read.checked_sub(sweep.kept) {
+                    self.put(done, count);
+                }
+                let place = sweep.places[read];
+                together(&self.x[read * width..], height * width, count, &mut self.values[place..][..width]);
+                self.found[place..][..width].fill([0.0; LANES]);
+                read += 1;
+            }
+            windows.row(&reads.rows, self.values, self.maxima);
+            together(&self.gradient[row * columns..], rows * columns, count, &mut self.left[..columns]);
+            for &(row, _) in &reads.rows {
+                for columns in &sweep.columns {
+                    match (columns.side_by_side, columns.stride) {
+                        (Some(3), 2) => self.hand::<3>(row, columns, 0),
+                        (Some(2), 2) => self.hand::<2>(row, columns, 0),
+                        _ => (0..columns.taps.len()).for_each(|tap| self.hand::<1>(row, columns, tap)),
+                    }
+                }
+            }
         }
-        hand(value, maximum, left, found);
+        for done in read.saturating_sub(sweep.kept)..height {
+            if done >= read {
+                self.found[sweep.places[done]..][..width].fill([0.0; LANES]);
+            }
+            self.put(done, count);
+        }
     }
 }
 
-#[inline(always)]
-fn hand(values: &[f32], maxima: &[f32], left: &mut [f32], found: &mut [f32]) {
-    for i in 0..values.len() {
-        let taken = if values[i] == maxima[i] { left[i] } else { 0.0 };
-        found[i] += taken;
-        left[i] -= taken;
+impl Planes<'_> {
+    /// Hands what is left of the gradient to the numbers of a row that are the maxima, at some taps side by side from this one on.
+    #[cfg_attr(target_family = "wasm", inline(never))]
+    #[cfg_attr(not(target_family = "wasm"), inline(always))]
+    fn hand<const TAPS: usize>(&mut self, row: usize, columns: &Columns, tap: usize) {
+        let begin = row + columns.taps[tap];
+        for (place, (maximum, left)) in
+            self.maxima.iter().zip(self.left.iter_mut()).enumerate().take(columns.count)
+        {
+            let at = begin + place * columns.stride;
+            let (values, found) = (&self.values[at..][..TAPS], &mut self.found[at..][..TAPS]);
+            let (maximum, mut rest) = (Lanes::of(maximum), Lanes::of(left));
+            for (value, found) in values.iter().zip(found) {
+                let (taken, others) = rest.split_where_equal(Lanes::of(value), maximum);
+                *found = Lanes::of(found).plus(taken).values();
+                rest = others;
+            }
+            *left = rest.values();
+        }
+    }
+
+    /// Puts a row of the gradient in its place, as soon as there are enough of them.
+    #[inline(always)]
+    fn put(&mut self, row: usize, count: usize) {
+        let [height, width] = self.sweep.from;
+        let begin = row * width % self.rows.len();
+        let end = begin + width;
+        self.rows[begin..end].copy_from_slice(&self.found[self.sweep.places[row]..][..width]);
+        if end == self.rows.len() || row + 1 == height {
+            apart(&self.rows[..end], count, &mut self.out[row * width - begin..], height * width);
+        }
     }
 }
 

@@ -38,6 +38,11 @@ const PLAIN: Case = Case {
     input: [6, 17],
 };
 
+/// So many channels, each by itself.
+const fn alone(channels: usize) -> Case {
+    Case { channels, filters: channels, groups: channels, ..PLAIN }
+}
+
 fn cases() -> Vec<Case> {
     vec![
         PLAIN,
@@ -55,25 +60,17 @@ fn cases() -> Vec<Case> {
         Case { before: [3, 3], after: [3, 3], ..PLAIN },
         Case { kernel: [2, 2], strides: [3, 3], before: [0; 2], after: [0; 2], ..PLAIN },
         Case { groups: 4, filters: 12, ..PLAIN },
-        Case { groups: 8, filters: 8, ..PLAIN },
-        Case {
-            groups: 8,
-            filters: 8,
-            kernel: [5, 5],
-            strides: [2, 2],
-            before: [2, 2],
-            after: [2, 2],
-            ..PLAIN
-        },
-        Case {
-            groups: 8,
-            filters: 8,
-            dilations: [2, 1],
-            strides: [1, 2],
-            before: [1, 2],
-            after: [3, 0],
-            ..PLAIN
-        },
+        alone(8),
+        Case { kernel: [5, 5], strides: [2, 2], before: [2, 2], after: [2, 2], ..alone(8) },
+        Case { dilations: [2, 1], strides: [1, 2], before: [1, 2], after: [3, 0], ..alone(8) },
+        // Channels of a number that fills no vector, and planes of seven columns, of one, and of more than are put in their places at once.
+        Case { kernel: [5, 5], before: [2; 2], after: [2; 2], input: [14, 7], ..alone(5) },
+        Case { input: [9, 1], ..alone(3) },
+        Case { samples: 1, input: [5, 300], ..alone(8) },
+        Case { kernel: [7, 7], before: [3; 2], after: [3; 2], input: [11, 12], ..alone(8) },
+        Case { kernel: [2, 4], strides: [3, 3], before: [0, 1], after: [1, 2], input: [10, 13], ..alone(8) },
+        Case { kernel: [1, 2], strides: [2, 4], before: [0; 2], after: [0; 2], input: [9, 15], ..alone(8) },
+        Case { dilations: [2, 3], before: [2, 3], after: [2, 3], ..alone(8) },
     ]
 }
 
@@ -85,9 +82,9 @@ impl Case {
         })
     }
 
-    fn grid(&self) -> Grid {
+    fn shape(&self) -> Shape {
         let Self { kernel, strides, dilations, before, input, .. } = *self;
-        Grid::new(Shape { kernel, strides, dilations, before, input, output: self.output() })
+        Shape { kernel, strides, dilations, before, input, output: self.output() }
     }
 
     /// Calls `visit` with the places of each output, of each of its inputs and of the weight between them.
@@ -167,10 +164,10 @@ fn convolutions_and_their_gradients() {
         check(&back, &expected_back, &format!("case {index}, gradient"));
 
         if case.groups == case.channels && case.groups == case.filters {
-            let depthwise = Depthwise::new(weights, Some(bias));
-            depthwise.forward(&case.grid(), &x, Some((-0.5, 1.5)), &mut y);
+            let depthwise = Depthwise::new(&weights, height * width, Some(&bias));
+            depthwise.forward(&case.shape(), &x, Some((-0.5, 1.5)), &mut y);
             check(&y, &expected, &format!("case {index}, channel by channel"));
-            depthwise.backward(&case.grid(), &gradient, &mut back);
+            depthwise.backward(&case.shape(), &gradient, &mut back);
             check(&back, &expected_back, &format!("case {index}, channel by channel, gradient"));
         }
     }
@@ -241,9 +238,9 @@ fn maxima_and_their_gradients() {
             expected_back[input] += gradient;
         }
         let (mut y, mut back) = (vec![f32::NAN; gradient.len()], vec![f32::NAN; x.len()]);
-        maximum(&case.grid(), &x, &mut y);
+        maximum(&case.shape(), &x, &mut y);
         assert_eq!(y, expected);
-        maximum_backward(&case.grid(), &x, &gradient, &mut back);
+        maximum_backward(&case.shape(), &x, &gradient, &mut back);
         check(&back, &expected_back, "the gradient of maxima");
     }
 }
@@ -304,12 +301,12 @@ fn large_layers() -> Vec<Vec<f32>> {
         if case.filters != case.channels {
             continue;
         }
-        let depthwise = Depthwise::new(weights[..case.channels * 9].to_vec(), None);
-        depthwise.forward(&case.grid(), &x, None, &mut y);
-        depthwise.backward(&case.grid(), &y, &mut back);
+        let depthwise = Depthwise::new(&weights[..case.channels * 9], 9, None);
+        depthwise.forward(&case.shape(), &x, None, &mut y);
+        depthwise.backward(&case.shape(), &y, &mut back);
         found.extend([y.clone(), back.clone()]);
-        maximum(&case.grid(), &x, &mut y);
-        maximum_backward(&case.grid(), &x, &y, &mut back);
+        maximum(&case.shape(), &x, &mut y);
+        maximum_backward(&case.shape(), &x, &y, &mut back);
         found.extend([y, back.clone()]);
         add(&mut back, &x);
         bound(&mut back, -0.5, 0.5);

@@ -3,13 +3,16 @@
 use macerator::Simd;
 
 use row::Column;
-pub use row::Row;
+pub use row::{Lanes, Row};
 
 /// Rows of a tile. In a browser five rows are more than the sixteen registers hold, and take twice the time.
 pub const ROWS: usize = if cfg!(target_family = "wasm") { 4 } else { 6 };
 
 /// Columns of a tile: two vectors, of the wider kind where processors have it.
 pub const COLUMNS: usize = if cfg!(target_arch = "x86_64") { 16 } else { 8 };
+
+/// Planes that are worked on side by side, a vector each.
+pub const LANES: usize = if cfg!(target_arch = "x86_64") { 8 } else { 4 };
 
 /// A step of a tile: the weights of its rows and the values of its columns.
 pub type Step<'a> = (&'a [f32; ROWS], &'a [f32; COLUMNS]);
@@ -44,8 +47,9 @@ pub fn column<'a, S: Simd>(steps: impl Iterator<Item = Step<'a>>) -> [f32; ROWS]
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod row {
     use core::arch::wasm32::{
-        f32x4, f32x4_add, f32x4_extract_lane as lane, f32x4_gt, f32x4_lt, f32x4_mul, f32x4_pmax, f32x4_pmin,
-        f32x4_splat, u32x4_shl, v128, v128_and, v128_any_true, v128_or,
+        f32x4, f32x4_add, f32x4_eq, f32x4_extract_lane as lane, f32x4_gt, f32x4_lt, f32x4_mul, f32x4_pmax,
+        f32x4_pmin, f32x4_splat, i32x4_shuffle, u32x4_shl, v128, v128_and, v128_andnot, v128_any_true,
+        v128_or,
     };
 
     use super::{COLUMNS, ROWS, Simd};
@@ -74,7 +78,51 @@ mod row {
         pub fn plus_product<S: Simd>(self, factor: f32, values: Self) -> Self {
             Self(f32x4_add(self.0, f32x4_mul(f32x4_splat(factor), values.0)))
         }
+
+        #[inline(always)]
+        pub fn plus(self, other: Self) -> Self {
+            Self(f32x4_add(self.0, other.0))
+        }
+
+        #[inline(always)]
+        pub fn times_each(self, other: Self) -> Self {
+            Self(f32x4_mul(self.0, other.0))
+        }
+
+        #[inline(always)]
+        pub fn bound(self, low: f32, high: f32) -> Self {
+            Self(f32x4_pmin(f32x4_pmax(self.0, f32x4_splat(low)), f32x4_splat(high)))
+        }
+
+        #[inline(always)]
+        pub fn maximum(self, other: Self) -> Self {
+            Self(f32x4_pmax(self.0, other.0))
+        }
+
+        /// These numbers where two others are equal, else zeros; and the other way round.
+        #[inline(always)]
+        pub fn split_where_equal(self, a: Self, b: Self) -> (Self, Self) {
+            let equal = f32x4_eq(a.0, b.0);
+            (Self(v128_and(self.0, equal)), Self(v128_andnot(self.0, equal)))
+        }
+
+        /// The columns of these rows.
+        #[inline(always)]
+        pub fn turned([a, b, c, d]: [Self; 4]) -> [Self; 4] {
+            let (ab, cd) = (i32x4_shuffle::<0, 4, 1, 5>(a.0, b.0), i32x4_shuffle::<0, 4, 1, 5>(c.0, d.0));
+            let (above, below) =
+                (i32x4_shuffle::<2, 6, 3, 7>(a.0, b.0), i32x4_shuffle::<2, 6, 3, 7>(c.0, d.0));
+            [
+                Self(i32x4_shuffle::<0, 1, 4, 5>(ab, cd)),
+                Self(i32x4_shuffle::<2, 3, 6, 7>(ab, cd)),
+                Self(i32x4_shuffle::<0, 1, 4, 5>(above, below)),
+                Self(i32x4_shuffle::<2, 3, 6, 7>(above, below)),
+            ]
+        }
     }
+
+    /// Numbers of several planes.
+    pub type Lanes = Column;
 
     /// A row of a tile.
     #[derive(Clone, Copy)]
@@ -118,11 +166,6 @@ mod row {
         }
 
         #[inline(always)]
-        pub fn maximum(self, other: Self) -> Self {
-            Self([f32x4_pmax(self.0[0], other.0[0]), f32x4_pmax(self.0[1], other.0[1])])
-        }
-
-        #[inline(always)]
         pub fn bound(self, low: f32, high: f32) -> Self {
             let (low, high) = (f32x4_splat(low), f32x4_splat(high));
             Self(self.0.map(|values| f32x4_pmin(f32x4_pmax(values, low), high)))
@@ -147,7 +190,7 @@ mod row {
 
 #[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
 mod row {
-    use super::{COLUMNS, ROWS, Simd};
+    use super::{COLUMNS, LANES, ROWS, Simd};
     use crate::elementwise::{between, bounded};
 
     /// A column of a tile.
@@ -155,6 +198,9 @@ mod row {
 
     /// A row of a tile.
     pub type Row = Numbers<COLUMNS>;
+
+    /// Numbers of several planes.
+    pub type Lanes = Numbers<LANES>;
 
     /// Numbers that the compiler puts into vectors.
     #[derive(Clone, Copy)]
@@ -185,11 +231,6 @@ mod row {
         }
 
         #[inline(always)]
-        pub fn times(self, factor: f32) -> Self {
-            Self(self.0.map(|value| factor * value))
-        }
-
-        #[inline(always)]
         pub fn plus_product<S: Simd>(mut self, factor: f32, values: Self) -> Self {
             // Wherever vectors are this wide, a product and a sum are one instruction.
             let fused = S::lanes32() > 4 || cfg!(target_arch = "aarch64");
@@ -198,6 +239,32 @@ mod row {
                 self.0[j] = if fused { factor.mul_add(value, sum) } else { factor * value + sum };
             }
             self
+        }
+
+        #[inline(always)]
+        pub fn times_each(mut self, other: Self) -> Self {
+            for j in 0..N {
+                self.0[j] *= other.0[j];
+            }
+            self
+        }
+
+        /// These numbers where two others are equal, else zeros; and the other way round.
+        #[inline(always)]
+        pub fn split_where_equal(self, a: Self, b: Self) -> (Self, Self) {
+            let (mut taken, mut rest) = (self, self);
+            for j in 0..N {
+                let equal = a.0[j] == b.0[j];
+                taken.0[j] = if equal { self.0[j] } else { 0.0 };
+                rest.0[j] = if equal { 0.0 } else { self.0[j] };
+            }
+            (taken, rest)
+        }
+
+        /// The columns of these rows.
+        #[inline(always)]
+        pub fn turned(rows: [Self; N]) -> [Self; N] {
+            std::array::from_fn(|column| Self(std::array::from_fn(|row| rows[row].0[column])))
         }
 
         #[inline(always)]

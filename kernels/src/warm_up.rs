@@ -1,6 +1,6 @@
 //! Running the kernels on next to nothing, before there is anything to compute.
 
-use crate::{Dense, Depthwise, Gate, Grid, Shape, maximum, maximum_backward};
+use crate::{Dense, Depthwise, Gate, Shape, maximum, maximum_backward};
 
 /// Side of the planes, and their number.
 const SIDE: usize = 24;
@@ -17,13 +17,12 @@ pub fn warm_up() {
         input: [SIDE, SIDE],
         output: [SIDE, SIDE],
     };
-    let grid = Grid::new(shape);
     let taps = 9;
     let mut planes = vec![1.0; PLANES * SIDE * SIDE];
     let mut other = planes.clone();
     let weights = vec![0.1; PLANES * PLANES * taps];
     let dense = Dense::new(&weights, [PLANES, PLANES, 3, 3], 1, [1, 1], [1, 1], None);
-    let depthwise = Depthwise::new(weights[..PLANES * taps].to_vec(), None);
+    let depthwise = Depthwise::new(&weights[..PLANES * taps], taps, None);
     let place = dense.on(shape.before, shape.input, shape.output);
     // Tiles of which no row, some and all are open.
     let open: Vec<f32> =
@@ -32,10 +31,10 @@ pub fn warm_up() {
     for _ in 0..4 {
         dense.forward(&place, 1, &planes, Some((0.0, 1.0)), &mut other);
         dense.backward(&place, 1, &other, Some(gate), &mut planes);
-        depthwise.forward(&grid, &planes, Some((0.0, 1.0)), &mut other);
-        depthwise.backward(&grid, &other, &mut planes);
+        depthwise.forward(&shape, &planes, Some((0.0, 1.0)), &mut other);
+        depthwise.backward(&shape, &other, &mut planes);
     }
-    maximum(&grid, &planes, &mut other);
-    maximum_backward(&grid, &planes, &other.clone(), &mut other);
+    maximum(&shape, &planes, &mut other);
+    maximum_backward(&shape, &planes, &other.clone(), &mut other);
     std::hint::black_box(other);
 }

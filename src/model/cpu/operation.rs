@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adversight_kernels::{self as kernels, Dense, Depthwise, Gate, Grid, Place, Shape};
+use adversight_kernels::{self as kernels, Dense, Depthwise, Gate, Place, Shape};
 
 use super::{
     numbers::{Numbers, Pool},
@@ -67,7 +67,7 @@ impl Operation {
         let (strides, dilations) = (pair(&window.strides)?, pair(&window.dilations)?);
         let (filters, weights) = (shape[0], read(weights)?);
         if shape[1] == 1 && filters == groups && groups > 1 {
-            let weights = Depthwise::new(weights, bias);
+            let weights = Depthwise::new(&weights, shape[2] * shape[3], bias.as_deref());
             return Some(Self::Depthwise { weights, window, channels: filters });
         }
         let weights = Dense::new(&weights, shape, groups, strides, dilations, bias);
@@ -111,12 +111,12 @@ impl Operation {
         self.channels().is_none_or(|channels| channels == dims[1]).then_some(shape)
     }
 
-    /// The grid of an average whose windows all have as many values; nothing for others.
-    fn average(&self, dims: &[usize]) -> Option<(Grid, Depthwise)> {
+    /// The windows of an average that windows all have as many values; nothing for others.
+    fn average(&self, dims: &[usize]) -> Option<(Shape, Depthwise)> {
         let Self::AveragePool { window, with_padding } = self else { return None };
         let shape = placed_average(window, *with_padding, dims)?;
         let taps = shape.kernel[0] * shape.kernel[1];
-        Some((Grid::new(shape), Depthwise::uniform(dims[1], taps, 1.0 / taps as f32)))
+        Some((shape, Depthwise::uniform(dims[1], taps, 1.0 / taps as f32)))
     }
 }
 
@@ -211,21 +211,21 @@ impl program::Operation for Operation {
                 y
             }
             Self::Depthwise { weights, .. } => {
-                let grid = Grid::new(self.placed(&x.dims)?);
-                let mut y = output(*channels, &grid.output);
-                weights.forward(&grid, &x.data, bounds, &mut y.data);
+                let shape = self.placed(&x.dims)?;
+                let mut y = output(*channels, &shape.output);
+                weights.forward(&shape, &x.data, bounds, &mut y.data);
                 y
             }
             Self::MaxPool(_) => {
-                let grid = Grid::new(self.placed(&x.dims)?);
-                let mut y = output(*channels, &grid.output);
-                kernels::maximum(&grid, &x.data, &mut y.data);
+                let shape = self.placed(&x.dims)?;
+                let mut y = output(*channels, &shape.output);
+                kernels::maximum(&shape, &x.data, &mut y.data);
                 y
             }
             Self::AveragePool { .. } => {
-                let (grid, weights) = self.average(&x.dims)?;
-                let mut y = output(*channels, &grid.output);
-                weights.forward(&grid, &x.data, None, &mut y.data);
+                let (shape, weights) = self.average(&x.dims)?;
+                let mut y = output(*channels, &shape.output);
+                weights.forward(&shape, &x.data, None, &mut y.data);
                 y
             }
             Self::GlobalAverage => {
@@ -296,20 +296,20 @@ impl program::Operation for Operation {
             Self::Depthwise { weights, .. } => {
                 let shape = self.placed(x).ok_or_else(lost)?;
                 let mut found = fresh();
-                weights.backward(&Grid::new(shape), &g.data, &mut found.data);
+                weights.backward(&shape, &g.data, &mut found.data);
                 found
             }
             Self::MaxPool(_) => {
                 let shape = self.placed(x).ok_or_else(lost)?;
                 let kept = record.kept.as_ref().ok_or_else(lost)?;
                 let mut found = fresh();
-                kernels::maximum_backward(&Grid::new(shape), &kept.data, &g.data, &mut found.data);
+                kernels::maximum_backward(&shape, &kept.data, &g.data, &mut found.data);
                 found
             }
             Self::AveragePool { .. } => {
-                let (grid, weights) = self.average(x).ok_or_else(lost)?;
+                let (shape, weights) = self.average(x).ok_or_else(lost)?;
                 let mut found = fresh();
-                weights.backward(&grid, &g.data, &mut found.data);
+                weights.backward(&shape, &g.data, &mut found.data);
                 found
             }
             Self::GlobalAverage => {

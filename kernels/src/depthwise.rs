@@ -40,7 +40,7 @@ impl Depthwise {
             self.lay(group, &sweep, weights);
             self.bias[group % self.bias.len()]
         };
-        slide::<false>(&sweep, x, bounds, self.taps, lay, out);
+        slide::<false>(&sweep, x, bounds, self.taps, &lay, out);
     }
 
     /// The gradient of planes from that of their convolution.
@@ -50,7 +50,7 @@ impl Depthwise {
             self.lay(group, &sweep, weights);
             [0.0; LANES]
         };
-        slide::<false>(&sweep, gradient, None, self.taps, lay, out);
+        slide::<false>(&sweep, gradient, None, self.taps, &lay, out);
     }
 
     /// Lays out the weights of some planes in the order in which they are needed.

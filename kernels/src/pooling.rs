@@ -16,7 +16,7 @@ const ANY: (f32, f32) = (f32::NEG_INFINITY, f32::INFINITY);
 
 /// The maxima of the windows of each plane.
 pub fn maximum(shape: &Shape, x: &[f32], out: &mut [f32]) {
-    slide::<true>(&Sweep::forward(shape), x, None, 0, |_, _| [f32::NEG_INFINITY; LANES], out);
+    slide::<true>(&Sweep::forward(shape), x, None, 0, &|_, _| [f32::NEG_INFINITY; LANES], out);
 }
 
 /// The gradient of planes from that of their maxima: the first of the largest values gets it.
@@ -86,7 +86,6 @@ impl WithSimd for Planes<'_> {
                 for columns in &sweep.columns {
                     match (columns.side_by_side, columns.stride) {
                         (Some(3), 2) => self.hand::<3>(row, columns, 0),
-                        (Some(2), 2) => self.hand::<2>(row, columns, 0),
                         _ => (0..columns.taps.len()).for_each(|tap| self.hand::<1>(row, columns, tap)),
                     }
                 }

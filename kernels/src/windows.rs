@@ -28,7 +28,7 @@ pub fn slide<const MAXIMUM: bool>(
     source: &[f32],
     bounds: Option<(f32, f32)>,
     taps: usize,
-    lay: impl Fn(usize, &mut [Across]) -> Across + Sync,
+    lay: &(dyn Fn(usize, &mut [Across]) -> Across + Sync),
     out: &mut [f32],
 ) {
     let [read, written] = [sweep.from, sweep.to].map(|[height, width]| height * width);
@@ -117,15 +117,13 @@ impl<const MAXIMUM: bool> Windows<'_, MAXIMUM> {
         for columns in &self.sweep.columns {
             let row = Row { windows: self, columns, reads, ring };
             match (columns.side_by_side, columns.stride) {
-                (Some(1), 1) if !MAXIMUM => row.side_by_side::<1, 1>(out),
                 (Some(2), 1) if !MAXIMUM => row.side_by_side::<2, 1>(out),
                 (Some(3), 1) if !MAXIMUM => row.side_by_side::<3, 1>(out),
                 (Some(5), 1) if !MAXIMUM => row.side_by_side::<5, 1>(out),
-                (Some(3), 2) => row.side_by_side::<3, 2>(out),
                 (Some(5), 2) if !MAXIMUM => row.side_by_side::<5, 2>(out),
-                (_, 1) => row.any::<STEP, 1>(out),
-                (_, 2) => row.any::<STEP, 2>(out),
-                _ => row.any::<1, 1>(out),
+                (Some(3), 2) => row.side_by_side::<3, 2>(out),
+                (_, 1) => row.any::<STEP>(out),
+                _ => row.any::<1>(out),
             }
         }
     }
@@ -150,7 +148,7 @@ impl<const MAXIMUM: bool> Row<'_, MAXIMUM> {
     #[inline(always)]
     fn side_by_side<const TAPS: usize, const STRIDE: usize>(&self, out: &mut [Across]) {
         // The last planes of most networks have seven columns, those before twice as many.
-        let sevens = self.columns.count.is_multiple_of(7);
+        let sevens = !MAXIMUM && self.columns.count.is_multiple_of(7);
         if sevens && (TAPS > 3 || !self.columns.count.is_multiple_of(STEP)) {
             self.some::<7, TAPS, STRIDE>(out);
         } else {
@@ -188,10 +186,10 @@ impl<const MAXIMUM: bool> Row<'_, MAXIMUM> {
         }
     }
 
-    /// Windows of any taps, `N` at once.
+    /// Windows of any taps, `N` at once: several where what is read moves on by one column.
     #[cfg_attr(target_family = "wasm", inline(never))]
     #[cfg_attr(not(target_family = "wasm"), inline(always))]
-    fn any<const N: usize, const STRIDE: usize>(&self, out: &mut [Across]) {
+    fn any<const N: usize>(&self, out: &mut [Across]) {
         let Self { windows, columns, reads, ring } = self;
         let start = Lanes::of(&windows.start);
         for place in (0..columns.count).step_by(N) {
@@ -202,9 +200,9 @@ impl<const MAXIMUM: bool> Row<'_, MAXIMUM> {
                     let weight =
                         if MAXIMUM { None } else { windows.weights.get(weights + columns.weights + number) };
                     let weight = weight.map_or(start, Lanes::of);
-                    let values = &ring[row + at + tap..][..(N - 1) * STRIDE + 1];
-                    for (n, found) in found.iter_mut().enumerate() {
-                        *found = Windows::<MAXIMUM>::step(*found, weight, Lanes::of(&values[n * STRIDE]));
+                    let values = &ring[row + at + tap..][..N];
+                    for (found, values) in found.iter_mut().zip(values) {
+                        *found = Windows::<MAXIMUM>::step(*found, weight, Lanes::of(values));
                     }
                 }
             }

@@ -28,9 +28,9 @@ impl Depthwise {
         }
     }
 
-    /// The same weights everywhere, for an average.
-    pub fn uniform(channels: usize, taps: usize, weight: f32) -> Self {
-        Self::new(&vec![weight; channels * taps], taps, None)
+    /// The same weights everywhere, for an average of any number of channels.
+    pub fn uniform(taps: usize, weight: f32) -> Self {
+        Self { taps, weights: vec![[weight; LANES]; taps], bias: vec![[0.0; LANES]] }
     }
 
     /// The convolution of planes, kept between two bounds where there are any.
@@ -40,7 +40,7 @@ impl Depthwise {
             self.lay(group, &sweep, weights);
             self.bias[group % self.bias.len()]
         };
-        slide::<false>(&sweep, x, bounds, self.taps, &lay, out);
+        slide::<false>(&sweep, x, bounds, &lay, out);
     }
 
     /// The gradient of planes from that of their convolution.
@@ -50,7 +50,7 @@ impl Depthwise {
             self.lay(group, &sweep, weights);
             [0.0; LANES]
         };
-        slide::<false>(&sweep, gradient, None, self.taps, &lay, out);
+        slide::<false>(&sweep, gradient, None, &lay, out);
     }
 
     /// Lays out the weights of some planes in the order in which they are needed.

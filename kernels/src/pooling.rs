@@ -9,14 +9,12 @@ use crate::{
     sweep::{Columns, Sweep},
     threads::{self, MOVE},
     tile::{LANES, Lanes},
-    windows::{Windows, beside, past, rows_together, slide},
+    windows::{UNBOUNDED, Windows, beside, past, rows_together, slide},
 };
-
-const ANY: (f32, f32) = (f32::NEG_INFINITY, f32::INFINITY);
 
 /// The maxima of the windows of each plane.
 pub fn maximum(shape: &Shape, x: &[f32], out: &mut [f32]) {
-    slide::<true>(&Sweep::forward(shape), x, None, 0, &|_, _| [f32::NEG_INFINITY; LANES], out);
+    slide::<true>(&Sweep::forward(shape), x, None, &|_, _| [f32::NEG_INFINITY; LANES], out);
 }
 
 /// The gradient of planes from that of their maxima: the first of the largest values gets it.
@@ -67,7 +65,8 @@ impl WithSimd for Planes<'_> {
         let sweep = self.sweep;
         let ([height, width], [rows, columns]) = (sweep.from, sweep.to);
         let count = self.out.len() / (height * width);
-        let windows = Windows::<true> { sweep, weights: &[], start: [f32::NEG_INFINITY; LANES], bounds: ANY };
+        let windows =
+            Windows::<true> { sweep, weights: &[], start: [f32::NEG_INFINITY; LANES], bounds: UNBOUNDED };
         let mut read = 0;
         for (row, reads) in sweep.rows.iter().enumerate() {
             while read < reads.reach {

@@ -174,6 +174,25 @@ fn convolutions_and_their_gradients() {
 }
 
 #[test]
+fn averages_are_convolutions_of_equal_weights() {
+    for case in cases().iter().filter(|case| case.groups == case.channels) {
+        let taps = case.kernel[0] * case.kernel[1];
+        let weight = 1.0 / taps as f32;
+        let [rows, columns] = case.output();
+        let x = noise(case.samples * case.channels * case.input[0] * case.input[1], 1);
+        let both = |averages: Depthwise| {
+            let mut y = vec![f32::NAN; case.samples * case.channels * rows * columns];
+            let mut back = vec![f32::NAN; x.len()];
+            averages.forward(&case.shape(), &x, None, &mut y);
+            averages.backward(&case.shape(), &y, &mut back);
+            [y, back]
+        };
+        let equal = Depthwise::new(&vec![weight; case.channels * taps], taps, None);
+        assert_eq!(both(Depthwise::uniform(taps, weight)), both(equal));
+    }
+}
+
+#[test]
 fn leaving_zeros_out_changes_no_bit() {
     const FILTERS: usize = 40;
     for case in [PLAIN, Case { kernel: [1, 1], before: [0; 2], after: [0; 2], channels: 600, ..PLAIN }] {

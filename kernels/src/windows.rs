@@ -21,22 +21,21 @@ pub const STEP: usize = 8;
 
 /// Computes the windows of all planes: weighted sums of their numbers, kept between bounds where there are any, or their maxima.
 ///
-/// `lay` is asked for every [`LANES`] planes by their number: it lays out the weights of as many `taps`, in the order of the sweep, and tells what
+/// `lay` is asked for every [`LANES`] planes by their number: it lays out their weights, in the order of the sweep, and tells what
 /// sums and maxima set out from.
 pub fn slide<const MAXIMUM: bool>(
     sweep: &Sweep,
     source: &[f32],
     bounds: Option<(f32, f32)>,
-    taps: usize,
     lay: &(dyn Fn(usize, &mut [Across]) -> Across + Sync),
     out: &mut [f32],
 ) {
     let [read, written] = [sweep.from, sweep.to].map(|[height, width]| height * width);
-    let bounds = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
+    let bounds = bounds.unwrap_or(UNBOUNDED);
     let work = out.len() * sweep.order.len() + (source.len() + out.len()) * MOVE;
     threads::shares(out, LANES * written, work, |first, out| {
         let rows = rows_together(sweep.to);
-        let mut room = Scratch::new((sweep.ring() + rows + past(sweep) + taps) * LANES);
+        let mut room = Scratch::new((sweep.ring() + rows + past(sweep) + sweep.order.len()) * LANES);
         let (ring, rest) = room.as_chunks_mut().0.split_at_mut(sweep.ring());
         let (rows, weights) = rest.split_at_mut(rows + past(sweep));
         ring.fill([beside::<MAXIMUM>(); LANES]);
@@ -49,6 +48,9 @@ pub fn slide<const MAXIMUM: bool>(
         }
     });
 }
+
+/// Bounds that keep nothing back.
+pub const UNBOUNDED: (f32, f32) = (f32::NEG_INFINITY, f32::INFINITY);
 
 /// What lies beside a plane.
 pub fn beside<const MAXIMUM: bool>() -> f32 {

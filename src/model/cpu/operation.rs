@@ -111,12 +111,12 @@ impl Operation {
         self.channels().is_none_or(|channels| channels == dims[1]).then_some(shape)
     }
 
-    /// The windows of an average that windows all have as many values; nothing for others.
+    /// The windows of an average that all have as many values; nothing for others.
     fn average(&self, dims: &[usize]) -> Option<(Shape, Depthwise)> {
         let Self::AveragePool { window, with_padding } = self else { return None };
         let shape = placed_average(window, *with_padding, dims)?;
         let taps = shape.kernel[0] * shape.kernel[1];
-        Some((shape, Depthwise::uniform(dims[1], taps, 1.0 / taps as f32)))
+        Some((shape, Depthwise::uniform(taps, 1.0 / taps as f32)))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Files that must be refused: damaged, contradictory, absurd. Each gets a typed error that names the node at
 //! fault, soon, and with little memory; a panic, even a caught one, would end a wasm module and fails the test.
 
+// A program of its own: it watches the whole process.
+#[path = "it/common/mod.rs"]
 mod common;
 
 use std::{

@@ -2,6 +2,8 @@
 //! must run or be refused by a typed error. A panic would end a wasm module, and a size that a file only claims must not
 //! take memory.
 
+// A program of its own: it watches the whole process.
+#[path = "it/common/mod.rs"]
 mod common;
 
 use std::{

@@ -1,5 +1,5 @@
 // A network of each family, loaded from bytes in the browser and explained, against the native engine's figures for the same seed
-// (tests/inputs.rs writes them). Inputs are text, sounds, sequences, pictures with their channels first and last.
+// (tests/it/inputs.rs writes them). Inputs are text, sounds, sequences, pictures with their channels first and last.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,7 +1,7 @@
 """Weights that are computed instead of stored, and the skeletons of ONNX files that name them.
 
 A generated tensor is uniform noise, value[i] = u(seed, i) * scale + offset in float32, where u is 24 bits of a splitmix64 hash
-read as a number of [-1, 1). tests/common/generated.rs computes the same bits. In a skeleton the tensor is external data
+read as a number of [-1, 1). tests/it/common/generated.rs computes the same bits. In a skeleton the tensor is external data
 whose location is "generated:<seed>:<scale>:<offset>".
 """
 

@@ -1,19 +1,17 @@
 //! Models beyond torchvision's: text, sound, sequences, detectors, several heads, quantised and unusual files,
 //! against PyTorch and onnxruntime (tests/reference/families.py).
 
-mod common;
-
 use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
+use crate::common::{self, compare, generated};
 use adversight::{
     Explainer, HostTensor, Model, Score,
     model::{HostValue, ModelFile, ModelOptions, Runner, inspect, value::Ranked},
 };
 use burn::tensor::{Float, Tensor, TensorData};
-use common::{compare, generated};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]

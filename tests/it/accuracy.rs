@@ -1,9 +1,7 @@
 //! Logits, gradients and attributions against PyTorch, Captum and onnxruntime (tests/reference).
 
-mod common;
-
+use crate::common::{self, Agreement, Case, Fixtures, compare};
 use adversight::{Device, Explainer, HostTensor, Score};
-use common::{Agreement, Case, Fixtures, compare};
 
 /// Runs a case and checks the agreement that the project promises.
 fn check(fixtures: &Fixtures, explainer: &Explainer, case: &Case, device: &str) -> String {

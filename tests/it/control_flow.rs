@@ -1,14 +1,14 @@
 //! Graphs inside of nodes: which of them run, how often, and what they see.
 
-mod common;
+use crate::common;
 
 use std::collections::BTreeMap;
 
+use crate::common::operators::{BOOL, FLOAT, body, declared, initializer, int, model, node, reals, whole};
 use adversight::{
     Device, Error, Model,
     model::{HostValue, ModelFile, Runner, inspect},
 };
-use common::operators::{BOOL, FLOAT, body, declared, initializer, int, model, node, reals, whole};
 use onnx_ir::{AttributeProto, Message, ModelProto, NodeProto, TensorProto, ValueInfoProto};
 
 fn truth(data: bool) -> HostValue {

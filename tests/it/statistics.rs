@@ -1,6 +1,6 @@
 //! AXAI's statistics against scipy (tests/reference/axai_statistics.py).
 
-mod common;
+use crate::common;
 
 use adversight::statistics::{
     Interval, TestResult, anova, fit_beta, mann_whitney, mean, mean_interval, pairwise, pearson, qq_normal,

@@ -2,7 +2,7 @@
 //! folders in `ADVERSIGHT_ONNX_TESTS` (operator sets up to 21) and `ADVERSIGHT_ONNX_NEWEST_TESTS` (those after them);
 //! docs/operators.md holds the tables that they give.
 
-mod common;
+use crate::common;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,6 +1,6 @@
 //! Metrics against Quantus, Captum, scikit-image, scipy and RISE's game written out (tests/reference/metrics.py).
 
-mod common;
+use crate::common;
 
 use adversight::{
     Control, Error, ExplainOptions, Explainer, HostTensor,

@@ -1,12 +1,14 @@
 //! Inputs that are no photographs: sounds, spectrograms, tokens, tables and pictures with their channels last; and one
 //! network of each family explained, whose figures tests/browser/families.test.mjs finds again in the browser.
 //!
-//! `UPDATE_FIXTURES=1 cargo test --test inputs` writes tests/fixtures/inputs/explained.json anew.
-
-mod common;
+//! `UPDATE_FIXTURES=1 cargo test --test it inputs::` writes tests/fixtures/inputs/explained.json anew.
 
 use std::{collections::BTreeMap, fs};
 
+use crate::common::{
+    self, compare, generated,
+    operators::{self, FLOAT, declared, initializer, ints, reals, whole},
+};
 use adversight::{
     Control, Error, ExplainOptions, Explainer, Explanation, HostTensor, Input, Photograph, Preprocessing,
     attack::Rows,
@@ -14,10 +16,6 @@ use adversight::{
     input::layout::Layout,
     metric::{self, Assessment},
     model::{HostValue, ModelFile, ModelOptions},
-};
-use common::{
-    compare, generated,
-    operators::{self, FLOAT, declared, initializer, ints, reals, whole},
 };
 use onnx_ir::{Message, ModelProto, NodeProto};
 use serde_json::{Map, Value, json};

@@ -1,17 +1,15 @@
 //! The engine's own kernels for GPUs beside the CPU: every operator in odd shapes, whole networks, and QuickShift.
 
-mod common;
-
+use crate::common::{
+    self, draws,
+    networks::{self, grow},
+    operators::{FLOAT, declared, float, initializer, int, ints, model, reals},
+};
 use adversight::{
     Device, Model, Photograph, Preprocessing, Score,
     segment::{self, Picture},
 };
 use burn::tensor::{Tensor, TensorData};
-use common::{
-    draws,
-    networks::{self, grow},
-    operators::{FLOAT, declared, float, initializer, int, ints, model, reals},
-};
 use onnx_ir::{AttributeProto, NodeProto, TensorProto};
 use serde_json::json;
 

@@ -1,10 +1,8 @@
 //! Guided backprop, the deconvnet, DeepLIFT and LRP against Captum and zennit (tests/reference/rules.py), and what must
 //! hold of them whatever the numbers.
 
-mod common;
-
+use crate::common::{self, Case, Fixtures, compare};
 use adversight::{Control, Device, Error, ExplainOptions, Explainer, HostTensor, Input};
-use common::{Case, Fixtures, compare};
 use serde_json::{Value, json};
 
 fn options(method: &str, params: Value) -> ExplainOptions {

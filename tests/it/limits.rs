@@ -1,10 +1,8 @@
 //! What is drawn from a seed tends to what the oracle has with all there is to draw (tests/reference/limits.py), by the square
-//! root of how much is drawn. (SmoothGrad's plain mean: tests/accuracy.rs.)
+//! root of how much is drawn. (SmoothGrad's plain mean: tests/it/accuracy.rs.)
 
-mod common;
-
+use crate::common::{self, Case, Fixtures, compare, draws};
 use adversight::{ExplainOptions, Explainer};
-use common::{Case, Fixtures, compare, draws};
 use serde_json::json;
 
 /// The root mean square over seeds of how far a map, or the values of segments, are off, relative to the oracle's.

@@ -1,13 +1,11 @@
 //! RelEx, the CAM family, expected gradients, VarGrad and the paths of blur and guided IG against their oracles
 //! (tests/reference), and what must hold of them whatever the numbers.
 
-mod common;
-
+use crate::common::{self, Case, Fixtures, compare, draws};
 use adversight::{
     Control, Device, Error, ExplainOptions, Explainer, Explanation, HostTensor, Input,
     attribution::registry::{Need, methods},
 };
-use common::{Case, Fixtures, compare, draws};
 use serde_json::{Value, json};
 
 fn options(method: &str, params: Value) -> ExplainOptions {

@@ -1,17 +1,15 @@
 //! Every kind of torchvision classifier, exported at several opsets, against PyTorch (tests/reference/zoo.py).
 //!
-//! `ADVERSIGHT_ZOO=resnet cargo test --test zoo` checks the networks whose names begin so.
-
-mod common;
+//! `ADVERSIGHT_ZOO=resnet cargo test --test it zoo::` checks the networks whose names begin so.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::common::{self, compare, generated};
 use adversight::{
     Explainer, HostTensor, Score,
     model::{ModelFile, ModelOptions},
 };
 use burn::tensor::{Tensor, TensorData};
-use common::{compare, generated};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]

@@ -1,14 +1,12 @@
 //! The command line, as a user types it.
 
-mod common;
-
 use std::{
     fs,
     path::PathBuf,
     process::{Command, Output},
 };
 
-use common::{compare, npy, root};
+use crate::common::{compare, npy, root};
 use serde_json::Value;
 
 const TINY: &str = "tests/fixtures/tiny.onnx";

@@ -4,14 +4,12 @@
 //! What asks a network a few times is compared in every run; what asks it more often where `ADVERSIGHT_THOROUGH` is set, as
 //! `cargo xtask test engine --thorough` does. Then `UPDATE_DOCS` writes the table of docs/accuracy.md.
 
-mod common;
-
-use adversight::{ExplainOptions, Explainer, Explanation};
-use common::{
-    compare,
+use crate::common::{
+    self, compare,
     draws::{self, Given},
     sketch,
 };
+use adversight::{ExplainOptions, Explainer, Explanation};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

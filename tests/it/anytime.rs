@@ -1,14 +1,12 @@
 //! Methods that show their map while they run, and end when it no longer changes.
 
-mod common;
-
 use std::{cell::RefCell, time::Duration};
 
+use crate::common::{self, compare};
 use adversight::{
     Anytime, Control, Error, ExplainOptions, Explainer, Explanation, HostTensor, Input, Partial, Score, Stop,
     attribution::registry::methods,
 };
-use common::compare;
 use serde_json::{Value, json};
 
 /// Few samples at a time, so that there are maps on the way.

@@ -5,16 +5,18 @@
 //! and Richardson's extrapolation of the steps 1/64 and 1/128 takes the error of the third derivative out. What is left
 //! is the rounding of the outputs, `2^-24 |y| * 64` and a few of them, hence [`TOLERANCE`].
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::common::operators::{
+    Case, Draw, cases, declared, initializer, model, node, reals, scores, shape_of,
+};
 use adversight::{
     Device, Score,
     model::{HostValue, Model, ModelFile, Runner, supported_operators},
 };
 use burn::tensor::{Tensor, TensorData};
-use common::operators::{Case, Draw, cases, declared, initializer, model, node, reals, scores, shape_of};
 use onnx_ir::{AttributeProto, NodeProto};
 
 /// Of the largest derivative of a case, and of 0.02 where all are small.

@@ -1,4 +1,4 @@
-//! docs/methods.md and docs/metrics.md are made from the registries; `UPDATE_DOCS=1 cargo test --test docs` writes them
+//! docs/methods.md and docs/metrics.md are made from the registries; `UPDATE_DOCS=1 cargo test --test it docs::` writes them
 //! anew.
 
 use std::{fmt::Write, fs, path::Path};
@@ -12,7 +12,7 @@ use serde::Serialize;
 
 fn markdown() -> String {
     let mut text = String::from(
-        "# Methods\n\nMade from the registry by `UPDATE_DOCS=1 cargo test --test docs`; do not edit by hand.\n\
+        "# Methods\n\nMade from the registry by `UPDATE_DOCS=1 cargo test --test it docs::`; do not edit by hand.\n\
          Defaults are the papers' settings. Every parameter has the same name in the npm package (`params`), on the\n\
          command line (`--param name=value`) and on the page.\n",
     );
@@ -102,7 +102,7 @@ fn words<T: Serialize>(names: &[T]) -> String {
 
 fn metrics_markdown() -> String {
     let mut text = String::from(
-        "# Metrics\n\nMade from the registry by `UPDATE_DOCS=1 cargo test --test docs`; do not edit by hand.\n\
+        "# Metrics\n\nMade from the registry by `UPDATE_DOCS=1 cargo test --test it docs::`; do not edit by hand.\n\
          `adversight evaluate` takes them as `--metric name` or `--metric name:parameter=value,parameter=value`.\n\
          Pixels are ranked and compared on the map with its channels aggregated as its method shows them. Every metric has a\n\
          value for every finite map, a constant one and one of a single pixel included.\n",
@@ -139,7 +139,7 @@ fn check(page: &str, expected: &str) {
         fs::write(&path, expected).unwrap();
     }
     let written = fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(written, expected, "{page} is out of date: run UPDATE_DOCS=1 cargo test --test docs");
+    assert_eq!(written, expected, "{page} is out of date: run UPDATE_DOCS=1 cargo test --test it docs::");
 }
 
 #[test]

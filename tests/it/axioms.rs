@@ -1,12 +1,10 @@
-//! What must hold of the methods on every network, tried on random ones (tests/common/networks.rs).
+//! What must hold of the methods on every network, tried on random ones (tests/it/common/networks.rs).
 
-mod common;
-
+use crate::common::{self, compare, networks};
 use adversight::{
     ExplainOptions, Explainer, Explanation, HostTensor,
     attribution::registry::{Need, methods},
 };
-use common::{compare, networks};
 use serde_json::{Value, json};
 
 const NETWORKS: std::ops::Range<u64> = 0..8;

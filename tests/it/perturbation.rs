@@ -1,20 +1,18 @@
 //! Segments, attacks, and the methods that attack, hide or mask, against scikit-image, Captum, lime, shap, saliency and
 //! PyTorch (tests/reference/segments.py and perturbation.py), and what must hold of them whatever the figures.
 
-mod common;
-
 use std::collections::BTreeMap;
 
+use crate::common::{
+    self, Agreement, Fixtures, compare,
+    draws::{self, Given},
+};
 use adversight::{
     Control, ExplainOptions, Explainer, Explanation, HostTensor, Input, Photograph, Preprocessing, Score,
     attack::{Attack, Goal, Network, Norm, Rows, SaliencyMapAttack, Within},
     segment::{self, Felzenszwalb, Picture, Segments, Slic},
 };
 use burn::tensor::Tensor;
-use common::{
-    Agreement, Fixtures, compare,
-    draws::{self, Given},
-};
 use rand::SeedableRng;
 use serde_json::{Value, json};
 

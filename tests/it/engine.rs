@@ -1,6 +1,6 @@
 //! Properties of the engine: what it refuses, what it counts, what must not change a result.
 
-mod common;
+use crate::common;
 
 use adversight::{
     Control, Error, ExplainOptions, Explainer, HostTensor, Input, Model, ModelFile, ModelOptions, Photograph,

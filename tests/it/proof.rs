@@ -1,6 +1,6 @@
 //! What the page's proofs rest on: games that can be watched, attacks from start to end, and class retrieval.
 
-mod common;
+use crate::common;
 
 use adversight::{
     Control, ExplainOptions, Explainer, HostTensor, Input,

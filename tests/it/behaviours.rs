@@ -4,7 +4,7 @@
 //! missing the tests say so and end. Two of them are looked at, ten where `ADVERSIGHT_THOROUGH` is set; `adversight reproduce`
 //! measures more and writes docs/reproduction.
 
-mod common;
+use crate::common;
 
 use std::{fs, path::PathBuf};
 

@@ -1,6 +1,6 @@
 //! The networks that examples/train_fashion_mnist trained, on ten test pictures, one of each class.
 
-mod common;
+use crate::common;
 
 use adversight::{
     Error, ExplainOptions, Explainer, HostTensor, Input,
@@ -197,7 +197,7 @@ fn the_page_of_models_shows_what_was_measured() {
     for row in rows.iter().chain([&masker]) {
         assert!(
             page.contains(row),
-            "docs/models.md lacks {row}: run UPDATE_DOCS=1 cargo test --test fashion_mnist"
+            "docs/models.md lacks {row}: run UPDATE_DOCS=1 cargo test --test it fashion_mnist::"
         );
     }
     assert!(report["natural"]["accuracy"].as_f64().unwrap() >= 0.88);

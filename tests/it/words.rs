@@ -1,7 +1,7 @@
 //! The networks of AXAI's appendix C, of sentences and of spoken words, on inputs that the authors of their data or a voice made
 //! (tests/reference/sentences.py, words.py).
 
-mod common;
+use crate::common;
 
 use adversight::{ExplainOptions, Explainer, HostTensor, Input};
 

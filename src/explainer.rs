@@ -236,7 +236,19 @@ impl Explainer {
             on_partial,
             between_partials: control.between_partials,
         };
-        Ok((attribution::explain(this, &tensor, options, &control).await?, region))
+        let mut options = options.clone();
+        for given in options.given.values_mut() {
+            // Those of the input's shape have the file's order of axes, as the input has.
+            if let Ok(found) = this.model.samples_first(given.clone()) {
+                *given = found;
+            }
+        }
+        let mut explanation = attribution::explain(this, &tensor, &options, &control).await?;
+        explanation.attribution = this.model.as_in_file(explanation.attribution);
+        for map in &mut explanation.individual {
+            *map = this.model.as_in_file(map.clone());
+        }
+        Ok((explanation, region))
     }
 
     /// The explained value of an input. Where that is the output of a node, also the explainer with the input bound.
@@ -259,7 +271,7 @@ impl Explainer {
         }
     }
 
-    /// The logits `[N, classes]` of a batch in model space.
+    /// The logits `[N, classes]` of a batch in model space, as [`Explainer::prepare`] gives it: the samples in front.
     ///
     /// # Errors
     /// [`Error::InputShape`], [`Error::InputNotFinite`], [`Error::DeviceLost`].
@@ -287,7 +299,7 @@ impl Explainer {
             .reshape(&[input.data.len()])
             .and_then(|flat| flat.get::<1>())
             .ok_or_else(|| Error::Internal("the gradient does not flatten".into()))?;
-        Ok(HostTensor { data: read(flat).await?, shape: input.shape.clone() })
+        Ok(self.model.as_in_file(HostTensor { data: read(flat).await?, shape: input.shape.clone() }))
     }
 
     /// The input in model space, and the part of the photograph that it shows.
@@ -297,7 +309,7 @@ impl Explainer {
     pub fn prepare(&self, input: &Input<'_>) -> Result<(HostTensor, Option<Region>)> {
         let decoded;
         let photograph = match input {
-            Input::Tensor(tensor) => return Ok(((*tensor).clone(), None)),
+            Input::Tensor(tensor) => return Ok((self.model.samples_first((*tensor).clone())?, None)),
             Input::Bound => {
                 return Err(Error::InputInvalid(
                     "The bound inputs are no picture that could be prepared.".into(),
@@ -322,6 +334,9 @@ impl Explainer {
             _ => None,
         };
         let (mut tensor, region) = photograph.prepare(preprocessing, network);
+        if let (&[1, 1, height, width], 3) = (tensor.shape.as_slice(), self.model.sample_shape()?.len() + 1) {
+            tensor.shape = vec![1, height, width];
+        }
         if picture.is_some_and(|picture| picture.channels_last)
             && let &[1, channels, height, width] = tensor.shape.as_slice()
         {

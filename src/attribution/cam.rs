@@ -16,8 +16,7 @@ pub(super) struct FeatureMaps {
 }
 
 impl FeatureMaps {
-    /// Of the node called `layer`, or where that is empty of the last convolution, after its activation
-    /// ([`crate::model::GraphInfo::layer`]).
+    /// Of the node called `layer`, or where that is empty of [`crate::model::GraphInfo::layer`].
     ///
     /// # Errors
     /// [`crate::Error::MethodUnsuited`] for inputs that are no pictures and layers without feature maps, and the
@@ -28,13 +27,18 @@ impl FeatureMaps {
             ("", Some(layer)) => layer,
             ("", None) => {
                 return Err(subject.unsuited(
-                    "no convolution of the model leaves a map of more than one position; name a layer that does",
+                    "no layer of the model leaves a map of more than one position; name one that does",
                 ));
             }
             (layer, _) => layer,
         };
         let found = subject.gradient_at(node, subject.input(), &[subject.target()], score)?;
-        let maps = |value: Ranked<Float>| value.get::<4>().filter(|maps| maps.dims()[2..] != [1, 1]);
+        // Channels that lie last, and tokens, are brought to the same form.
+        let view = subject.model().map_view(node);
+        let maps = |value: Ranked<Float>| match view {
+            Some(view) => view.of(value),
+            None => value.get::<4>().filter(|maps| maps.dims()[2..] != [1, 1]),
+        };
         match (maps(found.value), maps(found.gradient)) {
             (Some(maps), Some(gradient)) => Ok(Self { maps, gradient }),
             _ => Err(subject.unsuited(&format!(

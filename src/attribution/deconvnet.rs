@@ -26,7 +26,7 @@ pub(super) struct Config {}
 
 /// At a ReLU: g where g > 0, whatever x was.
 fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
-    if !node.site.rectifies {
+    if !node.site.properties.is_rectifier() {
         return Ok(None);
     }
     let positive = node.gradient()?.clamp_min(0.0);

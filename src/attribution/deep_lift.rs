@@ -16,6 +16,7 @@ use crate::{
     model::{
         Seed,
         backward::{Flow, Site, Visit},
+        operators::Kind,
         value::{Ranked, Value},
     },
 };
@@ -33,40 +34,7 @@ pub(super) struct Config {
 /// Differences below this are taken for none.
 const NO_DIFFERENCE: f32 = 1e-10;
 
-/// Functions of one real number each.
-const FUNCTIONS: [&str; 29] = [
-    "Abs",
-    "Celu",
-    "Clip",
-    "Cos",
-    "Elu",
-    "Erf",
-    "Exp",
-    "Gelu",
-    "HardSigmoid",
-    "HardSwish",
-    "LeakyRelu",
-    "Log",
-    "Mish",
-    "PRelu",
-    "Pow",
-    "Reciprocal",
-    "Relu",
-    "Selu",
-    "Shrink",
-    "Sigmoid",
-    "Sin",
-    "Softplus",
-    "Softsign",
-    "Sqrt",
-    "Swish",
-    "Tan",
-    "Tanh",
-    "ThresholdedRelu",
-    "com.microsoft::Gelu",
-];
-
-enum Kind {
+enum Rule {
     /// Each output is a function of one input.
     Function,
     /// Each output is the largest of some inputs.
@@ -77,24 +45,24 @@ enum Kind {
     Other,
 }
 
-fn kind(site: &Site) -> Kind {
+fn rule_of(site: &Site) -> Rule {
     let followers = site.followers();
-    match site.operator.as_str() {
-        operator if FUNCTIONS.contains(&operator) && followers == [0] => Kind::Function,
-        "MaxPool" | "GlobalMaxPool" | "ReduceMax" => Kind::Maximum,
-        "Mul" | "MatMul" | "Gemm" | "Conv" | "ConvTranspose" | "Einsum" if followers.len() > 1 => {
-            Kind::Product
+    match site.properties.kind {
+        Kind::Function | Kind::Activation if followers == [0] => Rule::Function,
+        Kind::Maximum => Rule::Maximum,
+        Kind::Product | Kind::Matmul | Kind::Convolution | Kind::Einsum if followers.len() > 1 => {
+            Rule::Product
         }
-        _ => Kind::Other,
+        _ => Rule::Other,
     }
 }
 
 fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
-    match kind(node.site) {
-        Kind::Function => rescale(node),
-        Kind::Maximum => cross_maximum(node),
-        Kind::Product => midpoint(node),
-        Kind::Other => Ok(None),
+    match rule_of(node.site) {
+        Rule::Function => rescale(node),
+        Rule::Maximum => cross_maximum(node),
+        Rule::Product => midpoint(node),
+        Rule::Other => Ok(None),
     }
 }
 

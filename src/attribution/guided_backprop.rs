@@ -25,13 +25,13 @@ pub(super) struct Config {}
 
 /// Why a method that changes what ReLUs hand on has nothing to change.
 pub(super) fn without_rectifiers(model: &Model) -> Option<String> {
-    let any = model.way().any(|site| site.rectifies);
+    let any = model.way().any(|site| site.properties.is_rectifier());
     (!any).then(|| "it changes the gradient at ReLUs, and there is none".to_owned())
 }
 
 /// At a ReLU: g where x > 0 (and below its upper bound) and g > 0.
 fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
-    if !node.site.rectifies {
+    if !node.site.properties.is_rectifier() {
         return Ok(None);
     }
     Ok(Some(node.plain()?.into_iter().map(|gradient| Some(gradient?.clamp_min(0.0))).collect()))

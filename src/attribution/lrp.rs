@@ -15,6 +15,7 @@ use crate::{
     model::{
         Seed,
         backward::{Flow, Site, Visit},
+        operators::Kind,
         value::{Ranked, Value},
     },
 };
@@ -73,52 +74,30 @@ enum Role {
 
 fn role(site: &Site) -> Option<Role> {
     let followers = site.followers();
-    let gate = |index: usize| {
-        let operator = site.computed[index].as_deref();
-        operator.is_some_and(|operator| ["Sigmoid", "HardSigmoid"].contains(&operator))
-    };
-    Some(match (site.operator.as_str(), followers.as_slice()) {
-        ("Conv" | "ConvTranspose", [0]) => Role::Convolution,
-        ("MatMul", [_]) | ("Gemm", [0] | [1]) => Role::Dense,
-        ("Mul", &[a, b]) => match (gate(a), gate(b)) {
+    let gates = |index: usize| site.computed[index].is_some_and(|input| input.gates);
+    // Quantised ones have their weights in other places.
+    let learns = !site.properties.weights.is_empty();
+    Some(match (site.properties.kind, followers.as_slice()) {
+        (Kind::Convolution, [0]) if learns => Role::Convolution,
+        (Kind::Matmul, [_]) if learns => Role::Dense,
+        (Kind::Product, &[a, b]) => match (gates(a), gates(b)) {
             (false, true) => Role::Gated(a),
             (true, false) => Role::Gated(b),
             _ => return None,
         },
-        ("Add" | "Sub" | "Sum" | "Mean", _)
-        | ("Mul", [_])
+        (Kind::Sum | Kind::Difference | Kind::Mean, _)
+        | (Kind::Product, [_])
         | (
-            "AveragePool" | "BatchNormalization" | "Div" | "GlobalAveragePool" | "GlobalMaxPool" | "MaxPool"
-            | "Neg" | "ReduceMax" | "ReduceMean" | "ReduceSum" | "Resize" | "Upsample",
+            Kind::Average
+            | Kind::AxisSum
+            | Kind::BatchNormalization
+            | Kind::Linear
+            | Kind::Maximum
+            | Kind::Quotient,
             [0],
         ) => Role::Linear,
-        (
-            "Celu"
-            | "Clip"
-            | "Elu"
-            | "Gelu"
-            | "HardSigmoid"
-            | "HardSwish"
-            | "LeakyRelu"
-            | "Mish"
-            | "PRelu"
-            | "Relu"
-            | "Selu"
-            | "Sigmoid"
-            | "Softplus"
-            | "Softsign"
-            | "Swish"
-            | "Tanh"
-            | "ThresholdedRelu"
-            | "com.microsoft::Gelu",
-            [0],
-        ) => Role::Function,
-        ("Concat", _)
-        | (
-            "Cast" | "DepthToSpace" | "Dropout" | "Expand" | "Flatten" | "Gather" | "Identity" | "Pad"
-            | "Reshape" | "Slice" | "SpaceToDepth" | "Split" | "Squeeze" | "Tile" | "Transpose" | "Unsqueeze",
-            [0],
-        ) => Role::Move,
+        (Kind::Activation, [0]) => Role::Function,
+        (Kind::Move, _) | (Kind::Reshape, [0]) => Role::Move,
         _ => return None,
     })
 }
@@ -229,7 +208,7 @@ fn lost() -> Error {
 }
 
 fn no_rule(site: &Site) -> String {
-    format!("it has no rule for node \"{}\" ({})", site.name, site.operator)
+    format!("it has no rule for node \"{}\" ({})", site.name, site.op_type)
 }
 
 impl Method for Lrp {

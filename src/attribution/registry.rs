@@ -158,14 +158,13 @@ pub struct MethodSupport {
 pub(crate) fn support(model: &Model, masker: bool) -> Vec<MethodSupport> {
     let picture = model.info().layout.is_picture();
     let gradient = model.is_differentiable();
-    let convolution = model.nodes().iter().any(|node| node.operator == "Conv");
     let missing = |need: &Need| match need {
         Need::Gradient | Need::BackwardRule if !gradient => {
             Some("no gradient passes from the explained value to the scores")
         }
         Need::Image if !picture => Some("the explained value is no picture"),
-        Need::Activations if !gradient || !convolution => {
-            Some("it looks at a convolution's output, and there is none")
+        Need::Activations if !gradient || model.info().layers.is_empty() => {
+            Some("it looks at maps of more than one position inside of the network, and there is none")
         }
         Need::Masker if !masker => Some("it needs a masking network that was trained for this one"),
         _ => None,

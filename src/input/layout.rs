@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
 pub enum Layout {
-    /// `[channels, height, width]`: a picture or a spectrogram.
+    /// `[channels, height, width]` or `[height, width]`: a picture or a spectrogram.
     Picture,
     /// `[height, width, channels]`: the same as Keras and TensorFlow have it.
     PictureChannelsLast,
@@ -25,25 +25,42 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// The layout of a sample by its shape alone; `convolved` is whether a convolution reads it as it is, which has the
-    /// channels first.
-    pub(crate) fn guess(sample: &[usize], convolved: bool) -> Self {
-        match sample {
-            [first, _, last] if !convolved && last_are_channels(Some(*first), Some(*last)) => {
-                Self::PictureChannelsLast
-            }
-            [_, _, _] => Self::Picture,
-            [_] | [_, _] if convolved => Self::Sound,
-            [_, _] => Self::Sequence,
-            [_] => Self::Table,
-            _ => Self::Values,
+    /// The layout of a sample of this shape, and whether it is a guess. `channels` is the axis that the first reader takes
+    /// for channels or features, `Some(None)` where that is none of the sample's; `positions` are the axes that it takes for
+    /// positions.
+    pub(crate) fn of(sample: &[usize], channels: Option<Option<usize>>, positions: &[usize]) -> (Self, bool) {
+        match (sample.len(), channels.flatten(), positions) {
+            (3, Some(0), _) | (3, _, [1, 2]) => (Self::Picture, false),
+            (3, Some(2), _) | (3, _, [0, 1]) => (Self::PictureChannelsLast, false),
+            (2, None, [0, 1]) if channels.is_some() => (Self::Picture, false),
+            (2, Some(0), _) | (2, _, [1]) => (Self::Sound, false),
+            (2, Some(1), _) | (2, _, [0]) => (Self::Sequence, false),
+            (1, _, [0]) => (Self::Sound, false),
+            (1, ..) => (Self::Table, false),
+            (3, ..) if last_are_channels(Some(sample[0]), Some(sample[2])) => (Self::PictureChannelsLast, true),
+            (3, ..) => (Self::Picture, true),
+            (2, ..) => (Self::Sequence, true),
+            _ => (Self::Values, false),
+        }
+    }
+
+    /// Its axes, in words.
+    pub(crate) fn axes(self) -> &'static str {
+        match self {
+            Self::Picture => "channels, height and width",
+            Self::PictureChannelsLast => "height, width and channels",
+            Self::Sound => "channels and time",
+            Self::Sequence => "steps and features",
+            Self::Table => "features",
+            Self::Values => "values without neighbours",
         }
     }
 
     /// Whether a sample of this shape can have the layout.
     pub(crate) fn fits(self, sample: &[usize]) -> bool {
         match self {
-            Self::Picture | Self::PictureChannelsLast => sample.len() == 3,
+            Self::Picture => matches!(sample.len(), 2 | 3),
+            Self::PictureChannelsLast => sample.len() == 3,
             Self::Sound => matches!(sample.len(), 1 | 2),
             Self::Sequence => sample.len() == 2,
             Self::Table => sample.len() == 1,
@@ -85,6 +102,7 @@ impl Places {
     pub(crate) fn new(layout: Layout, sample: &[usize]) -> Self {
         let (channels, height, width, axis) = match (layout, sample) {
             (Layout::Picture, &[channels, height, width]) => (channels, height, width, Some(1)),
+            (Layout::Picture, &[height, width]) => (1, height, width, None),
             (Layout::PictureChannelsLast, &[height, width, channels]) => (channels, height, width, Some(3)),
             (Layout::Sound, &[channels, time]) => (channels, 1, time, Some(1)),
             (Layout::Sequence, &[steps, features]) => (features, 1, steps, Some(2)),
@@ -163,21 +181,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layouts_follow_from_shapes_and_convolutions() {
-        for (sample, convolved, layout) in [
-            (&[3, 224, 224][..], true, Layout::Picture),
-            (&[1, 28, 28], false, Layout::Picture),
-            (&[224, 224, 3], false, Layout::PictureChannelsLast),
-            (&[28, 28, 1], false, Layout::PictureChannelsLast),
+    fn layouts_follow_from_the_first_reader() {
+        for (sample, channels, positions, layout, guessed) in [
+            (&[3, 224, 224][..], Some(Some(0)), &[1, 2][..], Layout::Picture, false),
+            (&[16, 16, 4], Some(Some(2)), &[0, 1], Layout::PictureChannelsLast, false),
+            (&[1, 28, 28], None, &[], Layout::Picture, true),
+            (&[224, 224, 3], None, &[], Layout::PictureChannelsLast, true),
+            (&[28, 28, 1], None, &[], Layout::PictureChannelsLast, true),
             // A convolution has the channels first: sixteen of them here, and pictures of three columns.
-            (&[16, 28, 3], true, Layout::Picture),
-            (&[1, 16000], true, Layout::Sound),
-            (&[16000], true, Layout::Sound),
-            (&[12, 32], false, Layout::Sequence),
-            (&[9], false, Layout::Table),
-            (&[3, 8, 16, 16], true, Layout::Values),
+            (&[16, 28, 3], Some(Some(0)), &[1, 2], Layout::Picture, false),
+            // One channel that the graph puts in.
+            (&[28, 28], Some(None), &[0, 1], Layout::Picture, false),
+            (&[1, 16000], Some(Some(0)), &[1], Layout::Sound, false),
+            (&[16000], Some(None), &[0], Layout::Sound, false),
+            (&[2, 40], Some(Some(0)), &[], Layout::Sound, false),
+            (&[12, 32], Some(Some(1)), &[0], Layout::Sequence, false),
+            (&[12, 32], None, &[], Layout::Sequence, true),
+            (&[9], None, &[], Layout::Table, false),
+            (&[3, 8, 16, 16], Some(Some(0)), &[1, 2, 3], Layout::Values, false),
         ] {
-            assert_eq!(Layout::guess(sample, convolved), layout, "{sample:?}");
+            assert_eq!(Layout::of(sample, channels, positions), (layout, guessed), "{sample:?}");
             assert!(layout.fits(sample));
             let places = Places::new(layout, sample);
             assert_eq!(places.count() * places.channels, sample.iter().product::<usize>(), "{sample:?}");

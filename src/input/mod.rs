@@ -47,4 +47,31 @@ impl HostTensor {
         check_finite(&data)?;
         Ok(Self { data, shape })
     }
+
+    /// The same tensor with one axis at another place.
+    pub(crate) fn moved_axis(&self, from: usize, to: usize) -> Self {
+        let rank = self.shape.len();
+        let mut order: Vec<usize> = (0..rank).collect();
+        let axis = order.remove(from);
+        order.insert(to, axis);
+        let mut steps = vec![1; rank];
+        for axis in (0..rank.saturating_sub(1)).rev() {
+            steps[axis] = steps[axis + 1] * self.shape[axis + 1];
+        }
+        let shape: Vec<usize> = order.iter().map(|&axis| self.shape[axis]).collect();
+        let mut data = Vec::with_capacity(self.data.len());
+        let mut at = vec![0; rank];
+        for _ in 0..self.data.len() {
+            let index: usize = order.iter().zip(&at).map(|(&axis, &place)| steps[axis] * place).sum();
+            data.push(self.data[index]);
+            for axis in (0..rank).rev() {
+                at[axis] += 1;
+                if at[axis] < shape[axis] {
+                    break;
+                }
+                at[axis] = 0;
+            }
+        }
+        Self { data, shape }
+    }
 }

@@ -26,31 +26,18 @@ pub struct Layer {
     number: u64,
 }
 
-/// The operators that learn, and the first of their inputs that they learn. A batch normalisation's scale and shift are
-/// learned; its mean and variance are statistics, and a negative variance would be none.
-fn learned(operator: &str) -> Option<std::ops::Range<usize>> {
-    match operator {
-        "Conv" | "ConvTranspose" | "Gemm" | "BatchNormalization" | "LayerNormalization" | "PRelu" => {
-            Some(1..3)
-        }
-        "MatMul" => Some(0..2),
-        "LSTM" | "GRU" | "RNN" => Some(1..4),
-        "Gather" => Some(0..1),
-        _ => None,
-    }
-}
-
 /// The layers of an ONNX file with weights, from the output to the input.
 ///
 /// # Errors
 /// [`Error::ModelMalformed`] for bytes that are not an ONNX model.
 pub fn layers(onnx: &[u8]) -> Result<Vec<Layer>> {
     let model = parse(onnx)?;
+    let opset = crate::model::opset(&model);
     let stored = Stored::of(&model.graph);
     let mut layers = Vec::new();
     // ONNX lists a node after those whose outputs it reads.
     for node in model.graph.node.iter().rev() {
-        let inputs = learned(&node.op_type).unwrap_or(0..0);
+        let inputs = crate::model::learned_inputs(node, opset);
         let inputs = node.input.get(inputs.start..inputs.end.min(node.input.len())).unwrap_or_default();
         let weights: Vec<String> = inputs.iter().filter_map(|name| stored.origin(name)).collect();
         if weights.is_empty() {

@@ -11,52 +11,28 @@ use burn::tensor::{Float, Tensor};
 
 use super::{
     graph::{self, Graph, Slot, Step},
-    node::Node,
+    operators::Properties,
     value::{Ranked, Value, map_ranked, with_ranked},
 };
 use crate::{Error, Result};
-
-/// The operators through which no gradient passes.
-const STOPS: [&str; 26] = [
-    "ArgMax",
-    "ArgMin",
-    "NonZero",
-    "NonMaxSuppression",
-    "Shape",
-    "Size",
-    "Equal",
-    "Greater",
-    "GreaterOrEqual",
-    "Less",
-    "LessOrEqual",
-    "And",
-    "Or",
-    "Xor",
-    "Not",
-    "IsNaN",
-    "IsInf",
-    "OneHot",
-    "Unique",
-    "Sign",
-    "Floor",
-    "Ceil",
-    "Round",
-    "Hardmax",
-    "EyeLike",
-    "Range",
-];
 
 /// A node on the way from the explained value to the scores, as far as it is known without a run.
 pub(crate) struct Site {
     /// The node's name.
     pub name: String,
-    /// Its operator's ONNX name.
-    pub operator: String,
-    /// For each input the operator that computes it, empty for the explained value itself; nothing for inputs that do
-    /// not follow from the explained value.
-    pub computed: Vec<Option<String>>,
-    /// Whether the node is a ReLU, with or without an upper bound: `Relu`, or `Clip` from 0 on.
-    pub rectifies: bool,
+    /// Its operator's ONNX name, for people.
+    pub op_type: String,
+    /// What holds of its operator.
+    pub properties: Properties,
+    /// For each input whether a gate computes it, and nothing for inputs that do not follow from the explained value.
+    pub computed: Vec<Option<Computed>>,
+}
+
+/// An input that follows from the explained value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Computed {
+    /// Whether it lies between 0 and 1, to gate what it is multiplied with.
+    pub gates: bool,
 }
 
 impl Site {
@@ -68,12 +44,13 @@ impl Site {
 
 /// The nodes on the way from `source` to `output`, one place for every step.
 pub(super) fn way(graph: &Graph, source: Slot, output: Slot) -> Vec<Option<Site>> {
-    let mut computed_by = HashMap::from([(source, "")]);
+    let mut computed_by = HashMap::from([(source, Computed { gates: false })]);
     for step in &graph.steps {
         let follows = step.inputs.iter().flatten().any(|slot| computed_by.contains_key(slot));
-        if follows && !STOPS.contains(&step.operator.as_str()) {
+        let properties = &step.operator.properties;
+        if follows && properties.is_differentiable() {
             for slot in step.outputs.iter().flatten() {
-                computed_by.entry(*slot).or_insert(&step.operator);
+                computed_by.entry(*slot).or_insert(Computed { gates: properties.gates });
             }
         }
     }
@@ -85,40 +62,22 @@ pub(super) fn way(graph: &Graph, source: Slot, output: Slot) -> Vec<Option<Site>
         .map(|step| {
             let on_the_way = |slot: &Slot| leads.contains(slot) && computed_by.contains_key(slot);
             let passes = step.outputs.iter().flatten().any(on_the_way);
-            let computed: Vec<Option<String>> = step
-                .inputs
-                .iter()
-                .map(|slot| slot.and_then(|slot| computed_by.get(&slot)).map(|&operator| operator.to_owned()))
-                .collect();
+            let computed: Vec<Option<Computed>> =
+                step.inputs.iter().map(|slot| computed_by.get(&(*slot)?).copied()).collect();
             if !passes || computed.iter().all(Option::is_none) {
                 return None;
             }
             leads.extend(step.inputs.iter().flatten());
             Some(Site {
                 name: step.names[0].clone(),
-                operator: step.operator.clone(),
+                op_type: step.op_type.clone(),
+                properties: step.operator.properties.clone(),
                 computed,
-                rectifies: rectifies(graph, step),
             })
         })
         .collect();
     sites.reverse();
     sites
-}
-
-fn rectifies(graph: &Graph, step: &Step) -> bool {
-    let node = Node { proto: &step.proto, opset: 0, types: Vec::new() };
-    match step.operator.as_str() {
-        "Relu" => true,
-        "Clip" if node.has("min") => node.float("min", f32::MIN) == Ok(0.0),
-        "Clip" => match step.inputs.get(1).copied().flatten().and_then(|slot| graph.constant(slot)) {
-            Some(Value::Float(low)) if low.len() == 1 && low.device() == burn::tensor::Device::flex() => {
-                low.clone().flat().into_data().iter::<f32>().eq([0.0])
-            }
-            _ => false,
-        },
-        _ => false,
-    }
 }
 
 /// What travels back to each input of a node; nothing for inputs that do not follow from the explained value.

@@ -56,13 +56,7 @@ impl Parsed {
                 "it names no operator set, so it is cut off, or older than any known exporter",
             ));
         }
-        let opset = proto
-            .opset_import
-            .iter()
-            .filter(|set| node::is_default_domain(&set.domain))
-            .map(|set| set.version)
-            .max()
-            .unwrap_or(1);
+        let opset = super::opset(&proto);
         let mut nodes = written_out(&proto, proto.graph.node.clone(), 0, &mut 0)?;
         bodies::lift(&mut nodes, &mut proto.graph.mut_or_insert_default().initializer);
         let nodes = in_order(nodes, &proto.graph);
@@ -78,6 +72,22 @@ impl Parsed {
         let weights: HashSet<&str> =
             self.graph().initializer.iter().map(|tensor| tensor.name.as_str()).collect();
         self.graph().input.iter().filter(move |input| !weights.contains(input.name.as_str()))
+    }
+
+    /// The nodes that the outputs `wanted` follow from, in their order, and whether a value is read by one of them; all where
+    /// none are named. What lies beside, a branch that looks up labels, is not read.
+    pub fn needed(&self, wanted: Option<&[String]>) -> (Vec<NodeProto>, impl Fn(&str) -> bool) {
+        let mut needed: HashSet<String> = wanted.unwrap_or_default().iter().cloned().collect();
+        let mut nodes = Vec::new();
+        for node in self.nodes.iter().rev() {
+            if wanted.is_none() || node.output.iter().any(|output| needed.contains(output)) {
+                needed.extend(node.input.iter().cloned());
+                nodes.push(node.clone());
+            }
+        }
+        nodes.reverse();
+        let all = wanted.is_none();
+        (nodes, move |name: &str| all || needed.contains(name))
     }
 
     /// Checks that every value is defined before it is read; a cycle is a value that comes only after.

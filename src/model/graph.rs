@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use burn::tensor::Float;
@@ -13,8 +13,8 @@ use super::{
     element::{self, Element},
     file::{self, ModelFile, Parsed},
     node::{self, Node},
-    operators::{self, Inputs, Kernel},
-    prepare,
+    operators::{self, Inputs, Kind, Operator},
+    passes,
     value::{Ranked, Value, map_ranked},
 };
 use crate::{Device, Error, Result};
@@ -26,10 +26,9 @@ pub(super) type Slot = usize;
 pub(super) struct Step {
     /// The names in the file of the node, and of those that were folded into it.
     pub names: Vec<String>,
-    pub operator: String,
-    /// As the file has it, for its attributes.
-    pub proto: NodeProto,
-    pub kernel: Kernel,
+    /// The operator's ONNX name, for people.
+    pub op_type: String,
+    pub operator: Arc<Operator>,
     pub inputs: Vec<Option<Slot>>,
     /// A node may leave out outputs that it could give.
     pub outputs: Vec<Option<Slot>>,
@@ -66,14 +65,21 @@ impl Graph {
         Self { device: device.clone(), steps: Vec::new(), constants: Vec::new(), slots: HashMap::new() }
     }
 
-    /// Reads the file's nodes and weights; constants are folded and batch normalisation is folded into convolutions.
-    /// Everything lies on the host.
-    pub fn read(file: &ModelFile<'_>, parsed: &Parsed, device: &Device) -> Result<Self> {
+    /// Reads the file's nodes and weights, those that the outputs `wanted` need; all where none are named. Constants are
+    /// folded, batch normalisation is folded into convolutions, and clamps are brought to one form. Everything lies on the
+    /// host.
+    pub fn read(
+        file: &ModelFile<'_>,
+        parsed: &Parsed,
+        wanted: Option<&[String]>,
+        device: &Device,
+    ) -> Result<Self> {
         parsed.check_order()?;
-        check_operators(&parsed.nodes)?;
+        let (nodes, needed) = parsed.needed(wanted);
+        check_operators(&nodes)?;
         let host = burn::tensor::Device::flex();
         let mut graph = Self::empty(device.burn());
-        for tensor in &parsed.graph().initializer {
+        for tensor in parsed.graph().initializer.iter().filter(|tensor| needed(&tensor.name)) {
             let fault = |reason: String| parsed.weight_error(tensor, reason);
             let data = element::read(tensor, file.external).map_err(fault)?;
             let value =
@@ -81,14 +87,15 @@ impl Graph {
             let slot = graph.slot(&tensor.name);
             graph.constants[slot] = value.into();
         }
-        graph.add(&parsed.nodes, parsed.opset, parsed.types())?;
+        graph.add(&nodes, parsed.opset, parsed.types())?;
         let ends: HashSet<Slot> = parsed
             .graph()
             .output
             .iter()
             .filter_map(|output| graph.slots.get(&output.name).copied())
             .collect();
-        prepare::fold_batch_normalization(&mut graph, &ends);
+        passes::write_clamps_alike(&mut graph);
+        passes::fold_batch_normalization(&mut graph, &ends);
         Ok(graph)
     }
 
@@ -105,18 +112,17 @@ impl Graph {
             let operator = node::operator_of(proto);
             let types_of = proto.input.iter().map(|input| types.get(input).copied()).collect();
             let node = Node { proto, opset, types: types_of };
-            let kernel =
+            let planned =
                 operators::plan(&operator, &node).map_err(|reason| unsupported(&name, &operator, reason))?;
-            infer_types(&node, &mut types);
+            infer_types(&node, &planned, &mut types);
             let mut slots = |names: &[String]| {
                 names.iter().map(|name| (!name.is_empty()).then(|| self.slot(name))).collect()
             };
             let (inputs, outputs) = (slots(&proto.input), slots(&proto.output));
             self.steps.push(Step {
                 names: vec![name],
-                operator,
-                proto: proto.clone(),
-                kernel,
+                op_type: operator,
+                operator: Arc::new(planned),
                 inputs,
                 outputs,
                 dead_after: Vec::new(),
@@ -139,6 +145,37 @@ impl Graph {
     pub fn fresh(&mut self) -> Slot {
         self.constants.push(Constant::default());
         self.constants.len() - 1
+    }
+
+    /// Whether the graph makes real numbers of the integers that it takes here, and only moves them before.
+    pub fn reads_as_real(&self, slot: Slot) -> bool {
+        let mut same = HashSet::from([slot]);
+        for step in &self.steps {
+            let reads = step.inputs.first().copied().flatten().is_some_and(|input| same.contains(&input));
+            let kind = step.operator.properties.kind;
+            if reads && matches!(kind, Kind::Reshape | Kind::Quantization) {
+                if step.operator.element.flatten().is_some_and(Element::is_float) {
+                    return true;
+                }
+                // Cut to integers again, no gradient would pass.
+                if step.operator.element.is_none() {
+                    same.extend(step.outputs.iter().flatten());
+                }
+            } else if reads && kind == Kind::Move {
+                same.extend(step.outputs.iter().flatten());
+            }
+        }
+        false
+    }
+
+    /// Puts a step before all others.
+    pub fn prepend(&mut self, name: &str, operator: Operator, input: Slot, output: Slot) {
+        self.steps.insert(0, Step::new(name, operator, input, output));
+    }
+
+    /// Puts a step after all others.
+    pub fn append(&mut self, name: &str, operator: Operator, input: Slot, output: Slot) {
+        self.steps.push(Step::new(name, operator, input, output));
     }
 
     /// Computes once what follows from constants alone: casts of f16 weights, above all.
@@ -294,7 +331,7 @@ impl Graph {
     }
 
     pub fn nodes(&self) -> Vec<NodeInfo> {
-        let info = |step: &Step| NodeInfo { name: step.names[0].clone(), operator: step.operator.clone() };
+        let info = |step: &Step| NodeInfo { name: step.names[0].clone(), operator: step.op_type.clone() };
         self.steps.iter().map(info).collect()
     }
 
@@ -307,6 +344,18 @@ impl Graph {
 }
 
 impl Step {
+    /// A step that the file does not have.
+    fn new(name: &str, operator: Operator, input: Slot, output: Slot) -> Self {
+        Self {
+            names: vec![name.to_owned()],
+            op_type: "Transpose".into(),
+            operator: Arc::new(operator),
+            inputs: vec![Some(input)],
+            outputs: vec![Some(output)],
+            dead_after: Vec::new(),
+        }
+    }
+
     fn run<'v>(
         &self,
         value: impl Fn(Slot) -> Option<&'v Value>,
@@ -340,7 +389,8 @@ impl Step {
         copies: &[Option<&Value>],
         device: &burn::tensor::Device,
     ) -> Result<Vec<Value>> {
-        (self.kernel)(&Inputs::new(inputs, copies, device))
+        self.operator
+            .forward(&Inputs::new(inputs, copies, device))
             .map_err(|reason| Error::invalid_node(&self.names[0], reason))
     }
 }
@@ -364,10 +414,7 @@ pub(super) fn check_operators(nodes: &[NodeProto]) -> Result<()> {
 }
 
 /// Element types that follow from a node, where they matter: narrow whole numbers.
-fn infer_types(node: &Node, types: &mut HashMap<String, Element>) {
-    let attribute = |name: &str| {
-        i32::try_from(node.int(name, 0).unwrap_or(0)).ok().and_then(|n| Element::from_onnx(n).ok())
-    };
+fn infer_types(node: &Node, operator: &Operator, types: &mut HashMap<String, Element>) {
     if let Some(branch) = bodies::graph(node.proto, "then_branch") {
         let known = file::declared_types(branch);
         let ends = node.proto.output.iter().zip(&branch.output);
@@ -378,26 +425,7 @@ fn infer_types(node: &Node, types: &mut HashMap<String, Element>) {
         }
         return;
     }
-    let first = match node.proto.op_type.as_str() {
-        "Cast" => attribute("to"),
-        "CastLike" => node.element(1),
-        "QuantizeLinear" => attribute("output_dtype").or(node.element(2)).or(Some(Element::U8)),
-        "DynamicQuantizeLinear" => Some(Element::U8),
-        "QLinearConv" | "QLinearMatMul" => node.element(7),
-        "Where" => node.element(1),
-        "OneHot" => node.element(2),
-        "Constant" | "ConstantOfShape" => {
-            let held = bodies::value(node.proto).map_or(1, |tensor| tensor.data_type);
-            Element::from_onnx(held).ok()
-        }
-        "Shape" | "Size" | "ArgMax" | "ArgMin" | "NonZero" | "NonMaxSuppression" => Some(Element::I64),
-        "Equal" | "Greater" | "GreaterOrEqual" | "Less" | "LessOrEqual" | "And" | "Or" | "Xor" | "Not"
-        | "IsNaN" | "IsInf" => Some(Element::Bool),
-        "DequantizeLinear" => Some(Element::F32),
-        // Their first inputs say how often they run.
-        "Loop" | "Scan" => None,
-        _ => node.element(0),
-    };
+    let first = operator.element.unwrap_or_else(|| node.element(0));
     if let (Some(output), Some(element)) = (node.proto.output.first(), first) {
         types.entry(output.clone()).or_insert(element);
     }
@@ -421,7 +449,7 @@ mod tests {
 
     fn tiny() -> (Graph, Slot, Slot) {
         let parsed = Parsed::read(TINY).unwrap();
-        let mut graph = Graph::read(&TINY.into(), &parsed, &Device::cpu("test")).unwrap();
+        let mut graph = Graph::read(&TINY.into(), &parsed, None, &Device::cpu("test")).unwrap();
         let input = graph.slot(&parsed.graph().input[0].name);
         let output = graph.slot(&parsed.graph().output[0].name);
         graph.keep_only(&[output], &[input]);

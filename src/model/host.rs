@@ -3,7 +3,10 @@
 use burn::tensor::{Device, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::value::{Value, with_ranked};
+use super::{
+    ValueInfo,
+    value::{Value, with_ranked},
+};
 use crate::{Error, Result, input::HostTensor};
 
 /// A tensor on the host, of any kind that a graph computes with; last dimension fastest.
@@ -59,6 +62,51 @@ impl HostValue {
     /// Whether there is no value at all.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The value in the type that an input declares, where nothing is lost by it: a file of real numbers may hold the
+    /// integers of an input, or its truth values.
+    ///
+    /// # Errors
+    /// [`Error::InputInvalid`] for numbers that the type does not have.
+    pub(super) fn for_input(self, info: &ValueInfo) -> Result<Self> {
+        let (is_real, is_bool) = (info.element_type.contains("float"), info.element_type == "bool");
+        let wrong = |what: &str| {
+            Err(Error::InputInvalid(format!(
+                "Input \"{}\" holds {}, and {what} was given.",
+                info.name, info.element_type
+            )))
+        };
+        Ok(match self {
+            Self::Float { data, shape } if is_bool => {
+                if let Some(other) = data.iter().find(|&&value| value != 0.0 && value != 1.0) {
+                    return wrong(&other.to_string());
+                }
+                Self::Bool { data: data.iter().map(|&value| value != 0.0).collect(), shape }
+            }
+            Self::Float { data, shape } if !is_real => {
+                if let Some(other) = data.iter().find(|value| value.fract() != 0.0) {
+                    return wrong(&other.to_string());
+                }
+                Self::Int { data: data.iter().map(|&value| value as i64).collect(), shape }
+            }
+            Self::Int { data, shape } if is_real => {
+                Self::Float { data: data.iter().map(|&value| value as f32).collect(), shape }
+            }
+            Self::Int { data, shape } if is_bool => {
+                if let Some(other) = data.iter().find(|&&value| value != 0 && value != 1) {
+                    return wrong(&other.to_string());
+                }
+                Self::Bool { data: data.iter().map(|&value| value != 0).collect(), shape }
+            }
+            Self::Bool { data, shape } if is_real => {
+                Self::Float { data: data.iter().map(|&value| f32::from(u8::from(value))).collect(), shape }
+            }
+            Self::Bool { data, shape } if !is_bool => {
+                Self::Int { data: data.iter().map(|&value| i64::from(value)).collect(), shape }
+            }
+            fitting => fitting,
+        })
     }
 
     /// The value on a device; whole numbers and truth values stay on the host, where shapes are computed.

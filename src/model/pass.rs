@@ -6,6 +6,7 @@ use super::{
     Gradient, Model, Prepared, Score, as_logits,
     backward::{self, Site},
     graph::Slot,
+    load::rows_of,
     program::{Operation, Passed, Program},
     value::{self, Ranked, Value},
     with_program,
@@ -13,22 +14,35 @@ use super::{
 use crate::{Error, Result};
 
 /// A batch that has gone through the network, as a whole.
-pub(crate) struct Pass<'a>(Box<dyn Differentiable + 'a>);
+pub(crate) struct Pass<'a> {
+    pass: Box<dyn Differentiable + 'a>,
+    /// Samples that were asked for, and those that the file takes at once.
+    rows: usize,
+    all: usize,
+}
 
 impl<'a> Pass<'a> {
     /// Runs the network on `input`, for gradients with respect to the value at `wrt`.
     pub(super) fn new(model: &'a Model, wrt: Slot, input: Ranked<Float>) -> Result<Self> {
-        Ok(Self(match model.program() {
+        let rows = input.dims()[0];
+        let input = model.filled_up(input);
+        let all = input.dims()[0];
+        let pass: Box<dyn Differentiable + 'a> = match model.program() {
             Some(program) => with_program!(program, program => {
                 Box::new(Walkable::new(model, program, wrt, input)?)
             }),
             None => Box::new(Tracked::new(model, wrt, input)?),
-        }))
+        };
+        Ok(Self { pass, rows, all })
     }
 
     /// The logits, `[N, classes]`.
     pub fn logits(&self) -> Tensor<2> {
-        self.0.logits()
+        self.cut(self.pass.logits())
+    }
+
+    fn cut(&self, logits: Tensor<2>) -> Tensor<2> {
+        if self.rows == self.all { logits } else { logits.slice_dim(0, 0..self.rows as i64) }
     }
 
     /// The gradient of each sample's score of its class in `targets`.
@@ -36,12 +50,26 @@ impl<'a> Pass<'a> {
     /// # Errors
     /// [`Error::TargetOutOfRange`].
     pub fn gradient(&mut self, targets: &[usize], score: Score) -> Result<Gradient> {
-        self.0.gradient(targets, score)
+        if self.rows == self.all {
+            return self.pass.gradient(targets, score);
+        }
+        let mut targets = targets.to_vec();
+        targets.resize(self.all, targets.last().copied().unwrap_or(0));
+        let found = self.pass.gradient(&targets, score)?;
+        let cut = |value: &Ranked<Float>| match value.dims().first() {
+            Some(&all) if all == self.all => rows_of(value, 0..self.rows),
+            _ => value.clone(),
+        };
+        Ok(Gradient {
+            logits: self.cut(found.logits),
+            value: cut(&found.value),
+            gradient: cut(&found.gradient),
+        })
     }
 
     /// Whether the next gradient costs a forward pass of its own: Burn's graph serves only one.
     pub fn is_used_up(&self) -> bool {
-        self.0.is_used_up()
+        self.pass.is_used_up()
     }
 }
 
@@ -67,6 +95,7 @@ struct Walkable<'a, O: Operation> {
 impl<'a, O: Operation> Walkable<'a, O> {
     fn new(model: &'a Model, program: &'a Program<O>, wrt: Slot, input: Ranked<Float>) -> Result<Self> {
         let way = backward::way(&model.graph, wrt, model.output);
+        let rows = input.dims()[0];
         let mut passed =
             program.forward(&model.graph, model.given(input)?, &[model.output, wrt], Some(&way))?;
         let (Some(value), Some(output)) = (passed.wanted.pop(), passed.wanted.pop()) else {
@@ -75,7 +104,7 @@ impl<'a, O: Operation> Walkable<'a, O> {
         let Value::Float(value) = value else {
             return Err(Error::invalid_model("the watched node holds no real numbers"));
         };
-        let (dims, logits) = (output.dims(), as_logits(output)?);
+        let (dims, logits) = (output.dims(), as_logits(output, rows)?);
         Ok(Self { model, program, wrt, way, passed, logits, dims, value })
     }
 }
@@ -122,8 +151,9 @@ impl<'a> Tracked<'a> {
     }
 
     fn run(model: &Model, wrt: Slot, input: Ranked<Float>) -> Result<(Tensor<2>, Ranked<Float>)> {
+        let rows = input.dims()[0];
         let (output, leaf) = model.run_from(wrt, input)?;
-        Ok((as_logits(output)?, leaf))
+        Ok((as_logits(output, rows)?, leaf))
     }
 }
 

@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     Activation, ValueInfo, element,
     file::{self, Parsed},
+    graph::Graph,
+    inputs,
     node::{self, Node},
     operators,
-    prepare::MOVES_ONLY,
+    passes::{self, Found},
 };
-use crate::Result;
+use crate::{Device, Result};
 
 /// An operator of a file, and whether the engine runs it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,7 +59,8 @@ pub struct ModelReport {
     pub weight_bytes: usize,
     /// Files beside the model that weights lie in.
     pub external: Vec<String>,
-    /// A softmax or sigmoid at the end of the graph.
+    /// How the graph's outputs become probabilities: a softmax or sigmoid at its end, none where they lie between 0 and 1 as
+    /// they are, nothing where the graph does not say.
     pub activation: Option<Activation>,
     /// What stands in the way of loading it, in sentences.
     pub problems: Vec<String>,
@@ -124,24 +127,21 @@ pub fn inspect(onnx: &[u8]) -> Result<ModelReport> {
         parameters,
         weight_bytes,
         external: parsed.locations(),
-        activation: last_activation(&parsed),
+        activation: last_activation(onnx, &parsed),
         problems,
     })
 }
 
-/// The activation that the first output is made by.
-fn last_activation(parsed: &Parsed) -> Option<Activation> {
-    let mut name = parsed.graph().output.first()?.name.clone();
-    for node in parsed.nodes.iter().rev() {
-        if node.output.first() != Some(&name) {
-            continue;
-        }
-        match node.op_type.as_str() {
-            "Softmax" | "LogSoftmax" => return Some(Activation::Softmax),
-            "Sigmoid" => return Some(Activation::Sigmoid),
-            operator if MOVES_ONLY.contains(&operator) => name = node.input.first()?.clone(),
-            _ => return None,
-        }
+/// The activation that the main output is made by, as loading finds it; nothing where weights lie in other files.
+fn last_activation(onnx: &[u8], parsed: &Parsed) -> Option<Activation> {
+    let outputs: Vec<ValueInfo> = parsed.graph().output.iter().map(file::value_info).collect();
+    let output = inputs::choose_output(&outputs, None).ok()?.name;
+    let wanted = Some(std::slice::from_ref(&output));
+    let mut graph = Graph::read(&onnx.into(), parsed, wanted, &Device::cpu("inspection")).ok()?;
+    let slot = graph.slot(&output);
+    match passes::final_activation(&graph, slot) {
+        Found::Ends(last) => Some(last.kind),
+        Found::Probabilities => Some(Activation::None),
+        Found::Nothing => None,
     }
-    None
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    HostValue, ModelFile, ValueInfo, check_dims,
+    HostValue, ModelFile, ValueInfo,
     file::{self, Parsed},
     graph::{Graph, Slot},
-    named,
+    inputs::{check_dims, named},
 };
 use crate::{Device, Error, Result};
 
@@ -24,7 +24,7 @@ impl Runner {
     /// Those of [`super::Model::load`] that concern the graph.
     pub fn load(file: &ModelFile<'_>, device: &Device) -> Result<Self> {
         let parsed = Parsed::read(file.bytes)?;
-        let mut graph = Graph::read(file, &parsed, device)?;
+        let mut graph = Graph::read(file, &parsed, None, device)?;
         let inputs: Vec<(Slot, ValueInfo)> =
             parsed.inputs().map(|input| (graph.slot(&input.name), file::value_info(input))).collect();
         let outputs: Vec<(Slot, String)> = parsed
@@ -52,6 +52,7 @@ impl Runner {
         let mut given = Vec::with_capacity(values.len());
         for (name, value) in values {
             let (slot, info) = named(&self.inputs, &name)?;
+            let value = value.for_input(info)?;
             if !info.shape.is_empty() {
                 check_dims(value.shape(), info)?;
             }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Bool, Float, Int, kind::Basic};
 
-use super::{Inputs, Node, Plan, one};
+use super::{Described, Form, Lowering, Kind, Operator, Inputs, Node, Plan, one};
 use crate::model::{
     element::Element,
     value::{Ranked, Value},
@@ -73,10 +73,10 @@ fn aligned(value: Value, other_rank: usize, axis: Option<i64>) -> Result<Value, 
 
 /// An operator on two inputs of one kind, real or whole.
 macro_rules! arithmetic {
-    ($($name:ident: ($a:ident, $b:ident) => $float:expr, $int:expr;)*) => {
-        $(pub(super) fn $name(node: &Node) -> Plan {
+    ($($kind:ident $name:ident: ($a:ident, $b:ident) => $float:expr, $int:expr;)*) => {
+        $(pub(super) fn $name(node: &Node) -> Described {
             let old = old_broadcast(node)?;
-            Ok(Box::new(move |inputs| {
+            Ok(Operator::new(Kind::$kind, move |inputs| {
                 let left = inputs.value(0)?;
                 let right = aligned(inputs.value(1)?, left.rank(), old)?;
                 match (left, right) {
@@ -96,9 +96,15 @@ macro_rules! arithmetic {
 }
 
 arithmetic! {
-    add: (a, b) => a + b, a + b;
-    sub: (a, b) => a - b, a - b;
-    mul: (a, b) => a * b, a * b;
+    Sum plus: (a, b) => a + b, a + b;
+    Difference sub: (a, b) => a - b, a - b;
+    Product mul: (a, b) => a * b, a * b;
+    Quotient quotient: (a, b) => a / b, a / b;
+}
+
+/// `Add`. The kernels know the sum of values of one shape.
+pub(super) fn add(node: &Node) -> Described {
+    Ok(plus(node)?.lowers(Lowering::Add))
 }
 
 /// Whole numbers that are divided by: 0 has no quotient, and -1 has none of the smallest number.
@@ -116,25 +122,21 @@ fn check_divisors(inputs: &Inputs) -> Result<(), String> {
     Ok(())
 }
 
-arithmetic! {
-    quotient: (a, b) => a / b, a / b;
-}
-
 /// `Div`; whole numbers are cut to whole numbers.
-pub(super) fn div(node: &Node) -> Plan {
+pub(super) fn div(node: &Node) -> Described {
     let quotient = quotient(node)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Quotient, move |inputs| {
         check_divisors(inputs)?;
-        quotient(inputs)
+        quotient.forward(inputs)
     }))
 }
 
 /// An operator that compares two inputs of one kind.
 macro_rules! comparison {
-    ($($name:ident: $method:ident;)*) => {
-        $(pub(super) fn $name(node: &Node) -> Plan {
+    ($($form:ident $name:ident: $method:ident;)*) => {
+        $(pub(super) fn $name(node: &Node) -> Described {
             let old = old_broadcast(node)?;
-            Ok(Box::new(move |inputs| {
+            let comparison = Operator::new(Kind::Stop, move |inputs| {
                 let left = inputs.value(0)?;
                 let right = aligned(inputs.value(1)?, left.rank(), old)?;
                 one(match (left, right) {
@@ -148,20 +150,21 @@ macro_rules! comparison {
                     }
                     _ => return Err(mismatch(inputs)),
                 })
-            }))
+            });
+            Ok(comparison.gives(Some(Element::Bool)).formed(Form::$form))
         })*
     };
 }
 
 comparison! {
-    greater: greater;
-    greater_or_equal: greater_equal;
-    less: lower;
-    less_or_equal: lower_equal;
+    Above greater: greater;
+    Above greater_or_equal: greater_equal;
+    Below less: lower;
+    Below less_or_equal: lower_equal;
 }
 
-pub(super) fn equal(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| {
+pub(super) fn equal(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Stop, |inputs| {
         one(match (inputs.value(0)?, inputs.value(1)?) {
             (Value::Float(left), Value::Float(right)) => {
                 let (left, right) = broadcast(left, right)?;
@@ -177,7 +180,7 @@ pub(super) fn equal(_: &Node) -> Plan {
             }
             _ => return Err(mismatch(inputs)),
         })
-    }))
+    }).gives(Some(Element::Bool)))
 }
 
 /// Two values expanded to one shape.
@@ -192,11 +195,12 @@ fn same_shape<K: Basic + 'static>(
 
 macro_rules! logic {
     ($($name:ident: ($a:ident, $b:ident) => $body:expr;)*) => {
-        $(pub(super) fn $name(_: &Node) -> Plan {
-            Ok(Box::new(|inputs| {
+        $(pub(super) fn $name(_: &Node) -> Described {
+            let logic = Operator::new(Kind::Stop, |inputs| {
                 let ($a, $b) = same_shape(inputs.bool(0)?, inputs.bool(1)?)?;
                 one($body)
-            }))
+            });
+            Ok(logic.gives(Some(Element::Bool)))
         })*
     };
 }
@@ -207,8 +211,8 @@ logic! {
     xor: (a, b) => a.not_equal(b);
 }
 
-pub(super) fn not(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| one(inputs.bool(0)?.bool_not())))
+pub(super) fn not(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Stop, |inputs| one(inputs.bool(0)?.bool_not())).gives(Some(Element::Bool)))
 }
 
 /// Whole numbers wrapped to the range of a narrow type, as overflow leaves them.
@@ -309,8 +313,8 @@ pub(super) fn modulo(node: &Node) -> Plan {
 
 /// `Pow`. The exponent may be of another kind; a small whole exponent known on the host is a product, whose
 /// gradient is finite at zero.
-pub(super) fn pow(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| {
+pub(super) fn pow(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Function, |inputs| {
         // An exponent that a gradient is taken of is no constant.
         let device = inputs.raw(1)?.device();
         let host =
@@ -354,8 +358,8 @@ fn as_float(value: Value) -> Result<Ranked<Float>, String> {
     }
 }
 
-pub(super) fn prelu(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| {
+pub(super) fn prelu(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Activation, |inputs| {
         let (x, slope) = (inputs.float(0)?, inputs.float(1)?);
         // One slope a channel, written without the spatial dimensions.
         let (dims, slopes) = (x.dims(), slope.dims());
@@ -372,14 +376,14 @@ pub(super) fn prelu(_: &Node) -> Plan {
         // At zero the gradient is the slope, as PyTorch has it; two clamps would add one to it.
         let below = x.clone().lower_equal_elem(0.0);
         one(x.clone().mask_where(below, x * slope))
-    }))
+    }).learns(1..3))
 }
 
 /// An operator on any number of inputs.
 macro_rules! variadic {
-    ($($name:ident: ($a:ident, $b:ident) => $float:expr, $int:expr;)*) => {
-        $(pub(super) fn $name(_: &Node) -> Plan {
-            Ok(Box::new(|inputs| {
+    ($($kind:ident $name:ident: ($a:ident, $b:ident) => $float:expr, $int:expr;)*) => {
+        $(pub(super) fn $name(_: &Node) -> Described {
+            Ok(Operator::new(Kind::$kind, |inputs| {
                 let mut result = inputs.value(0)?;
                 for index in 1..inputs.len() {
                     result = match (result, inputs.value(index)?) {
@@ -401,16 +405,24 @@ macro_rules! variadic {
 }
 
 variadic! {
-    sum: (a, b) => a + b, a + b;
-    max: (a, b) => a.max_pair(b), a.max_pair(b);
-    min: (a, b) => a.min_pair(b), a.min_pair(b);
+    Sum sum: (a, b) => a + b, a + b;
+    Other larger: (a, b) => a.max_pair(b), a.max_pair(b);
+    Other smaller: (a, b) => a.min_pair(b), a.min_pair(b);
 }
 
-pub(super) fn mean(node: &Node) -> Plan {
+pub(super) fn max(node: &Node) -> Described {
+    Ok(larger(node)?.formed(Form::Max))
+}
+
+pub(super) fn min(node: &Node) -> Described {
+    Ok(smaller(node)?.formed(Form::Min))
+}
+
+pub(super) fn mean(node: &Node) -> Described {
     let sum = sum(node)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Mean, move |inputs| {
         let count = inputs.len() as f32;
-        match sum(inputs)?.pop() {
+        match sum.forward(inputs)?.pop() {
             Some(Value::Float(total)) => one(total / count),
             _ => Err(mismatch(inputs)),
         }
@@ -419,9 +431,9 @@ pub(super) fn mean(node: &Node) -> Plan {
 
 /// Functions of one number, real or whole.
 macro_rules! unary {
-    ($($name:ident: $x:ident => $float:expr, $int:expr;)*) => {
-        $(pub(super) fn $name(_: &Node) -> Plan {
-            Ok(Box::new(|inputs| match inputs.value(0)? {
+    ($($kind:ident $name:ident: $x:ident => $float:expr, $int:expr;)*) => {
+        $(pub(super) fn $name(_: &Node) -> Described {
+            Ok(Operator::new(Kind::$kind, |inputs| match inputs.value(0)? {
                 Value::Float($x) => one($float),
                 Value::Int($x) => one($int),
                 Value::Bool(_) => Err(mismatch(inputs)),
@@ -431,19 +443,25 @@ macro_rules! unary {
 }
 
 unary! {
-    abs: x => x.abs(), x.abs();
-    neg: x => x.neg(), x.neg();
-    sign: x => x.sign(), x.sign();
+    Function abs: x => x.abs(), x.abs();
+    Linear minus: x => x.neg(), x.neg();
+    Stop sign: x => x.sign(), x.sign();
+}
+
+pub(super) fn neg(node: &Node) -> Described {
+    Ok(minus(node)?.formed(Form::Neg))
 }
 
 /// `Clip` between bounds that are attributes before opset 11 and inputs since.
-pub(super) fn clip(node: &Node) -> Plan {
+pub(super) fn clip(node: &Node) -> Described {
     let attribute = |name: &str| match node.has(name) {
         true => node.float(name, 0.0).map(Some),
         false => Ok(None),
     };
     let (low, high) = (attribute("min")?, attribute("max")?);
-    Ok(Box::new(move |inputs| {
+    // Bounds that are inputs are seen by the pass that writes rectifiers alike.
+    let computed = (1..3).any(|index| node.proto.input.get(index).is_some_and(|name| !name.is_empty()));
+    let clip = Operator::new(Kind::Activation, move |inputs| {
         let host = |index: usize, fixed: Option<f32>| match inputs.has(index) {
             false => Ok(Bound::Known(fixed)),
             true if inputs.raw(index)?.device() == burn::tensor::Device::flex()
@@ -471,7 +489,29 @@ pub(super) fn clip(node: &Node) -> Plan {
         }
         value = low.apply(value, true)?;
         one(high.apply(value, false)?)
-    }))
+    });
+    let bounds = (low.unwrap_or(f32::NEG_INFINITY), high.unwrap_or(f32::INFINITY));
+    let known = !computed && bounds.0 <= bounds.1;
+    Ok(if known { clip.clamps(bounds.0, bounds.1) } else { clip.formed(Form::Clip) })
+}
+
+/// A value kept between bounds that are known, repeated to `shape` where it is smaller.
+pub(in crate::model) fn clamp((low, high): (f32, f32), shape: Vec<usize>) -> Operator {
+    let one_number = shape.is_empty() || shape == [1];
+    let clamp = Operator::new(Kind::Activation, move |inputs| {
+        let x = inputs.float(0)?;
+        let dims = common_shape(&[x.dims(), shape.clone()])?;
+        let x = x.expand(&dims).ok_or_else(|| super::too_many(&dims))?;
+        one(match (low == f32::NEG_INFINITY, high == f32::INFINITY) {
+            (false, false) => x.clamp(low, high),
+            (false, true) => x.clamp_min(low),
+            (true, false) => x.clamp_max(high),
+            (true, true) => x,
+        })
+    });
+    let mut clamp = clamp.clamps(low, high);
+    clamp.lowering = clamp.lowering.filter(|_| one_number);
+    clamp
 }
 
 /// A bound of `Clip`.
@@ -508,8 +548,8 @@ impl Bound {
 }
 
 /// `Where`: the second input where the condition holds, else the third.
-pub(super) fn select(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| {
+pub(super) fn select(node: &Node) -> Described {
+    Ok(Operator::new(Kind::Other, |inputs| {
         let (condition, yes, no) = (inputs.bool(0)?, inputs.value(1)?, inputs.value(2)?);
         let dims = common_shape(&[condition.dims(), yes.dims(), no.dims()])?;
         let wide = || super::too_many(&dims);
@@ -520,7 +560,7 @@ pub(super) fn select(_: &Node) -> Plan {
             (Value::Bool(yes), Value::Bool(no)) => Value::Bool(masked(condition, yes, no, &dims)?),
             _ => return Err(mismatch(inputs)),
         })
-    }))
+    }).gives(node.element(1)).formed(Form::Where))
 }
 
 /// `yes` where the condition holds, else `no`, each repeated to `dims`.

@@ -1,7 +1,7 @@
 //! Operators with graphs inside: `If`, `Loop`, `Scan`. What decides which graph runs, and how often, must be known on the
 //! host: nothing is read back from a GPU.
 
-use super::{Inputs, Node, Plan, host_ints, shape::joined};
+use super::{Described, Kind, Operator, Inputs, Node, Plan, host_ints, shape::joined};
 use crate::{
     Error,
     model::{
@@ -132,13 +132,13 @@ impl Stacks {
 }
 
 /// `Loop`: its body for a number of times, or while a condition holds, each run on what the one before left.
-pub(super) fn repeat(node: &Node) -> Plan {
+pub(super) fn repeat(node: &Node) -> Described {
     let body = Body::of(node, "body")?;
     let carried = body.inputs.len().checked_sub(2).ok_or("its body has no iteration number and condition")?;
     let collected = body.outputs.len().checked_sub(1 + carried);
     let collected = collected.filter(|collected| carried + collected == node.proto.output.len());
     let collected = collected.ok_or("its body does not make its outputs")?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Other, move |inputs| {
         let count = if inputs.has(0) { Some(inputs.ints(0)?) } else { None };
         let count = match count.as_deref() {
             None => None,
@@ -168,7 +168,7 @@ pub(super) fn repeat(node: &Node) -> Plan {
             runs += 1;
         }
         values.into_iter().map(Ok).chain(stacks.joined()).collect()
-    }))
+    }).gives(None))
 }
 
 /// A truth value on the host.
@@ -178,7 +178,7 @@ fn truth(value: bool) -> Result<Value, String> {
 }
 
 /// `Scan`: its body for each slice of some inputs, each run on the state that the one before left.
-pub(super) fn scan(node: &Node) -> Plan {
+pub(super) fn scan(node: &Node) -> Described {
     if node.opset < 9 {
         return Err("its form before opset 9 has a batch and is not implemented".into());
     }
@@ -196,7 +196,7 @@ pub(super) fn scan(node: &Node) -> Plan {
         (listed("scan_input_axes", scanned)?, listed("scan_input_directions", scanned)?);
     let axes_out = listed("scan_output_axes", collected)?;
     let backwards_out = listed("scan_output_directions", collected)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Other, move |inputs| {
         let all = |range: std::ops::Range<usize>| {
             range.map(|index| inputs.raw(index).cloned()).collect::<Result<Vec<Value>, String>>()
         };
@@ -233,5 +233,5 @@ pub(super) fn scan(node: &Node) -> Plan {
             super::shape::permuted(stack, &order)
         });
         values.into_iter().map(Ok).chain(collected).collect()
-    }))
+    }).gives(None))
 }

@@ -5,7 +5,7 @@ use burn::tensor::{
     ops::{ConvOptions, ConvTransposeOptions},
 };
 
-use super::{
+use super::{Lowering, Described, Kind, Operator, 
     Inputs, Node, Plan, check_size, one,
     quantization::{Quantized, dequantized, requantized},
     shape::{padded, sizes},
@@ -223,20 +223,22 @@ fn convolve(
 }
 
 /// `Conv`: input `[N, C, …]`, weights `[O, C / groups, …]`, bias `[O]`.
-pub(super) fn conv(node: &Node) -> Plan {
+pub(super) fn conv(node: &Node) -> Described {
     let window = Window::of(node)?;
     let groups = node.positive("group", 1)?;
-    Ok(Box::new(move |inputs| {
+    let lowering = Lowering::Convolution { groups, window: window.clone() };
+    let conv = Operator::new(Kind::Convolution, move |inputs| {
         one(convolve(&window, groups, inputs.float(0)?, inputs.float(1)?, inputs.optional::<1>(2)?)?)
-    }))
+    });
+    Ok(conv.learns(1..3).lowers(lowering))
 }
 
 /// `ConvInteger`: whole numbers, minus their zero points. Products of 8-bit numbers are exact in f32 up to some
 /// hundred terms of the largest kind, and rounded beyond.
-pub(super) fn conv_integer(node: &Node) -> Plan {
+pub(super) fn conv_integer(node: &Node) -> Described {
     let window = Window::of(node)?;
     let groups = node.positive("group", 1)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Convolution, move |inputs| {
         let x = dequantized(inputs, Quantized { value: 0, scale: None, zero: Some(2), axis: None })?;
         let weight = dequantized(inputs, Quantized { value: 1, scale: None, zero: Some(3), axis: Some(0) })?;
         one(convolve(&window, groups, x, weight, None)?)
@@ -244,11 +246,11 @@ pub(super) fn conv_integer(node: &Node) -> Plan {
 }
 
 /// `QLinearConv`: dequantised, convolved, quantised again.
-pub(super) fn qlinear_conv(node: &Node) -> Plan {
+pub(super) fn qlinear_conv(node: &Node) -> Described {
     let window = Window::of(node)?;
     let groups = node.positive("group", 1)?;
     let element = node.element(7);
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Convolution, move |inputs| {
         let x = dequantized(inputs, Quantized { value: 0, scale: Some(1), zero: Some(2), axis: None })?;
         let weight =
             dequantized(inputs, Quantized { value: 3, scale: Some(4), zero: Some(5), axis: Some(0) })?;
@@ -273,11 +275,11 @@ pub(super) fn qlinear_conv(node: &Node) -> Plan {
             }
         };
         one(requantized(inputs, y, 6, 7, element)?)
-    }))
+    }).gives(element))
 }
 
 /// `ConvTranspose`: input `[N, C, …]`, weights `[C, O / groups, …]`, bias `[O]`.
-pub(super) fn conv_transpose(node: &Node) -> Plan {
+pub(super) fn conv_transpose(node: &Node) -> Described {
     let kernel = node.positives("kernel_shape")?;
     let strides = node.positives("strides")?;
     let dilations = node.positives("dilations")?;
@@ -286,7 +288,7 @@ pub(super) fn conv_transpose(node: &Node) -> Plan {
     let more = node.ints("output_padding")?;
     let wanted = node.ints("output_shape")?;
     let auto = node.text("auto_pad", "NOTSET")?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Convolution, move |inputs| {
         let (x, weight) = (inputs.float(0)?, inputs.float(1)?);
         let bias = inputs.optional::<1>(2)?;
         let (dims, weights) = (x.dims(), weight.dims());
@@ -388,7 +390,7 @@ pub(super) fn conv_transpose(node: &Node) -> Plan {
             y = y + bias;
         }
         one(y)
-    }))
+    }).learns(1..3))
 }
 
 /// `Col2Im`: sums overlapping blocks, the inverse of cutting a picture into windows. It is the transposed

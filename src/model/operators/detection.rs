@@ -1,12 +1,13 @@
 //! What detectors end with.
 
-use super::{Node, Plan, host_ints};
+use crate::model::element::Element;
+use super::{Described, Kind, Operator, Node, Plan, host_ints};
 
 /// `NonMaxSuppression`: boxes by falling score, without those that overlap a better one too much. Computed on the
 /// host; the result names boxes and has no gradient.
-pub(super) fn non_max_suppression(node: &Node) -> Plan {
+pub(super) fn non_max_suppression(node: &Node) -> Described {
     let centred = node.flag("center_point_box", false)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Stop, move |inputs| {
         let (boxes, scores) = (inputs.floats(0)?, inputs.floats(1)?);
         let (box_dims, score_dims) = (inputs.raw(0)?.dims(), inputs.raw(1)?.dims());
         let (&[batches, count, 4], &[score_batches, classes, score_count]) = (&box_dims[..], &score_dims[..])
@@ -56,5 +57,5 @@ pub(super) fn non_max_suppression(node: &Node) -> Plan {
         }
         let rows = chosen.len() / 3;
         host_ints(chosen, &[rows, 3]).map(|value| vec![value])
-    }))
+    }).gives(Some(Element::I64)))
 }

@@ -2,10 +2,11 @@
 
 use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor};
 
-use super::{
+use super::{Described, Kind, Operator, 
     Inputs, Node, Plan, axis, check_size, float_tensor, host_ints, int_tensor, one,
     shape::{narrowed, picked},
 };
+use crate::model::element::Element;
 use crate::model::value::{Ranked, Value, move_elements};
 
 /// Places that may count from the end, brought to 0..size; checked where they lie on the host.
@@ -37,9 +38,9 @@ fn row(value: Value) -> Result<Value, String> {
 }
 
 /// `Gather`: whole slices along an axis.
-pub(super) fn gather(node: &Node) -> Plan {
+pub(super) fn gather(node: &Node) -> Described {
     let given = node.int("axis", 0)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Move, move |inputs| {
         let value = inputs.value(0)?;
         let dims = value.dims();
         let axis = axis(given, dims.len())?;
@@ -55,7 +56,7 @@ pub(super) fn gather(node: &Node) -> Plan {
         let flat = indices.flat();
         let picked = move_elements!(value, x => x.select(axis, flat.clone()));
         one(picked.reshape(&shape)?)
-    }))
+    }).learns(0..1))
 }
 
 pub(super) fn gather_elements(node: &Node) -> Plan {
@@ -329,9 +330,9 @@ pub(super) fn scatter_elements(node: &Node) -> Plan {
 }
 
 /// `OneHot` with the depth known on the host.
-pub(super) fn one_hot(node: &Node) -> Plan {
+pub(super) fn one_hot(node: &Node) -> Described {
     let given = node.int("axis", -1)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Stop, move |inputs| {
         let depth = inputs.floats(1)?.first().copied().ok_or("its depth is missing")? as usize;
         check_size(&[depth])?;
         let [off, on] = *inputs.floats(2)? else { return Err("its values must be two".into()) };
@@ -354,7 +355,7 @@ pub(super) fn one_hot(node: &Node) -> Plan {
                 .map(|value| vec![value]);
         }
         one(float_tensor(values, &dims, inputs.device())?)
-    }))
+    }).gives(node.element(2)))
 }
 
 /// The truth of every element, on the host.
@@ -366,8 +367,8 @@ fn truths(inputs: &Inputs, index: usize) -> Result<Vec<bool>, String> {
 }
 
 /// `NonZero`: the coordinates of what is not zero, one row a dimension.
-pub(super) fn non_zero(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| {
+pub(super) fn non_zero(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Stop, |inputs| {
         let dims = row(inputs.raw(0)?.clone())?.dims();
         let found: Vec<usize> = truths(inputs, 0)?
             .into_iter()
@@ -381,7 +382,7 @@ pub(super) fn non_zero(_: &Node) -> Plan {
             rows.extend(found.iter().map(|at| (at / stride % dims[axis]) as i64));
         }
         host_ints(rows, &[dims.len(), found.len()]).map(|value| vec![value])
-    }))
+    }).gives(Some(Element::I64)))
 }
 
 /// `Compress`: the slices whose condition holds.
@@ -443,13 +444,13 @@ pub(super) fn reverse_sequence(node: &Node) -> Plan {
 }
 
 /// `Unique` of all elements, or of the slices along an axis; computed on the host.
-pub(super) fn unique(node: &Node) -> Plan {
+pub(super) fn unique(node: &Node) -> Described {
     let sorted = node.flag("sorted", true)?;
     let given = match node.has("axis") {
         true => Some(node.int("axis", 0)?),
         false => None,
     };
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Stop, move |inputs| {
         let value = inputs.value(0)?;
         let (value, axis) = match given {
             Some(given) => {

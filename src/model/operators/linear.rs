@@ -2,7 +2,7 @@
 
 use burn::tensor::{Float, Tensor};
 
-use super::{
+use super::{Lowering, Described, Kind, Operator, 
     Inputs, Node, Plan, check_size, one,
     quantization::{Quantized, dequantized, requantized},
     shape::permuted,
@@ -70,8 +70,8 @@ fn product(a: Ranked<Float>, b: Ranked<Float>) -> Result<Ranked<Float>, String> 
 }
 
 /// `MatMul`.
-pub(super) fn matmul(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| match (inputs.value(0)?, inputs.value(1)?) {
+pub(super) fn matmul(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Matmul, |inputs| match (inputs.value(0)?, inputs.value(1)?) {
         (Value::Float(a), Value::Float(b)) => one(product(a, b)?),
         (Value::Int(a), Value::Int(b)) => {
             let real = super::quantization::real;
@@ -79,12 +79,12 @@ pub(super) fn matmul(_: &Node) -> Plan {
             one(y.round().int())
         }
         _ => Err("its inputs are of different kinds".into()),
-    }))
+    }).learns(0..2).lowers(Lowering::Matmul { transposed: false, alpha: 1.0, beta: 1.0 }))
 }
 
 /// `MatMulInteger`: whole numbers, minus their zero points.
-pub(super) fn matmul_integer(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| {
+pub(super) fn matmul_integer(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Matmul, |inputs| {
         let rows = inputs.raw(0)?.rank().checked_sub(2);
         let a = dequantized(inputs, Quantized { value: 0, scale: None, zero: Some(2), axis: rows })?;
         let columns = inputs.raw(1)?.rank().checked_sub(1);
@@ -94,22 +94,22 @@ pub(super) fn matmul_integer(_: &Node) -> Plan {
 }
 
 /// `QLinearMatMul`: dequantised, multiplied, quantised again.
-pub(super) fn qlinear_matmul(node: &Node) -> Plan {
+pub(super) fn qlinear_matmul(node: &Node) -> Described {
     let element = node.element(7);
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Matmul, move |inputs| {
         let rows = inputs.raw(0)?.rank().checked_sub(2);
         let a = dequantized(inputs, Quantized { value: 0, scale: Some(1), zero: Some(2), axis: rows })?;
         let columns = inputs.raw(3)?.rank().checked_sub(1);
         let b = dequantized(inputs, Quantized { value: 3, scale: Some(4), zero: Some(5), axis: columns })?;
         one(requantized(inputs, product(a, b)?, 6, 7, element)?)
-    }))
+    }).gives(element))
 }
 
 /// `Gemm`: `Y = alpha A' B' + beta C`, `C` broadcast to the product.
-pub(super) fn gemm(node: &Node) -> Plan {
+pub(super) fn gemm(node: &Node) -> Described {
     let (alpha, beta) = (node.float("alpha", 1.0)?, node.float("beta", 1.0)?);
     let (turn_a, turn_b) = (node.flag("transA", false)?, node.flag("transB", false)?);
-    Ok(Box::new(move |inputs: &Inputs| {
+    let gemm = Operator::new(Kind::Matmul, move |inputs: &Inputs| {
         let turned = |matrix: Tensor<2>, turn: bool| if turn { matrix.transpose() } else { matrix };
         let a = turned(inputs.tensor::<2>(0)?, turn_a);
         let b = turned(inputs.tensor::<2>(1)?, turn_b);
@@ -133,7 +133,9 @@ pub(super) fn gemm(node: &Node) -> Plan {
             y = y + scaled(c, beta);
         }
         one(y)
-    }))
+    });
+    let gemm = gemm.learns(1..3);
+    Ok(if turn_a { gemm } else { gemm.lowers(Lowering::Matmul { transposed: turn_b, alpha, beta }) })
 }
 
 /// The letters of an `Einsum` operand, `...` written as upper-case letters from the end.
@@ -158,9 +160,9 @@ fn letters(term: &str, rank: usize) -> Result<Vec<char>, String> {
 
 /// `Einsum`: a sum of products over named dimensions. Operands are multiplied two by two, each pair as a batch of
 /// matrix products: shared letters that stay are the batch, those that go are summed.
-pub(super) fn einsum(node: &Node) -> Plan {
+pub(super) fn einsum(node: &Node) -> Described {
     let equation = node.text("equation", "")?.replace(' ', "");
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Einsum, move |inputs| {
         let (left, right) = match equation.split_once("->") {
             Some((left, right)) => (left, Some(right)),
             None => (equation.as_str(), None),

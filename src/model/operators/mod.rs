@@ -1,8 +1,8 @@
 //! The operators of ONNX, one file a family.
 //!
-//! An operator is one function: it reads a node's attributes when the model is loaded and gives back a
-//! [`Kernel`], the closure that computes the node's outputs on every run. A further operator is that function
-//! and one line in [`operators!`].
+//! An operator is one function: it reads a node's attributes when the model is loaded and gives back an [`Operator`]:
+//! the closure that computes the node's outputs on every run, and what holds of it ([`Properties`]). Nothing outside its
+//! file asks for an operator by its name. A further operator is that function and one line in [`operators!`].
 //!
 //! Kernels check the shapes that they are given, because a shape error inside Burn is a panic, which ends a
 //! wasm module.
@@ -18,6 +18,7 @@ mod linear;
 mod loss;
 mod normalization;
 mod pooling;
+mod properties;
 mod quantization;
 mod recurrent;
 mod reduction;
@@ -28,6 +29,9 @@ mod signal;
 use burn::tensor::{Bool, Float, Int, Tensor, TensorData};
 
 pub(super) use convolution::{Placed, Window};
+pub(super) use arithmetic::clamp;
+pub(crate) use properties::{Form, Kind, Properties};
+pub(super) use properties::{Lowering, Operator};
 
 use super::{
     node::Node,
@@ -37,19 +41,22 @@ use super::{
 /// Computes the outputs of one node from its inputs; an error is a sentence without the node's name.
 pub(crate) type Kernel = Box<dyn Fn(&Inputs) -> Result<Vec<Value>, String> + Send + Sync>;
 
-/// What an operator's function returns at load time.
+/// What an operator's function returns at load time where there is nothing to say of it but how it computes.
 pub(crate) type Plan = Result<Kernel, String>;
+
+/// What any other operator's function returns.
+pub(super) type Described = Result<Operator, String>;
 
 macro_rules! operators {
     ($($onnx:literal => $function:path;)*) => {
         /// The ONNX operators that the interpreter runs; those outside ONNX's own domain with it.
         pub(crate) const SUPPORTED: &[&str] = &[$($onnx),*];
 
-        /// The function that prepares a node of this operator.
-        fn planner(operator: &str) -> Option<fn(&Node) -> Plan> {
+        /// The operator of a node of this name.
+        fn read(operator: &str, node: &Node) -> Described {
             match operator {
-                $($onnx => Some($function),)*
-                _ => None,
+                $($onnx => $function(node).map(Operator::from),)*
+                _ => Err("it is not implemented".into()),
             }
         }
     };
@@ -233,14 +240,32 @@ operators! {
 }
 
 /// Prepares a node; an error is the reason why it cannot run.
-pub(crate) fn plan(operator: &str, node: &Node) -> Plan {
-    let planner = planner(operator).ok_or("it is not implemented")?;
-    planner(node)
+pub(crate) fn plan(operator: &str, node: &Node) -> Described {
+    read(operator, node)
+}
+
+/// Hands its input on.
+pub(super) fn identity() -> Operator {
+    Operator::new(Kind::Reshape, |inputs| Ok(vec![inputs.raw(0)?.clone()])).lowers(Lowering::Reshape)
+}
+
+/// Its input with its axes in another order.
+pub(super) fn permute(order: Vec<usize>) -> Operator {
+    let permutation = order.iter().map(|&axis| axis as i64).collect();
+    let permute =
+        Operator::new(Kind::Move, move |inputs| one(shape::permuted(inputs.raw(0)?.clone(), &order)?));
+    permute.permutes(permutation)
+}
+
+/// Its input in another shape.
+pub(super) fn reshape_to(dims: Vec<usize>) -> Operator {
+    Operator::new(Kind::Reshape, move |inputs| one(inputs.raw(0)?.clone().reshape(&dims)?))
+        .lowers(Lowering::Reshape)
 }
 
 /// Joins all inputs along their last axis.
-pub(super) fn joined_last() -> Kernel {
-    Box::new(|inputs| {
+pub(super) fn joined_last() -> Operator {
+    Operator::new(Kind::Move, |inputs| {
         let values = (0..inputs.len()).map(|index| inputs.value(index)).collect::<Result<Vec<_>, _>>()?;
         let last = values.first().map_or(0, Value::rank).checked_sub(1).ok_or("its inputs are scalars")?;
         one(shape::joined(values, last)?)

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Float, Tensor};
 
-use super::{Inputs, Node, Plan, axis, one, reduction::root};
+use super::{Described, Kind, Operator, Inputs, Node, Plan, axis, one, reduction::root};
 use crate::model::value::Ranked;
 
 /// One value a channel, shaped so that it broadcasts over an input of rank `rank`.
@@ -32,12 +32,12 @@ fn affine(x: Ranked<Float>, scale: Ranked<Float>, shift: Ranked<Float>) -> Resul
 }
 
 /// `BatchNormalization` with the statistics that training has left.
-pub(super) fn batch(node: &Node) -> Plan {
+pub(super) fn batch(node: &Node) -> Described {
     let epsilon = node.float("epsilon", 1e-5)?;
     if node.flag("training_mode", false)? || (node.opset < 7 && !node.flag("is_test", false)?) {
         return Err("it is in training mode".into());
     }
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::BatchNormalization, move |inputs| {
         let x = inputs.float(0)?;
         let flat = |index: usize| inputs.float(index).map(Ranked::flat);
         let (scale, shift, mean, variance) = (flat(1)?, flat(2)?, flat(3)?, flat(4)?);
@@ -48,7 +48,7 @@ pub(super) fn batch(node: &Node) -> Plan {
         let factor = scale / (variance + epsilon).sqrt();
         let shift = shift - mean * factor.clone();
         one(affine(x, factor.into(), shift.into())?)
-    }))
+    }).learns(1..3))
 }
 
 /// Rows brought to mean zero and variance one; also the means and the inverse deviations, `[rows, 1]`.
@@ -137,11 +137,11 @@ fn scaled(normal: Ranked<Float>, inputs: &Inputs) -> Result<Ranked<Float>, Strin
 }
 
 /// `LayerNormalization` over the dimensions from `axis` on, with mean and inverse deviation where they are asked for.
-pub(super) fn layer(node: &Node) -> Plan {
+pub(super) fn layer(node: &Node) -> Described {
     let epsilon = node.float("epsilon", 1e-5)?;
     let given = node.int("axis", -1)?;
     let outputs = node.proto.output.len();
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Other, move |inputs| {
         let x = inputs.float(0)?;
         let dims = x.dims();
         let axis = axis(given, dims.len())?;
@@ -154,7 +154,7 @@ pub(super) fn layer(node: &Node) -> Plan {
             results.push(back(extra, &small)?.into());
         }
         Ok(results)
-    }))
+    }).learns(1..3))
 }
 
 /// `RMSNormalization` over the dimensions from `axis` on.

@@ -8,7 +8,7 @@ use burn::tensor::{
     ops::{AvgPoolOptions, MaxPoolOptions},
 };
 
-use super::{
+use super::{Lowering, Described, Kind, Operator, 
     Node, Plan, check_size,
     convolution::{Placed, Window},
     float_tensor, host_ints, one,
@@ -121,10 +121,11 @@ fn window_counts(input: &[usize], placed: &Placed, with_padding: bool) -> Vec<f3
 }
 
 /// `AveragePool`.
-pub(super) fn average(node: &Node) -> Plan {
+pub(super) fn average(node: &Node) -> Described {
     let window = Window::of(node)?;
     let with_padding = node.flag("count_include_pad", false)?;
-    Ok(Box::new(move |inputs| {
+    let lowering = Lowering::AveragePool { window: window.clone(), with_padding };
+    Ok(Operator::new(Kind::Average, move |inputs| {
         let x = inputs.float(0)?;
         let dims = x.dims();
         let (_, spatial) = parts(&dims)?;
@@ -143,14 +144,14 @@ pub(super) fn average(node: &Node) -> Plan {
         wide.extend(&placed.output);
         let counts = float_tensor(counts, &wide, inputs.device())?;
         one(sums / counts)
-    }))
+    }).pools().lowers(lowering))
 }
 
 /// `LpPool`: the p-norm of each window.
-pub(super) fn lp(node: &Node) -> Plan {
+pub(super) fn lp(node: &Node) -> Described {
     let window = Window::of(node)?;
     let p = node.positive("p", 2)? as f32;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Other, move |inputs| {
         let x = inputs.float(0)?;
         let dims = x.dims();
         let placed = window.on(parts(&dims)?.1, None)?;
@@ -163,11 +164,12 @@ pub(super) fn lp(node: &Node) -> Plan {
 }
 
 /// `MaxPool`, and the places of the maxima where they are asked for.
-pub(super) fn max(node: &Node) -> Plan {
+pub(super) fn max(node: &Node) -> Described {
     let window = Window::of(node)?;
     let with_indices = node.writes(1);
     let column_first = node.int("storage_order", 0)? == 1;
-    Ok(Box::new(move |inputs| {
+    let lowering = Lowering::MaxPool(window.clone());
+    Ok(Operator::new(Kind::Maximum, move |inputs| {
         let x = match inputs.value(0)? {
             Value::Float(x) => x,
             Value::Int(x) => x.float(),
@@ -215,7 +217,7 @@ pub(super) fn max(node: &Node) -> Plan {
             true => one(pooled.int()),
             false => one(pooled),
         }
-    }))
+    }).pools().lowers(lowering))
 }
 
 /// Maxima with their places in the flattened input, which are found on the host, for the few graphs that ask; the values
@@ -295,12 +297,12 @@ fn global(
     reduce(flat).reshape(&small).ok_or_else(|| "its input cannot be pooled".into())
 }
 
-pub(super) fn global_average(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| one(global(inputs.float(0)?, |x| x.mean_dim(2))?)))
+pub(super) fn global_average(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Average, |inputs| one(global(inputs.float(0)?, |x| x.mean_dim(2))?)).pools().lowers(Lowering::GlobalAverage))
 }
 
-pub(super) fn global_max(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| one(global(inputs.float(0)?, |x| x.max_dim(2))?)))
+pub(super) fn global_max(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Maximum, |inputs| one(global(inputs.float(0)?, |x| x.max_dim(2))?)).pools())
 }
 
 pub(super) fn global_lp(node: &Node) -> Plan {

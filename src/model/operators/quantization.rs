@@ -5,7 +5,7 @@
 
 use burn::tensor::{Float, Int};
 
-use super::{Inputs, Node, Plan, axis, one};
+use super::{Described, Kind, Operator, Inputs, Node, Plan, axis, one};
 use crate::model::{
     element::Element,
     value::{Ranked, Value},
@@ -104,13 +104,13 @@ fn block_size(node: &Node) -> Result<usize, String> {
     usize::try_from(node.int("block_size", 0)?).map_err(|_| "its block_size is negative".into())
 }
 
-pub(super) fn dequantize(node: &Node) -> Plan {
+pub(super) fn dequantize(node: &Node) -> Described {
     let given = node.int("axis", 1)?;
     let block = block_size(node)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Quantization, move |inputs| {
         let along = axis(given, inputs.raw(0)?.rank()).ok();
         one(blocks(inputs, Quantized { value: 0, scale: Some(1), zero: Some(2), axis: along }, block)?)
-    }))
+    }).gives(Some(Element::F32)))
 }
 
 /// Divided by the scale, rounded to even, moved by the zero point, and kept in the range of the type.
@@ -146,7 +146,7 @@ pub(super) fn requantized(
     quantized(value, scale, zero, element.unwrap_or(Element::U8))
 }
 
-pub(super) fn quantize(node: &Node) -> Plan {
+pub(super) fn quantize(node: &Node) -> Described {
     let given = node.int("axis", 1)?;
     let block = block_size(node)?;
     let element = match (node.int("output_dtype", 0)?, node.element(2)) {
@@ -158,7 +158,7 @@ pub(super) fn quantize(node: &Node) -> Plan {
     if element.range().is_none() {
         return Err(format!("it quantises to {}", element.name()));
     }
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Quantization, move |inputs| {
         let value = number(inputs, 0)?;
         let dims = value.dims();
         let along = axis(given, dims.len()).ok();
@@ -168,12 +168,12 @@ pub(super) fn quantize(node: &Node) -> Plan {
             false => None,
         };
         one(quantized(value, scale, zero, element)?)
-    }))
+    }).gives(Some(element)))
 }
 
 /// `DynamicQuantizeLinear`: scale and zero point from the value's own range, which always holds zero.
-pub(super) fn dynamic_quantize(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| {
+pub(super) fn dynamic_quantize(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Quantization, |inputs| {
         let value = inputs.float(0)?;
         if value.is_empty() {
             return Err("its input is empty".into());
@@ -190,5 +190,5 @@ pub(super) fn dynamic_quantize(_: &Node) -> Plan {
         let (spread_scale, spread_zero) = (wide(Ranked::D1(divisor))?, wide(Ranked::D1(zero.clone()))?);
         let result = quantized(value.clone(), spread_scale, Some(spread_zero), Element::U8)?;
         Ok(vec![result, Ranked::<Float>::D0(scale).into(), Ranked::<Float>::D0(zero).into()])
-    }))
+    }).gives(Some(Element::U8)))
 }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation};
 
-use super::{Inputs, Node, Plan, shape::permuted};
+use super::{Described, Kind, Operator, Inputs, Node, Plan, shape::permuted};
 use crate::model::value::Value;
 
 /// An activation with its two numbers.
@@ -255,10 +255,11 @@ fn with_bias(x: Tensor<2>, bias: Option<&Tensor<2>>) -> Tensor<2> {
 }
 
 /// `LSTM` with gates in the order input, output, forget, cell; peepholes where they are given.
-pub(super) fn lstm(node: &Node) -> Plan {
+pub(super) fn lstm(node: &Node) -> Described {
     let recurrence = Recurrence::of(node, 4, &["Sigmoid", "Tanh", "Tanh"])?;
+    let batch_first = recurrence.batch_first;
     let coupled = node.flag("input_forget", false)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Recurrent, move |inputs| {
         let peepholes = inputs.optional::<2>(7)?;
         recurrence.run(inputs, &[5, 6], &|cell, driven, r, bias, state, direction| {
             let hidden = r.dims()[0];
@@ -282,14 +283,15 @@ pub(super) fn lstm(node: &Node) -> Plan {
             let new_h = o * cell.activations[2](new_c.clone());
             Ok(vec![new_h, new_c])
         })
-    }))
+    }).learns(1..4).batch_first(batch_first))
 }
 
 /// `GRU` with gates in the order update, reset, hidden.
-pub(super) fn gru(node: &Node) -> Plan {
+pub(super) fn gru(node: &Node) -> Described {
     let recurrence = Recurrence::of(node, 3, &["Sigmoid", "Tanh"])?;
+    let batch_first = recurrence.batch_first;
     let reset_after = node.flag("linear_before_reset", false)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Recurrent, move |inputs| {
         recurrence.run(inputs, &[5], &|cell, driven, r, bias, state, _| {
             let hidden = r.dims()[0];
             let h = state[0].clone();
@@ -307,15 +309,16 @@ pub(super) fn gru(node: &Node) -> Plan {
             let candidate = cell.apply(1, part(&driven, 2, 3) + recurrent);
             Ok(vec![(z.clone().neg() + 1.0) * candidate + z * h])
         })
-    }))
+    }).learns(1..4).batch_first(batch_first))
 }
 
 /// `RNN`: `h = f(W x + R h + b)`.
-pub(super) fn rnn(node: &Node) -> Plan {
+pub(super) fn rnn(node: &Node) -> Described {
     let recurrence = Recurrence::of(node, 1, &["Tanh"])?;
-    Ok(Box::new(move |inputs| {
+    let batch_first = recurrence.batch_first;
+    Ok(Operator::new(Kind::Recurrent, move |inputs| {
         recurrence.run(inputs, &[5], &|cell, driven, r, bias, state, _| {
             Ok(vec![cell.apply(0, with_bias(driven + state[0].clone().matmul(r.clone()), bias))])
         })
-    }))
+    }).learns(1..4).batch_first(batch_first))
 }

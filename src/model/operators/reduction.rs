@@ -2,7 +2,8 @@
 
 use burn::tensor::{Float, Int, Tensor, kind::Numeric};
 
-use super::{Inputs, Node, Plan, axes, axis, host_ints, one, shape::axes_of};
+use super::{Described, Inputs, Kind, Node, Operator, Plan, axes, axis, host_ints, one, shape::axes_of};
+use crate::model::element::Element;
 use crate::model::value::{Ranked, Value, map_ranked};
 
 /// Where a reduction's axes come from, and whether they stay with size 1.
@@ -44,13 +45,15 @@ type Reduction<K> = fn(Ranked<K>, &[usize]) -> Ranked<K>;
 
 /// A reduction of real numbers by `float` and of whole ones by `int`, each along several axes.
 fn reduce(
+    kind: Kind,
     node: &Node,
     float: Reduction<Float>,
     int: Option<Reduction<Int>>,
     of_nothing: Option<f32>,
-) -> Plan {
+) -> Described {
     let along = Along::of(node)?;
-    Ok(Box::new(move |inputs| {
+    let axes = along.attribute.clone();
+    let reduction = Operator::new(kind, move |inputs| {
         let value = inputs.value(0)?;
         let dims = value.dims();
         let axes = along.axes(inputs, dims.len())?;
@@ -81,7 +84,8 @@ fn reduce(
             (Value::Bool(_), None) => return Err("its input must hold numbers".into()),
         };
         one(reduced.reshape(&shape)?)
-    }))
+    });
+    Ok(reduction.reduces(axes))
 }
 
 /// A function along one axis, applied along each.
@@ -103,24 +107,24 @@ each_axis!(product_float, Float: prod_dim);
 each_axis!(product_int, Int: prod_dim);
 each_axis!(mean_float, Float: mean_dim);
 
-pub(super) fn sum(node: &Node) -> Plan {
-    reduce(node, sum_float, Some(sum_int), Some(0.0))
+pub(super) fn sum(node: &Node) -> Described {
+    reduce(Kind::AxisSum, node, sum_float, Some(sum_int), Some(0.0))
 }
 
-pub(super) fn mean(node: &Node) -> Plan {
-    reduce(node, mean_float, None, None)
+pub(super) fn mean(node: &Node) -> Described {
+    reduce(Kind::Average, node, mean_float, None, None)
 }
 
-pub(super) fn max(node: &Node) -> Plan {
-    reduce(node, max_float, Some(max_int), Some(f32::NEG_INFINITY))
+pub(super) fn max(node: &Node) -> Described {
+    reduce(Kind::Maximum, node, max_float, Some(max_int), Some(f32::NEG_INFINITY))
 }
 
-pub(super) fn min(node: &Node) -> Plan {
-    reduce(node, min_float, Some(min_int), Some(f32::INFINITY))
+pub(super) fn min(node: &Node) -> Described {
+    reduce(Kind::Other, node, min_float, Some(min_int), Some(f32::INFINITY))
 }
 
-pub(super) fn product(node: &Node) -> Plan {
-    reduce(node, product_float, Some(product_int), Some(1.0))
+pub(super) fn product(node: &Node) -> Described {
+    reduce(Kind::Other, node, product_float, Some(product_int), Some(1.0))
 }
 
 /// The p-th root of what is not negative. A norm has a kink at zero, where the root's own derivative is infinite: the
@@ -131,44 +135,44 @@ pub(super) fn root(x: Ranked<Float>, p: f32) -> Ranked<Float> {
     (if p == 2.0 { x.sqrt() } else { x.powf_scalar(1.0 / p) }).mask_fill(zero, 0.0)
 }
 
-pub(super) fn l1(node: &Node) -> Plan {
-    reduce(node, |x, axes| sum_float(x.abs(), axes), None, Some(0.0))
+pub(super) fn l1(node: &Node) -> Described {
+    reduce(Kind::Other, node, |x, axes| sum_float(x.abs(), axes), None, Some(0.0))
 }
 
-pub(super) fn l2(node: &Node) -> Plan {
+pub(super) fn l2(node: &Node) -> Described {
     let norm = |x: Ranked<Float>, axes: &[usize]| {
         let sum = sum_float(x.clone() * x, axes);
         root(sum, 2.0)
     };
-    reduce(node, norm, None, Some(0.0))
+    reduce(Kind::Other, node, norm, None, Some(0.0))
 }
 
-pub(super) fn sum_square(node: &Node) -> Plan {
-    reduce(node, |x, axes| sum_float(x.clone() * x, axes), None, Some(0.0))
+pub(super) fn sum_square(node: &Node) -> Described {
+    reduce(Kind::Other, node, |x, axes| sum_float(x.clone() * x, axes), None, Some(0.0))
 }
 
-pub(super) fn log_sum(node: &Node) -> Plan {
+pub(super) fn log_sum(node: &Node) -> Described {
     let logarithm = |x: Ranked<Float>, axes: &[usize]| sum_float(x, axes).log();
-    reduce(node, logarithm, None, Some(f32::NEG_INFINITY))
+    reduce(Kind::Other, node, logarithm, None, Some(f32::NEG_INFINITY))
 }
 
 /// The largest value is taken out first, so that no exponential overflows; an infinite one leaves nothing to subtract.
-pub(super) fn log_sum_exp(node: &Node) -> Plan {
+pub(super) fn log_sum_exp(node: &Node) -> Described {
     let stable = |x: Ranked<Float>, axes: &[usize]| {
         let highest = max_float(x.clone(), axes);
         let infinite = highest.clone().is_inf();
         let highest = highest.mask_fill(infinite, 0.0).detach();
         sum_float((x - highest.clone()).exp(), axes).log() + highest
     };
-    reduce(node, stable, None, Some(f32::NEG_INFINITY))
+    reduce(Kind::Other, node, stable, None, Some(f32::NEG_INFINITY))
 }
 
 /// The place of the largest or smallest value along an axis, the first or the last of several.
-fn arg(node: &Node, largest: bool) -> Plan {
+fn arg(node: &Node, largest: bool) -> Described {
     let given = node.int("axis", 0)?;
     let keep = node.flag("keepdims", true)?;
     let last = node.flag("select_last_index", false)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Stop, move |inputs| {
         let x = match inputs.value(0)? {
             Value::Float(x) => x,
             Value::Int(x) => x.float(),
@@ -188,14 +192,14 @@ fn arg(node: &Node, largest: bool) -> Plan {
         }
         dims.remove(axis);
         one(Value::Int(place).reshape(&dims)?)
-    }))
+    }).gives(Some(Element::I64)))
 }
 
-pub(super) fn arg_max(node: &Node) -> Plan {
+pub(super) fn arg_max(node: &Node) -> Described {
     arg(node, true)
 }
 
-pub(super) fn arg_min(node: &Node) -> Plan {
+pub(super) fn arg_min(node: &Node) -> Described {
     arg(node, false)
 }
 

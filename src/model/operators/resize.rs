@@ -5,7 +5,7 @@
 
 use burn::tensor::{Float, Tensor};
 
-use super::{
+use super::{Described, Kind, Operator, 
     Inputs, Node, Plan, axes, check_size, float_tensor, one,
     shape::{permuted, picked},
 };
@@ -271,12 +271,12 @@ impl Interpolation {
 }
 
 /// `Resize` by scales or to sizes.
-pub(super) fn resize(node: &Node) -> Plan {
+pub(super) fn resize(node: &Node) -> Described {
     let interpolation = Interpolation::of(node)?;
     let attribute = node.ints("axes")?;
     let policy = node.text("keep_aspect_ratio_policy", "stretch")?;
     let scales_at = if node.opset < 11 { 1 } else { 2 };
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Linear, move |inputs| {
         let x = match inputs.value(0)? {
             Value::Float(x) => x,
             _ => return Err("its input must be real".into()),
@@ -342,10 +342,10 @@ pub(super) fn resize(node: &Node) -> Plan {
 }
 
 /// `Upsample`, the forerunner of `Resize`.
-pub(super) fn upsample(node: &Node) -> Plan {
+pub(super) fn upsample(node: &Node) -> Described {
     let interpolation = Interpolation::of(node)?;
     let attribute = node.floats("scales")?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Linear, move |inputs| {
         let x = inputs.float(0)?;
         let dims = x.dims();
         let scales = match &attribute {

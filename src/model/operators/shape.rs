@@ -6,21 +6,22 @@ use burn::tensor::{
     ops::PadMode,
 };
 
-use super::{Inputs, Node, Plan, array, axes, axis, check_size, float_tensor, host_ints, one, too_many};
+use super::{Lowering, Described, Kind, Operator, Inputs, Node, Plan, array, axes, axis, check_size, float_tensor, host_ints, one, too_many};
 use crate::model::{
+    bodies,
     element::Element,
     value::{Ranked, Value, map_ranked, map_value, move_elements},
 };
 
 /// Identity, and what is identity when a network is not being trained.
-pub(super) fn identity(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| one(inputs.raw(0)?.clone())))
+pub(super) fn identity(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Reshape, |inputs| one(inputs.raw(0)?.clone())).lowers(Lowering::Reshape))
 }
 
 /// `Dropout` outside training, or of nothing: the input, and a mask that keeps everything.
-pub(super) fn dropout(node: &Node) -> Plan {
+pub(super) fn dropout(node: &Node) -> Described {
     let masked = node.writes(1);
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Reshape, move |inputs| {
         let training = inputs.has(2) && inputs.bools(2)?.contains(&true);
         if training && !(inputs.has(1) && inputs.scalar(1)? == 0.0) {
             return Err("it is in training mode, and its result would be random".into());
@@ -33,11 +34,16 @@ pub(super) fn dropout(node: &Node) -> Plan {
         let kept = TensorData::new(vec![true; value.len()], dims.clone());
         let mask = Ranked::<Bool>::from_data(kept, inputs.device()).ok_or_else(|| too_many(&dims))?;
         Ok(vec![value, mask.into()])
-    }))
+    }).lowers(Lowering::Reshape))
+}
+
+/// The type of the tensor that a node holds as its `value`; that of real numbers where it holds none.
+fn held(node: &Node) -> Option<Element> {
+    Element::from_onnx(bodies::value(node.proto).map_or(1, |tensor| tensor.data_type)).ok()
 }
 
 /// `Constant`, in each of the forms that ONNX has for it.
-pub(super) fn constant(node: &Node) -> Plan {
+pub(super) fn constant(node: &Node) -> Described {
     let data = if let Some(data) = node.tensor("value")? {
         data
     } else if node.has("value_float") {
@@ -53,9 +59,10 @@ pub(super) fn constant(node: &Node) -> Plan {
     } else {
         return Err("it holds a string or a sparse tensor".into());
     };
-    Ok(Box::new(move |inputs| {
+    let element = held(node);
+    Ok(Operator::new(Kind::Other, move |inputs| {
         one(Value::from_data(data.clone(), inputs.device()).ok_or("its value has too many dimensions")?)
-    }))
+    }).gives(element))
 }
 
 /// How a value becomes one of another type.
@@ -106,19 +113,19 @@ fn convert(value: Value, to: Target) -> Value {
 }
 
 /// `Cast`. Every floating-point type is computed in 32 bits, so that between them nothing happens.
-pub(super) fn cast(node: &Node) -> Plan {
+pub(super) fn cast(node: &Node) -> Described {
     let number = i32::try_from(node.int("to", 0)?).unwrap_or(0);
     let element = Element::from_onnx(number).map_err(|name| format!("it casts to {name}"))?;
     if node.types.first().is_some_and(Option::is_none) && node.proto.input.is_empty() {
         return Err("it has no input".into());
     }
     let to = target(element, node.opset);
-    Ok(Box::new(move |inputs| one(convert(inputs.raw(0)?.clone(), to))))
+    Ok(Operator::new(Kind::Reshape, move |inputs| one(convert(inputs.raw(0)?.clone(), to))).gives(Some(element)))
 }
 
-pub(super) fn cast_like(node: &Node) -> Plan {
+pub(super) fn cast_like(node: &Node) -> Described {
     let known = node.element(1).map(|element| target(element, node.opset));
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Reshape, move |inputs| {
         let to = match (known, inputs.raw(1)?) {
             (Some(known), _) => known,
             (None, Value::Float(_)) => Target::Float,
@@ -126,12 +133,12 @@ pub(super) fn cast_like(node: &Node) -> Plan {
             (None, Value::Bool(_)) => Target::Bool,
         };
         one(convert(inputs.raw(0)?.clone(), to))
-    }))
+    }).gives(node.element(1)))
 }
 
-pub(super) fn shape(node: &Node) -> Plan {
+pub(super) fn shape(node: &Node) -> Described {
     let (start, end) = (node.int("start", 0)?, node.int("end", i64::MAX)?);
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Stop, move |inputs| {
         let dims = inputs.raw(0)?.dims();
         let rank = dims.len() as i64;
         let place = |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
@@ -139,11 +146,11 @@ pub(super) fn shape(node: &Node) -> Plan {
         let part: Vec<i64> = dims.get(start..end).unwrap_or_default().iter().map(|&dim| dim as i64).collect();
         let count = part.len();
         host_ints(part, &[count]).map(|value| vec![value])
-    }))
+    }).gives(Some(Element::I64)))
 }
 
-pub(super) fn size(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| host_ints(vec![inputs.raw(0)?.len() as i64], &[]).map(|value| vec![value])))
+pub(super) fn size(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Stop, |inputs| host_ints(vec![inputs.raw(0)?.len() as i64], &[]).map(|value| vec![value])).gives(Some(Element::I64)))
 }
 
 /// Sizes from whole numbers that must not be negative.
@@ -157,10 +164,10 @@ pub(super) fn sizes(values: &[i64]) -> Result<Vec<usize>, String> {
 }
 
 /// `Reshape`; 0 keeps a size, -1 is whatever is left.
-pub(super) fn reshape(node: &Node) -> Plan {
+pub(super) fn reshape(node: &Node) -> Described {
     let attribute = node.ints("shape")?;
     let zero_is_zero = node.flag("allowzero", false)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Reshape, move |inputs| {
         let value = inputs.raw(0)?.clone();
         let wanted = match &attribute {
             Some(wanted) => wanted.clone(),
@@ -187,13 +194,13 @@ pub(super) fn reshape(node: &Node) -> Plan {
         }
         check_size(&dims)?;
         one(value.reshape(&dims)?)
-    }))
+    }).lowers(Lowering::Reshape))
 }
 
 /// `Flatten` to two dimensions: those before `axis`, and the rest.
-pub(super) fn flatten(node: &Node) -> Plan {
+pub(super) fn flatten(node: &Node) -> Described {
     let given = node.int("axis", 1)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Reshape, move |inputs| {
         let value = inputs.raw(0)?.clone();
         let dims = value.dims();
         let at = if given < 0 { given + dims.len() as i64 } else { given };
@@ -202,7 +209,7 @@ pub(super) fn flatten(node: &Node) -> Plan {
             .filter(|&at| at <= dims.len())
             .ok_or_else(|| format!("its axis {given} is beyond the input's {} dimensions", dims.len()))?;
         one(value.reshape(&[dims[..at].iter().product(), dims[at..].iter().product()])?)
-    }))
+    }).lowers(Lowering::Reshape))
 }
 
 /// Axes that are an attribute before opset 13 and input `index` since.
@@ -218,9 +225,9 @@ pub(super) fn axes_of(
     }
 }
 
-pub(super) fn squeeze(node: &Node) -> Plan {
+pub(super) fn squeeze(node: &Node) -> Described {
     let attribute = node.ints("axes")?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Reshape, move |inputs| {
         let value = inputs.raw(0)?.clone();
         let dims = value.dims();
         let dropped: Vec<usize> = match axes_of(&attribute, inputs, 1)? {
@@ -237,12 +244,12 @@ pub(super) fn squeeze(node: &Node) -> Plan {
             .map(|(_, &size)| size)
             .collect();
         one(value.reshape(&kept)?)
-    }))
+    }).lowers(Lowering::Reshape))
 }
 
-pub(super) fn unsqueeze(node: &Node) -> Plan {
+pub(super) fn unsqueeze(node: &Node) -> Described {
     let attribute = node.ints("axes")?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Reshape, move |inputs| {
         let value = inputs.raw(0)?.clone();
         let given = axes_of(&attribute, inputs, 1)?.ok_or("its axes are missing")?;
         let dims = value.dims();
@@ -252,7 +259,7 @@ pub(super) fn unsqueeze(node: &Node) -> Plan {
             .map(|axis| if added.contains(&axis) { 1 } else { old.next().copied().unwrap_or(1) })
             .collect();
         one(value.reshape(&wide)?)
-    }))
+    }).lowers(Lowering::Reshape))
 }
 
 /// The dimensions in another order.
@@ -263,9 +270,10 @@ pub(super) fn permuted(value: Value, order: &[usize]) -> Result<Value, String> {
     Ok(map_value!(value, ranked => map_ranked!(ranked, x => x.permute(array(order)?))))
 }
 
-pub(super) fn transpose(node: &Node) -> Plan {
+pub(super) fn transpose(node: &Node) -> Described {
     let attribute = node.ints("perm")?;
-    Ok(Box::new(move |inputs| {
+    let order = attribute.clone().unwrap_or_default();
+    let transpose = Operator::new(Kind::Move, move |inputs| {
         let value = inputs.raw(0)?.clone();
         let rank = value.rank();
         let order: Vec<usize> = match &attribute {
@@ -279,7 +287,8 @@ pub(super) fn transpose(node: &Node) -> Plan {
             }
         };
         one(permuted(value, &order)?)
-    }))
+    });
+    Ok(transpose.permutes(order))
 }
 
 /// Values joined along one axis.
@@ -333,16 +342,17 @@ pub(super) fn joined(values: Vec<Value>, axis: usize) -> Result<Value, String> {
     }
 }
 
-pub(super) fn concat(node: &Node) -> Plan {
+pub(super) fn concat(node: &Node) -> Described {
     if node.opset >= 4 && !node.has("axis") {
         return Err("its axis is missing".into());
     }
     let given = node.int("axis", 1)?;
-    Ok(Box::new(move |inputs| {
+    let concat = Operator::new(Kind::Move, move |inputs| {
         let values = (0..inputs.len()).map(|index| inputs.value(index)).collect::<Result<Vec<_>, _>>()?;
         let rank = values.first().ok_or("it has no input")?.rank();
         one(joined(values, axis(given, rank)?)?)
-    }))
+    });
+    Ok(concat.lowers(Lowering::Concat { axis: given }))
 }
 
 /// The elements from `start` to before `end` along an axis.
@@ -359,14 +369,14 @@ pub(super) fn picked(value: Value, axis: usize, indices: &[i64]) -> Value {
     move_elements!(value, x => x.select(axis, indices.clone()))
 }
 
-pub(super) fn split(node: &Node) -> Plan {
+pub(super) fn split(node: &Node) -> Described {
     let given = node.int("axis", 0)?;
     let attribute = node.ints("split")?;
     let parts = node.proto.output.len();
     if node.positive("num_outputs", parts)? != parts {
         return Err(format!("its num_outputs is not the number of its outputs, {parts}"));
     }
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Move, move |inputs| {
         let value = inputs.raw(0)?.clone();
         let dims = value.dims();
         let axis = axis(given, dims.len())?;
@@ -408,12 +418,12 @@ pub(super) fn empty_like(value: &Value, axis: usize) -> Result<Value, String> {
 }
 
 /// `Slice`: starts, ends, axes and steps are attributes before opset 10 and inputs since.
-pub(super) fn slice(node: &Node) -> Plan {
+pub(super) fn slice(node: &Node) -> Described {
     let attributes = match (node.ints("starts")?, node.ints("ends")?) {
         (Some(starts), Some(ends)) => Some((starts, ends, node.ints("axes")?)),
         _ => None,
     };
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Move, move |inputs| {
         let mut value = inputs.raw(0)?.clone();
         let (starts, ends, given, steps) = match &attributes {
             Some((starts, ends, axes)) => (starts.clone(), ends.clone(), axes.clone(), None),
@@ -510,7 +520,7 @@ fn filled_around<const D: usize, K: Numeric>(
 }
 
 /// `Pad`: amounts and fill are attributes before opset 11 and inputs since.
-pub(super) fn pad(node: &Node) -> Plan {
+pub(super) fn pad(node: &Node) -> Described {
     let mode = node.text("mode", "constant")?;
     if !["constant", "reflect", "edge", "wrap"].contains(&mode.as_str()) {
         return Err(format!("its mode \"{mode}\" is unknown"));
@@ -520,7 +530,7 @@ pub(super) fn pad(node: &Node) -> Plan {
         None => node.ints("paddings")?,
     };
     let fixed = node.float("value", 0.0)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Move, move |inputs| {
         let mut value = inputs.raw(0)?.clone();
         let rank = value.rank();
         let pads = match &attribute {
@@ -573,8 +583,8 @@ pub(super) fn pad(node: &Node) -> Plan {
     }))
 }
 
-pub(super) fn expand(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| {
+pub(super) fn expand(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Move, |inputs| {
         let value = inputs.raw(0)?.clone();
         let wanted = sizes(&inputs.ints(1)?)?;
         let before = value.dims();
@@ -596,8 +606,8 @@ pub(super) fn expand(_: &Node) -> Plan {
     }))
 }
 
-pub(super) fn tile(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| {
+pub(super) fn tile(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Move, |inputs| {
         let value = inputs.raw(0)?.clone();
         let repeats = sizes(&inputs.ints(1)?)?;
         let dims = value.dims();
@@ -612,12 +622,13 @@ pub(super) fn tile(_: &Node) -> Plan {
     }))
 }
 
-pub(super) fn constant_of_shape(node: &Node) -> Plan {
+pub(super) fn constant_of_shape(node: &Node) -> Described {
     let fill = node.tensor("value")?.unwrap_or_else(|| TensorData::new(vec![0.0f32], [1]));
     if fill.num_elements() != 1 {
         return Err("its value must be one element".into());
     }
-    Ok(Box::new(move |inputs| {
+    let element = held(node);
+    Ok(Operator::new(Kind::Other, move |inputs| {
         let dims = sizes(&inputs.ints(0)?)?;
         let value = Value::from_data(fill.clone(), inputs.device()).ok_or("its value is no number")?;
         let count: usize = dims.iter().product();
@@ -628,11 +639,11 @@ pub(super) fn constant_of_shape(node: &Node) -> Plan {
         let ones = vec![1; dims.len()];
         let scalar = value.reshape(&ones)?;
         one(map_value!(scalar, ranked => ranked.expand(&dims).ok_or_else(|| too_many(&dims))?))
-    }))
+    }).gives(element))
 }
 
-pub(super) fn range(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| {
+pub(super) fn range(_: &Node) -> Described {
+    Ok(Operator::new(Kind::Stop, |inputs| {
         if let Value::Int(_) = inputs.raw(0)? {
             let bound = |index: usize| match *inputs.ints(index)? {
                 [value] => Ok(value),
@@ -658,7 +669,7 @@ pub(super) fn range(_: &Node) -> Plan {
     }))
 }
 
-pub(super) fn eye_like(node: &Node) -> Plan {
+pub(super) fn eye_like(node: &Node) -> Described {
     let offset = node.int("k", 0)?;
     let element = match node.has("dtype") {
         true => Some(
@@ -668,7 +679,7 @@ pub(super) fn eye_like(node: &Node) -> Plan {
         false => node.element(0),
     };
     let to = element.map(|element| target(element, node.opset));
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Stop, move |inputs| {
         let dims = inputs.raw(0)?.dims();
         let [rows, columns] = *dims else { return Err("its input is no matrix".into()) };
         let ones = (0..rows * columns)
@@ -729,13 +740,13 @@ fn column_first(node: &Node) -> Result<bool, String> {
 }
 
 /// Height and width cut into blocks whose elements become channels, or back.
-pub(super) fn space_to_depth(node: &Node) -> Plan {
+pub(super) fn space_to_depth(node: &Node) -> Described {
     let block = node.positive("blocksize", 1)?;
     let order = match column_first(node)? {
         true => [0, 1, 3, 5, 2, 4],
         false => [0, 3, 5, 1, 2, 4],
     };
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Move, move |inputs| {
         let value = inputs.raw(0)?.clone();
         let [n, c, h, w] = *value.dims() else { return Err("its input must have 4 dimensions".into()) };
         super::check_filled(&value)?;
@@ -748,10 +759,10 @@ pub(super) fn space_to_depth(node: &Node) -> Plan {
     }))
 }
 
-pub(super) fn depth_to_space(node: &Node) -> Plan {
+pub(super) fn depth_to_space(node: &Node) -> Described {
     let block = node.positive("blocksize", 1)?;
     let column_first = column_first(node)?;
-    Ok(Box::new(move |inputs| {
+    Ok(Operator::new(Kind::Move, move |inputs| {
         let value = inputs.raw(0)?.clone();
         let [n, c, h, w] = *value.dims() else { return Err("its input must have 4 dimensions".into()) };
         super::check_filled(&value)?;

@@ -181,10 +181,6 @@ pub(in crate::model) fn rectifier(bounds: (f32, f32)) -> bool {
     bounds == (0.0, f32::INFINITY)
 }
 
-/// Operators that take the time of a run. A graph with one of them that is none of the kernels' is left to Burn, whose
-/// autodiff does not compute a node again to differentiate it.
-const HEAVY: [&str; 8] = ["Conv", "ConvTranspose", "Einsum", "GRU", "Gemm", "LSTM", "MatMul", "RNN"];
-
 /// A node that a set of kernels knows, with what holds of it whatever the kernels are.
 struct Known<O> {
     operation: O,
@@ -234,11 +230,12 @@ impl<O: Operation> Program<O> {
     pub fn new(graph: &Graph) -> Option<Self> {
         let known = |step| Known::of(Plan::of(graph, step)?, &graph.device);
         let nodes: Vec<Option<Known<O>>> = graph.steps.iter().map(known).collect();
+        // Burn's autodiff does not compute a node again to differentiate it, as the walk back does.
         let left_out = graph
             .steps
             .iter()
             .zip(&nodes)
-            .any(|(step, node)| node.is_none() && HEAVY.contains(&step.operator.as_str()));
+            .any(|(step, node)| node.is_none() && step.operator.properties.is_heavy());
         let gains = nodes.iter().flatten().any(|node| node.operation.gains());
         if left_out || !gains {
             return None;

@@ -5,9 +5,7 @@ use burn::tensor::Float;
 use super::rectifier;
 use crate::model::{
     graph::{Graph, Step},
-    node::Node,
-    operators::{Placed, Window},
-    prepare,
+    operators::{Lowering, Placed, Window},
     value::{Ranked, Value},
 };
 
@@ -65,28 +63,6 @@ fn floats(graph: &Graph, step: &Step, index: usize) -> Option<Ranked<Float>> {
     }
 }
 
-/// The numbers of a constant on the host.
-fn read(value: Ranked<Float>) -> Option<Vec<f32>> {
-    if value.device() != burn::tensor::Device::flex() {
-        return None;
-    }
-    value.flat().into_data().try_into_vec().ok()
-}
-
-/// The one element of an optional input or attribute; nothing where it is computed.
-fn limit(graph: &Graph, step: &Step, node: &Node, name: &str, index: usize, default: f32) -> Option<f32> {
-    if node.has(name) {
-        return node.float(name, default).ok();
-    }
-    match step.inputs.get(index).copied().flatten() {
-        None => Some(default),
-        Some(_) => match *read(floats(graph, step, index)?)? {
-            [value] => Some(value),
-            _ => None,
-        },
-    }
-}
-
 impl Plan {
     /// The bounds, where the node is a rectifier or a clip.
     pub fn bounds(&self) -> Option<(f32, f32)> {
@@ -108,57 +84,40 @@ impl Plan {
 
     /// The plan of a step, or `None` where Burn's kernels run it.
     pub fn of(graph: &Graph, step: &Step) -> Option<Self> {
-        let node = Node { proto: &step.proto, opset: 0, types: Vec::new() };
-        let constant = |index: usize| {
-            step.inputs.get(index).copied().flatten().is_some_and(|slot| graph.constant(slot).is_some())
-        };
+        let slot = |index: usize| step.inputs.get(index).copied().flatten();
+        let constant = |index: usize| slot(index).is_some_and(|slot| graph.constant(slot).is_some());
         if step.outputs.len() != 1 || constant(0) {
             return None;
         }
-        let matrix = || floats(graph, step, 1).filter(|matrix| matrix.rank() == 2);
-        match step.operator.as_str() {
-            "Conv" => Self::convolution(graph, step, &node),
-            "MaxPool" => Some(Self::MaxPool(Window::of(&node).ok()?)),
-            "AveragePool" => Some(Self::AveragePool {
-                window: Window::of(&node).ok()?,
-                with_padding: node.flag("count_include_pad", false).ok()?,
-            }),
-            "GlobalAveragePool" => Some(Self::GlobalAverage),
-            "Relu" => Some(Self::Bound { low: 0.0, high: f32::INFINITY }),
-            "Clip" => {
-                let low = limit(graph, step, &node, "min", 1, f32::NEG_INFINITY)?;
-                let high = limit(graph, step, &node, "max", 2, f32::INFINITY)?;
-                (low <= high).then_some(Self::Bound { low, high })
+        match step.operator.lowering.clone()? {
+            Lowering::Convolution { groups, window } => Self::convolution(graph, step, groups, window),
+            Lowering::MaxPool(window) => Some(Self::MaxPool(window)),
+            Lowering::AveragePool { window, with_padding } => Some(Self::AveragePool { window, with_padding }),
+            Lowering::GlobalAverage => Some(Self::GlobalAverage),
+            Lowering::Clamp => step.operator.properties.clamp.map(|(low, high)| Self::Bound { low, high }),
+            Lowering::Add => (step.inputs.len() == 2 && !constant(1)).then_some(Self::Add),
+            Lowering::Concat { axis } => {
+                (!(0..step.inputs.len()).any(constant)).then_some(Self::Concat { axis })
             }
-            "Add" if step.inputs.len() == 2 && !constant(1) => Some(Self::Add),
-            "Concat" if !(0..step.inputs.len()).any(constant) => {
-                Some(Self::Concat { axis: node.int("axis", 1).ok()? })
-            }
-            operator if prepare::MOVES_ONLY.contains(&operator) && operator != "Cast" => Some(Self::Move),
-            "Gemm" if !node.flag("transA", false).ok()? => {
-                let (matrix, turned) = (matrix()?, node.flag("transB", false).ok()?);
-                let outputs = matrix.dims()[usize::from(!turned)];
+            Lowering::Reshape => Some(Self::Move),
+            Lowering::Matmul { transposed, alpha, beta } => {
+                let matrix = floats(graph, step, 1).filter(|matrix| matrix.rank() == 2)?;
+                let outputs = matrix.dims()[usize::from(!transposed)];
                 let row =
                     |bias: &Ranked<Float>| bias.len() == outputs && bias.dims().last() == Some(&outputs);
-                let bias = match step.inputs.get(2).copied().flatten() {
+                let bias = match slot(2) {
                     None => Bias::Nothing,
                     Some(_) => match floats(graph, step, 2).filter(row) {
-                        Some(bias) if node.float("beta", 1.0).ok()? == 1.0 => Bias::Row(bias),
+                        Some(bias) if beta == 1.0 => Bias::Row(bias),
                         _ => Bias::Other,
                     },
                 };
-                Some(Self::Linear { matrix, turned, alpha: node.float("alpha", 1.0).ok()?, bias })
+                Some(Self::Linear { matrix, turned: transposed, alpha, bias })
             }
-            "MatMul" => {
-                Some(Self::Linear { matrix: matrix()?, turned: false, alpha: 1.0, bias: Bias::Nothing })
-            }
-            _ => None,
         }
     }
 
-    fn convolution(graph: &Graph, step: &Step, node: &Node) -> Option<Self> {
-        let mut window = Window::of(node).ok()?;
-        let groups = node.positive("group", 1).ok()?;
+    fn convolution(graph: &Graph, step: &Step, groups: usize, mut window: Window) -> Option<Self> {
         let weights = floats(graph, step, 1)?;
         let shape: [usize; 4] = weights.dims().try_into().ok()?;
         let bias = match step.inputs.get(2).copied().flatten() {

@@ -1,0 +1,530 @@
+//! From a file to a model: which values are explained, what their axes are, and what the scores mean.
+
+use std::sync::Arc;
+
+use super::{
+    Activation, Batch, GraphInfo, HostValue, Layout, Model, ModelFile, ModelOptions, OutputKind, Prepared, Score,
+    ValueInfo,
+    axes::{Axes, Roles, Shapes},
+    backward, count_names,
+    file::{self, Parsed},
+    graph::{Graph, Slot},
+    inputs::{self, Fed},
+    layers,
+    operators,
+    passes::{self, FinalActivation, Found, Groups},
+    value::{Ranked, Value},
+    with_program,
+};
+use crate::{Device, Error, Result, device::DeviceKind};
+
+/// What a run on blank samples found.
+struct Rehearsal {
+    output: Vec<usize>,
+    shapes: Shapes,
+    elements: usize,
+}
+
+impl Model {
+    /// Reads an ONNX file and puts its weights on `device`.
+    ///
+    /// # Errors
+    /// [`Error::ModelMalformed`] for bytes that are not an ONNX model, [`Error::UnsupportedOperator`] for an
+    /// operator that the engine lacks, [`Error::ModelInvalid`] for a graph that contradicts itself,
+    /// [`Error::ModelTooLarge`] for weights that the device cannot bind.
+    pub fn load(onnx: &[u8], device: &Device) -> Result<Self> {
+        Self::load_with(&onnx.into(), &ModelOptions::default(), device)
+    }
+
+    /// Like [`Model::load`], with what the caller knows about the file.
+    ///
+    /// # Errors
+    /// Those of [`Model::load`], and [`Error::ModelInvalid`] for names that the file does not have.
+    pub fn load_with(file: &ModelFile<'_>, options: &ModelOptions, device: &Device) -> Result<Self> {
+        let parsed = Parsed::read(file.bytes)?;
+        let mut notes = Vec::new();
+        let outputs: Vec<ValueInfo> = parsed.graph().output.iter().map(file::value_info).collect();
+        let head = inputs::choose_output(&outputs, options.output.as_deref())?;
+        if outputs.len() > 1 && options.output.is_none() {
+            notes.push(format!(
+                "It has {} outputs, and \"{}\" is explained; the option `output` names another.",
+                outputs.len(),
+                head.name
+            ));
+        }
+        let mut graph = Graph::read(file, &parsed, Some(std::slice::from_ref(&head.name)), device)?;
+        let inputs = inputs::inputs(&parsed, &mut graph, options)?;
+        let output = graph.slot(&head.name);
+        let mut before = None;
+        let (source, input) = match &options.at {
+            None => {
+                let input = inputs::choose_input(&graph, &inputs, options.input.as_deref())?;
+                (graph.slot(&input.name), input)
+            }
+            Some(at) => {
+                let slot = graph.output_of(at).filter(|&slot| graph.constants[slot].value.is_none());
+                let slot = slot.ok_or_else(|| {
+                    Error::invalid_model(format!("it has no node called \"{at}\" that depends on an input"))
+                })?;
+                let mut first = Graph::read(file, &parsed, Some(std::slice::from_ref(&head.name)), device)?;
+                let same = first.output_of(at).ok_or(Error::Internal("a node was lost".into()))?;
+                first.keep_only(&[same], &[]);
+                first.upload();
+                before = Some((first, same));
+                let info = ValueInfo {
+                    name: at.clone(),
+                    shape: Vec::new(),
+                    symbols: Vec::new(),
+                    element_type: "float32".into(),
+                };
+                (slot, info)
+            }
+        };
+        graph.keep_only(&[output], &[source]);
+        if !graph.steps.iter().any(|step| step.inputs.contains(&Some(source))) && output != source {
+            return Err(Error::invalid_model(format!("its output does not depend on \"{}\"", input.name)));
+        }
+        // Where another activation is declared than the graph's own, the graph is left as it is.
+        let found = passes::final_activation(&graph, output);
+        let last = match (&found, options.activation) {
+            (Found::Ends(last), None) => Some(last.clone()),
+            (Found::Ends(last), Some(declared)) if declared == last.kind => Some(last.clone()),
+            _ => None,
+        };
+        if let Some(last) = &last {
+            last.strip(&mut graph);
+            graph.keep_only(&[output], &[source]);
+        }
+        if let Some(limit) = device.binding_limit() {
+            passes::split_weights(&mut graph, limit)?;
+            graph.keep_only(&[output], &[source]);
+        }
+        graph.upload();
+        let (parameters, weight_bytes) = parsed.weights();
+        let mut model = Self {
+            source,
+            output,
+            before: None,
+            device: device.clone(),
+            fed: Vec::new(),
+            batch: Batch { axis: Some(0), fixed: None, largest: usize::MAX },
+            groups: Groups { outer: 1, classes: 1, inner: 1 },
+            maps: Vec::new(),
+            input: input.clone(),
+            info: GraphInfo {
+                layout: Layout::Values,
+                input,
+                output: head,
+                inputs: inputs::infos(&inputs),
+                outputs,
+                classes: 0,
+                output_kind: OutputKind::Classes,
+                activation: Activation::None,
+                parameters,
+                weight_bytes,
+                bytes_per_sample: 0,
+                nodes: graph.steps.len(),
+                operators: count_names(parsed.nodes.iter().map(|node| node.op_type.as_str())),
+                layers: Vec::new(),
+                layer: None,
+                notes,
+            },
+            inputs,
+            graph: Arc::new(graph),
+            program: Arc::default(),
+        };
+        if let Some((first, slot)) = before {
+            model.before = Some(Arc::new(first));
+            model.find_source_shape(slot)?;
+        }
+        model.feed()?;
+        model.finish(&found, last, options)?;
+        Ok(model)
+    }
+
+    /// Finds the shape of the explained node's output by a run on blank inputs.
+    fn find_source_shape(&mut self, slot: Slot) -> Result<()> {
+        let Some(before) = &self.before else { return Ok(()) };
+        let mut given = Vec::new();
+        for (slot, info) in &self.inputs {
+            given.push((*slot, inputs::blank(info)?.upload(&info.name, self.device.burn())?));
+        }
+        let found = before.run(given, &[slot], |_, _| ())?.remove(0);
+        let Value::Float(found) = found else {
+            return Err(Error::invalid_model("the explained node holds no real numbers"));
+        };
+        let mut shape: Vec<Option<usize>> = found.dims().into_iter().map(Some).collect();
+        if shape.is_empty() {
+            return Err(Error::invalid_model("the explained node holds one number, without a batch"));
+        }
+        shape[0] = None;
+        self.info.input.symbols = vec![None; shape.len()];
+        self.info.input.shape = shape;
+        self.input = self.info.input.clone();
+        Ok(())
+    }
+
+    /// Fills the inputs that are not explained, by a rule where there is one.
+    fn feed(&mut self) -> Result<()> {
+        let read = |slot: Slot| {
+            let graphs = [Some(&self.graph), self.before.as_ref()];
+            graphs.into_iter().flatten().any(|graph| {
+                graph.steps.iter().any(|step| step.inputs.contains(&Some(slot)))
+            })
+        };
+        for (slot, info) in &self.inputs {
+            if *slot == self.source {
+                continue;
+            }
+            let rule = inputs::filled(info);
+            let is_missing = rule.is_none() && read(*slot);
+            if let Some((_, what)) = rule.as_ref().filter(|_| read(*slot)) {
+                self.info.notes.push(format!(
+                    "Its input \"{}\" is filled with {what}, where no other value is given for it.",
+                    info.name
+                ));
+            }
+            let value = match rule {
+                Some((value, _)) => value,
+                None => inputs::blank(info)?,
+            };
+            let value = value.upload(&info.name, self.device.burn())?;
+            self.fed.push(Fed { slot: *slot, name: info.name.clone(), value, is_missing });
+        }
+        Ok(())
+    }
+
+    /// Passes blank samples through the graph, so that what does not fit is said at load time, so that the axes and the
+    /// memory of a sample are known, and so that a batch that does not work is never tried.
+    fn finish(
+        &mut self,
+        found: &Found,
+        last: Option<FinalActivation>,
+        options: &ModelOptions,
+    ) -> Result<()> {
+        // Shapes first: as the file has them, and then with the samples in front.
+        let declared = inputs::sizes(&self.info.input)?;
+        let mut rehearsal = self.rehearse(&declared)?;
+        let mut roles = Axes::follow(&self.graph, self.source, self.output, &rehearsal.shapes).roles;
+        if self.before.is_none() {
+            self.batch.axis = batch_axis(&roles, &declared, &rehearsal.output);
+        }
+        let mut sizes = declared.clone();
+        if self.batch.axis != Some(0) {
+            self.put_samples_first(&declared)?;
+            sizes = inputs::sizes(&self.input)?;
+            rehearsal = self.rehearse(&sizes)?;
+            roles = Axes::follow(&self.graph, self.source, self.output, &rehearsal.shapes).roles;
+        }
+        if let Some(axis) = roles.output_batch.filter(|&axis| axis > 0) {
+            self.put_scores_first(axis, rehearsal.output.len());
+            rehearsal = self.rehearse(&sizes)?;
+        }
+        let rows = sizes.first().copied().unwrap_or(1);
+        let scores = scores_of(&rehearsal.output, rows).ok_or_else(|| {
+            Error::invalid_model(format!(
+                "its output of shape {:?} has no row of scores for each of {rows} samples",
+                rehearsal.output
+            ))
+        })?;
+        self.find_batch(rows, scores, &roles);
+        self.info.layout = self.find_layout(&roles, options.layout)?;
+
+        let sample = sizes[1..].to_vec();
+        self.find_scores(found, last.as_ref(), options, &rehearsal, (rows, scores));
+        let axes = Axes::follow(&self.graph, self.source, self.output, &rehearsal.shapes);
+        let way = backward::way(&self.graph, self.source, self.output);
+        let positions = match (self.info.layout, sample.len()) {
+            (Layout::Picture, 3) => [0, 2, 3],
+            (Layout::Picture | Layout::PictureChannelsLast, _) => [0, 1, 2],
+            _ => [0, usize::MAX, usize::MAX],
+        };
+        let (maps, default) =
+            layers::map_layers(&self.graph, &axes, &way, (self.source, self.output), positions);
+        self.info.layers = maps.iter().map(|map| map.layer.clone()).collect();
+        self.info.layer = default.map(|at| self.info.layers[at].name.clone());
+        self.maps = maps;
+        let elements = rehearsal.elements.div_ceil(rows) + sample.iter().product::<usize>();
+        // Forward values, their gradients, and as much again for what kernels need while they run.
+        self.info.bytes_per_sample = 3 * elements * size_of::<f32>();
+        // What fails here fails again, and is told, when it is asked for.
+        let _ = self.warm_up(sample);
+        Ok(())
+    }
+
+    /// The shapes of all values for an input of this shape.
+    fn rehearse(&self, dims: &[usize]) -> Result<Rehearsal> {
+        let count = dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
+        if count.is_none_or(|count| count > 1 << 28) {
+            return Err(Error::invalid_model(format!("its input of shape {dims:?} is too large")));
+        }
+        let blank =
+            HostValue::blank(true, dims.to_vec()).upload(&self.info.input.name, self.device.burn())?;
+        let Value::Float(blank) = blank else { return Err(Error::Internal("a blank input".into())) };
+        let (mut shapes, mut elements, mut index) = (Shapes::new(), 0, 0);
+        shapes.insert(self.source, dims.to_vec());
+        let mut visit = |found: &[Vec<usize>]| {
+            elements += found.iter().map(|dims| dims.iter().product::<usize>()).sum::<usize>();
+            let slots = self.graph.steps[index].outputs.iter();
+            shapes.extend(slots.zip(found).filter_map(|(slot, dims)| Some(((*slot)?, dims.clone()))));
+            index += 1;
+        };
+        let given = self.given_or_blank(blank)?;
+        let output = match self.program() {
+            None => {
+                let visit = |_: &super::graph::Step, values: &[Value]| {
+                    visit(&values.iter().map(Value::dims).collect::<Vec<_>>());
+                };
+                self.graph.run(given, &[self.output], visit)?.remove(0)
+            }
+            Some(program) => with_program!(program, program => {
+                // A GPU compiles here what is to run there.
+                if self.device.kind() == DeviceKind::Cpu {
+                    program.rehearse(&self.graph, given, self.output, |found, _| visit(found))?
+                } else {
+                    let mut passed = program.forward(&self.graph, given, &[self.output], None)?;
+                    for step in &self.graph.steps {
+                        let found = step.outputs.iter().map(|slot| {
+                            slot.map(|slot| passed.dims(slot).to_vec()).unwrap_or_default()
+                        });
+                        visit(&found.collect::<Vec<_>>());
+                    }
+                    passed.wanted.remove(0)
+                }
+            }),
+        };
+        if !matches!(output, Value::Float(_)) {
+            return Err(Error::invalid_model("its output does not hold floating-point numbers"));
+        }
+        Ok(Rehearsal { output: output.dims(), shapes, elements })
+    }
+
+    /// Makes a graph whose samples lie along another axis, or that takes one sample without such an axis, take them in front.
+    fn put_samples_first(&mut self, declared: &[usize]) -> Result<()> {
+        let own = &self.info.input;
+        let first = |values: &[Option<usize>]| -> Vec<Option<usize>> {
+            match self.batch.axis {
+                None => std::iter::once(Some(1)).chain(values.iter().copied()).collect(),
+                Some(axis) => moved(values, axis, 0),
+            }
+        };
+        let symbols = match self.batch.axis {
+            None => std::iter::once(None).chain(own.symbols.iter().cloned()).collect(),
+            Some(axis) => moved(&own.symbols, axis, 0),
+        };
+        let shape = first(&own.shape);
+        let rank = declared.len();
+        let operator = match self.batch.axis {
+            None => operators::reshape_to(declared.to_vec()),
+            Some(axis) => operators::permute(moved(&(0..rank).collect::<Vec<_>>(), 0, axis)),
+        };
+        self.input = ValueInfo { shape, symbols, ..own.clone() };
+        self.info.notes.push(match self.batch.axis {
+            None => format!("Its input of shape {declared:?} is one sample, without an axis of samples."),
+            Some(axis) => {
+                format!("Axis {axis} of its input holds the samples: the first layer reads it so.")
+            }
+        });
+        let (old, output) = (self.source, self.output);
+        let graph = self.own_graph()?;
+        let source = graph.fresh();
+        graph.prepend("the file's order of axes", operator, source, old);
+        graph.keep_only(&[output], &[source]);
+        self.source = source;
+        Ok(())
+    }
+
+    /// Brings the scores' axis of samples to the front.
+    fn put_scores_first(&mut self, axis: usize, rank: usize) {
+        let order = moved(&(0..rank).collect::<Vec<_>>(), axis, 0);
+        let (output, source) = (self.output, self.source);
+        if let Ok(graph) = self.own_graph() {
+            let first = graph.fresh();
+            graph.append("the samples first", operators::permute(order), output, first);
+            graph.keep_only(&[first], &[source]);
+            self.output = first;
+        }
+    }
+
+    /// The graph for changes; what was prepared of it is made anew.
+    fn own_graph(&mut self) -> Result<&mut Graph> {
+        self.program = Arc::default();
+        Arc::get_mut(&mut self.graph).ok_or_else(|| Error::Internal("the graph is shared".into()))
+    }
+
+    /// How many samples the graph takes at once: some exporters write the batch into it, and statistics of a batch mix its
+    /// samples.
+    fn find_batch(&mut self, rows: usize, scores: usize, roles: &Roles) {
+        let works = |rows: usize| {
+            let mut dims = vec![rows];
+            dims.extend(self.input.shape.iter().skip(1).map(|size| size.unwrap_or(1)));
+            self.rehearse(&dims).is_ok_and(|found| scores_of(&found.output, rows) == Some(scores))
+        };
+        let is_open = self.input.shape.first().is_some_and(Option::is_none);
+        let fed = self.fed.iter().any(|fed| fed.value.rank() > 0);
+        let (mut largest, mut fixed) = (usize::MAX, None);
+        if self.batch.axis.is_none() || roles.mixes_samples {
+            largest = 1;
+        } else if rows == 1 && (!is_open || fed) && !works(2) {
+            largest = 1;
+        } else if rows > 1 && !works(1) {
+            (largest, fixed) = (rows, Some(rows));
+        }
+        if roles.mixes_samples && rows == 1 {
+            self.info.notes.push(
+                "Its result for a sample depends on the others of a batch, so that samples are run one by one."
+                    .into(),
+            );
+        }
+        if let Some(rows) = fixed {
+            self.info.notes.push(format!(
+                "The file fixes the batch to {rows}: fewer samples are filled up with copies of the last."
+            ));
+        }
+        self.batch.largest = largest;
+        self.batch.fixed = fixed;
+    }
+
+    /// What the axes of the explained value mean.
+    fn find_layout(&mut self, roles: &Roles, declared: Option<Layout>) -> Result<Layout> {
+        let sample = self.sample_shape()?;
+        if let Some(layout) = declared {
+            return match layout.fits(&sample) {
+                true => Ok(layout),
+                false => Err(Error::invalid_model(format!(
+                    "its input \"{}\" of {} cannot have the layout {layout:?}",
+                    self.info.input.name,
+                    inputs::written_shape(&self.info.input)
+                ))),
+            };
+        }
+        let inner = |axis: usize| axis.checked_sub(1);
+        let channels = roles.channels.map(|channels| channels.and_then(inner));
+        let positions: Vec<usize> = roles.positions.iter().copied().filter_map(inner).collect();
+        let (layout, guessed) = Layout::of(&sample, channels, &positions);
+        if guessed && sample.iter().filter(|&&size| size > 1).count() > 1 {
+            self.info.notes.push(format!(
+                "Its axes {sample:?} are taken for {}, by their sizes alone; the option `layout` says otherwise.",
+                layout.axes()
+            ));
+        }
+        Ok(layout)
+    }
+
+    /// What the scores are, and how they become probabilities.
+    fn find_scores(
+        &mut self,
+        found: &Found,
+        last: Option<&FinalActivation>,
+        options: &ModelOptions,
+        rehearsal: &Rehearsal,
+        (rows, scores): (usize, usize),
+    ) {
+        self.info.classes = scores;
+        let wide = rehearsal.output.iter().skip(1).filter(|&&size| size > 1).count();
+        let groups = last.and_then(|last| {
+            let groups = last.axes.groups(rehearsal.shapes.get(&last.slot)?)?;
+            let outer = groups.outer / rows.min(groups.outer.max(1));
+            (outer * groups.classes * groups.inner == scores).then_some(Groups { outer, ..groups })
+        });
+        self.groups = groups.unwrap_or(Groups { outer: 1, classes: scores, inner: 1 });
+        let several = wide > 1 && self.groups.classes != scores || (wide > 1 && groups.is_none());
+        self.info.output_kind = match scores {
+            1 => OutputKind::Single,
+            _ if several => OutputKind::Positions,
+            _ => OutputKind::Classes,
+        };
+        let shape = &rehearsal.output;
+        let (activation, note) = match (options.activation, found, self.info.output_kind) {
+            (Some(declared), ..) => (declared, None),
+            (None, Found::Ends(last), _) => (last.kind, None),
+            (None, Found::Probabilities, kind) => (
+                Activation::None,
+                Some(match kind {
+                    OutputKind::Single => "Its output lies between 0 and 1 as it is, and is told so.".to_owned(),
+                    _ => "Its outputs lie between 0 and 1 as they are, and are told as probabilities; the option \
+                          `activation` says otherwise."
+                        .to_owned(),
+                }),
+            ),
+            (None, Found::Nothing, OutputKind::Classes) => (
+                Activation::Softmax,
+                Some(
+                    "Nothing in the file says how its scores become probabilities, and a softmax is assumed; the \
+                     option `activation` says otherwise."
+                        .to_owned(),
+                ),
+            ),
+            (None, Found::Nothing, _) => (Activation::None, None),
+        };
+        self.info.activation = activation;
+        self.info.notes.extend(note);
+        if self.info.output_kind == OutputKind::Positions {
+            self.info.notes.push(format!(
+                "Its output of shape {shape:?} holds scores at several positions; what is explained is one of its {scores} \
+                 elements, by its number."
+            ));
+        }
+    }
+
+    /// Has a GPU compile what a gradient needs, so that the first explanation does not wait for it.
+    fn warm_up(&self, sample: Vec<usize>) -> Result<()> {
+        if self.device.kind() == DeviceKind::WebGpu && self.is_differentiable() {
+            let dims: Vec<usize> = std::iter::once(1).chain(sample).collect();
+            let blank = HostValue::blank(true, dims).upload(&self.info.input.name, self.device.burn())?;
+            let Value::Float(blank) = blank else { return Err(Error::Internal("a blank input".into())) };
+            let mut model = self.clone();
+            model.fed.iter_mut().for_each(|fed| fed.is_missing = false);
+            model.gradient(blank, &[0], Score::Logit)?;
+        }
+        Ok(())
+    }
+
+    /// The graph for the engine's own kernels, where it is for them.
+    pub(super) fn program(&self) -> Option<&Prepared> {
+        self.program.get_or_init(|| Prepared::new(&self.graph, self.device.kind())).as_ref()
+    }
+}
+
+/// The axis that holds the samples, by what the first readers say; the first where they say nothing.
+fn batch_axis(roles: &Roles, declared: &[usize], output: &[usize]) -> Option<usize> {
+    match roles.batch {
+        Some(Some(axis)) => Some(axis),
+        Some(None) if roles.channels == Some(Some(0)) || roles.positions.contains(&0) => None,
+        // A size that the file fixes and that the scores do not have is no number of samples.
+        _ => match (declared.first(), output) {
+            (Some(&rows), [first, ..]) if rows > 1 && *first != rows => None,
+            (Some(&rows), []) if rows > 1 => None,
+            _ => Some(0),
+        },
+    }
+}
+
+/// Number of scores of one sample in an output of this shape for so many samples.
+pub(super) fn scores_of(output: &[usize], rows: usize) -> Option<usize> {
+    match output {
+        [first, scores @ ..] if *first == rows => Some(scores.iter().product()),
+        scores if rows == 1 => Some(scores.iter().product()),
+        _ => None,
+    }
+    .filter(|&scores| scores > 0)
+}
+
+/// A list with one element at another place.
+pub(super) fn moved<T: Clone>(values: &[T], from: usize, to: usize) -> Vec<T> {
+    let mut values = values.to_vec();
+    if from < values.len() && to < values.len() {
+        let value = values.remove(from);
+        values.insert(to, value);
+    }
+    values
+}
+
+/// An input as the graph takes it.
+pub(super) type Given = Vec<(Slot, Value)>;
+
+/// Rows of a value.
+pub(super) fn rows_of(value: &Ranked<burn::tensor::Float>, rows: std::ops::Range<usize>) -> Ranked<burn::tensor::Float> {
+    let range = rows.start as i64..rows.end as i64;
+    super::value::map_ranked!(value.clone(), x => x.slice_dim(0, range))
+}

@@ -1,0 +1,32 @@
+//! What is done to a graph once, before its first run: each pass a file.
+
+mod clamps;
+mod final_activation;
+mod fold_batch_normalization;
+mod split_weights;
+
+use std::collections::{HashMap, HashSet};
+
+pub(super) use clamps::write_clamps_alike;
+pub(super) use final_activation::{FinalActivation, Found, Groups, final_activation};
+pub(super) use fold_batch_normalization::fold_batch_normalization;
+pub(super) use split_weights::split_weights;
+
+use super::graph::{Graph, Slot};
+
+/// How often each value is read, the graph's ends counted as a reader.
+fn readers(graph: &Graph, ends: &HashSet<Slot>) -> HashMap<Slot, usize> {
+    let mut readers: HashMap<Slot, usize> = ends.iter().map(|&slot| (slot, 1)).collect();
+    for slot in graph.steps.iter().flat_map(|step| step.inputs.iter().flatten()) {
+        *readers.entry(*slot).or_default() += 1;
+    }
+    readers
+}
+
+/// The step that makes each value.
+pub(super) fn makers(graph: &Graph) -> HashMap<Slot, usize> {
+    let made = |(index, step): (usize, &super::graph::Step)| {
+        step.outputs.iter().flatten().map(move |&slot| (slot, index)).collect::<Vec<_>>()
+    };
+    graph.steps.iter().enumerate().flat_map(made).collect()
+}

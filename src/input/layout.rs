@@ -37,7 +37,9 @@ impl Layout {
             (2, Some(1), _) | (2, _, [0]) => (Self::Sequence, false),
             (1, _, [0]) => (Self::Sound, false),
             (1, ..) => (Self::Table, false),
-            (3, ..) if last_are_channels(Some(sample[0]), Some(sample[2])) => (Self::PictureChannelsLast, true),
+            (3, ..) if last_are_channels(Some(sample[0]), Some(sample[2])) => {
+                (Self::PictureChannelsLast, true)
+            }
             (3, ..) => (Self::Picture, true),
             (2, ..) => (Self::Sequence, true),
             _ => (Self::Values, false),

@@ -92,16 +92,23 @@ pub(crate) struct MapView {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Positions {
-    Apart { height: usize, width: usize },
+    Apart {
+        height: usize,
+        width: usize,
+    },
     /// Tokens, of which some before are no positions.
-    Joined { axis: usize, before: usize },
+    Joined {
+        axis: usize,
+        before: usize,
+    },
 }
 
 impl<'g> Axes<'g> {
     pub fn follow(graph: &'g Graph, source: Slot, output: Slot, shapes: &'g Shapes) -> Self {
         let mut axes = Self { graph, shapes, origins: HashMap::new(), roles: Roles::default() };
         let own = shapes.get(&source).map(Vec::as_slice).unwrap_or_default();
-        axes.origins.insert(source, own.iter().enumerate().map(|(axis, &size)| Origin::of(axis, size)).collect());
+        axes.origins
+            .insert(source, own.iter().enumerate().map(|(axis, &size)| Origin::of(axis, size)).collect());
         for step in &graph.steps {
             axes.step(step, source);
         }
@@ -125,7 +132,8 @@ impl<'g> Axes<'g> {
         if let Some(batch) = batch.filter(|batch| batch.axis().is_some() || channels.is_some()) {
             self.roles.batch.get_or_insert(batch.axis());
         }
-        if let Some(channels) = channels.filter(|channels| channels.axis().is_some() || !positions.is_empty()) {
+        if let Some(channels) = channels.filter(|channels| channels.axis().is_some() || !positions.is_empty())
+        {
             self.roles.channels.get_or_insert(channels.axis());
         }
         if self.roles.positions.is_empty() {
@@ -134,9 +142,9 @@ impl<'g> Axes<'g> {
     }
 
     fn step(&mut self, step: &Step, source: Slot) {
-        let followed = |axes: &Self, slot: &Option<Slot>| slot.and_then(|slot| axes.origins.get(&slot).cloned());
-        let inputs: Vec<Option<Vec<Origin>>> =
-            step.inputs.iter().map(|slot| followed(self, slot)).collect();
+        let followed =
+            |axes: &Self, slot: &Option<Slot>| slot.and_then(|slot| axes.origins.get(&slot).cloned());
+        let inputs: Vec<Option<Vec<Origin>>> = step.inputs.iter().map(|slot| followed(self, slot)).collect();
         let Some(first) = inputs.iter().position(Option::is_some) else { return };
         let properties = step.operator.properties.clone();
         let origins = inputs[first].clone().unwrap_or_default();
@@ -192,7 +200,9 @@ impl<'g> Axes<'g> {
         let given = match step.inputs.get(1).copied().flatten() {
             None => step.operator.properties.axes.clone(),
             Some(slot) => match self.graph.constant(slot) {
-                Some(Value::Int(axes)) => axes.clone().flat().into_data().convert::<i64>().try_into_vec().ok(),
+                Some(Value::Int(axes)) => {
+                    axes.clone().flat().into_data().convert::<i64>().try_into_vec().ok()
+                }
                 _ => None,
             },
         };
@@ -267,7 +277,12 @@ impl<'g> Axes<'g> {
                 // One position is picked: the axis that is left out is the first without which the rest fits.
                 _ if origins.len() == dims.len() + 1 => {
                     let fits = |&axis: &usize| {
-                        in_dims.iter().enumerate().filter(|(at, _)| *at != axis).map(|(_, size)| size).eq(dims)
+                        in_dims
+                            .iter()
+                            .enumerate()
+                            .filter(|(at, _)| *at != axis)
+                            .map(|(_, size)| size)
+                            .eq(dims)
                     };
                     match (0..origins.len()).find(fits) {
                         Some(axis) => {
@@ -334,13 +349,11 @@ impl<'g> Axes<'g> {
         let size = |place: usize| {
             step.inputs[place].and_then(|slot| self.dims(slot)).and_then(|dims| dims.get(along).copied())
         };
-        let others: Option<(usize, usize)> = (0..inputs.len()).filter(|place| *place != first).try_fold(
-            (0, 0),
-            |(before, after), place| {
+        let others: Option<(usize, usize)> =
+            (0..inputs.len()).filter(|place| *place != first).try_fold((0, 0), |(before, after), place| {
                 let size = size(place)?;
                 Some(if place < first { (before + size, after) } else { (before, after + size) })
-            },
-        );
+            });
         if let Some(origin) = made.get_mut(along) {
             *origin = match others {
                 Some((before, after)) if known.len() == 1 && origin.is_known() => {
@@ -362,9 +375,7 @@ impl<'g> Axes<'g> {
         let positions = match (find(height), find(width)) {
             (Some(height), Some(width)) => Positions::Apart { height, width },
             _ => {
-                let joined = |origin: &Origin| {
-                    matches!(origin.parts[..], [(a, _), (b, _)] if a == height && b == width)
-                };
+                let joined = |origin: &Origin| matches!(origin.parts[..], [(a, _), (b, _)] if a == height && b == width);
                 let axis = origins.iter().position(joined)?;
                 Positions::Joined { axis, before: origins[axis].before }
             }
@@ -476,7 +487,9 @@ fn reshaped(origins: &[Origin], from: &[usize], to: &[usize]) -> Vec<Origin> {
         let wide_out: Vec<usize> = (0..group_out.len()).filter(|&at| to[start_out + at] > 1).collect();
         match (wide_in.as_slice(), wide_out.as_slice()) {
             ([one], &[at]) => group_out[at] = (*one).clone(),
-            (several, &[at]) if several.iter().all(|origin| origin.is_known() && origin.before + origin.after == 0) => {
+            (several, &[at])
+                if several.iter().all(|origin| origin.is_known() && origin.before + origin.after == 0) =>
+            {
                 let parts = several.iter().flat_map(|origin| origin.parts.clone()).collect();
                 group_out[at] = Origin { parts, before: 0, after: 0 };
             }
@@ -489,7 +502,8 @@ fn reshaped(origins: &[Origin], from: &[usize], to: &[usize]) -> Vec<Origin> {
 
 /// The axes of size 1, in their order; where there are fewer than before, those of known origin stay.
 fn ones(origins: &[Origin], from: &[usize], to: &[usize], made: &mut [Origin]) {
-    let mut had: Vec<&Origin> = (0..from.len()).filter(|&axis| from[axis] == 1).map(|axis| &origins[axis]).collect();
+    let mut had: Vec<&Origin> =
+        (0..from.len()).filter(|&axis| from[axis] == 1).map(|axis| &origins[axis]).collect();
     let have: Vec<usize> = (0..to.len()).filter(|&axis| to[axis] == 1).collect();
     if had.len() > have.len() {
         let mut surplus = had.len() - have.len();

@@ -140,4 +140,3 @@ pub struct GraphInfo {
     /// What was guessed about the network, in sentences that name the option which changes it.
     pub notes: Vec<String>,
 }
-

@@ -60,7 +60,11 @@ pub(super) fn named<'i>(inputs: &'i [(Slot, ValueInfo)], name: &str) -> Result<&
 }
 
 /// The inputs that have no value in the file, with the sizes that the caller gives them.
-pub(super) fn inputs(parsed: &Parsed, graph: &mut Graph, options: &ModelOptions) -> Result<Vec<(Slot, ValueInfo)>> {
+pub(super) fn inputs(
+    parsed: &Parsed,
+    graph: &mut Graph,
+    options: &ModelOptions,
+) -> Result<Vec<(Slot, ValueInfo)>> {
     let mut inputs = Vec::new();
     for proto in parsed.inputs() {
         let mut info = file::value_info(proto);
@@ -82,9 +86,7 @@ pub(super) fn inputs(parsed: &Parsed, graph: &mut Graph, options: &ModelOptions)
 /// The one that is named.
 fn find(what: &str, infos: &[ValueInfo], name: &str) -> Result<ValueInfo> {
     let found = infos.iter().find(|info| info.name == name).cloned();
-    found.ok_or_else(|| {
-        Error::invalid_model(format!("it has no {what} \"{name}\", but {}", names(infos)))
-    })
+    found.ok_or_else(|| Error::invalid_model(format!("it has no {what} \"{name}\", but {}", names(infos))))
 }
 
 fn names(infos: &[ValueInfo]) -> String {
@@ -193,4 +195,3 @@ pub(super) fn written_shape(info: &ValueInfo) -> String {
     let shape = std::iter::once("batch".to_owned()).chain(sizes).collect::<Vec<_>>().join(", ");
     format!("[{shape}]")
 }
-

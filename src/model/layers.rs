@@ -18,7 +18,6 @@ use super::{
 #[derive(Debug, Clone)]
 pub(super) struct MapLayer {
     pub layer: Layer,
-    pub slot: Slot,
     pub view: MapView,
 }
 
@@ -36,12 +35,13 @@ pub(super) fn map_layers(
         let (Some(site), Some(&Some(slot))) = (site, step.outputs.first()) else { continue };
         if let Some(view) = axes.map(slot, batch, height, width) {
             let layer = Layer { name: site.name.clone(), operator: site.op_type.clone(), shape: view.shape };
-            layers.push(MapLayer { layer, slot, view });
+            layers.push(MapLayer { layer, view });
             steps.push(index);
         }
     }
     let shared = on_every_path(graph, way, source, output);
-    let (spread, head) = (spread(graph, axes, way, output, &[height, width]), behind_head(graph, way, output));
+    let (spread, head) =
+        (spread(graph, axes, way, output, &[height, width]), behind_head(graph, way, output));
     let is_stage = |index: usize| {
         let operator = &graph.steps[index].operator;
         let stage = operator.properties.keeps_places()

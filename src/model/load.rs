@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use super::{
-    Activation, Batch, GraphInfo, HostValue, Layout, Model, ModelFile, ModelOptions, OutputKind, Prepared, Score,
-    ValueInfo,
+    Activation, Batch, GraphInfo, HostValue, Layout, Model, ModelFile, ModelOptions, OutputKind, Prepared,
+    Score, ValueInfo,
     axes::{Axes, Roles, Shapes},
     backward, count_names,
     file::{self, Parsed},
     graph::{Graph, Slot},
     inputs::{self, Fed},
-    layers,
-    operators,
+    layers, operators,
     passes::{self, FinalActivation, Found, Groups},
     value::{Ranked, Value},
     with_program,
@@ -168,9 +167,10 @@ impl Model {
     fn feed(&mut self) -> Result<()> {
         let read = |slot: Slot| {
             let graphs = [Some(&self.graph), self.before.as_ref()];
-            graphs.into_iter().flatten().any(|graph| {
-                graph.steps.iter().any(|step| step.inputs.contains(&Some(slot)))
-            })
+            graphs
+                .into_iter()
+                .flatten()
+                .any(|graph| graph.steps.iter().any(|step| step.inputs.contains(&Some(slot))))
         };
         for (slot, info) in &self.inputs {
             if *slot == self.source {
@@ -196,12 +196,7 @@ impl Model {
 
     /// Passes blank samples through the graph, so that what does not fit is said at load time, so that the axes and the
     /// memory of a sample are known, and so that a batch that does not work is never tried.
-    fn finish(
-        &mut self,
-        found: &Found,
-        last: Option<FinalActivation>,
-        options: &ModelOptions,
-    ) -> Result<()> {
+    fn finish(&mut self, found: &Found, last: Option<FinalActivation>, options: &ModelOptions) -> Result<()> {
         // Shapes first: as the file has them, and then with the samples in front.
         let declared = inputs::sizes(&self.info.input)?;
         let mut rehearsal = self.rehearse(&declared)?;
@@ -524,7 +519,10 @@ pub(super) fn moved<T: Clone>(values: &[T], from: usize, to: usize) -> Vec<T> {
 pub(super) type Given = Vec<(Slot, Value)>;
 
 /// Rows of a value.
-pub(super) fn rows_of(value: &Ranked<burn::tensor::Float>, rows: std::ops::Range<usize>) -> Ranked<burn::tensor::Float> {
+pub(super) fn rows_of(
+    value: &Ranked<burn::tensor::Float>,
+    rows: std::ops::Range<usize>,
+) -> Ranked<burn::tensor::Float> {
     let range = rows.start as i64..rows.end as i64;
     super::value::map_ranked!(value.clone(), x => x.slice_dim(0, range))
 }

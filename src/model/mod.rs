@@ -40,9 +40,7 @@ use burn::tensor::{Float, Tensor};
 pub use element::External;
 pub use file::ModelFile;
 pub use host::HostValue;
-pub use info::{
-    Activation, GraphInfo, Layer, ModelOptions, NodeInfo, OperatorCount, OutputKind, ValueInfo,
-};
+pub use info::{Activation, GraphInfo, Layer, ModelOptions, NodeInfo, OperatorCount, OutputKind, ValueInfo};
 pub(crate) use pass::Pass;
 #[cfg(feature = "webgpu")]
 pub(crate) use program::{Finish, joined_dims};
@@ -53,13 +51,16 @@ pub use score::Score;
 use crate::{
     Device, Error, Result,
     device::DeviceKind,
-    input::{HostTensor, layout::{Layout, Places, last_are_channels}},
+    input::{
+        HostTensor,
+        layout::{Layout, Places, last_are_channels},
+    },
 };
 use backward::{Rule, Site, Walk};
 use graph::{Graph, Slot};
 use inputs::{Fed, check_dims, misshapen, named, open_size};
 use layers::MapLayer;
-use load::{Given, moved, rows_of, scores_of};
+use load::{Given, rows_of, scores_of};
 use passes::Groups;
 use program::Program;
 use value::{Ranked, Value};
@@ -409,7 +410,9 @@ impl Model {
                 }),
                 None => self.graph.run(given, &[self.output], |_, _| ())?.remove(0),
             };
-            logits.push(as_logits(output, self.batch.fixed.unwrap_or(rows))?.slice_dim(0, 0..rows as i64));
+            let all = self.batch.fixed.unwrap_or(rows);
+            let found = as_logits(output, all)?;
+            logits.push(if rows == all { found } else { found.slice_dim(0, 0..rows as i64) });
         }
         Ok(if logits.len() == 1 { logits.remove(0) } else { Tensor::cat(logits, 0) })
     }
@@ -437,7 +440,8 @@ impl Model {
     /// A batch with copies of its last sample, where the file takes one number of samples alone.
     fn filled_up(&self, part: Ranked<Float>) -> Ranked<Float> {
         let rows = part.dims()[0];
-        let Some(missing) = self.batch.fixed.and_then(|fixed| fixed.checked_sub(rows)).filter(|&more| more > 0)
+        let Some(missing) =
+            self.batch.fixed.and_then(|fixed| fixed.checked_sub(rows)).filter(|&more| more > 0)
         else {
             return part;
         };
@@ -545,7 +549,10 @@ impl Model {
         let seed = Ranked::from(seed).reshape(&dims);
         let seed = seed.ok_or_else(|| Error::Internal("logits could not be reshaped".into()))?;
         let arrived = walk.backward(here, there, seed, rule)?;
-        let cut = |logits: Tensor<2>| logits.slice_dim(0, 0..rows as i64);
+        let cut = |logits: Tensor<2>| match rows == all {
+            true => logits,
+            false => logits.slice_dim(0, 0..rows as i64),
+        };
         Ok(Walked {
             logits: cut(logits),
             reference_logits: reference_logits.map(cut),
@@ -561,7 +568,8 @@ impl Model {
             return Ok((self.graph.run(given, &[self.output], |_, _| ())?.remove(0), watched));
         }
         // First what leads to the value, then what follows from it.
-        let Value::Float(value) = self.graph.run(self.given(input.clone())?, &[wrt], |_, _| ())?.remove(0) else {
+        let Value::Float(value) = self.graph.run(self.given(input.clone())?, &[wrt], |_, _| ())?.remove(0)
+        else {
             return Err(Error::invalid_model("the watched node holds no real numbers"));
         };
         let watched = graph::leaf(value);

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Bool, Float, Int, kind::Basic};
 
-use super::{Described, Form, Lowering, Kind, Operator, Inputs, Node, Plan, one};
+use super::{Described, Form, Inputs, Kind, Lowering, Node, Operator, Plan, one};
 use crate::model::{
     element::Element,
     value::{Ranked, Value},
@@ -180,7 +180,8 @@ pub(super) fn equal(_: &Node) -> Described {
             }
             _ => return Err(mismatch(inputs)),
         })
-    }).gives(Some(Element::Bool)))
+    })
+    .gives(Some(Element::Bool)))
 }
 
 /// Two values expanded to one shape.
@@ -376,7 +377,8 @@ pub(super) fn prelu(_: &Node) -> Described {
         // At zero the gradient is the slope, as PyTorch has it; two clamps would add one to it.
         let below = x.clone().lower_equal_elem(0.0);
         one(x.clone().mask_where(below, x * slope))
-    }).learns(1..3))
+    })
+    .learns(1..3))
 }
 
 /// An operator on any number of inputs.
@@ -560,7 +562,9 @@ pub(super) fn select(node: &Node) -> Described {
             (Value::Bool(yes), Value::Bool(no)) => Value::Bool(masked(condition, yes, no, &dims)?),
             _ => return Err(mismatch(inputs)),
         })
-    }).gives(node.element(1)).formed(Form::Where))
+    })
+    .gives(node.element(1))
+    .formed(Form::Where))
 }
 
 /// `yes` where the condition holds, else `no`, each repeated to `dims`.

@@ -1,7 +1,7 @@
 //! Operators with graphs inside: `If`, `Loop`, `Scan`. What decides which graph runs, and how often, must be known on the
 //! host: nothing is read back from a GPU.
 
-use super::{Described, Kind, Operator, Inputs, Node, Plan, host_ints, shape::joined};
+use super::{Described, Inputs, Kind, Node, Operator, Plan, host_ints, shape::joined};
 use crate::{
     Error,
     model::{
@@ -168,7 +168,8 @@ pub(super) fn repeat(node: &Node) -> Described {
             runs += 1;
         }
         values.into_iter().map(Ok).chain(stacks.joined()).collect()
-    }).gives(None))
+    })
+    .gives(None))
 }
 
 /// A truth value on the host.
@@ -233,5 +234,6 @@ pub(super) fn scan(node: &Node) -> Described {
             super::shape::permuted(stack, &order)
         });
         values.into_iter().map(Ok).chain(collected).collect()
-    }).gives(None))
+    })
+    .gives(None))
 }

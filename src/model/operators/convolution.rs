@@ -5,8 +5,8 @@ use burn::tensor::{
     ops::{ConvOptions, ConvTransposeOptions},
 };
 
-use super::{Lowering, Described, Kind, Operator, 
-    Inputs, Node, Plan, check_size, one,
+use super::{
+    Described, Inputs, Kind, Lowering, Node, Operator, Plan, check_size, one,
     quantization::{Quantized, dequantized, requantized},
     shape::{padded, sizes},
 };
@@ -275,7 +275,8 @@ pub(super) fn qlinear_conv(node: &Node) -> Described {
             }
         };
         one(requantized(inputs, y, 6, 7, element)?)
-    }).gives(element))
+    })
+    .gives(element))
 }
 
 /// `ConvTranspose`: input `[N, C, …]`, weights `[C, O / groups, …]`, bias `[O]`.
@@ -390,7 +391,8 @@ pub(super) fn conv_transpose(node: &Node) -> Described {
             y = y + bias;
         }
         one(y)
-    }).learns(1..3))
+    })
+    .learns(1..3))
 }
 
 /// `Col2Im`: sums overlapping blocks, the inverse of cutting a picture into windows. It is the transposed

@@ -1,7 +1,7 @@
 //! What detectors end with.
 
+use super::{Described, Kind, Node, Operator, host_ints};
 use crate::model::element::Element;
-use super::{Described, Kind, Operator, Node, Plan, host_ints};
 
 /// `NonMaxSuppression`: boxes by falling score, without those that overlap a better one too much. Computed on the
 /// host; the result names boxes and has no gradient.
@@ -57,5 +57,6 @@ pub(super) fn non_max_suppression(node: &Node) -> Described {
         }
         let rows = chosen.len() / 3;
         host_ints(chosen, &[rows, 3]).map(|value| vec![value])
-    }).gives(Some(Element::I64)))
+    })
+    .gives(Some(Element::I64)))
 }

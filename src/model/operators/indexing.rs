@@ -2,8 +2,9 @@
 
 use burn::tensor::{Bool, IndexingUpdateOp, Int, Tensor};
 
-use super::{Described, Kind, Operator, 
-    Inputs, Node, Plan, axis, check_size, float_tensor, host_ints, int_tensor, one,
+use super::{
+    Described, Inputs, Kind, Node, Operator, Plan, axis, check_size, float_tensor, host_ints, int_tensor,
+    one,
     shape::{narrowed, picked},
 };
 use crate::model::element::Element;
@@ -56,7 +57,8 @@ pub(super) fn gather(node: &Node) -> Described {
         let flat = indices.flat();
         let picked = move_elements!(value, x => x.select(axis, flat.clone()));
         one(picked.reshape(&shape)?)
-    }).learns(0..1))
+    })
+    .learns(0..1))
 }
 
 pub(super) fn gather_elements(node: &Node) -> Plan {
@@ -355,7 +357,8 @@ pub(super) fn one_hot(node: &Node) -> Described {
                 .map(|value| vec![value]);
         }
         one(float_tensor(values, &dims, inputs.device())?)
-    }).gives(node.element(2)))
+    })
+    .gives(node.element(2)))
 }
 
 /// The truth of every element, on the host.
@@ -382,7 +385,8 @@ pub(super) fn non_zero(_: &Node) -> Described {
             rows.extend(found.iter().map(|at| (at / stride % dims[axis]) as i64));
         }
         host_ints(rows, &[dims.len(), found.len()]).map(|value| vec![value])
-    }).gives(Some(Element::I64)))
+    })
+    .gives(Some(Element::I64)))
 }
 
 /// `Compress`: the slices whose condition holds.

@@ -2,8 +2,8 @@
 
 use burn::tensor::{Float, Tensor};
 
-use super::{Lowering, Described, Kind, Operator, 
-    Inputs, Node, Plan, check_size, one,
+use super::{
+    Described, Inputs, Kind, Lowering, Node, Operator, check_size, one,
     quantization::{Quantized, dequantized, requantized},
     shape::permuted,
     too_many,
@@ -79,7 +79,9 @@ pub(super) fn matmul(_: &Node) -> Described {
             one(y.round().int())
         }
         _ => Err("its inputs are of different kinds".into()),
-    }).learns(0..2).lowers(Lowering::Matmul { transposed: false, alpha: 1.0, beta: 1.0 }))
+    })
+    .learns(0..2)
+    .lowers(Lowering::Matmul { transposed: false, alpha: 1.0, beta: 1.0 }))
 }
 
 /// `MatMulInteger`: whole numbers, minus their zero points.
@@ -102,7 +104,8 @@ pub(super) fn qlinear_matmul(node: &Node) -> Described {
         let columns = inputs.raw(3)?.rank().checked_sub(1);
         let b = dequantized(inputs, Quantized { value: 3, scale: Some(4), zero: Some(5), axis: columns })?;
         one(requantized(inputs, product(a, b)?, 6, 7, element)?)
-    }).gives(element))
+    })
+    .gives(element))
 }
 
 /// `Gemm`: `Y = alpha A' B' + beta C`, `C` broadcast to the product.

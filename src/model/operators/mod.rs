@@ -28,8 +28,8 @@ mod signal;
 
 use burn::tensor::{Bool, Float, Int, Tensor, TensorData};
 
-pub(super) use convolution::{Placed, Window};
 pub(super) use arithmetic::clamp;
+pub(super) use convolution::{Placed, Window};
 pub(crate) use properties::{Form, Kind, Properties};
 pub(super) use properties::{Lowering, Operator};
 
@@ -240,7 +240,7 @@ operators! {
 }
 
 /// Prepares a node; an error is the reason why it cannot run.
-pub(crate) fn plan(operator: &str, node: &Node) -> Described {
+pub(super) fn plan(operator: &str, node: &Node) -> Described {
     read(operator, node)
 }
 

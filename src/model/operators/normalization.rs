@@ -2,7 +2,7 @@
 
 use burn::tensor::{Float, Tensor};
 
-use super::{Described, Kind, Operator, Inputs, Node, Plan, axis, one, reduction::root};
+use super::{Described, Inputs, Kind, Node, Operator, Plan, axis, one, reduction::root};
 use crate::model::value::Ranked;
 
 /// One value a channel, shaped so that it broadcasts over an input of rank `rank`.
@@ -48,7 +48,8 @@ pub(super) fn batch(node: &Node) -> Described {
         let factor = scale / (variance + epsilon).sqrt();
         let shift = shift - mean * factor.clone();
         one(affine(x, factor.into(), shift.into())?)
-    }).learns(1..3))
+    })
+    .learns(1..3))
 }
 
 /// Rows brought to mean zero and variance one; also the means and the inverse deviations, `[rows, 1]`.
@@ -154,7 +155,8 @@ pub(super) fn layer(node: &Node) -> Described {
             results.push(back(extra, &small)?.into());
         }
         Ok(results)
-    }).learns(1..3))
+    })
+    .learns(1..3))
 }
 
 /// `RMSNormalization` over the dimensions from `axis` on.

@@ -8,8 +8,8 @@ use burn::tensor::{
     ops::{AvgPoolOptions, MaxPoolOptions},
 };
 
-use super::{Lowering, Described, Kind, Operator, 
-    Node, Plan, check_size,
+use super::{
+    Described, Kind, Lowering, Node, Operator, Plan, check_size,
     convolution::{Placed, Window},
     float_tensor, host_ints, one,
     reduction::root,
@@ -144,7 +144,9 @@ pub(super) fn average(node: &Node) -> Described {
         wide.extend(&placed.output);
         let counts = float_tensor(counts, &wide, inputs.device())?;
         one(sums / counts)
-    }).pools().lowers(lowering))
+    })
+    .pools()
+    .lowers(lowering))
 }
 
 /// `LpPool`: the p-norm of each window.
@@ -217,7 +219,9 @@ pub(super) fn max(node: &Node) -> Described {
             true => one(pooled.int()),
             false => one(pooled),
         }
-    }).pools().lowers(lowering))
+    })
+    .pools()
+    .lowers(lowering))
 }
 
 /// Maxima with their places in the flattened input, which are found on the host, for the few graphs that ask; the values
@@ -298,7 +302,9 @@ fn global(
 }
 
 pub(super) fn global_average(_: &Node) -> Described {
-    Ok(Operator::new(Kind::Average, |inputs| one(global(inputs.float(0)?, |x| x.mean_dim(2))?)).pools().lowers(Lowering::GlobalAverage))
+    Ok(Operator::new(Kind::Average, |inputs| one(global(inputs.float(0)?, |x| x.mean_dim(2))?))
+        .pools()
+        .lowers(Lowering::GlobalAverage))
 }
 
 pub(super) fn global_max(_: &Node) -> Described {

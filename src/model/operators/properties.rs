@@ -154,18 +154,30 @@ impl Properties {
 #[derive(Debug, Clone)]
 pub(in crate::model) enum Lowering {
     /// A convolution with the weights of input 1 and the bias of input 2.
-    Convolution { groups: usize, window: Window },
+    Convolution {
+        groups: usize,
+        window: Window,
+    },
     MaxPool(Window),
-    AveragePool { window: Window, with_padding: bool },
+    AveragePool {
+        window: Window,
+        with_padding: bool,
+    },
     GlobalAverage,
     /// A value kept between bounds, those of [`Properties::clamp`].
     Clamp,
     Add,
-    Concat { axis: i64 },
+    Concat {
+        axis: i64,
+    },
     /// The input in another shape.
     Reshape,
     /// `alpha x' W + beta b` with the matrix of input 1, or its transpose.
-    Matmul { transposed: bool, alpha: f32, beta: f32 },
+    Matmul {
+        transposed: bool,
+        alpha: f32,
+        beta: f32,
+    },
 }
 
 /// A node's operator with its attributes.

@@ -5,7 +5,7 @@
 
 use burn::tensor::{Float, Int};
 
-use super::{Described, Kind, Operator, Inputs, Node, Plan, axis, one};
+use super::{Described, Inputs, Kind, Node, Operator, axis, one};
 use crate::model::{
     element::Element,
     value::{Ranked, Value},
@@ -110,7 +110,8 @@ pub(super) fn dequantize(node: &Node) -> Described {
     Ok(Operator::new(Kind::Quantization, move |inputs| {
         let along = axis(given, inputs.raw(0)?.rank()).ok();
         one(blocks(inputs, Quantized { value: 0, scale: Some(1), zero: Some(2), axis: along }, block)?)
-    }).gives(Some(Element::F32)))
+    })
+    .gives(Some(Element::F32)))
 }
 
 /// Divided by the scale, rounded to even, moved by the zero point, and kept in the range of the type.
@@ -168,7 +169,8 @@ pub(super) fn quantize(node: &Node) -> Described {
             false => None,
         };
         one(quantized(value, scale, zero, element)?)
-    }).gives(Some(element)))
+    })
+    .gives(Some(element)))
 }
 
 /// `DynamicQuantizeLinear`: scale and zero point from the value's own range, which always holds zero.
@@ -190,5 +192,6 @@ pub(super) fn dynamic_quantize(_: &Node) -> Described {
         let (spread_scale, spread_zero) = (wide(Ranked::D1(divisor))?, wide(Ranked::D1(zero.clone()))?);
         let result = quantized(value.clone(), spread_scale, Some(spread_zero), Element::U8)?;
         Ok(vec![result, Ranked::<Float>::D0(scale).into(), Ranked::<Float>::D0(zero).into()])
-    }).gives(Some(Element::U8)))
+    })
+    .gives(Some(Element::U8)))
 }

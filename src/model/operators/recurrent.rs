@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation};
 
-use super::{Described, Kind, Operator, Inputs, Node, Plan, shape::permuted};
+use super::{Described, Inputs, Kind, Node, Operator, shape::permuted};
 use crate::model::value::Value;
 
 /// An activation with its two numbers.
@@ -283,7 +283,9 @@ pub(super) fn lstm(node: &Node) -> Described {
             let new_h = o * cell.activations[2](new_c.clone());
             Ok(vec![new_h, new_c])
         })
-    }).learns(1..4).batch_first(batch_first))
+    })
+    .learns(1..4)
+    .batch_first(batch_first))
 }
 
 /// `GRU` with gates in the order update, reset, hidden.
@@ -309,7 +311,9 @@ pub(super) fn gru(node: &Node) -> Described {
             let candidate = cell.apply(1, part(&driven, 2, 3) + recurrent);
             Ok(vec![(z.clone().neg() + 1.0) * candidate + z * h])
         })
-    }).learns(1..4).batch_first(batch_first))
+    })
+    .learns(1..4)
+    .batch_first(batch_first))
 }
 
 /// `RNN`: `h = f(W x + R h + b)`.
@@ -320,5 +324,7 @@ pub(super) fn rnn(node: &Node) -> Described {
         recurrence.run(inputs, &[5], &|cell, driven, r, bias, state, _| {
             Ok(vec![cell.apply(0, with_bias(driven + state[0].clone().matmul(r.clone()), bias))])
         })
-    }).learns(1..4).batch_first(batch_first))
+    })
+    .learns(1..4)
+    .batch_first(batch_first))
 }

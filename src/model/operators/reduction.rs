@@ -192,7 +192,8 @@ fn arg(node: &Node, largest: bool) -> Described {
         }
         dims.remove(axis);
         one(Value::Int(place).reshape(&dims)?)
-    }).gives(Some(Element::I64)))
+    })
+    .gives(Some(Element::I64)))
 }
 
 pub(super) fn arg_max(node: &Node) -> Described {

@@ -5,8 +5,8 @@
 
 use burn::tensor::{Float, Tensor};
 
-use super::{Described, Kind, Operator, 
-    Inputs, Node, Plan, axes, check_size, float_tensor, one,
+use super::{
+    Described, Inputs, Kind, Node, Operator, Plan, axes, check_size, float_tensor, one,
     shape::{permuted, picked},
 };
 use crate::model::value::{Ranked, Value};

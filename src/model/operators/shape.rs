@@ -6,7 +6,10 @@ use burn::tensor::{
     ops::PadMode,
 };
 
-use super::{Lowering, Described, Kind, Operator, Inputs, Node, Plan, array, axes, axis, check_size, float_tensor, host_ints, one, too_many};
+use super::{
+    Described, Inputs, Kind, Lowering, Node, Operator, Plan, array, axes, axis, check_size, float_tensor,
+    host_ints, one, too_many,
+};
 use crate::model::{
     bodies,
     element::Element,
@@ -34,7 +37,8 @@ pub(super) fn dropout(node: &Node) -> Described {
         let kept = TensorData::new(vec![true; value.len()], dims.clone());
         let mask = Ranked::<Bool>::from_data(kept, inputs.device()).ok_or_else(|| too_many(&dims))?;
         Ok(vec![value, mask.into()])
-    }).lowers(Lowering::Reshape))
+    })
+    .lowers(Lowering::Reshape))
 }
 
 /// The type of the tensor that a node holds as its `value`; that of real numbers where it holds none.
@@ -62,7 +66,8 @@ pub(super) fn constant(node: &Node) -> Described {
     let element = held(node);
     Ok(Operator::new(Kind::Other, move |inputs| {
         one(Value::from_data(data.clone(), inputs.device()).ok_or("its value has too many dimensions")?)
-    }).gives(element))
+    })
+    .gives(element))
 }
 
 /// How a value becomes one of another type.
@@ -120,7 +125,8 @@ pub(super) fn cast(node: &Node) -> Described {
         return Err("it has no input".into());
     }
     let to = target(element, node.opset);
-    Ok(Operator::new(Kind::Reshape, move |inputs| one(convert(inputs.raw(0)?.clone(), to))).gives(Some(element)))
+    Ok(Operator::new(Kind::Reshape, move |inputs| one(convert(inputs.raw(0)?.clone(), to)))
+        .gives(Some(element)))
 }
 
 pub(super) fn cast_like(node: &Node) -> Described {
@@ -133,7 +139,8 @@ pub(super) fn cast_like(node: &Node) -> Described {
             (None, Value::Bool(_)) => Target::Bool,
         };
         one(convert(inputs.raw(0)?.clone(), to))
-    }).gives(node.element(1)))
+    })
+    .gives(node.element(1)))
 }
 
 pub(super) fn shape(node: &Node) -> Described {
@@ -146,11 +153,15 @@ pub(super) fn shape(node: &Node) -> Described {
         let part: Vec<i64> = dims.get(start..end).unwrap_or_default().iter().map(|&dim| dim as i64).collect();
         let count = part.len();
         host_ints(part, &[count]).map(|value| vec![value])
-    }).gives(Some(Element::I64)))
+    })
+    .gives(Some(Element::I64)))
 }
 
 pub(super) fn size(_: &Node) -> Described {
-    Ok(Operator::new(Kind::Stop, |inputs| host_ints(vec![inputs.raw(0)?.len() as i64], &[]).map(|value| vec![value])).gives(Some(Element::I64)))
+    Ok(Operator::new(Kind::Stop, |inputs| {
+        host_ints(vec![inputs.raw(0)?.len() as i64], &[]).map(|value| vec![value])
+    })
+    .gives(Some(Element::I64)))
 }
 
 /// Sizes from whole numbers that must not be negative.
@@ -194,7 +205,8 @@ pub(super) fn reshape(node: &Node) -> Described {
         }
         check_size(&dims)?;
         one(value.reshape(&dims)?)
-    }).lowers(Lowering::Reshape))
+    })
+    .lowers(Lowering::Reshape))
 }
 
 /// `Flatten` to two dimensions: those before `axis`, and the rest.
@@ -209,7 +221,8 @@ pub(super) fn flatten(node: &Node) -> Described {
             .filter(|&at| at <= dims.len())
             .ok_or_else(|| format!("its axis {given} is beyond the input's {} dimensions", dims.len()))?;
         one(value.reshape(&[dims[..at].iter().product(), dims[at..].iter().product()])?)
-    }).lowers(Lowering::Reshape))
+    })
+    .lowers(Lowering::Reshape))
 }
 
 /// Axes that are an attribute before opset 13 and input `index` since.
@@ -244,7 +257,8 @@ pub(super) fn squeeze(node: &Node) -> Described {
             .map(|(_, &size)| size)
             .collect();
         one(value.reshape(&kept)?)
-    }).lowers(Lowering::Reshape))
+    })
+    .lowers(Lowering::Reshape))
 }
 
 pub(super) fn unsqueeze(node: &Node) -> Described {
@@ -259,7 +273,8 @@ pub(super) fn unsqueeze(node: &Node) -> Described {
             .map(|axis| if added.contains(&axis) { 1 } else { old.next().copied().unwrap_or(1) })
             .collect();
         one(value.reshape(&wide)?)
-    }).lowers(Lowering::Reshape))
+    })
+    .lowers(Lowering::Reshape))
 }
 
 /// The dimensions in another order.
@@ -639,7 +654,8 @@ pub(super) fn constant_of_shape(node: &Node) -> Described {
         let ones = vec![1; dims.len()];
         let scalar = value.reshape(&ones)?;
         one(map_value!(scalar, ranked => ranked.expand(&dims).ok_or_else(|| too_many(&dims))?))
-    }).gives(element))
+    })
+    .gives(element))
 }
 
 pub(super) fn range(_: &Node) -> Described {

@@ -163,7 +163,8 @@ impl<'g> Search<'g> {
         }
         if let Some(logarithms) = self.inside(slot, Form::Exp) {
             let inner = self.activation(logarithms).filter(|inner| inner.kind == Activation::Softmax)?;
-            return (inner.strip.is_none()).then_some(FinalActivation { strip: Some((index, logarithms)), ..inner });
+            return (inner.strip.is_none())
+                .then_some(FinalActivation { strip: Some((index, logarithms)), ..inner });
         }
         if properties.kind == Kind::Quotient {
             let [Some(above), Some(below)] = step.inputs[..] else { return None };
@@ -268,8 +269,12 @@ impl<'g> Search<'g> {
         }
         match (properties.kind, properties.form) {
             (_, Some(Form::Where)) => whole(of(1), of(2)),
-            (_, Some(Form::Max)) => all().fold((f32::NEG_INFINITY, f32::NEG_INFINITY), |a, b| (a.0.max(b.0), a.1.max(b.1))),
-            (_, Some(Form::Min)) => all().fold((f32::INFINITY, f32::INFINITY), |a, b| (a.0.min(b.0), a.1.min(b.1))),
+            (_, Some(Form::Max)) => {
+                all().fold((f32::NEG_INFINITY, f32::NEG_INFINITY), |a, b| (a.0.max(b.0), a.1.max(b.1)))
+            }
+            (_, Some(Form::Min)) => {
+                all().fold((f32::INFINITY, f32::INFINITY), |a, b| (a.0.min(b.0), a.1.min(b.1)))
+            }
             (_, Some(Form::Neg)) => (-of(0).1, -of(0).0),
             (_, Some(Form::Exp)) => (of(0).0.exp(), of(0).1.exp()),
             (Kind::Reshape | Kind::Average | Kind::Maximum, _) => of(0),
@@ -298,16 +303,20 @@ impl<'g> Search<'g> {
                 let (above, below) = (of(0), of(1));
                 let shares = step.inputs.get(1).copied().flatten().is_some_and(|slot| {
                     self.maker(slot).is_some_and(|(_, sum)| {
-                        sum.operator.properties.kind == Kind::AxisSum && sum.inputs.first() == step.inputs.first()
+                        sum.operator.properties.kind == Kind::AxisSum
+                            && sum.inputs.first() == step.inputs.first()
                     })
                 });
                 match (shares && above.0 >= 0.0, below.0 > 0.0) {
                     (true, _) => (0.0, 1.0),
                     (_, true) => {
-                        let ends = [above.0 / below.0, above.0 / below.1, above.1 / below.0, above.1 / below.1];
+                        let ends =
+                            [above.0 / below.0, above.0 / below.1, above.1 / below.0, above.1 / below.1];
                         match ends.iter().any(|end| end.is_nan()) {
                             true => ANY,
-                            false => ends.iter().fold(ANY_REVERSED, |(low, high), &e| (low.min(e), high.max(e))),
+                            false => {
+                                ends.iter().fold(ANY_REVERSED, |(low, high), &e| (low.min(e), high.max(e)))
+                            }
                         }
                     }
                     _ => ANY,

@@ -6,7 +6,7 @@ use burn::tensor::{Float, Tensor};
 
 use super::{makers, readers};
 use crate::model::{
-    graph::{Graph, Slot, Step},
+    graph::{Graph, Slot},
     operators::{Inputs, Kind, Lowering},
     value::{Ranked, Value},
 };
@@ -31,7 +31,9 @@ pub(in crate::model) fn fold_batch_normalization(graph: &mut Graph, ends: &HashS
         }
         let Some(&Some(x)) = step.inputs.first() else { continue };
         let Some(&before) = maker.get(&x).filter(|_| readers.get(&x) == Some(&1)) else { continue };
-        if !matches!(graph.steps[before].operator.lowering, Some(Lowering::Convolution { .. })) || gone.contains(&before) {
+        if !matches!(graph.steps[before].operator.lowering, Some(Lowering::Convolution { .. }))
+            || gone.contains(&before)
+        {
             continue;
         }
         if let Some((weight, bias)) = folded(graph, before, index) {
@@ -55,11 +57,7 @@ pub(in crate::model) fn fold_batch_normalization(graph: &mut Graph, ends: &HashS
 }
 
 /// The weights and bias of a convolution with the normalisation in them.
-fn folded(
-    graph: &Graph,
-    conv: usize,
-    normalization: usize,
-) -> Option<(Ranked<Float>, Ranked<Float>)> {
+fn folded(graph: &Graph, conv: usize, normalization: usize) -> Option<(Ranked<Float>, Ranked<Float>)> {
     let (conv, normalization) = (&graph.steps[conv], &graph.steps[normalization]);
     let weight = constant(graph, conv.inputs.get(1))?;
     let dims = weight.dims();
@@ -97,4 +95,3 @@ fn folded(
     let spread = Ranked::D1(factor.clone()).reshape(&wide)?.expand(&dims)?;
     Some((weight * spread, Ranked::D1(bias * factor + offset)))
 }
-

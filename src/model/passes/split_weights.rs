@@ -82,8 +82,7 @@ fn split(graph: &mut Graph, step: Step, weight: Slot, limit: usize) -> Result<Ve
             let part = match &graph.constants[bias].value {
                 Some(Value::Float(values)) if values.dims().last() == Some(&outputs) => {
                     let last = values.rank() - 1;
-                    let part =
-                        crate::model::value::map_ranked!(values.clone(), x => x.slice_dim(last, range.clone()));
+                    let part = crate::model::value::map_ranked!(values.clone(), x => x.slice_dim(last, range.clone()));
                     let slot = graph.fresh();
                     graph.constants[slot] = Value::Float(part).into();
                     slot

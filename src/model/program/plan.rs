@@ -92,7 +92,9 @@ impl Plan {
         match step.operator.lowering.clone()? {
             Lowering::Convolution { groups, window } => Self::convolution(graph, step, groups, window),
             Lowering::MaxPool(window) => Some(Self::MaxPool(window)),
-            Lowering::AveragePool { window, with_padding } => Some(Self::AveragePool { window, with_padding }),
+            Lowering::AveragePool { window, with_padding } => {
+                Some(Self::AveragePool { window, with_padding })
+            }
             Lowering::GlobalAverage => Some(Self::GlobalAverage),
             Lowering::Clamp => step.operator.properties.clamp.map(|(low, high)| Self::Bound { low, high }),
             Lowering::Add => (step.inputs.len() == 2 && !constant(1)).then_some(Self::Add),

@@ -398,43 +398,261 @@ fn places_may_leave_out_axes_of_one() {
 }
 
 cases! {
+    activation_left_as_it_is_2
+    activation_left_as_it_is_3
     bands_last_1
+    bands_last_2
+    bands_last_3
+    bands_last_4
+    bands_last_5
     batch_fixed_in_the_file_1
+    batch_fixed_in_the_file_2
+    batch_fixed_in_the_file_3
+    batch_fixed_in_the_file_4
+    batch_fixed_in_the_file_5
+    batch_fixed_in_the_file_6
+    batch_fixed_in_the_file_7
+    behind_the_softmax_2
+    behind_the_softmax_3
+    behind_the_softmax_4
+    behind_the_softmax_5
+    behind_the_softmax_6
     channels_before_time_1
+    channels_before_time_2
+    channels_before_time_3
+    channels_before_time_4
+    channels_before_time_5
     detector_element_1
+    detector_element_2
+    detector_element_3
+    detector_element_4
+    detector_element_5
     four_colour_jpeg_1
+    four_colour_jpeg_2
+    four_colour_jpeg_3
     grey_with_alpha_1
+    grey_with_alpha_2
+    grey_with_alpha_3
+    grey_with_alpha_4
+    grey_with_alpha_5
     half_precision_input_1
+    half_precision_input_2
+    half_precision_input_3
+    half_precision_input_4
     label_output_first_1
+    label_output_first_2
+    label_output_first_3
+    label_output_first_4
     last_stage_of_several_branches_1
+    last_stage_of_several_branches_2
+    last_stage_of_several_branches_3
+    last_stage_of_several_branches_4
+    last_stage_of_several_branches_5
+    last_stage_of_several_branches_6
+    last_stage_of_several_branches_7
     map_with_channels_last_inside_1
+    map_with_channels_last_inside_2
+    map_with_channels_last_inside_3
+    map_with_channels_last_inside_4
     more_than_six_axes_1
+    more_than_six_axes_2
+    more_than_six_axes_3
+    more_than_six_axes_4
     other_inputs_1
+    other_inputs_2
+    other_inputs_3
+    other_inputs_4
+    other_inputs_5
+    other_inputs_6
+    other_inputs_7
+    other_inputs_8
+    other_inputs_9
     other_picture_files_1
+    other_picture_files_2
+    other_picture_files_3
+    other_picture_files_4
+    other_picture_files_5
+    other_picture_files_6
+    other_picture_files_7
     parts_beside_the_explained_output_1
+    parts_beside_the_explained_output_2
+    parts_beside_the_explained_output_3
+    parts_beside_the_explained_output_4
+    parts_beside_the_explained_output_5
     picture_without_channel_axis_1
+    picture_without_channel_axis_2
+    picture_without_channel_axis_3
+    picture_without_channel_axis_4
     pixels_as_whole_numbers_1
+    pixels_as_whole_numbers_2
+    pixels_as_whole_numbers_3
+    pixels_as_whole_numbers_4
+    pixels_as_whole_numbers_5
+    pixels_as_whole_numbers_6
+    pixels_as_whole_numbers_7
+    pixels_as_whole_numbers_8
     preprocessing_of_grey_1
+    preprocessing_of_grey_2
+    preprocessing_of_grey_3
+    preprocessing_of_grey_4
+    preprocessing_of_grey_5
     probabilities_without_softmax_1
+    probabilities_without_softmax_2
+    probabilities_without_softmax_3
+    probabilities_without_softmax_4
+    probabilities_without_softmax_5
+    probabilities_without_softmax_6
+    probabilities_without_softmax_7
+    probabilities_without_softmax_8
+    probabilities_without_softmax_9
+    probabilities_without_softmax_10
+    probabilities_without_softmax_11
+    probabilities_without_softmax_12
+    probabilities_without_softmax_13
     rectifier_written_otherwise_1
+    rectifier_written_otherwise_2
+    rectifier_written_otherwise_3
+    rectifier_written_otherwise_4
+    rectifier_written_otherwise_5
+    rectifier_written_otherwise_6
+    rectifier_written_otherwise_7
+    rectifier_written_otherwise_8
+    rectifier_written_otherwise_9
+    rectifier_written_otherwise_10
+    rectifier_written_otherwise_11
+    rectifier_written_otherwise_12
+    rectifier_written_otherwise_13
+    rectifier_written_otherwise_14
     reference_of_a_row_1
+    reference_of_a_row_2
+    reference_of_a_row_3
+    reference_of_a_row_4
+    reference_of_a_row_5
+    reference_of_a_row_6
+    reference_of_a_row_7
+    reference_of_a_row_8
     reference_of_ones_own_1
+    reference_of_ones_own_2
+    reference_of_ones_own_3
+    reference_of_ones_own_4
+    reference_of_ones_own_5
+    reference_of_ones_own_6
+    reference_of_ones_own_7
+    reference_of_ones_own_8
+    scores_of_batch_before_time_2
+    scores_of_batch_before_time_3
+    scores_of_batch_before_time_4
+    scores_of_batch_before_time_5
     scores_of_time_before_batch_1
+    scores_of_time_before_batch_2
+    scores_of_time_before_batch_3
+    scores_of_time_before_batch_4
+    scores_of_time_before_batch_5
+    scores_of_time_before_batch_6
+    scores_of_time_before_batch_7
     segments_of_small_pictures_1
+    segments_of_small_pictures_2
+    segments_of_small_pictures_3
+    segments_of_small_pictures_4
+    segments_of_small_pictures_5
+    segments_of_small_pictures_6
+    segments_of_small_pictures_7
     single_output_1
+    single_output_2
+    single_output_3
+    single_output_4
+    single_output_5
+    single_output_6
+    single_output_7
+    single_output_8
+    single_output_9
+    single_output_10
     sixteen_bits_1
+    sixteen_bits_2
+    sixteen_bits_3
     size_by_longest_edge_1
+    size_by_longest_edge_2
+    size_by_longest_edge_3
+    size_by_longest_edge_4
+    size_by_longest_edge_5
+    size_by_longest_edge_6
     softmax_default_axis_1
+    softmax_default_axis_2
+    softmax_default_axis_3
+    softmax_default_axis_4
     softmax_over_several_axes_1
+    softmax_over_several_axes_2
+    softmax_over_several_axes_3
+    softmax_over_several_axes_4
+    softmax_over_several_axes_5
+    softmax_over_several_axes_6
     softmax_per_place_1
+    softmax_per_place_2
+    softmax_per_place_3
+    softmax_per_place_4
+    softmax_per_place_5
+    softmax_per_place_6
+    softmax_per_place_7
+    softmax_written_out_2
+    softmax_written_out_3
+    softmax_written_out_4
+    softmax_written_out_5
+    softmax_written_out_6
+    softmax_written_out_7
+    softmax_written_out_8
     statistics_of_the_batch_1
+    statistics_of_the_batch_2
+    statistics_of_the_batch_3
+    statistics_of_the_batch_4
+    statistics_of_the_batch_5
     time_before_batch_1
+    time_before_batch_2
+    time_before_batch_3
+    time_before_batch_4
+    time_before_batch_5
+    time_before_channels_2
+    time_before_channels_3
     tokens_as_a_map_1
+    tokens_as_a_map_2
+    tokens_as_a_map_3
+    tokens_as_a_map_4
+    tokens_as_a_map_5
+    tokens_as_a_map_6
+    tokens_as_a_map_7
     transparency_1
+    transparency_2
+    transparency_3
+    transparency_4
     turned_by_exif_1
+    turned_by_exif_2
+    turned_by_exif_3
+    turned_by_exif_4
+    turned_by_exif_5
+    turned_by_exif_6
+    turned_by_exif_7
     values_of_given_probabilities_1
+    values_of_given_probabilities_2
+    values_of_given_probabilities_3
+    values_of_given_probabilities_4
+    values_of_given_probabilities_5
+    values_of_given_probabilities_6
+    values_of_given_probabilities_7
     very_many_classes_1
+    very_many_classes_2
+    very_many_classes_3
+    very_many_classes_4
     volume_1
+    volume_2
+    volume_3
+    volume_4
     weights_normalised_in_the_file_1
+    weights_normalised_in_the_file_2
+    weights_normalised_in_the_file_3
+    weights_normalised_in_the_file_4
+    weights_normalised_in_the_file_5
+    weights_normalised_in_the_file_6
     window_of_small_pictures_1
+    window_of_small_pictures_2
+    window_of_small_pictures_3
+    window_of_small_pictures_4
 }

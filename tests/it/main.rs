@@ -7,6 +7,7 @@ mod anytime;
 mod axioms;
 mod backward_rules;
 mod behaviours;
+mod cases;
 mod cli;
 mod conformance;
 mod control_flow;

@@ -3,6 +3,7 @@
 import axai_statistics
 import broken
 import cam
+import cases
 import families
 import fashion_mnist
 import imagenet
@@ -22,7 +23,7 @@ import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words,
+    axai_statistics, metrics, sentences, words, cases,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

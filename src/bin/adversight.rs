@@ -23,7 +23,7 @@ use adversight::{
     attribution::registry::{self, ParamDescription},
     input::{layout::Layout, preprocessing::labels_from_config},
     metric::{self, randomise},
-    model::{self, Activation, ModelFile, ModelOptions},
+    model::{self, Activation, HostValue, ModelFile, ModelOptions, OutputKind},
     render::{ColourMap, overlay},
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -148,7 +148,7 @@ struct Common {
     /// The ONNX model.
     #[arg(long)]
     model: PathBuf,
-    /// A JPEG or PNG photograph, or a float32 .npy tensor [N, C, H, W] that goes into the network as it is.
+    /// A JPEG or PNG photograph, or an .npy tensor [N, C, H, W] that goes into the network as it is.
     #[arg(long)]
     input: PathBuf,
     /// A preprocessor_config.json, optionally with "channel_order": "BGR".
@@ -157,6 +157,9 @@ struct Common {
     /// The explained input, where the model has several.
     #[arg(long, value_name = "NAME")]
     input_name: Option<String>,
+    /// The value of an input that is not explained, as name=number or name=file.npy; may be repeated.
+    #[arg(long = "also", value_name = "NAME=VALUE")]
+    also: Vec<String>,
     /// The explained output, where the model has several.
     #[arg(long, value_name = "NAME")]
     output_name: Option<String>,
@@ -273,7 +276,13 @@ async fn run(cli: Cli) -> CliResult {
         Command::Classify { common, top } => {
             let job = Job::new(&common).await?;
             let found = job.explainer.classify(&job.input.borrow(), top).await.map_err(say)?;
+            let info = job.explainer.model().info();
+            let is_number = info.output_kind == OutputKind::Single && info.activation == Activation::None;
             for ClassScore { index, label, probability, logit } in found.top {
+                if is_number {
+                    println!("{logit}  {label}");
+                    continue;
+                }
                 println!("{:6.2} %  {label}  (class {index}, logit {logit:.4})", probability * 100.0);
             }
         }
@@ -368,6 +377,8 @@ impl Common {
             at: self.at.clone(),
             sizes,
             layout: self.layout,
+            explained_shape: None,
+            shapes: BTreeMap::new(),
             activation: self.activation.map(|scores| match scores {
                 Scores::Softmax => Activation::Softmax,
                 Scores::Sigmoid => Activation::Sigmoid,
@@ -409,7 +420,17 @@ impl Job {
         let external =
             |location: &str, offset: u64, length: Option<u64>| part_of(&folder, location, offset, length);
         let file = ModelFile { bytes: &bytes, external: Some(&external) };
-        let mut explainer = Explainer::load_with(&file, &common.options()?, &device).map_err(say)?;
+        let also = also(&common.also)?;
+        let mut options = common.options()?;
+        if let (Owned::Tensor(tensor), None) = (&input, &common.at) {
+            // Sizes that the file leaves open are those of the input at hand.
+            options.explained_shape = Some(tensor.shape.clone());
+        }
+        options.shapes = also.iter().map(|(name, value)| (name.clone(), value.shape().to_vec())).collect();
+        let mut explainer = Explainer::load_with(&file, &options, &device).map_err(say)?;
+        if !also.is_empty() {
+            explainer = explainer.with_inputs(also).map_err(say)?;
+        }
         if let Some(name) = common.model.file_stem() {
             explainer = explainer.with_name(name.to_string_lossy());
         }
@@ -516,21 +537,77 @@ fn write(path: &Path, bytes: &[u8]) -> CliResult {
     fs::write(path, bytes).map_err(|error| format!("{} cannot be written: {error}.", path.display()))
 }
 
-/// Reads a float32 array in C order.
+/// `name=number` and `name=file.npy` pairs.
+fn also(pairs: &[String]) -> CliResult<BTreeMap<String, HostValue>> {
+    let read = |pair: &String| {
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("--also {pair} is not of the form name=number or name=file.npy."))?;
+        let value = match (value.parse::<i64>(), value.parse::<f32>()) {
+            (Ok(number), _) => HostValue::Int { data: vec![number], shape: Vec::new() },
+            (_, Ok(number)) => HostValue::Float { data: vec![number], shape: Vec::new() },
+            _ => read_values(Path::new(value))?,
+        };
+        Ok((name.to_owned(), value))
+    };
+    pairs.iter().map(read).collect()
+}
+
+/// Reads an array in C order as real numbers.
 fn read_npy(path: &Path) -> CliResult<HostTensor> {
+    let (data, shape) = match read_values(path)? {
+        HostValue::Float { data, shape } => (data, shape),
+        HostValue::Int { data, shape } => (data.into_iter().map(|value| value as f32).collect(), shape),
+        HostValue::Bool { data, shape } => {
+            (data.into_iter().map(|value| f32::from(u8::from(value))).collect(), shape)
+        }
+    };
+    HostTensor::new(data, shape).map_err(say)
+}
+
+/// Reads an array in C order, of any type that a network computes with.
+fn read_values(path: &Path) -> CliResult<HostValue> {
     let fault = |reason: String| format!("{}: {reason}.", path.display());
     let bytes = read(path)?;
     let file = npyz::NpyFile::new(&bytes[..]).map_err(|error| fault(error.to_string()))?;
     if file.order() != npyz::Order::C {
         return Err(fault("save it in C order (numpy.ascontiguousarray)".into()));
     }
-    let shape = file.shape().iter().map(|&size| size as usize).collect();
-    let data: Vec<f32> = file
-        .data::<f32>()
-        .map_err(|_| fault("its numbers must be float32".into()))?
-        .collect::<Result<_, _>>()
-        .map_err(|error| fault(error.to_string()))?;
-    HostTensor::new(data, shape).map_err(say)
+    let shape: Vec<usize> = file.shape().iter().map(|&size| size as usize).collect();
+    let npyz::DType::Plain(kind) = file.dtype() else {
+        return Err(fault("it holds records, and not one number after the other".into()));
+    };
+    /// All values, read as one type and converted to another.
+    macro_rules! values {
+        ($from:ty, $convert:expr) => {
+            file.into_vec::<$from>()
+                .map_err(|error| fault(error.to_string()))?
+                .into_iter()
+                .map($convert)
+                .collect()
+        };
+    }
+    let float = |data: Vec<f32>| HostValue::Float { data, shape: shape.clone() };
+    let int = |data: Vec<i64>| HostValue::Int { data, shape: shape.clone() };
+    Ok(match kind.to_string().trim_start_matches(['<', '>', '|', '=']) {
+        "f4" => float(values!(f32, |value| value)),
+        "f8" => float(values!(f64, |value| value as f32)),
+        "f2" => float(values!(half::f16, half::f16::to_f32)),
+        "i1" => int(values!(i8, i64::from)),
+        "u1" => int(values!(u8, i64::from)),
+        "i2" => int(values!(i16, i64::from)),
+        "u2" => int(values!(u16, i64::from)),
+        "i4" => int(values!(i32, i64::from)),
+        "u4" => int(values!(u32, i64::from)),
+        "i8" => int(values!(i64, |value| value)),
+        "u8" => int(values!(u64, |value| i64::try_from(value).unwrap_or(i64::MAX))),
+        "b1" => HostValue::Bool { data: values!(bool, |value| value), shape: shape.clone() },
+        other => {
+            return Err(fault(format!(
+                "its numbers are of type {other}; save float32, an integer type or bool"
+            )));
+        }
+    })
 }
 
 fn write_npy(path: &Path, tensor: &HostTensor) -> CliResult {

@@ -47,6 +47,11 @@ pub struct ModelOptions {
     pub at: Option<String>,
     /// Sizes of open dimensions, by the symbolic name in the file or as `input:axis`.
     pub sizes: BTreeMap<String, usize>,
+    /// The shape of an input at hand, from which the explained input takes the sizes that the file leaves open and `sizes`
+    /// does not name.
+    pub explained_shape: Option<Vec<usize>>,
+    /// The same for other inputs, by name.
+    pub shapes: BTreeMap<String, Vec<usize>>,
     /// How scores become probabilities; found in the graph where it is left out, and softmax where the graph has
     /// nothing to say. With another than the graph's own, `none` above all, the graph is left as it is.
     pub activation: Option<Activation>,

@@ -75,6 +75,12 @@ pub(super) fn inputs(
                 *size = Some(given);
             }
         }
+        if let Some(shape) = options.shapes.get(&info.name).filter(|shape| shape.len() == info.shape.len()) {
+            // The first axis stays open, for any number of samples.
+            for (size, &given) in info.shape.iter_mut().zip(shape).skip(1) {
+                size.get_or_insert(given);
+            }
+        }
         inputs.push((graph.slot(&info.name), info));
     }
     if inputs.is_empty() {
@@ -138,12 +144,15 @@ pub(super) fn choose_input(
     }
 }
 
-/// The sizes of an input for one batch: as declared, and one sample where the file leaves the batch open.
-pub(super) fn sizes(info: &ValueInfo) -> Result<Vec<usize>> {
-    let size = |(axis, size): (usize, &Option<usize>)| match size {
-        Some(size) => Ok(*size),
-        None if axis == 0 || is_batch(info, axis) => Ok(1),
-        None => Err(open_size(info)),
+/// The sizes of an input for one batch: as declared, else those of a shape at hand, and one sample where the file leaves the
+/// batch open.
+pub(super) fn sizes(info: &ValueInfo, at_hand: Option<&[usize]>) -> Result<Vec<usize>> {
+    let at_hand = at_hand.filter(|shape| shape.len() == info.shape.len());
+    let size = |(axis, size): (usize, &Option<usize>)| match (size, at_hand) {
+        (Some(size), _) => Ok(*size),
+        (None, _) if axis == 0 || is_batch(info, axis) => Ok(1),
+        (None, Some(shape)) => Ok(shape[axis]),
+        (None, None) => Err(open_size(info)),
     };
     info.shape.iter().enumerate().map(size).collect()
 }
@@ -156,7 +165,7 @@ fn is_batch(info: &ValueInfo, axis: usize) -> bool {
 
 /// A blank value of an input's declared form; open sizes other than the batch are errors.
 pub(super) fn blank(info: &ValueInfo) -> Result<HostValue> {
-    let shape = sizes(info)?;
+    let shape = sizes(info, None)?;
     let count = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
     if count.is_none_or(|count| count > 1 << 28) {
         return Err(Error::invalid_model(format!(

@@ -9,7 +9,7 @@ use super::{
     backward, count_names,
     file::{self, Parsed},
     graph::{Graph, Slot},
-    inputs::{self, Fed},
+    inputs::{self, Fed, open_size},
     layers, operators,
     passes::{self, FinalActivation, Found, Groups},
     value::{Ranked, Value},
@@ -198,16 +198,18 @@ impl Model {
     /// memory of a sample are known, and so that a batch that does not work is never tried.
     fn finish(&mut self, found: &Found, last: Option<FinalActivation>, options: &ModelOptions) -> Result<()> {
         // Shapes first: as the file has them, and then with the samples in front.
-        let declared = inputs::sizes(&self.info.input)?;
+        let at_hand = options.explained_shape.as_deref();
+        let declared = inputs::sizes(&self.info.input, at_hand)?;
         let mut rehearsal = self.rehearse(&declared)?;
         let mut roles = Axes::follow(&self.graph, self.source, self.output, &rehearsal.shapes).roles;
         if self.before.is_none() {
             self.batch.axis = batch_axis(&roles, &declared, &rehearsal.output);
         }
+        let declared = self.fix_open_sizes(declared, at_hand)?;
         let mut sizes = declared.clone();
         if self.batch.axis != Some(0) {
             self.put_samples_first(&declared)?;
-            sizes = inputs::sizes(&self.input)?;
+            sizes = inputs::sizes(&self.input, None)?;
             rehearsal = self.rehearse(&sizes)?;
             roles = Axes::follow(&self.graph, self.source, self.output, &rehearsal.shapes).roles;
         }
@@ -245,6 +247,28 @@ impl Model {
         // What fails here fails again, and is told, when it is asked for.
         let _ = self.warm_up(sample);
         Ok(())
+    }
+
+    /// Takes the sizes that the file leaves open from the shape at hand, but for the number of samples.
+    fn fix_open_sizes(&mut self, mut sizes: Vec<usize>, at_hand: Option<&[usize]>) -> Result<Vec<usize>> {
+        let open = open_size(&self.info.input);
+        for (axis, size) in self.info.input.shape.iter_mut().enumerate() {
+            if size.is_some() || self.batch.axis == Some(axis) {
+                continue;
+            }
+            if axis == 0 {
+                // It was taken for the samples so far.
+                let first =
+                    at_hand.filter(|shape| shape.len() == sizes.len()).and_then(|shape| shape.first());
+                sizes[0] = *first.ok_or_else(|| open.clone())?;
+            }
+            *size = Some(sizes[axis]);
+        }
+        if let Some(axis) = self.batch.axis.filter(|&axis| self.info.input.shape[axis].is_none()) {
+            sizes[axis] = 1;
+        }
+        self.input = self.info.input.clone();
+        Ok(sizes)
     }
 
     /// The shapes of all values for an input of this shape.

@@ -66,6 +66,8 @@ export interface ModelOptions {
     at?: string | null;
     /** Sizes of open dimensions, by the symbolic name in the file or as `input:axis`. */
     sizes?: Record<string, number> | null;
+    /** The shape of an input at hand, from which sizes that the file leaves open are taken. */
+    shape?: number[] | null;
     /** How scores become probabilities; found in the graph where it is left out. */
     activation?: Activation | null;
     /** What the axes of the explained value mean; found by its shape and the graph where it is left out. */
@@ -159,6 +161,7 @@ struct GraphOptions {
     sizes: Option<BTreeMap<String, usize>>,
     activation: Option<model::Activation>,
     layout: Option<Layout>,
+    shape: Option<Vec<usize>>,
 }
 
 impl ModelOptions {
@@ -175,6 +178,8 @@ impl ModelOptions {
             sizes: graph.sizes.unwrap_or_default(),
             activation: graph.activation,
             layout: graph.layout,
+            explained_shape: graph.shape,
+            ..Default::default()
         };
         read.files = convert::field(&options, "external")?.unwrap_or_default();
         read.masker = convert::field(&options, "masker")?.unwrap_or_default();

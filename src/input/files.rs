@@ -10,10 +10,10 @@ mod jpeg;
 mod profile;
 mod tiff;
 
-use std::io::Cursor;
+use std::{io::Cursor, panic::catch_unwind};
 
 use image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage, metadata::Orientation,
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage, metadata::Orientation,
 };
 
 use super::image::check_size;
@@ -39,7 +39,13 @@ struct Decoded {
 /// # Errors
 /// [`Error::InputInvalid`] where the bytes are no such file, [`Error::InputTooLarge`].
 pub(super) fn decode(file: &[u8]) -> Result<RgbImage> {
+    // A decoder that stumbles over a damaged file must not end the program.
+    catch_unwind(|| decode_any(file)).unwrap_or_else(|_| Err(unreadable("its decoder gave up")))
+}
+
+fn decode_any(file: &[u8]) -> Result<RgbImage> {
     let decoded = match image::guess_format(file) {
+        _ if file.starts_with(b"II+\0") || file.starts_with(b"MM\0+") => tiff::decode(file)?,
         Ok(ImageFormat::Jpeg) if jpeg::has_four_inks(file) => jpeg::decode(file)?,
         Ok(ImageFormat::Gif) => gif::decode(file)?,
         Ok(ImageFormat::Tiff) => tiff::decode(file)?,
@@ -90,13 +96,17 @@ fn unknown(file: &[u8]) -> Error {
 fn decode_plain(file: &[u8], format: ImageFormat) -> Result<Decoded> {
     let mut reader = ImageReader::with_format(Cursor::new(file), format);
     reader.no_limits();
-    let mut decoder = reader.into_decoder().map_err(unreadable)?;
+    let fault = |error: ImageError| match error {
+        ImageError::Unsupported(what) => unsupported(format!("This kind of picture ({what})")),
+        other => unreadable(other),
+    };
+    let mut decoder = reader.into_decoder().map_err(fault)?;
     let (width, height) = decoder.dimensions();
     check_size(width.into(), height.into())?;
     // What is wrong with them is no reason not to look at the picture.
     let profile = decoder.icc_profile().ok().flatten();
     let exif = decoder.exif_metadata().ok().flatten();
-    let image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(fault)?;
     let (ink, data) = match image {
         DynamicImage::ImageLuma8(image) => (Ink::Grey, image.into_raw()),
         DynamicImage::ImageLumaA8(image) => (Ink::Grey, first_of::<2, 1>(&image)),

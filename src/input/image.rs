@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     HostTensor,
     preprocessing::{ChannelOrder, Preprocessing, Size},
-    resample::{Raster, Window, resize},
+    resample::{Raster, Window, check_steps, resize},
 };
 use crate::{Error, Result};
 
@@ -141,7 +141,7 @@ fn prepare<const C: usize>(
         width: padded.width as f64 * sx,
         height: padded.height as f64 * sy,
     };
-    check_size(padded.width as u64, padded.height as u64)?;
+    check_steps(from, scaled, padded)?;
     let mut image = centre_crop::<C>(pixels, from, scaled, (left, top), crop, preprocessing)?;
     let network = network.unwrap_or(padded);
     if network == padded {

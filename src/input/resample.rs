@@ -1,8 +1,8 @@
 //! Scaling of 8-bit pictures as Pillow does it (its `Resample.c` and, for the nearest pixel, `Geometry.c`), to the last
-//! bit: weights in fixed point, columns first, rounded to bytes in between. Only the part that is kept is computed, so
+//! bit: weights in fixed point, rows and columns one after the other, rounded to bytes in between. Only the part that is kept is computed, so
 //! that a picture of any proportions costs what its crop costs.
 
-use std::{collections::VecDeque, f64::consts::PI};
+use std::{collections::VecDeque, f64::consts::PI, ops::Range};
 
 use super::{
     image::MAX_PIXELS,
@@ -12,6 +12,9 @@ use crate::{Error, Result};
 
 /// Bits behind the point of a weight: what 32 bits leave beside a byte and two bits for sums beyond 1.
 const PRECISION: u32 = 32 - 8 - 2;
+
+/// A half, so that cutting off rounds.
+const HALF: i32 = 1 << (PRECISION - 1);
 
 /// A part of a picture, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,47 +63,87 @@ pub(super) fn resize<const C: usize>(
     filter: Resample,
 ) -> Result<Raster<C>> {
     if filter == Resample::Nearest {
-        check_steps(from, to, window.size.height, window.size.width)?;
+        check_steps(from, to, window.size)?;
         return Ok(nearest(source, from, to, window));
     }
     let rows = Taps::new(from.height, to.height, window.y, window.size.height, filter);
-    check_steps(from, to, rows.reach(), window.size.width)?;
-    check_steps(from, to, window.size.height, window.size.width)?;
     let columns = Taps::new(from.width, to.width, window.x, window.size.width, filter);
-    let width = window.size.width * C;
-    let mut data = Vec::with_capacity(window.size.height * width);
+    check_steps(from, to, window.size)?;
+    let data = if rows_first(from, to) {
+        down_then_across::<C>(source, from, &rows, &columns)
+    } else {
+        check_steps(from, to, Size { height: rows.reach().len(), width: window.size.width })?;
+        across_then_down::<C>(source, from, &rows, &columns)
+    };
+    Ok(Raster { data, size: window.size })
+}
+
+/// Whether Pillow (13.0) makes the picture lower before it makes it narrower: where it loses more than twice as many rows as
+/// columns. What is rounded in between depends on it.
+fn rows_first(from: Size, to: Size) -> bool {
+    let lost = |from: usize, to: usize| from as i64 - to as i64;
+    let rows = lost(from.height, to.height);
+    rows > 0 && rows > 2 * lost(from.width, to.width)
+}
+
+fn down_then_across<const C: usize>(source: &[u8], from: Size, rows: &Taps, columns: &Taps) -> Vec<u8> {
+    let reach = columns.reach();
+    let mut sums = vec![0i32; reach.len() * C];
+    let mut data = Vec::with_capacity(rows.0.len() * columns.0.len() * C);
+    for (start, weights) in &rows.0 {
+        sums.fill(HALF);
+        for (row, &weight) in (*start..).zip(weights) {
+            let row = &source[(row * from.width + reach.start) * C..];
+            add_row(&mut sums, row, weight);
+        }
+        let row: Vec<u8> = sums.iter().map(|&sum| byte(sum)).collect();
+        data.extend(columns.across::<C>(&row, reach.start));
+    }
+    data
+}
+
+fn across_then_down<const C: usize>(source: &[u8], from: Size, rows: &Taps, columns: &Taps) -> Vec<u8> {
+    let mut sums = vec![0i32; columns.0.len() * C];
+    let mut data = Vec::with_capacity(rows.0.len() * sums.len());
     // The rows of the source that the current row is a sum of, scaled to the window's width; `next` is the one after them.
     let (mut held, mut next) = (VecDeque::<Vec<u8>>::new(), 0);
-    let mut sums = vec![0i32; width];
     for (start, weights) in &rows.0 {
-        while next - held.len() < *start && !held.is_empty() {
+        while !held.is_empty() && next - held.len() < *start {
             held.pop_front();
         }
         next = next.max(*start);
         while next < start + weights.len() {
-            let row = &source[next * from.width * C..][..from.width * C];
-            held.push_back(columns.sums::<C>(row));
+            held.push_back(columns.across::<C>(&source[next * from.width * C..], 0));
             next += 1;
         }
-        sums.fill(1 << (PRECISION - 1));
+        sums.fill(HALF);
         for (row, &weight) in held.iter().zip(weights) {
-            for (sum, &value) in sums.iter_mut().zip(row) {
-                *sum += i32::from(value) * weight;
-            }
+            add_row(&mut sums, row, weight);
         }
         data.extend(sums.iter().map(|&sum| byte(sum)));
     }
-    Ok(Raster { data, size: window.size })
+    data
 }
 
-/// Refuses what no step may be: a picture of more pixels than may be given.
-fn check_steps(from: Size, to: Size, rows: usize, columns: usize) -> Result<()> {
-    if rows.saturating_mul(columns) as u64 <= MAX_PIXELS {
+fn add_row(sums: &mut [i32], row: &[u8], weight: i32) {
+    for (sum, &value) in sums.iter_mut().zip(row) {
+        *sum += i32::from(value) * weight;
+    }
+}
+
+/// Refuses a way from one size to another on which a picture would have more pixels than may be given.
+///
+/// # Errors
+/// [`Error::InputInvalid`].
+pub(super) fn check_steps(from: Size, to: Size, step: Size) -> Result<()> {
+    // Beyond this length a 32-bit browser would cut it off.
+    let fits = to.height.max(to.width) <= 1 << 30;
+    if fits && (step.height as u64).saturating_mul(step.width as u64) <= MAX_PIXELS {
         return Ok(());
     }
     Err(Error::InputInvalid(format!(
-        "A picture of {} x {} pixels scaled to {} x {} is too large or too narrow to work with. Cut out the part that \
-         matters first.",
+        "A picture of {} x {} pixels would have to be scaled to {} x {} on its way to the network, which is too large. Cut \
+         out the part that matters first.",
         from.width, from.height, to.width, to.height
     )))
 }
@@ -132,23 +175,21 @@ impl Taps {
         Self(taps.collect())
     }
 
-    /// How many places of the source count.
-    fn reach(&self) -> usize {
+    /// The places of the source that count.
+    fn reach(&self) -> Range<usize> {
         match (self.0.first(), self.0.last()) {
-            (Some((start, _)), Some((last, weights))) => last + weights.len() - start,
-            _ => 0,
+            (Some((start, _)), Some((last, weights))) => *start..last + weights.len(),
+            _ => 0..0,
         }
     }
 
-    /// A row of pixels, scaled.
-    fn sums<const C: usize>(&self, row: &[u8]) -> Vec<u8> {
+    /// A row of pixels, of which the first is at place `offset`, scaled.
+    fn across<const C: usize>(&self, row: &[u8], offset: usize) -> Vec<u8> {
         let mut scaled = Vec::with_capacity(self.0.len() * C);
         for (start, weights) in &self.0 {
-            let mut sums = [1i32 << (PRECISION - 1); C];
-            for (pixel, &weight) in row[start * C..].as_chunks::<C>().0.iter().zip(weights) {
-                for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(value) * weight;
-                }
+            let mut sums = [HALF; C];
+            for (pixel, &weight) in row[(start - offset) * C..].as_chunks::<C>().0.iter().zip(weights) {
+                add_row(&mut sums, pixel, weight);
             }
             scaled.extend(sums.map(byte));
         }

@@ -14,22 +14,19 @@ pub(super) fn decode(file: &[u8]) -> Result<Decoded> {
     check_size(width.into(), height.into())?;
     let profile = decoder.icc_profile().map(<[u8]>::to_vec);
     let global = decoder.global_palette().map(<[u8]>::to_vec);
-    // Its memory is limited by its own 16 bits of width and height.
-    let Some(frame) = decoder.next_frame_info().map_err(unreadable)? else {
+    let Some(frame) = decoder.next_frame_info().map_err(unreadable)?.cloned() else {
         return Err(Error::InputInvalid("This GIF holds no picture.".into()));
     };
-    let right = u32::from(frame.left) + u32::from(frame.width);
-    let bottom = u32::from(frame.top) + u32::from(frame.height);
-    let (width, height) = (u32::from(width).max(right) as usize, u32::from(height).max(bottom) as usize);
+    let [left, top, columns, rows] = [frame.left, frame.top, frame.width, frame.height].map(usize::from);
+    let (width, height) = (usize::from(width).max(left + columns), usize::from(height).max(top + rows));
     check_size(width as u64, height as u64)?;
-    let Some(frame) = decoder.read_next_frame().map_err(unreadable)? else {
-        return Err(Error::InputInvalid("This GIF holds no picture.".into()));
-    };
+    check_size(columns as u64, rows as u64)?;
+    let mut pixels = vec![0; decoder.buffer_size()];
+    decoder.read_into_buffer(&mut pixels).map_err(unreadable)?;
     let mut indices = vec![frame.transparent.unwrap_or(0); width * height];
-    let rows = frame.buffer.chunks_exact(usize::from(frame.width).max(1));
-    for (row, pixels) in rows.enumerate() {
-        let start = (usize::from(frame.top) + row) * width + usize::from(frame.left);
-        indices[start..start + pixels.len()].copy_from_slice(pixels);
+    for (row, pixels) in pixels.chunks_exact(columns).enumerate().take(rows) {
+        let start = (top + row) * width + left;
+        indices[start..start + columns].copy_from_slice(pixels);
     }
     let palette = frame.palette.as_ref().or(global.as_ref());
     let colour = |index: u8| match palette {

@@ -4,13 +4,13 @@ use std::{borrow::Cow, io::Cursor};
 
 use image::metadata::Orientation;
 use tiff::{
-    ColorType,
+    ColorType, TiffError,
     decoder::{BufferLayoutPreference, Decoder, DecodingResult, Limits},
     tags::Tag,
 };
 
-use super::{Decoded, Ink, check_size, eight_bits, unreadable, unsupported};
-use crate::{Result, input::image::MAX_PIXELS};
+use super::{Decoded, Ink, check_size, eight_bits, unreadable as damaged, unsupported};
+use crate::{Error, Result, input::image::MAX_PIXELS};
 
 pub(super) fn decode(file: &[u8]) -> Result<Decoded> {
     let (file, has_palette) = without_palette(file);
@@ -18,8 +18,8 @@ pub(super) fn decode(file: &[u8]) -> Result<Decoded> {
     limits.decoding_buffer_size = 8 * MAX_PIXELS as usize;
     limits.intermediate_buffer_size = limits.decoding_buffer_size;
     limits.ifd_value_size = 1 << 26;
-    let mut decoder = Decoder::new(Cursor::new(&file[..])).map_err(unreadable)?.with_limits(limits);
-    let (width, height) = decoder.dimensions().map_err(unreadable)?;
+    let mut decoder = Decoder::new(Cursor::new(&file[..])).map_err(fault)?.with_limits(limits);
+    let (width, height) = decoder.dimensions().map_err(fault)?;
     check_size(width.into(), height.into())?;
     let (width, height) = (width as usize, height as usize);
     let profile = decoder.get_tag_u8_vec(Tag::IccProfile).ok();
@@ -28,7 +28,15 @@ pub(super) fn decode(file: &[u8]) -> Result<Decoded> {
     let extra = decoder.find_tag_unsigned_vec::<u16>(Tag::ExtraSamples).ok().flatten().unwrap_or_default();
     let formats = decoder.find_tag_unsigned_vec::<u16>(Tag::SampleFormat).ok().flatten().unwrap_or_default();
     let map = if has_palette { decoder.get_tag_u16_vec(Tag::ColorMap).ok() } else { None };
-    let kind = decoder.colortype().map_err(unreadable)?;
+    let kind = decoder.colortype().map_err(fault)?;
+    let compression = decoder.find_tag_unsigned::<u16>(Tag::Compression).ok().flatten();
+    if compression == Some(7) && matches!(kind, ColorType::GrayA(_) | ColorType::Multiband { .. }) {
+        return Err(unsupported("A TIFF with JPEG's compression of grey with transparency"));
+    }
+    let planar = decoder.find_tag_unsigned::<u16>(Tag::PlanarConfiguration).ok().flatten() == Some(2);
+    if planar && decoder.find_tag_unsigned::<u32>(Tag::TileWidth).ok().flatten().is_some() {
+        return Err(unsupported("A TIFF of tiles with a plane for each channel"));
+    }
     if formats.iter().any(|&format| format != 1) {
         return Err(unsupported("A TIFF of real or signed numbers"));
     }
@@ -46,7 +54,7 @@ pub(super) fn decode(file: &[u8]) -> Result<Decoded> {
         other => return Err(unsupported(format!("A TIFF of the kind {other:?}"))),
     };
     let mut buffer = DecodingResult::U8(Vec::new());
-    let layout = decoder.read_image_to_buffer(&mut buffer).map_err(unreadable)?;
+    let layout = decoder.read_image_to_buffer(&mut buffer).map_err(fault)?;
     let values = match (buffer, bits) {
         (DecodingResult::U8(packed), 1..8) if samples == 1 => unpack(&packed, width, bits, &layout),
         (DecodingResult::U8(data), 8) => data,
@@ -61,7 +69,7 @@ pub(super) fn decode(file: &[u8]) -> Result<Decoded> {
     };
     let pixels = width * height;
     if values.len() < pixels * samples {
-        return Err(unreadable("it ends too early"));
+        return Err(damaged("it ends too early"));
     }
     // One plane after the other, or pixel by pixel.
     let value = |pixel: usize, sample: usize| {
@@ -81,7 +89,7 @@ pub(super) fn decode(file: &[u8]) -> Result<Decoded> {
     }
     let (mut ink, mut data) = (ink, data);
     if has_palette {
-        let map = map.ok_or_else(|| unreadable("its palette is missing"))?;
+        let map = map.ok_or_else(|| damaged("its palette is missing"))?;
         let count = map.len() / 3;
         let colour = |&index: &u8| {
             // 16 bits in the file, of which libtiff and Pillow take the upper 8.
@@ -97,6 +105,13 @@ pub(super) fn decode(file: &[u8]) -> Result<Decoded> {
         data.iter_mut().for_each(|value| *value = (u32::from(*value) * 255 / most) as u8);
     }
     Ok(Decoded { ink, data, width, height, profile, orientation })
+}
+
+fn fault(error: TiffError) -> Error {
+    match error {
+        TiffError::UnsupportedError(what) => unsupported(format!("This kind of TIFF ({what})")),
+        other => damaged(other),
+    }
 }
 
 /// Values of fewer than 8 bits, of which a row begins at a byte.

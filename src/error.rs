@@ -91,6 +91,9 @@ pub enum Error {
     /// The declared preprocessing cannot be applied.
     #[error("The preprocessing is invalid: {0}.")]
     PreprocessingInvalid(String),
+    /// The names of the classes cannot be read, or are not the model's.
+    #[error("The labels are invalid: {0}.")]
+    LabelsInvalid(String),
     /// The explained class is not one of the model's.
     #[error("Class {target} is out of range: the model has {classes} classes, 0 to {}.", .classes.saturating_sub(1))]
     TargetOutOfRange {
@@ -186,6 +189,7 @@ impl Error {
             Self::InputTooLarge { .. } => "input_too_large",
             Self::InputNotFinite { .. } => "input_not_finite",
             Self::PreprocessingInvalid(_) => "preprocessing_invalid",
+            Self::LabelsInvalid(_) => "labels_invalid",
             Self::TargetOutOfRange { .. } => "target_out_of_range",
             Self::MethodUnknown { .. } => "method_unknown",
             Self::ParameterInvalid { .. } => "parameter_invalid",

@@ -18,6 +18,7 @@ use crate::{
     input::{
         check_finite,
         image::Region,
+        labels::Labels,
         layout::{Layout, Places},
         preprocessing::Size,
     },
@@ -69,6 +70,8 @@ pub struct ModelInfo {
     pub graph: GraphInfo,
     /// Whether a preprocessing is declared; without one only tensors are accepted.
     pub has_preprocessing: bool,
+    /// What of the preprocessing was assumed, or left out of account; a sentence each.
+    pub preprocessing_notes: Vec<String>,
     /// Whether the classes have names.
     pub has_labels: bool,
     /// Which methods apply, and why others do not.
@@ -116,35 +119,34 @@ impl Explainer {
     /// # Errors
     /// [`Error::PreprocessingInvalid`] where its channels are not the model's.
     pub fn with_preprocessing(mut self, preprocessing: Preprocessing) -> Result<Self> {
-        let Some(PictureInput { channels, .. }) = self.model.picture_input() else {
+        let Some(PictureInput { channels, height, width, .. }) = self.model.picture_input() else {
             return Err(Error::PreprocessingInvalid(
                 "the model takes no pictures, [batch, channels, height, width] or [batch, height, width, channels]"
                     .into(),
             ));
         };
-        if preprocessing.mean.len() != channels {
-            return Err(Error::PreprocessingInvalid(format!(
-                "it declares {} channels, and the model takes {channels}",
-                preprocessing.mean.len()
-            )));
+        let mut preprocessing = preprocessing.for_channels(channels)?;
+        if let (Some(height), Some(width)) = (height, width) {
+            preprocessing.note_size(Size { height, width });
         }
         self.preprocessing = Some(preprocessing);
         Ok(self)
     }
 
-    /// Names the classes.
+    /// Names the classes, in their order; see [`Labels::fit`].
     ///
     /// # Errors
-    /// [`Error::PreprocessingInvalid`] where their number is not the model's.
-    pub fn with_labels(mut self, labels: Vec<String>) -> Result<Self> {
-        if labels.len() != self.model.classes() {
-            return Err(Error::PreprocessingInvalid(format!(
-                "there are {} labels for {} classes",
-                labels.len(),
-                self.model.classes()
-            )));
-        }
-        self.labels = Some(labels);
+    /// [`Error::LabelsInvalid`] where their number is not the model's.
+    pub fn with_labels(self, labels: Vec<String>) -> Result<Self> {
+        self.with_names(Labels::new(labels))
+    }
+
+    /// Names the classes as a file does; see [`Labels::fit`].
+    ///
+    /// # Errors
+    /// [`Error::LabelsInvalid`] where their number is not the model's.
+    pub fn with_names(mut self, labels: Labels) -> Result<Self> {
+        self.labels = Some(labels.fit(self.model.classes())?);
         Ok(self)
     }
 
@@ -187,6 +189,7 @@ impl Explainer {
             name: self.name.clone(),
             graph: self.model.info().clone(),
             has_preprocessing: self.preprocessing.is_some(),
+            preprocessing_notes: self.preprocessing.as_ref().map_or_else(Vec::new, |known| known.notes.clone()),
             has_labels: self.labels.is_some(),
             methods: registry::support(&self.model, self.masker.is_some()),
         }
@@ -333,7 +336,7 @@ impl Explainer {
             }
             _ => None,
         };
-        let (mut tensor, region) = photograph.prepare(preprocessing, network);
+        let (mut tensor, region) = photograph.prepare(preprocessing, network)?;
         if let (&[1, 1, height, width], 3) = (tensor.shape.as_slice(), self.model.sample_shape()?.len() + 1) {
             tensor.shape = vec![1, height, width];
         }

@@ -15,6 +15,8 @@ export const errorCodes = [
   "input_too_large",
   "input_not_finite",
   "preprocessing_invalid",
+  /** The names of the classes cannot be read, or are not as many as the classes. */
+  "labels_invalid",
   "target_out_of_range",
   "method_unknown",
   /** The method cannot work on this model or this input; the message says what it would need (see `ModelInfo.methods`). */

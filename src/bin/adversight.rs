@@ -21,7 +21,7 @@ use adversight::{
     ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
     Photograph, Preprocessing, Score,
     attribution::registry::{self, ParamDescription},
-    input::{layout::Layout, preprocessing::labels_from_config},
+    input::{labels::Labels, layout::Layout},
     metric::{self, randomise},
     model::{self, Activation, HostValue, ModelFile, ModelOptions, OutputKind},
     render::{ColourMap, overlay},
@@ -148,10 +148,11 @@ struct Common {
     /// The ONNX model.
     #[arg(long)]
     model: PathBuf,
-    /// A JPEG or PNG photograph, or an .npy tensor [N, C, H, W] that goes into the network as it is.
+    /// A photograph (JPEG, PNG, WebP, GIF, BMP or TIFF), or an .npy tensor [N, C, H, W] that goes into the network as
+    /// it is.
     #[arg(long)]
     input: PathBuf,
-    /// A preprocessor_config.json, optionally with "channel_order": "BGR".
+    /// A preprocessor_config.json, optionally with "channel_order": "BGR", or timm's config.json.
     #[arg(long)]
     preprocessing: Option<PathBuf>,
     /// The explained input, where the model has several.
@@ -176,7 +177,7 @@ struct Common {
     /// [default: found by its shape and the graph].
     #[arg(long, value_parser = named::<Layout>)]
     layout: Option<Layout>,
-    /// Class names: a JSON list, a config.json with id2label, or a text file with one name a line.
+    /// Class names: a JSON list or object, a config.json with id2label, or a text file with one name a line.
     #[arg(long)]
     labels: Option<PathBuf>,
     /// The device that computes.
@@ -435,11 +436,11 @@ impl Job {
             explainer = explainer.with_name(name.to_string_lossy());
         }
         if let Some(path) = &common.preprocessing {
-            let declared = Preprocessing::from_json(&declared(&text(path)?)).map_err(say)?;
+            let declared = Preprocessing::from_json(&text(path)?).map_err(say)?;
             explainer = explainer.with_preprocessing(declared).map_err(say)?;
         }
         if let Some(path) = &common.labels {
-            explainer = explainer.with_labels(labels(&text(path)?)?).map_err(say)?;
+            explainer = Labels::from_text(&text(path)?).and_then(|labels| explainer.with_names(labels)).map_err(say)?;
         }
         Ok(Self { explainer, input })
     }
@@ -449,14 +450,6 @@ impl Job {
     }
 }
 
-/// The preprocessing inside one of this project's model descriptions, or the text itself.
-fn declared(text: &str) -> String {
-    let nested = serde_json::from_str::<serde_json::Value>(text).ok();
-    nested
-        .and_then(|json| json.get("preprocessing").map(ToString::to_string))
-        .unwrap_or_else(|| text.to_owned())
-}
-
 async fn open(on: On) -> CliResult<Device> {
     let choice = match on {
         On::Auto => DeviceChoice::Auto,
@@ -464,16 +457,6 @@ async fn open(on: On) -> CliResult<Device> {
         On::Gpu => DeviceChoice::WebGpu,
     };
     Device::open(choice).await.map_err(say)
-}
-
-fn labels(text: &str) -> CliResult<Vec<String>> {
-    if let Ok(list) = serde_json::from_str(text) {
-        return Ok(list);
-    }
-    if text.trim_start().starts_with('{') {
-        return labels_from_config(text).map_err(say);
-    }
-    Ok(text.lines().map(str::to_owned).collect())
 }
 
 /// `name=value` pairs, each read by the kind that the method declares for it.

@@ -1,11 +1,12 @@
 //! Photographs: decoded pixels to a network's input, and back to where on the photograph a value lies.
 
-use image::{RgbImage, imageops};
+use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
 use super::{
     HostTensor,
-    preprocessing::{ChannelOrder, Preprocessing, Resample, Resize, Size},
+    preprocessing::{ChannelOrder, Preprocessing, Size},
+    resample::{Raster, Window, check_steps, resize},
 };
 use crate::{Error, Result};
 
@@ -52,26 +53,16 @@ impl Photograph {
         Ok(Self { rgb })
     }
 
-    /// From the bytes of a JPEG or PNG file, turned upright.
+    /// From the bytes of a JPEG, PNG, WebP, GIF, BMP or TIFF file: turned upright and in sRGB, the first picture of several.
+    ///
+    /// Transparency is dropped, and 16 bits a channel are rounded to 8. Where the file carries a colour profile, its colours
+    /// are brought to sRGB; four inks without one become what PIL's `convert("RGB")` makes of them.
     ///
     /// # Errors
     /// [`Error::InputInvalid`] where the bytes are no such file, [`Error::InputTooLarge`].
     #[cfg(feature = "cli")]
     pub fn decode(file: &[u8]) -> Result<Self> {
-        use image::{DynamicImage, ImageDecoder, ImageReader};
-        let unreadable =
-            |error: image::ImageError| Error::InputInvalid(format!("This is no readable image: {error}."));
-        let mut reader = ImageReader::new(std::io::Cursor::new(file))
-            .with_guessed_format()
-            .map_err(|error| unreadable(error.into()))?;
-        reader.no_limits();
-        let mut decoder = reader.into_decoder().map_err(unreadable)?;
-        let (width, height) = decoder.dimensions();
-        check_size(u64::from(width), u64::from(height))?;
-        let orientation = decoder.orientation().map_err(unreadable)?;
-        let mut image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
-        image.apply_orientation(orientation);
-        Ok(Self { rgb: image.into_rgb8() })
+        Ok(Self { rgb: super::files::decode(file)? })
     }
 
     /// Width in pixels.
@@ -93,28 +84,26 @@ impl Photograph {
     ///
     /// `network` is the size that the network takes; a preprocessing that ends elsewhere is followed by a
     /// resize to it, so that every photograph can be classified.
-    pub fn prepare(&self, preprocessing: &Preprocessing, network: Option<Size>) -> (HostTensor, Region) {
-        let (width, height) = (self.width(), self.height());
-        let scaled = match preprocessing.resize {
-            None => Size { height, width },
-            Some(Resize::Exact(size)) => size,
-            Some(Resize::ShortestEdge(edge)) => shortest_edge(height, width, edge),
-        };
-        let crop = preprocessing.crop.unwrap_or(scaled);
-        let image = resize(&self.rgb, scaled, preprocessing.resample);
-        let (image, mut region) = centre_crop(image, crop);
-        let (sx, sy) = (width as f64 / scaled.width as f64, height as f64 / scaled.height as f64);
-        region = Region {
-            x: region.x * sx,
-            y: region.y * sy,
-            width: region.width * sx,
-            height: region.height * sy,
-        };
-        let image = match network {
-            Some(size) => resize(&image, size, preprocessing.resample),
-            None => image,
-        };
-        (normalise(&image, preprocessing), region)
+    ///
+    /// # Errors
+    /// [`Error::InputInvalid`] where a step would take more than [`MAX_PIXELS`], as with a picture of a single column.
+    pub fn prepare(
+        &self,
+        preprocessing: &Preprocessing,
+        network: Option<Size>,
+    ) -> Result<(HostTensor, Region)> {
+        let size = Size { height: self.height(), width: self.width() };
+        if preprocessing.mean.len() == 1 || preprocessing.grey {
+            // The weights of ITU-R 601-2 in PIL's fixed point, as its convert("L").
+            let grey = |[red, green, blue]: [u8; 3]| {
+                let sum = 19595 * u32::from(red) + 38470 * u32::from(green) + 7471 * u32::from(blue);
+                ((sum + 0x8000) >> 16) as u8
+            };
+            let pixels: Vec<u8> = self.rgb.pixels().map(|pixel| grey(pixel.0)).collect();
+            prepare::<1>(&pixels, size, preprocessing, network)
+        } else {
+            prepare::<3>(self.rgb.as_raw(), size, preprocessing, network)
+        }
     }
 }
 
@@ -133,65 +122,106 @@ pub fn check_size(width: u64, height: u64) -> Result<u64> {
     Ok(pixels)
 }
 
-/// The size whose shorter edge is `edge`; the longer one is cut off to whole pixels, as torchvision does.
-fn shortest_edge(height: usize, width: usize, edge: usize) -> Size {
-    let long = |long: usize, short: usize| (edge * long / short).max(1);
-    if width <= height {
-        Size { height: long(height, width), width: edge }
-    } else {
-        Size { height: edge, width: long(width, height) }
-    }
-}
-
-fn resize(image: &RgbImage, to: Size, resample: Resample) -> RgbImage {
-    let (width, height) = (to.width as u32, to.height as u32);
-    if image.dimensions() == (width, height) {
-        return image.clone();
-    }
-    let filter = match resample {
-        Resample::Nearest => imageops::FilterType::Nearest,
-        Resample::Lanczos => imageops::FilterType::Lanczos3,
-        Resample::Bilinear => imageops::FilterType::Triangle,
-        Resample::Bicubic => imageops::FilterType::CatmullRom,
+/// Scales, cuts out, normalises and pads pixels of `C` bytes.
+fn prepare<const C: usize>(
+    pixels: &[u8],
+    from: Size,
+    preprocessing: &Preprocessing,
+    network: Option<Size>,
+) -> Result<(HostTensor, Region)> {
+    let Preprocessing { resample, pad, .. } = *preprocessing;
+    let scaled = preprocessing.resize.map_or(from, |resize| resize.size(from));
+    let crop = preprocessing.crop.unwrap_or(scaled);
+    let (left, top) = (start(scaled.width, crop.width), start(scaled.height, crop.height));
+    let padded = pad.map_or(crop, |pad| pad.size(crop));
+    let (sx, sy) = (from.width as f64 / scaled.width as f64, from.height as f64 / scaled.height as f64);
+    let region = Region {
+        x: left as f64 * sx,
+        y: top as f64 * sy,
+        width: padded.width as f64 * sx,
+        height: padded.height as f64 * sy,
     };
-    imageops::resize(image, width, height, filter)
-}
-
-/// The middle of an image; where the crop is larger, the image is surrounded with black, as Hugging Face does.
-fn centre_crop(image: RgbImage, crop: Size) -> (RgbImage, Region) {
-    let (width, height) = (image.width() as i64, image.height() as i64);
-    let (crop_width, crop_height) = (crop.width as i64, crop.height as i64);
-    // torchvision rounds half to even.
-    let start = |size: i64, crop: i64| ((size - crop) as f64 / 2.0).round_ties_even() as i64;
-    let (left, top) = (start(width, crop_width), start(height, crop_height));
-    let region =
-        Region { x: left as f64, y: top as f64, width: crop_width as f64, height: crop_height as f64 };
-    if (left, top, crop_width, crop_height) == (0, 0, width, height) {
-        return (image, region);
+    check_steps(from, scaled, padded)?;
+    let mut image = centre_crop::<C>(pixels, from, scaled, (left, top), crop, preprocessing)?;
+    let network = network.unwrap_or(padded);
+    if network == padded {
+        return Ok((normalise(&image, padded, preprocessing), region));
     }
-    let mut cropped = RgbImage::new(crop.width as u32, crop.height as u32);
-    imageops::replace(&mut cropped, &image, -left, -top);
-    (cropped, region)
-}
-
-/// Channels first, in the network's order, in model space.
-fn normalise(image: &RgbImage, preprocessing: &Preprocessing) -> HostTensor {
-    let (width, height) = (image.width() as usize, image.height() as usize);
-    let channels = preprocessing.mean.len();
-    let mut data = Vec::with_capacity(channels * width * height);
-    for channel in 0..channels {
-        data.extend(image.pixels().map(|pixel| {
-            let [red, green, blue] = pixel.0.map(f32::from);
-            let value = match (channels, preprocessing.channel_order) {
-                // The weights of ITU-R 601-2, as PIL's convert("L").
-                (1, _) => (0.299 * red + 0.587 * green + 0.114 * blue).round(),
-                (_, ChannelOrder::Rgb) => [red, green, blue][channel],
-                (_, ChannelOrder::Bgr) => [blue, green, red][channel],
-            };
-            preprocessing.to_model(channel, value)
+    if padded != crop {
+        // What is 0 to the network, as nearly as a byte can say it.
+        let mut whole = Raster::filled(padded, bytes::<C>(preprocessing, |channel| {
+            let (_, offset) = preprocessing.to_pixel(channel);
+            (offset * 255.0).round() as u8
         }));
+        whole.place(&image, 0, 0);
+        image = whole;
     }
-    HostTensor { data, shape: vec![1, channels, height, width] }
+    let whole = Window { x: 0, y: 0, size: network };
+    let image = resize::<C>(&image.data, image.size, network, whole, resample)?;
+    Ok((normalise(&image, network, preprocessing), region))
+}
+
+/// A colour of the picture by the network's channels.
+fn bytes<const C: usize>(preprocessing: &Preprocessing, of_channel: impl Fn(usize) -> u8) -> [u8; C] {
+    std::array::from_fn(|colour| of_channel(channel(preprocessing, colour)))
+}
+
+/// The network's channel of a colour, or the colour of a channel.
+fn channel(preprocessing: &Preprocessing, colour: usize) -> usize {
+    match (preprocessing.mean.len(), preprocessing.channel_order) {
+        (3, ChannelOrder::Bgr) => 2 - colour,
+        (1, _) => 0,
+        _ => colour,
+    }
+}
+
+/// Where the middle part begins, as torchvision rounds it: a half to the even neighbour, and towards the picture's own
+/// corner where the part is the larger one.
+fn start(size: usize, crop: usize) -> i64 {
+    if crop > size {
+        -(((crop - size) / 2) as i64)
+    } else {
+        ((size - crop) as f64 / 2.0).round_ties_even() as i64
+    }
+}
+
+/// The middle of the scaled picture, of which no more is computed; where the crop is larger, the picture is surrounded with
+/// the declared colour.
+fn centre_crop<const C: usize>(
+    pixels: &[u8],
+    from: Size,
+    scaled: Size,
+    (left, top): (i64, i64),
+    crop: Size,
+    preprocessing: &Preprocessing,
+) -> Result<Raster<C>> {
+    let (x, y) = (left.max(0) as usize, top.max(0) as usize);
+    let size = Size { height: crop.height.min(scaled.height), width: crop.width.min(scaled.width) };
+    let part = resize(pixels, from, scaled, Window { x, y, size }, preprocessing.resample)?;
+    if size == crop {
+        return Ok(part);
+    }
+    let fill = preprocessing.fill;
+    let mut surrounded = Raster::filled(crop, std::array::from_fn(|colour| fill[colour]));
+    surrounded.place(&part, (-left).max(0) as usize, (-top).max(0) as usize);
+    Ok(surrounded)
+}
+
+/// Channels first, in the network's order, in model space, with zeros up to the size.
+fn normalise<const C: usize>(image: &Raster<C>, to: Size, preprocessing: &Preprocessing) -> HostTensor {
+    let Size { height, width } = image.size;
+    let channels = preprocessing.mean.len();
+    let mut data = vec![0.0; channels * to.height * to.width];
+    for (index, plane) in data.chunks_exact_mut(to.height * to.width).enumerate() {
+        let colour = if C == 1 { 0 } else { channel(preprocessing, index) };
+        let rows = image.data.chunks_exact(width * C).zip(plane.chunks_exact_mut(to.width));
+        for (pixels, row) in rows.take(height) {
+            for (value, pixel) in row.iter_mut().zip(pixels.chunks_exact(C)) {
+                *value = preprocessing.to_model(index, f32::from(pixel[colour]));
+            }
+        }
+    }
+    HostTensor { data, shape: vec![1, channels, to.height, to.width] }
 }
 
 #[cfg(test)]
@@ -211,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_region_is_where_the_crop_lies_on_the_photograph() {
-        let (tensor, region) = plain(800, 400).prepare(&Preprocessing::imagenet(224), None);
+        let (tensor, region) = plain(800, 400).prepare(&Preprocessing::imagenet(224), None).unwrap();
         assert_eq!(tensor.shape, [1, 3, 224, 224]);
         // 800 x 400 becomes 512 x 256; the crop starts at (144, 16).
         assert_eq!(region, Region { x: 225.0, y: 25.0, width: 350.0, height: 350.0 });
@@ -226,7 +256,7 @@ mod tests {
             std: vec![1.0, 1.0, 2.0],
             ..Preprocessing::imagenet(8)
         };
-        let (tensor, _) = plain(8, 8).prepare(&preprocessing, None);
+        let (tensor, _) = plain(8, 8).prepare(&preprocessing, None).unwrap();
         assert_eq!([tensor.data[0], tensor.data[64], tensor.data[128]], [29.0, 18.0, 3.5]);
     }
 
@@ -240,7 +270,7 @@ mod tests {
             std: vec![1.0; 3],
             ..Preprocessing::imagenet(8)
         };
-        let (tensor, region) = plain(2, 2).prepare(&preprocessing, None);
+        let (tensor, region) = plain(2, 2).prepare(&preprocessing, None).unwrap();
         assert_eq!(tensor.data[0], 0.0);
         assert_eq!(tensor.data[5], 10.0);
         assert_eq!(region, Region { x: -1.0, y: -1.0, width: 4.0, height: 4.0 });
@@ -249,7 +279,7 @@ mod tests {
     #[test]
     fn a_preprocessing_of_another_size_still_ends_at_the_networks() {
         let network = Some(Size { height: 32, width: 32 });
-        let (tensor, _) = plain(50, 40).prepare(&Preprocessing::imagenet(224), network);
+        let (tensor, _) = plain(50, 40).prepare(&Preprocessing::imagenet(224), network).unwrap();
         assert_eq!(tensor.shape, [1, 3, 32, 32]);
     }
 }

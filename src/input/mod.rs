@@ -1,9 +1,14 @@
 //! From what a user has to what a network takes.
 
+mod declared;
+#[cfg(feature = "cli")]
+mod files;
 pub mod image;
+pub mod labels;
 pub mod layout;
 pub mod picture;
 pub mod preprocessing;
+mod resample;
 
 use crate::{Error, Result};
 

@@ -80,7 +80,7 @@ mod tests {
                 std: vec![0.2, 0.5, 0.9],
                 ..Preprocessing::imagenet(4)
             };
-            let (tensor, _) = photograph.prepare(&preprocessing, None);
+            let (tensor, _) = photograph.prepare(&preprocessing, None).unwrap();
             assert_eq!(preprocessing.picture(&tensor).unwrap().rgba, rgba);
         }
     }

@@ -20,7 +20,7 @@ use crate::{
     Control, Device, DeviceChoice, DeviceKind, Error, ExplainOptions, Explainer, Partial, Preprocessing,
     Progress,
     attribution::registry,
-    input::preprocessing::labels_from_config,
+    input::labels::Labels,
     model::{self, ModelFile, Runner},
     render::ColourMap,
 };
@@ -89,6 +89,12 @@ pub fn colour_map(#[wasm_bindgen(unchecked_param_type = "ColourMap")] name: JsVa
     Ok(from_js::<ColourMap>(name)?.table())
 }
 
+/// The names of so many classes, from the text of a file: JSON or one name a line. Refuses what does not fit.
+#[wasm_bindgen(js_name = readLabels)]
+pub fn read_labels(text: &str, classes: usize) -> JsResult<Vec<String>> {
+    Labels::from_text(text).and_then(|labels| labels.fit(classes)).map_err(js_error)
+}
+
 /// An open device, which loads models.
 #[wasm_bindgen]
 pub struct Engine {
@@ -147,12 +153,12 @@ impl Engine {
                 explainer = explainer.with_preprocessing(Preprocessing::from_json(&declared.to_string())?)?;
             }
             let labels = match (&options.labels, &options.config) {
-                (Some(labels), _) => Some(labels.clone()),
-                (None, Some(config)) => Some(labels_from_config(&config.to_string())?),
+                (Some(labels), _) => Some(Labels::new(labels.clone())),
+                (None, Some(config)) => Some(Labels::from_json(config)?),
                 (None, None) => None,
             };
             if let Some(labels) = labels {
-                explainer = explainer.with_labels(labels)?;
+                explainer = explainer.with_names(labels)?;
             }
             if let Some(masker) = options.masker()? {
                 explainer = explainer.with_masker(&ModelFile { bytes: &masker, external: None })?;

@@ -218,10 +218,10 @@ fn preprocessing_agrees_with_pil() {
         };
         let mut declared = Preprocessing::from_json(&case["preprocessing"].to_string()).unwrap();
         (declared.scale, declared.mean, declared.std) = (1.0, vec![0.0; 3], vec![1.0; 3]);
-        let ours = picture("source").prepare(&declared, None).0;
+        let ours = picture("source").prepare(&declared, None).unwrap().0;
         let pil = picture("file");
         let plain = Preprocessing { resize: None, crop: None, ..declared };
-        let pil = pil.prepare(&plain, None).0;
+        let pil = pil.prepare(&plain, None).unwrap().0;
         assert_eq!(ours.shape, pil.shape);
         let differences = ours.data.iter().zip(&pil.data).map(|(a, b)| f64::from((a - b).abs()));
         let mean = differences.sum::<f64>() / ours.data.len() as f64;

@@ -269,7 +269,7 @@ fn random_networks_agree_with_the_cpu() {
 fn picture(path: &str) -> Picture {
     let photograph = Photograph::decode(&common::read(&format!("tests/fixtures/{path}"))).unwrap();
     let plain = json!({ "do_rescale": false, "do_resize": false, "do_center_crop": false });
-    let tensor = photograph.prepare(&Preprocessing::from_json(&plain.to_string()).unwrap(), None).0;
+    let tensor = photograph.prepare(&Preprocessing::from_json(&plain.to_string()).unwrap(), None).unwrap().0;
     let pixels = tensor.shape[2] * tensor.shape[3];
     let data = (0..3 * pixels).map(|i| f64::from(tensor.data[i % 3 * pixels + i / 3]) / 255.0).collect();
     Picture { data, height: tensor.shape[2], width: tensor.shape[3], channels: 3 }

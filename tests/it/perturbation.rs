@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 fn bytes(path: &str) -> HostTensor {
     let photograph = Photograph::decode(&common::read(&format!("tests/fixtures/{path}"))).unwrap();
     let plain = json!({ "do_rescale": false, "do_resize": false, "do_center_crop": false });
-    photograph.prepare(&Preprocessing::from_json(&plain.to_string()).unwrap(), None).0
+    photograph.prepare(&Preprocessing::from_json(&plain.to_string()).unwrap(), None).unwrap().0
 }
 
 fn picture(path: &str) -> Picture {

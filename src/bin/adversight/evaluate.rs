@@ -28,7 +28,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     CliResult, On,
     csv::{self, Table},
-    declared, open, parse_pairs, pretty, read, read_npy, say, text, write,
+    open, parse_pairs, pretty, read, read_npy, say, text, write,
 };
 
 /// What is measured on what.
@@ -401,7 +401,7 @@ impl Network {
         if !beside.exists() {
             return Ok(explainer);
         }
-        let preprocessing = Preprocessing::from_json(&declared(&text(&beside)?)).map_err(say)?;
+        let preprocessing = Preprocessing::from_json(&text(&beside)?).map_err(say)?;
         explainer.with_preprocessing(preprocessing).map_err(say)
     }
 

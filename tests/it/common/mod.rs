@@ -78,7 +78,7 @@ pub fn prepared(explainer: &Explainer, image: &str) -> HostTensor {
         [_, height, width] => Some(Size { height, width }),
         _ => None,
     };
-    photograph.prepare(&preprocessing, None).0
+    photograph.prepare(&preprocessing, None).unwrap().0
 }
 
 pub fn explain(explainer: &Explainer, input: &HostTensor, options: &ExplainOptions) -> Explanation {

@@ -13,7 +13,7 @@ use crate::{
         self, Masker,
         anytime::Partial,
         read,
-        registry::{self, MethodSupport},
+        registry::{self, Entry, MethodSupport},
     },
     input::{
         check_finite,
@@ -223,6 +223,20 @@ impl Explainer {
         options: &ExplainOptions,
         control: &Control<'_>,
     ) -> Result<(Explanation, Option<Region>)> {
+        self.explain_by(registry::find(&options.method)?, input, options, control).await
+    }
+
+    /// Explains one input by a method that need not be registered; `options.method` is left aside.
+    ///
+    /// # Errors
+    /// Those of [`Explainer::explain`].
+    pub async fn explain_by(
+        &self,
+        method: &Entry,
+        input: &Input<'_>,
+        options: &ExplainOptions,
+        control: &Control<'_>,
+    ) -> Result<(Explanation, Option<Region>)> {
         let (bound, tensor, region) = self.locate(input).await?;
         let this = bound.as_ref().unwrap_or(self);
         let on_partial = control
@@ -236,7 +250,7 @@ impl Explainer {
             on_partial,
             between_partials: control.between_partials,
         };
-        Ok((attribution::explain(this, &tensor, options, &control).await?, region))
+        Ok((attribution::explain(this, method, &tensor, options, &control).await?, region))
     }
 
     /// The explained value of an input. Where that is the output of a node, also the explainer with the input bound.

@@ -13,7 +13,7 @@ use crate::{
         self, Masker,
         anytime::Partial,
         read,
-        registry::{self, MethodSupport},
+        registry::{self, Entry, MethodSupport},
     },
     input::{
         check_finite,
@@ -226,6 +226,20 @@ impl Explainer {
         options: &ExplainOptions,
         control: &Control<'_>,
     ) -> Result<(Explanation, Option<Region>)> {
+        self.explain_by(registry::find(&options.method)?, input, options, control).await
+    }
+
+    /// Explains one input by a method that need not be registered; `options.method` is left aside.
+    ///
+    /// # Errors
+    /// Those of [`Explainer::explain`].
+    pub async fn explain_by(
+        &self,
+        method: &Entry,
+        input: &Input<'_>,
+        options: &ExplainOptions,
+        control: &Control<'_>,
+    ) -> Result<(Explanation, Option<Region>)> {
         let (bound, tensor, region) = self.locate(input).await?;
         let this = bound.as_ref().unwrap_or(self);
         let on_partial = control
@@ -242,11 +256,11 @@ impl Explainer {
         let mut options = options.clone();
         for given in options.given.values_mut() {
             // Those of the input's shape have the file's order of axes, as the input has.
-            if let Ok(found) = this.model.samples_first(given.clone()) {
-                *given = found;
+            if this.model.has_files_order(&given.shape) {
+                *given = this.model.samples_first(given.clone())?;
             }
         }
-        let mut explanation = attribution::explain(this, &tensor, &options, &control).await?;
+        let mut explanation = attribution::explain(this, method, &tensor, &options, &control).await?;
         explanation.attribution = this.model.as_in_file(explanation.attribution);
         for map in &mut explanation.individual {
             *map = this.model.as_in_file(map.clone());

@@ -1,8 +1,8 @@
 //! Adversarial gradient integration (Pan, Li, Zhu 2021): what tells the class from each false class?
 //!
 //! For a false class `i` the input is pushed towards `i` until the network predicts `i`; on the way the gradient
-//! of the explained class's probability is integrated (Algorithm 1). The sum over several false classes is the
-//! explanation (Algorithm 2); a single one answers "why `t` and not `i`".
+//! of the explained class's probability is integrated (AGI algorithm 1). The sum over several false classes is the
+//! explanation (AGI algorithm 2); a single one answers "why `t` and not `i`".
 
 use burn::tensor::Tensor;
 use schemars::JsonSchema;
@@ -13,7 +13,7 @@ use super::{
     anytime::Anytime,
     display::{Channels, Display},
     predicts, read,
-    registry::{Cost, Method, Need},
+    method::{Cost, Method, Need},
     subject::{Pass, PixelSpace},
 };
 use crate::{Result, model::Score};
@@ -101,6 +101,10 @@ impl Method for Agi {
         Cost { forward: gradients + looks, backward: gradients }
     }
 
+    fn quick() -> Config {
+        Config { samples: 3, steps: 10, ..Config::default() }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let classes = false_classes(subject, config).await?;
         let space = subject.pixel_space()?;
@@ -122,6 +126,7 @@ impl Method for Agi {
                 Mode::Path | Mode::Reference => run.ascend(classes, &mut start, true).await?.attributed,
                 Mode::Straight => run.straight(run.ascend(classes, &mut start, false).await?.x).await?,
             };
+            // AGI algorithm 2: the maps of all false classes together.
             map = map + attributed.clone().sum_dim(0);
             if config.individual {
                 individual.push(attributed);
@@ -166,7 +171,7 @@ impl Point<'_> {
 }
 
 impl<'s> Run<'_, 's> {
-    /// Steps of length epsilon along the sign of `grad p_i` until class `i` is predicted; adds up
+    /// AGI algorithm 1: steps of length epsilon along the sign of `grad p_i` until class `i` is predicted; adds up
     /// `-grad p_t . delta` where `integrate` says so. `start` is the input, where all paths share it.
     async fn ascend(
         &self,
@@ -203,6 +208,7 @@ impl<'s> Run<'_, 's> {
             if integrate {
                 let delta = next.clone() - origin;
                 let descent = self.space.gradient(point.descent(&targets)?);
+                // AGI eq. 8, with the signed gradient's step (AGI algorithm 1) in place of the gradient of unit length.
                 rows.attributed = rows.attributed - descent * delta * moving.clone();
             }
             rows.x = rows.x.clone() + (next - rows.x) * moving;

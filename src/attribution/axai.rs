@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display, percentile},
-    partition::{Partition, painted, ranked, report},
+    partition::{DENSITY_NOISE, Partition, SEGMENTS, painted, ranked, report},
     read,
-    registry::{Cost, Method, Need},
+    method::{Cost, Given, Method, Need},
 };
 use crate::{
     Result,
@@ -86,19 +86,25 @@ impl Method for Axai {
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
 
+    const GIVEN: &'static [Given] = &[SEGMENTS, DENSITY_NOISE];
+
     fn cost(config: &Config) -> Cost {
         let steps = config.steps();
         Cost { forward: steps, backward: steps }
     }
 
+    /// AXAI algorithm 1.
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        // Segment the input.
         let segments = config.partition.cut(subject).await?;
         let attack = match config.attack {
             Kind::Pgd => Attack::pgd(Norm::L2, config.alpha, config.epsilon, config.steps),
             Kind::Fgm => Attack::fgm(Norm::L2, config.epsilon),
         };
+        // Attack it: what changed.
         let delta = attack.run(subject, subject.input(), &[subject.target()], &Within::default()).await?;
         let delta = read(delta.reshape([subject.features()])).await?;
+        // Filter the weak changes out, map the others to the segments, and calculate the densities.
         let density = match subject.places().layout {
             // Text: one segment is one row of the matrix of embeddings, and its values are what is counted.
             Layout::Sequence => {
@@ -107,6 +113,7 @@ impl Method for Axai {
             }
             _ => densities(&segments, &attacked(&delta, segments.labels.len(), config), 1),
         };
+        // The top K.
         let chosen = densest(&density, config.k);
         let mut shown = vec![0.0; density.len()];
         for &segment in &chosen {
@@ -124,7 +131,7 @@ impl Config {
     }
 }
 
-/// The pixels at which the strongest changes of the channels do not cancel (the paper's filter).
+/// AXAI algorithm 1, the filter: the pixels at which the strongest changes of the channels do not cancel.
 fn attacked(delta: &[f32], pixels: usize, config: &Config) -> Vec<bool> {
     let mut sum = vec![0.0f64; pixels];
     for channel in delta.chunks_exact(pixels) {
@@ -141,7 +148,7 @@ fn attacked(delta: &[f32], pixels: usize, config: &Config) -> Vec<bool> {
     sum.into_iter().map(|sum| sum != 0.0).collect()
 }
 
-/// The attacked part of each segment's pixels, 0 to 1; a pixel may have several values that count each for itself.
+/// AXAI algorithm 1, the density: the attacked part of each segment's pixels, 0 to 1; a pixel may have several values that count each for itself.
 fn densities(segments: &Segments, attacked: &[bool], values: usize) -> Vec<f32> {
     let mut counts = vec![0usize; segments.count];
     for (&label, &hit) in segments.labels.iter().cycle().zip(attacked) {

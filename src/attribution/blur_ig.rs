@@ -13,7 +13,7 @@ use super::{
     Attribution, Subject,
     anytime::Anytime,
     display::{Channels, Display},
-    registry::{Cost, Method, Need},
+    method::{Cost, Method, Need},
 };
 use crate::{Result, model::Score};
 
@@ -54,10 +54,15 @@ impl Method for BlurIg {
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::Image];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
     const ANYTIME: Anytime = Anytime::Shows;
+    const SHORTFALL: &'static str = "More steps, or a smaller max_sigma, come closer.";
 
     fn cost(config: &Config) -> Cost {
         // The two ends are scored for the completeness gap.
         Cost { forward: config.steps + 2, backward: config.steps }
+    }
+
+    fn quick() -> Config {
+        Config { steps: 20, ..Config::default() }
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
@@ -66,11 +71,10 @@ impl Method for BlurIg {
             let part = k as f64 * f64::from(config.max_sigma);
             if config.sqrt { (part / steps as f64).sqrt() } else { part / steps as f64 }
         };
-        let chunk = subject.batch_limit();
+        subject.compared_with("the blurred picture".into());
         let mut sum = subject.input().zeros_like();
-        for start in (0..steps).step_by(chunk) {
-            subject.checkpoint(start, steps, "gradients of blurred pictures").await?;
-            let rows = start..(start + chunk).min(steps);
+        let mut batches = subject.batches(steps, "gradients of blurred pictures");
+        while let Some(rows) = batches.next().await? {
             let (blurred, changes): (Vec<_>, Vec<_>) = rows
                 .clone()
                 .map(|k| {
@@ -83,15 +87,16 @@ impl Method for BlurIg {
                 .unzip();
             let targets = vec![subject.target(); rows.len()];
             let gradient = subject.gradients(Tensor::cat(blurred, 0), &targets, score)?.gradient;
+            // Blur IG eq. 5.
             sum = sum + (gradient * Tensor::cat(changes, 0)).sum_dim(0);
-            subject.so_far(start + targets.len(), steps, || sum.clone()).await?;
+            batches.so_far(|| sum.clone()).await?;
         }
         // Completeness: the attributions should add up to f(x) - f(the most blurred picture).
         let most = Blur::new(subject, sigma(steps), config.grad_step)?.apply().0;
         let logits = subject.logits(Tensor::cat(vec![subject.input(), most], 0))?;
         let ends = subject.scores(logits, score);
-        let gap = sum.clone().sum() - (ends.clone().slice(0..1) - ends.slice(1..2));
-        Ok(Attribution { gap: Some(gap), ..Attribution::new(sum, steps) })
+        let change = ends.clone().slice(0..1) - ends.slice(1..2);
+        Ok(Attribution::complete(sum, steps, change))
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     Attribution, Subject,
     display::{Channels, Display},
     guided_backprop::without_rectifiers,
-    registry::{Cost, Method, Need},
+    method::{Cost, Method, Need},
 };
 use crate::{
     Model, Result,

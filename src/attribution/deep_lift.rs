@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    baseline::{BACKGROUND, BASELINE, Baseline, STARTS},
     display::{Channels, Display},
-    integrated_gradients::Baseline,
-    registry::{Cost, Method, Need},
+    method::{Cost, Given, Method, Need},
 };
 use crate::{
     Error, Result,
@@ -28,6 +28,7 @@ pub(super) struct DeepLift;
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Config {
     /// The reference input.
+    #[schemars(extend("choices" = STARTS))]
     baseline: Baseline,
 }
 
@@ -66,7 +67,7 @@ fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
     }
 }
 
-/// m = g (y - y0) / (x - x0).
+/// DeepLIFT rescale (section 3.5.2): m = g (y - y0) / (x - x0).
 fn rescale(node: &Visit<'_>) -> Result<Option<Flow>> {
     let (here, there) = (&node.here, node.there()?);
     let dx = here.input(0)? - there.input(0)?;
@@ -118,26 +119,26 @@ impl Method for DeepLift {
     type Config = Config;
     const NAME: &'static str = "deep_lift";
     const TITLE: &'static str = "DeepLIFT (rescale)";
-    const SUMMARY: &'static str = "Follows the difference from an empty picture through every layer, by slopes between the two instead of gradients; the parts sum to the change of the score.";
+    const SUMMARY: &'static str = "Follows the difference from an empty input (black for pictures, zero for all else) through every layer, by slopes between the two instead of gradients; the parts sum to the change of the score.";
     const PAPER: &'static str = "Shrikumar, Greenside, Kundaje: Learning Important Features Through Propagating Activation Differences (2017)";
     const NEEDS: &'static [Need] = &[Need::BackwardRule, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 0.0, high: 99.0 };
+
+    const GIVEN: &'static [Given] = &[BASELINE, BACKGROUND];
+    const SHORTFALL: &'static str = "Layers for which the rescale rule has no multipliers (normalisation by the input's own statistics, a softmax inside) \
+                                     pass the plain gradient.";
 
     fn cost(_: &Config) -> Cost {
         Cost { forward: 2, backward: 1 }
     }
 
-    /// Knows the given tensor `baseline`, in model space and in the input's shape.
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         subject.checkpoint(0, 1, "backward pass").await?;
-        let baseline = match subject.given_rows("baseline", 1)? {
-            Some(given) => subject.tensor(given.to_vec(), [1, subject.features()]),
-            None => config.baseline.row(subject)?,
-        };
+        let baseline = config.baseline.start(subject)?;
         let difference = subject.input() - baseline.clone();
         let found = subject.walk(Some(baseline), Seed::One, &rule)?;
         let map = found.arrived * difference;
-        let gap = found.reference_score.map(|reference| map.clone().sum() - (found.score - reference));
-        Ok(Attribution { gap, ..Attribution::new(map, 1) })
+        let reference = found.reference_score.ok_or_else(|| Error::Internal("a reference without a score".into()))?;
+        Ok(Attribution::complete(map, 1, found.score - reference))
     }
 }

@@ -3,6 +3,8 @@
 //! `mean of grad f(b + u (x - b)) * (x - b)` over draws of a background `b` and of a position `u` between it and the
 //! input. The attributions sum to `f(x) - mean f(b)`, up to the sampling error.
 
+use std::ops::Range;
+
 use burn::tensor::{Int, Tensor};
 use rand::RngExt;
 use schemars::JsonSchema;
@@ -11,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     anytime::Anytime,
+    baseline::{rows, zeros},
     display::{Channels, Display},
-    integrated_gradients::Baseline,
-    registry::{Cost, Method, Need},
+    method::{Cost, Given, Method, Need},
 };
 use crate::{Error, Result, model::Score};
 
@@ -45,28 +47,35 @@ impl Method for ExpectedGradients {
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
     const ANYTIME: Anytime = Anytime::Settles;
+    const GIVEN: &'static [Given] = &[
+        Given { name: "background", description: "inputs in model space, any number of them, from which the paths start" },
+        Given {
+            name: "draws",
+            description: "`[samples, 2]`: the number of the background and the position on the way from it, 0 to 1",
+        },
+    ];
+    const SHORTFALL: &'static str = "More samples come closer.";
 
     fn cost(config: &Config) -> Cost {
         // The input and the default backgrounds are scored for the completeness gap.
         Cost { forward: config.samples + 4, backward: config.samples }
     }
 
-    /// Knows the given tensors `background`, any number of inputs in model space, and `draws`, a row of two for
-    /// each sample: the number of the background and the position, 0 to 1.
-    ///
-    /// Without a background the backgrounds are a black picture, a white one, and the mean of the training data: one
-    /// photograph knows no others, and with a single one whatever has its colour could not count.
+    fn quick() -> Config {
+        Config { samples: 20, ..Config::default() }
+    }
+
+    /// Without a given background the backgrounds are a black picture, a white one, and the mean of the training data: one
+    /// photograph knows no others, and with a single one whatever has its colour could not count. What is no picture has
+    /// no colours, and starts from zero.
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let Config { samples, score } = *config;
         let x = subject.input();
         let backgrounds = backgrounds(subject)?;
         let (choices, positions) = draws(subject, samples, backgrounds.dims()[0])?;
-        let chunk = subject.chunk(samples);
         let mut sum = x.zeros_like();
-        let mut done = 0;
-        for start in (0..samples).step_by(chunk) {
-            subject.checkpoint(start, samples, "gradients between backgrounds and the input").await?;
-            let end = (start + chunk).min(samples);
+        let mut batches = subject.batches(samples, "gradients between backgrounds and the input");
+        while let Some(Range { start, end }) = batches.next().await? {
             let chosen = Tensor::<1, Int>::from_data(&choices[start..end], &x.device());
             let background = backgrounds.clone().select(0, chosen);
             let difference = x.clone() - background.clone();
@@ -74,28 +83,32 @@ impl Method for ExpectedGradients {
             let points = background + u * difference.clone();
             let found = subject.gradients(points, &vec![subject.target(); end - start], score)?;
             sum = sum + (found.gradient * difference).sum_dim(0);
-            done = end;
-            if subject.so_far(done, samples, || sum.clone() / done as f32).await? {
+            if batches.so_far(|| sum.clone() / end as f32).await? {
                 break;
             }
         }
+        let done = batches.done();
         let map = sum / done as f32;
         let score_of = |points| Ok::<_, Error>(subject.scores(subject.logits(points)?, score));
         let change = score_of(x)? - score_of(backgrounds)?.mean();
-        let gap = map.clone().sum() - change;
-        Ok(Attribution { gap: Some(gap), ..Attribution::new(map, done) })
+        Ok(Attribution::complete(map, done, change))
     }
 }
 
 /// The given backgrounds, or the default ones, `[N, features]`.
 fn backgrounds(subject: &Subject<'_>) -> Result<Tensor<2>> {
-    let Some(given) = subject.given("background") else {
-        let rows = [Baseline::Black, Baseline::White, Baseline::Mean].map(|baseline| baseline.row(subject));
-        return Ok(Tensor::cat(rows.into_iter().collect::<Result<Vec<_>>>()?, 0));
-    };
-    let count = given.data.len().div_ceil(subject.features()).max(1);
-    let rows = subject.given_rows("background", count)?.unwrap_or_default();
-    Ok(subject.tensor(rows.to_vec(), [count, subject.features()]))
+    if let Some(given) = rows(subject, "background")? {
+        subject.compared_with("the given background".into());
+        return Ok(given);
+    }
+    let zero = subject.input().zeros_like();
+    if !subject.places().layout.is_picture() {
+        subject.compared_with(zeros(subject).into());
+        return Ok(zero);
+    }
+    subject.compared_with("black, white and the mean of the training data".into());
+    let space = subject.pixel_space()?;
+    Ok(Tensor::cat(vec![space.black, space.white, zero], 0))
 }
 
 /// Number of the background and position of each sample, given or drawn.

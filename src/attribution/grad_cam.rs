@@ -7,7 +7,7 @@ use super::{
     Attribution, Subject,
     cam::{self, FeatureMaps},
     display::{Channels, Display},
-    registry::{Cost, Method, Need},
+    method::{Cost, Method, Need},
 };
 use crate::{Result, model::Score};
 
@@ -42,6 +42,7 @@ impl Method for GradCam {
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         subject.checkpoint(0, 1, "gradient at a layer").await?;
         let FeatureMaps { maps, gradient } = FeatureMaps::new(subject, &config.layer, config.score)?;
+        // Grad-CAM eq. 1, and eq. 2 with `cam::attribution`.
         let weights = gradient.mean_dim(3).mean_dim(2);
         cam::attribution(subject, (weights * maps).sum_dim(1), 1)
     }

@@ -7,7 +7,7 @@ use super::{
     cam::{self, FeatureMaps},
     display::{Channels, Display},
     grad_cam::Config,
-    registry::{Cost, Method, Need},
+    method::{Cost, Method, Need},
 };
 use crate::Result;
 

@@ -1,6 +1,6 @@
 //! Guided integrated gradients (Kapishnikov et al. 2021): a path that first changes what the network hardly notices.
 //!
-//! Algorithm 1 of the paper as in PAIR's `saliency` package. Each step takes the gradient once, and shortens the l1
+//! Guided IG algorithm 1, as in PAIR's `saliency` package. Each step takes the gradient once, and shortens the l1
 //! distance to the input by an equal part: the features of the smallest gradients move first, and no feature may be
 //! further than `max_dist` from where the straight line would have it.
 
@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     anytime::Anytime,
+    baseline::{BACKGROUND, BASELINE, Baseline, STARTS},
     display::{Channels, Display},
-    integrated_gradients::Baseline,
-    registry::{Cost, Method, Need},
+    method::{Cost, Given, Method, Need},
 };
-use crate::{Result, model::Score};
+use crate::{Error, Result, model::Score};
 
 pub(super) struct GuidedIg;
 
@@ -27,6 +27,7 @@ pub(super) struct Config {
     #[schemars(range(min = 2, max = 1000))]
     steps: usize,
     /// Where the path starts.
+    #[schemars(extend("choices" = STARTS))]
     baseline: Baseline,
     /// Part of the features that move at a time, those of the smallest gradients.
     #[schemars(range(min = 0.05, max = 1.0))]
@@ -40,7 +41,7 @@ pub(super) struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { steps: 200, baseline: Baseline::Black, fraction: 0.25, max_dist: 0.02, score: Score::Logit }
+        Self { steps: 200, baseline: Baseline::Auto, fraction: 0.25, max_dist: 0.02, score: Score::Logit }
     }
 }
 
@@ -55,16 +56,22 @@ impl Method for GuidedIg {
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
     const ANYTIME: Anytime = Anytime::Shows;
+    const GIVEN: &'static [Given] = &[BASELINE, BACKGROUND];
+    const SHORTFALL: &'static str = "More steps come closer.";
 
     fn cost(config: &Config) -> Cost {
         // The input is scored for the completeness gap.
         Cost { forward: config.steps + 1, backward: config.steps }
     }
 
+    fn quick() -> Config {
+        Config { steps: 20, ..Config::default() }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let Config { steps, max_dist, score, .. } = *config;
         let input = subject.input();
-        let baseline = config.baseline.row(subject)?;
+        let baseline = config.baseline.start(subject)?;
         let way = input.clone() - baseline.clone();
         let length = way.clone().abs();
         let still = length.clone().equal_elem(0.0);
@@ -75,6 +82,7 @@ impl Method for GuidedIg {
         let total = distance(left.clone());
         let mut map = way.zeros_like();
         let mut first = None;
+        // Guided IG algorithm 1.
         for step in 0..steps {
             subject.checkpoint(step, steps, "gradients on the guided path").await?;
             let at_baseline = left.clone().equal_elem(1.0);
@@ -110,8 +118,8 @@ impl Method for GuidedIg {
         }
         // Completeness: the attributions should add up to f(x) - f(baseline).
         let last = subject.scores(subject.logits(input)?, score);
-        let gap = first.map(|first| map.clone().sum() - (last - subject.scores(first, score)));
-        Ok(Attribution { gap, ..Attribution::new(map, steps) })
+        let first = first.ok_or_else(|| Error::Internal("a path without a point".into()))?;
+        Ok(Attribution::complete(map, steps, last - subject.scores(first, score)))
     }
 }
 

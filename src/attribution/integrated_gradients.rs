@@ -5,38 +5,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attribution, Subject,
+    Attribution, Batches, Subject,
     anytime::Anytime,
+    baseline::{BACKGROUND, BASELINE, Baseline, STARTS},
     display::{Channels, Display},
-    registry::{Cost, Method, Need},
+    method::{Cost, Given, Method, Need},
 };
-use crate::{Result, model::Score};
+use crate::{Error, Result, model::Score};
 
 pub(super) struct IntegratedGradients;
-
-/// The input that stands for the absence of everything.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Baseline {
-    /// Pixels of value 0.
-    #[default]
-    Black,
-    /// Pixels of value 1.
-    White,
-    /// The mean of the training data: 0 in model space.
-    Mean,
-}
-
-impl Baseline {
-    /// The baseline in model space, `[1, features]`.
-    pub(super) fn row(self, subject: &Subject<'_>) -> Result<Tensor<2>> {
-        Ok(match self {
-            Self::Black => subject.pixel_space()?.black,
-            Self::White => subject.pixel_space()?.white,
-            Self::Mean => subject.input().zeros_like(),
-        })
-    }
-}
 
 /// Parameters of integrated gradients.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +23,7 @@ pub(super) struct Config {
     #[schemars(range(min = 2, max = 1000))]
     steps: usize,
     /// Where the line starts.
+    #[schemars(extend("choices" = STARTS))]
     baseline: Baseline,
     /// The score whose gradient is taken.
     score: Score,
@@ -53,7 +31,7 @@ pub(super) struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { steps: 50, baseline: Baseline::Black, score: Score::Logit }
+        Self { steps: 50, baseline: Baseline::Auto, score: Score::Logit }
     }
 }
 
@@ -61,43 +39,67 @@ impl Method for IntegratedGradients {
     type Config = Config;
     const NAME: &'static str = "integrated_gradients";
     const TITLE: &'static str = "Integrated gradients";
-    const SUMMARY: &'static str = "Adds up the gradient on the way from an empty picture to this one; the parts sum to the change of the score.";
+    const SUMMARY: &'static str = "Adds up the gradient on the way from an empty input (black for pictures, zero for all else) to this one; the parts sum to the change of the score.";
     const PAPER: &'static str = "Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks (2017)";
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
     const ANYTIME: Anytime = Anytime::Shows;
+    const GIVEN: &'static [Given] = &[BASELINE, BACKGROUND];
+    const SHORTFALL: &'static str = "More steps come closer.";
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.steps, backward: config.steps }
     }
 
-    async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        let x = subject.input();
-        let baseline = config.baseline.row(subject)?;
-        let difference = x - baseline.clone();
-        let points = config.steps;
-        let chunk = subject.batch_limit();
-        let mut sum = difference.zeros_like();
-        let (mut first, mut last) = (None, None);
-        for start in (0..points).step_by(chunk) {
-            subject.checkpoint(start, points, "gradients between the baseline and the input").await?;
-            let end = (start + chunk).min(points);
-            let alphas = (start..end).map(|k| k as f32 / (points - 1) as f32).collect();
-            let alphas = subject.tensor(alphas, [end - start, 1]);
-            let path = baseline.clone() + alphas * difference.clone();
-            let found = subject.gradients(path, &vec![subject.target(); end - start], config.score)?;
-            sum = sum + found.gradient.sum_dim(0);
-            let score = subject.scores(found.logits, config.score);
-            if start == 0 {
-                first = Some(score.clone().slice(0..1));
-            }
-            last = Some(score.slice(end - start - 1..end - start));
-            let map = || difference.clone() * (sum.clone() / points as f32);
-            subject.so_far(end, points, map).await?;
-        }
-        let map = difference * (sum / points as f32);
-        // Completeness: the attributions should add up to f(x) - f(baseline).
-        let gap = first.zip(last).map(|(first, last)| map.clone().sum() - (last - first));
-        Ok(Attribution { gap, ..Attribution::new(map, points) })
+    fn quick() -> Config {
+        Config { steps: 15, ..Config::default() }
     }
+
+    async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        let &Config { steps, score, baseline } = config;
+        let batches = subject.batches(steps, STAGE);
+        let path = along_a_line(subject, baseline.start(subject)?, steps, score, batches, true).await?;
+        Ok(Attribution::complete(path.map, steps, path.change))
+    }
+}
+
+/// What is done while the gradient is integrated.
+pub(super) const STAGE: &str = "gradients between the baseline and the input";
+
+/// Integrated gradients from one baseline.
+pub(super) struct Line {
+    /// What each feature counts, `[1, features]`.
+    pub map: Tensor<2>,
+    /// The score of the input minus that of the baseline, `[1]`.
+    pub change: Tensor<1>,
+}
+
+/// Integrated gradients eq. 3: `(x - b)` times the mean gradient at `steps` points on the straight line from `b` to `x`, both
+/// ends included; hands over the maps on the way where it `shows` them.
+pub(super) async fn along_a_line(
+    subject: &Subject<'_>,
+    baseline: Tensor<2>,
+    steps: usize,
+    score: Score,
+    mut batches: Batches<'_>,
+    shows: bool,
+) -> Result<Line> {
+    let difference = subject.input() - baseline.clone();
+    let mut sum = difference.zeros_like();
+    let (mut first, mut last) = (None, None);
+    while let Some(rows) = batches.next().await? {
+        let count = rows.len();
+        let alphas = rows.map(|k| k as f32 / (steps - 1) as f32).collect();
+        let path = baseline.clone() + subject.tensor(alphas, [count, 1]) * difference.clone();
+        let found = subject.gradients(path, &vec![subject.target(); count], score)?;
+        sum = sum + found.gradient.sum_dim(0);
+        let scores = subject.scores(found.logits, score);
+        first.get_or_insert_with(|| scores.clone().slice(0..1));
+        last = Some(scores.slice(count - 1..count));
+        if shows {
+            batches.so_far(|| difference.clone() * (sum.clone() / steps as f32)).await?;
+        }
+    }
+    let ends = first.zip(last).ok_or_else(|| Error::Internal("a path without a point".into()))?;
+    Ok(Line { map: difference * (sum / steps as f32), change: ends.1 - ends.0 })
 }

@@ -6,16 +6,20 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attribution, Subject,
+    Attribution, Completeness, Subject,
+    baseline::{BASELINE, Baseline, COVERS},
     display::{Channels, Display},
-    hidden::{Cover, Samples},
-    partition::{MOST_TO_FIT, Partition, fitted, too_many},
-    registry::{Cost, Method, Need},
+    hidden::{SAMPLES, Samples},
+    partition::{DENSITY_NOISE, MOST_TO_FIT, Partition, SEGMENTS, fitted, too_many},
+    method::{Cost, Given, Method, Need},
     regression,
 };
 use crate::{Error, Result, model::Score};
 
 pub(super) struct KernelShap;
+
+const WEIGHTS: Given =
+    Given { name: "weights", description: "the weight of each of `samples`; 1 where they are left out" };
 
 /// Parameters of KernelSHAP.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -26,7 +30,8 @@ pub(super) struct Config {
     #[schemars(range(min = 2, max = 100000))]
     samples: usize,
     /// What is shown in place of a hidden segment.
-    hidden: Cover,
+    #[schemars(extend("choices" = COVERS))]
+    hidden: Baseline,
     /// Segments that make up the explanation: the highest positive values.
     #[schemars(range(min = 1, max = 1000))]
     k: usize,
@@ -40,7 +45,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             samples: 1000,
-            hidden: Cover::SegmentMean,
+            hidden: Baseline::Auto,
             k: 5,
             score: Score::Probability,
             partition: Partition { kernel_size: 4.0, max_dist: 200.0, ratio: 0.2, ..Partition::default() },
@@ -57,12 +62,16 @@ impl Method for KernelShap {
     const NEEDS: &'static [Need] = &[Need::Predictions, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 50.0, high: 99.0 };
 
+    const GIVEN: &'static [Given] = &[SEGMENTS, DENSITY_NOISE, SAMPLES, WEIGHTS, BASELINE];
+
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples + 2, backward: 0 }
     }
 
-    /// Known tensors to give: `segments`, `density_noise`, `samples`, `[count, segments]` of 1 for shown and 0 for
-    /// hidden, none of them all shown or all hidden, and `weights`, one for each sample; 1 where they are left out.
+    fn quick() -> Config {
+        Config { samples: 200, ..Config::default() }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let segments = config.partition.cut(subject).await?;
         let n = segments.count;
@@ -74,6 +83,9 @@ impl Method for KernelShap {
                 let weights = given_weights(subject, samples.count())?;
                 (samples, weights)
             }
+            None if subject.given(WEIGHTS.name).is_some() => {
+                return Err(subject.parameter_invalid("given.weights", "they are those of \"samples\": give these too"));
+            }
             None if n < 2 => (Samples { shown: Vec::new(), segments: n }, Vec::new()),
             None if n < usize::BITS as usize && config.samples >= (1 << n) - 2 => all(n),
             None => draw(&mut subject.random(), n, config.samples),
@@ -81,7 +93,8 @@ impl Method for KernelShap {
         // The empty and the whole picture go first: the values add up to their difference.
         let ends = std::iter::repeat_n(0.0, n).chain(std::iter::repeat_n(1.0, n));
         let asked = Samples { shown: ends.chain(samples.shown.iter().copied()).collect(), segments: n };
-        let answers = asked.scores(subject, &segments, config.hidden, config.score).await?;
+        let hidden = config.hidden.cover(subject, Some(&segments))?;
+        let answers = asked.scores(subject, &segments, hidden, config.score).await?;
         let values = shapley(&samples, &weights, &answers).ok_or_else(|| {
             subject.unsuited(&format!(
                 "{} samples do not determine the values of {n} segments; take more",
@@ -89,9 +102,11 @@ impl Method for KernelShap {
             ))
         })?;
         // Of the segments' values; the map repeats each of them at every pixel.
-        let gap = values.iter().sum::<f32>() - (answers[1] - answers[0]);
-        let gap = subject.tensor(vec![gap], [1, 1]).reshape([1]);
-        Ok(Attribution { gap: Some(gap), ..fitted(subject, segments, values, config.k, asked.count()) })
+        let change = answers[1] - answers[0];
+        let gap = values.iter().sum::<f32>() - change;
+        let number = |value| subject.tensor(vec![value], [1, 1]).reshape([1]);
+        let completeness = Some(Completeness { gap: number(gap), change: number(change) });
+        Ok(Attribution { completeness, ..fitted(subject, segments, values, config.k, asked.count()) })
     }
 }
 
@@ -163,7 +178,7 @@ fn draw(random: &mut impl Rng, n: usize, count: usize) -> (Samples, Vec<f64>) {
 }
 
 fn given_weights(subject: &Subject<'_>, count: usize) -> Result<Vec<f64>> {
-    match subject.given("weights") {
+    match subject.given(WEIGHTS.name) {
         None => Ok(vec![1.0; count]),
         Some(given) if given.data.len() == count && given.data.iter().all(|&weight| weight >= 0.0) => {
             Ok(given.data.iter().map(|&weight| weight.into()).collect())

@@ -7,7 +7,7 @@ use super::{
     cam::{self, FeatureMaps},
     display::{Channels, Display},
     grad_cam::Config,
-    registry::{Cost, Method, Need},
+    method::{Cost, Method, Need},
 };
 use crate::Result;
 
@@ -31,6 +31,7 @@ impl Method for LayerCam {
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         subject.checkpoint(0, 1, "gradient at a layer").await?;
         let FeatureMaps { maps, gradient } = FeatureMaps::new(subject, &config.layer, config.score)?;
+        // LayerCAM eq. 5 to 7.
         cam::attribution(subject, (relu(gradient) * maps).sum_dim(1), 1)
     }
 }

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    baseline::{BASELINE, Baseline, COVERS},
     display::{Channels, Display},
-    hidden::{Cover, Samples},
-    partition::{MOST_TO_FIT, Partition, fitted, too_many},
-    registry::{Cost, Method, Need},
+    hidden::{SAMPLES, Samples},
+    partition::{DENSITY_NOISE, MOST_TO_FIT, Partition, SEGMENTS, fitted, too_many},
+    method::{Cost, Given, Method, Need},
     regression,
 };
 use crate::{Error, Result, model::Score};
@@ -31,7 +32,8 @@ pub(super) struct Config {
     #[schemars(range(min = 0.0, max = 1000.0))]
     ridge: f32,
     /// What is shown in place of a hidden segment.
-    hidden: Cover,
+    #[schemars(extend("choices" = COVERS))]
+    hidden: Baseline,
     /// Segments that make up the explanation: the highest positive weights.
     #[schemars(range(min = 1, max = 1000))]
     k: usize,
@@ -47,7 +49,7 @@ impl Default for Config {
             samples: 1000,
             kernel_width: 0.25,
             ridge: 1.0,
-            hidden: Cover::SegmentMean,
+            hidden: Baseline::Auto,
             k: 5,
             score: Score::Probability,
             partition: Partition { kernel_size: 4.0, max_dist: 200.0, ratio: 0.2, ..Partition::default() },
@@ -64,12 +66,16 @@ impl Method for Lime {
     const NEEDS: &'static [Need] = &[Need::Predictions, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 50.0, high: 99.0 };
 
+    const GIVEN: &'static [Given] = &[SEGMENTS, DENSITY_NOISE, SAMPLES, BASELINE];
+
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples, backward: 0 }
     }
 
-    /// Known tensors to give: `segments`, `density_noise`, and `samples`, `[count, segments]` of 1 for shown and 0
-    /// for hidden.
+    fn quick() -> Config {
+        Config { samples: 200, ..Config::default() }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let segments = config.partition.cut(subject).await?;
         if segments.count > MOST_TO_FIT {
@@ -79,7 +85,8 @@ impl Method for Lime {
             Some(samples) => samples,
             None => draw(subject, segments.count, config.samples)?,
         };
-        let answers = samples.scores(subject, &segments, config.hidden, config.score).await?;
+        let hidden = config.hidden.cover(subject, Some(&segments))?;
+        let answers = samples.scores(subject, &segments, hidden, config.score).await?;
         let answers: Vec<f64> = answers.into_iter().map(f64::from).collect();
         let weights: Vec<f64> = samples.rows().map(|row| weight(row, config.kernel_width.into())).collect();
         let rows: Vec<Vec<f64>> =

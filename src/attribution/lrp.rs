@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display},
-    registry::{Cost, Method, Need},
+    method::{Cost, Method, Need},
 };
 use crate::{
     Error, Model, Result,
@@ -131,7 +131,7 @@ impl Config {
         Ok(Some(flow))
     }
 
-    /// Gamma, for inputs of either sign (Andéol et al. 2021): what agrees with the output's sign counts 1 + gamma times.
+    /// LRP gamma (Montavon et al. 2019, section 10.2), for inputs of either sign (Andéol et al. 2021): what agrees with the output's sign counts 1 + gamma times.
     fn favoured(&self, node: &Visit<'_>) -> Result<Flow> {
         let raise =
             |w: Ranked<Float>, part: fn(Ranked<Float>) -> Ranked<Float>| w.clone() + part(w) * self.gamma;
@@ -147,7 +147,7 @@ impl Config {
         Ok(positive.into_iter().zip(negative).map(|(a, b)| add(a, b)).collect())
     }
 
-    /// R_i = sum over the parts k of x_ik (J_k^T s)_i with s = R / (z + epsilon sign(z)) and z = sum over k of f_k(x_k).
+    /// LRP epsilon (Bach et al. 2015, eq. 58), and z+ (eq. 60) by parts: R_i = sum over the parts k of x_ik (J_k^T s)_i with s = R / (z + epsilon sign(z)) and z = sum over k of f_k(x_k).
     fn shared(&self, node: &Visit<'_>, relevance: Ranked<Float>, parts: Vec<Part>) -> Result<Flow> {
         let mut z = None;
         for part in &parts {
@@ -220,6 +220,8 @@ impl Method for Lrp {
     const NEEDS: &'static [Need] = &[Need::BackwardRule];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 0.0, high: 99.0 };
 
+    const SHORTFALL: &'static str = "Biases and epsilon take their share.";
+
     fn cost(_: &Config) -> Cost {
         Cost { forward: 1, backward: 1 }
     }
@@ -232,7 +234,6 @@ impl Method for Lrp {
         subject.checkpoint(0, 1, "backward pass").await?;
         let found = subject.walk(None, Seed::Score, &|node: &Visit<'_>| config.at(node))?;
         // Conservation: all relevance together should be the logit.
-        let gap = Some(found.arrived.clone().sum() - found.score);
-        Ok(Attribution { gap, ..Attribution::new(found.arrived, 1) })
+        Ok(Attribution::complete(found.arrived, 1, found.score))
     }
 }

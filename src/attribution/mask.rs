@@ -9,10 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attribution, Subject,
+    Attribution, Subject, scaled,
     anytime::Anytime,
+    baseline::{BASELINE, given_or},
     display::{Channels, Display},
-    registry::{Cost, Method, Need},
+    method::{Cost, Given, Method, Need},
 };
 use crate::{Result, model::Score};
 
@@ -53,9 +54,10 @@ pub(super) struct Config {
     /// Step size of the optimiser (Adam).
     #[schemars(range(min = 0.0, max = 10.0))]
     learning_rate: f32,
-    /// Side of the coarse mask.
+    /// Side of the coarse mask. Left out: 28 for pictures of 224 pixels a side and more; an eighth of a smaller one's shorter
+    /// side, but no coarser than 8 cells where there are as many pixels.
     #[schemars(range(min = 2, max = 1000))]
-    mask_size: usize,
+    mask_size: Option<usize>,
     /// Deviation of the blur, in pixels; its kernel is 11 pixels wide.
     #[schemars(range(min = 0.1, max = 100.0))]
     blur: f32,
@@ -70,7 +72,7 @@ impl Default for Config {
             tv: 1e-2,
             tv_beta: 3.0,
             learning_rate: 0.1,
-            mask_size: 28,
+            mask_size: None,
             blur: 5.0,
         }
     }
@@ -98,10 +100,16 @@ impl Method for Mask {
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::Image];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
     const ANYTIME: Anytime = Anytime::Settles;
+    const GIVEN: &'static [Given] = &[BASELINE];
 
     fn cost(config: &Config) -> Cost {
         let (iterations, ..) = config.weights();
         Cost { forward: iterations, backward: iterations }
+    }
+
+    fn quick() -> Config {
+        // The weights are those of the setting "sparse", which finds a region sooner.
+        Config { setting: Setting::Own, iterations: 100, l1: 1e-2, tv: 0.2, ..Config::default() }
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
@@ -111,15 +119,21 @@ impl Method for Mask {
         let matrix = |values: Vec<f32>, rows, columns| {
             Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), &device)
         };
-        let side = config.mask_size;
+        let shorter = height.min(width);
+        let side = config.mask_size.unwrap_or_else(|| scaled(28, shorter).max(shorter.min(8)).max(2));
+        subject.decided("mask_size", side);
         let down = matrix(interpolation(side, height), height, side);
         let right = matrix(interpolation(side, width), width, side);
         let up = |mask: Tensor<2>| down.clone().matmul(mask).matmul(right.clone().transpose());
 
         let x = subject.input().reshape([channels, height, width]);
+        let blank = given_or(subject, "the blurred picture")?;
         let blur_down = matrix(blur(height, config.blur), height, height).unsqueeze::<3>();
         let blur_right = matrix(blur(width, config.blur), width, width).transpose().unsqueeze::<3>();
-        let blurred = blur_down.matmul(x.clone()).matmul(blur_right);
+        let blurred = match blank {
+            Some(blank) => blank.reshape([channels, height, width]),
+            None => blur_down.matmul(x.clone()).matmul(blur_right),
+        };
         let difference = x - blurred.clone();
 
         let mut mask = Tensor::<2>::ones([side, side], &device);

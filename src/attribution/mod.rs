@@ -8,6 +8,8 @@
 mod agi;
 pub mod anytime;
 mod axai;
+mod baseline;
+mod batches;
 mod blur_ig;
 mod cam;
 mod deconvnet;
@@ -26,11 +28,14 @@ mod layer_cam;
 mod lime;
 mod lrp;
 mod mask;
+pub mod method;
 mod occlusion;
+pub(crate) mod params;
 mod partition;
 pub mod registry;
 mod regression;
 mod relex;
+mod remarks;
 mod rise;
 mod rt_sal;
 mod saliency;
@@ -47,11 +52,14 @@ use burn::tensor::{Float, Tensor, TensorData, Transaction};
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
+pub use baseline::Baseline;
+pub use batches::Batches;
 pub(crate) use rt_sal::Masker;
 pub(crate) use subject::gradients;
 pub use subject::{Control, Gradients, Progress, Subject};
 
 use anytime::{Stop, Stopped};
+use registry::Entry;
 
 use crate::{
     DeviceKind, Error, Explainer, Memory, Result,
@@ -64,9 +72,8 @@ use crate::{
 pub struct Attribution {
     /// The attribution of every feature, `[1, features]`, or of every place, `[1, height * width]`.
     map: Tensor<2>,
-    /// Sum of the attributions minus the change of the score that they account for, `[1]`, for methods that
-    /// promise completeness.
-    gap: Option<Tensor<1>>,
+    /// For methods that promise completeness.
+    completeness: Option<Completeness>,
     /// The false classes that the target was told apart from.
     against: Vec<usize>,
     /// What tells the target from each class of `against`, in its order and together as many rows, `[N, features]`;
@@ -78,9 +85,25 @@ pub struct Attribution {
     segments: Option<Segmentation>,
 }
 
+/// How far attributions add up to what they account for.
+struct Completeness {
+    /// Their sum minus `change`, `[1]`.
+    gap: Tensor<1>,
+    /// The change of the score that they account for, `[1]`.
+    change: Tensor<1>,
+}
+
 impl Attribution {
-    fn new(map: Tensor<2>, steps: usize) -> Self {
-        Self { map, gap: None, against: Vec::new(), individual: Vec::new(), steps, segments: None }
+    /// A map, `[1, features]` or `[1, height * width]`, from `steps` points at which the method looked at the model.
+    pub fn new(map: Tensor<2>, steps: usize) -> Self {
+        let (against, individual) = (Vec::new(), Vec::new());
+        Self { map, completeness: None, against, individual, steps, segments: None }
+    }
+
+    /// A map that should add up to `change`, `[1]`, of the score.
+    pub fn complete(map: Tensor<2>, steps: usize, change: Tensor<1>) -> Self {
+        let gap = map.clone().sum() - change.clone();
+        Self { completeness: Some(Completeness { gap, change }), ..Self::new(map, steps) }
     }
 }
 
@@ -165,6 +188,13 @@ pub struct ExplanationInfo {
     /// Sum of the attributions minus the change of the score that they should add up to; `null` for methods
     /// that promise no such thing.
     pub completeness_gap: Option<f32>,
+    /// What stood for nothing: where paths started, or what hidden parts showed; `null` for methods without.
+    pub baseline: Option<String>,
+    /// That the network is not sure of its answer, in a sentence; `null` where it is ([`narrate::doubt`] has the rule). A map
+    /// of such an answer is no evidence of anything.
+    pub doubt: Option<String>,
+    /// What else is to be told, in sentences: parts that miss their sum, a map of zeros, a single segment.
+    pub notes: Vec<String>,
     /// The false classes that the target was told apart from (AGI).
     pub against: Vec<ClassScore>,
     /// How the method came to end before its last step; `null` where it did not.
@@ -189,12 +219,13 @@ pub struct Explanation {
     pub words: Vec<String>,
 }
 
-/// Explains one input, `[1, …]` in model space.
+/// Explains one input, `[1, …]` in model space, by a method.
 ///
 /// # Errors
 /// Those of the input, of the parameters, and [`Error::Cancelled`].
 pub(crate) async fn explain(
     explainer: &Explainer,
+    entry: &Entry,
     input: &HostTensor,
     options: &ExplainOptions,
     control: &Control<'_>,
@@ -208,12 +239,12 @@ pub(crate) async fn explain(
             input.shape[0]
         )));
     }
-    let entry = registry::find(&options.method)?;
+    entry.check_given(options.given.keys())?;
     if let Some(target) = options.target {
         model.check_target(target)?;
     }
     if let Some(stop) = &options.stop {
-        stop.check(&options.method, entry.anytime())?;
+        stop.check(entry.name(), entry.anytime())?;
     }
     let clean = model.logits(explainer.upload(input)?)?;
     let (target, clean, known) = match options.target {
@@ -223,13 +254,13 @@ pub(crate) async fn explain(
             (argmax(&logits), clean, Some(logits))
         }
     };
-    let subject = Subject::new(explainer, input, target, options, control)?;
+    let subject = Subject::new(explainer, entry, input, target, options, control)?;
     let (attribution, params) = entry.run(&subject, &options.params).await?;
 
     let mut transaction = Transaction::default().register(attribution.map).register(clean);
-    let (promises_completeness, parts) = (attribution.gap.is_some(), attribution.individual.len());
-    if let Some(gap) = attribution.gap {
-        transaction = transaction.register(gap);
+    let (promises_completeness, parts) = (attribution.completeness.is_some(), attribution.individual.len());
+    if let Some(Completeness { gap, change }) = attribution.completeness {
+        transaction = transaction.register(Tensor::cat(vec![gap, change], 0));
     }
     for rows in attribution.individual {
         transaction = transaction.register(rows);
@@ -245,7 +276,7 @@ pub(crate) async fn explain(
         }
         None => next()?,
     };
-    let completeness_gap = if promises_completeness { next()?.first().copied() } else { None };
+    let completeness = if promises_completeness { next()? } else { Vec::new() };
     let places = subject.places();
     let mut individual = Vec::new();
     for _ in 0..parts {
@@ -258,10 +289,23 @@ pub(crate) async fn explain(
         return Err(Error::invalid_model(format!("its gradient leads to no finite number at value {index}")));
     }
 
+    let size = |values: &[f32]| values.iter().map(|value| value.abs()).sum::<f32>();
+    if let &[gap, change] = completeness.as_slice() {
+        // A segment's value is painted on each of its places.
+        let parts = attribution.segments.as_ref().map_or(map.data.as_slice(), |cut| &cut.values);
+        remarks::missed_sum(entry, gap, change, size(parts)).into_iter().for_each(|note| subject.note(note));
+    }
+    if map.data.iter().all(|&value| value == 0.0) {
+        subject.note(remarks::nothing_found(entry, &subject, &params));
+    }
+    for name in subject.unused() {
+        subject.note(format!("The given \u{201c}{name}\u{201d} was not needed."));
+    }
+
     let probabilities = model.probabilities(&logits);
     let score = |class: usize| explainer.class_score(class, &logits, &probabilities);
     let info = ExplanationInfo {
-        method: options.method.clone(),
+        method: entry.name().to_owned(),
         params,
         target: score(target),
         device: model.device().kind(),
@@ -271,7 +315,10 @@ pub(crate) async fn explain(
         memory: subject.memory(),
         milliseconds: started.elapsed().as_secs_f64() * 1e3,
         seed: options.seed,
-        completeness_gap,
+        completeness_gap: completeness.first().copied(),
+        baseline: subject.baseline(),
+        doubt: narrate::doubt(model.info().activation, &explainer.ranked(&logits, 2), model.classes()),
+        notes: subject.notes(),
         against: attribution.against.iter().map(|&class| score(class)).collect(),
         stopped: subject.stopped(),
     };
@@ -304,6 +351,12 @@ fn floats(data: TensorData) -> Result<Vec<f32>> {
 
 fn lost(error: impl std::fmt::Debug) -> Error {
     Error::DeviceLost(format!("{error:?}"))
+}
+
+/// The paper's number of pixels along a side, on a picture whose shorter side has `side` pixels: the same from 224 pixels
+/// on, and in proportion below, at least 1.
+fn scaled(paper: usize, side: usize) -> usize {
+    ((paper * side.min(224)) as f64 / 224.0).round().max(1.0) as usize
 }
 
 /// The index of the largest value, the first of several.

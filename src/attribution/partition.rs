@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Attribution, Segmentation, Subject};
+use super::{Attribution, Segmentation, Subject, method::Given};
 use crate::{
     Error, Result,
     input::layout::Layout,
@@ -14,7 +14,7 @@ use rand_distr::{Distribution, StandardNormal};
 /// The algorithm that cuts the input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Algorithm {
+pub enum Algorithm {
     /// What suits the input.
     #[default]
     Auto,
@@ -29,7 +29,7 @@ pub(super) enum Algorithm {
 /// Parameters of the segmentation, which a method's own parameters flatten in.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub(super) struct Partition {
+pub struct Partition {
     /// How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no
     /// preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a
     /// grid; a sound into windows of equal length; tokens (padding too), steps and features one by one, where they are
@@ -75,14 +75,36 @@ impl Partition {
     /// # Errors
     /// [`Error::MethodUnsuited`] where the algorithm follows colours and there are none, [`Error::InputInvalid`] for
     /// given tensors of another size or with numbers that are no labels, [`Error::Cancelled`].
-    pub async fn cut(&self, subject: &Subject<'_>) -> Result<Segments> {
+    pub(super) async fn cut(&self, subject: &Subject<'_>) -> Result<Segments> {
         subject.checkpoint(0, 1, "cutting the input into segments").await?;
+        let mut segments = self.found(subject).await?;
+        // A flat or tiny picture: what nobody asked for by name gives way to what tells its parts apart.
+        let chosen = self.algorithm(subject) == self.segmentation || subject.given("segments").is_some();
+        if !chosen && segments.count == 1 {
+            let finer = segment::grid(subject.places().height, subject.places().width, self.segments);
+            if finer.count > 1 {
+                subject.decided("segmentation", Algorithm::Grid);
+                subject.note(format!(
+                    "QuickShift finds a single segment here, so the {} is cut by a grid of {} cells instead.",
+                    subject.names().whole,
+                    finer.count
+                ));
+                segments = finer;
+            }
+        }
+        told_if_single(subject, &segments);
+        Ok(segments)
+    }
+
+    async fn found(&self, subject: &Subject<'_>) -> Result<Segments> {
         let (height, width) = (subject.places().height, subject.places().width);
         let pixels = height * width;
         if let Some(given) = subject.given("segments") {
             return labels(subject, &given.data);
         }
-        Ok(match self.algorithm(subject) {
+        let algorithm = self.algorithm(subject);
+        subject.decided("segmentation", algorithm);
+        Ok(match algorithm {
             Algorithm::Auto => Segments::new(&(0..pixels).collect::<Vec<_>>()),
             Algorithm::Grid => segment::grid(height, width, self.segments),
             Algorithm::Slic => {
@@ -131,6 +153,28 @@ impl Partition {
             }
             _ => Algorithm::Grid,
         }
+    }
+}
+
+/// The caller's own parts.
+pub(super) const SEGMENTS: Given = Given {
+    name: "segments",
+    description: "the number of the segment of every pixel, sample, token or feature, from 0; it comes before every algorithm",
+};
+/// What decides between QuickShift's equals.
+pub(super) const DENSITY_NOISE: Given = Given {
+    name: "density_noise",
+    description: "what is added to the density of every pixel in QuickShift, so that no two are equal",
+};
+
+/// Says so where the whole input is one segment, which no method can tell apart.
+pub(super) fn told_if_single(subject: &Subject<'_>, segments: &Segments) {
+    if segments.count == 1 && segments.labels.len() > 1 {
+        let (whole, place) = (subject.names().whole, subject.names().place);
+        subject.note(format!(
+            "The whole {whole} is one segment, so that its {place}s cannot be told apart; choose more segments or another \
+             segmentation."
+        ));
     }
 }
 

@@ -2,79 +2,26 @@
 
 use std::{future::Future, pin::Pin};
 
-use schemars::{JsonSchema, generate::SchemaSettings};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Attribution, Subject, agi, anytime::Anytime, axai, blur_ig, deconvnet, deep_lift, display::Display,
+    Attribution, Subject, agi,
+    anytime::Anytime,
+    axai, blur_ig, deconvnet, deep_lift,
+    display::Display,
     expected_gradients, grad_cam, grad_cam_plus_plus, guided_backprop, guided_ig, input_x_gradient,
-    integrated_gradients, kernel_shap, layer_cam, lime, lrp, mask, occlusion, relex, rise, rt_sal, saliency,
-    score_cam, smoothgrad, vargrad, xrai,
+    integrated_gradients, kernel_shap, layer_cam, lime, lrp, mask,
+    method::Given,
+    occlusion,
+    params::{configure, in_force, params_of},
+    relex, rise, rt_sal, saliency, score_cam, smoothgrad, vargrad, xrai,
+};
+pub use super::{
+    method::{Cost, Method, Need},
+    params::{ParamDescription, ParamKind},
 };
 use crate::{Error, Model, Result};
-
-/// What a method needs of a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
-pub enum Need {
-    /// The gradient of a score with respect to the input.
-    Gradient,
-    /// Scores alone.
-    Predictions,
-    /// The map from the model's input to pixels: a declared preprocessing, or else the input's own range.
-    PixelSpace,
-    /// A picture: an input of channels, height and width, or of height, width and channels.
-    Image,
-    /// The output of a node, and the gradient with respect to it.
-    Activations,
-    /// A backward pass with other rules than the gradient's.
-    BackwardRule,
-    /// A second network, trained to mask what the model looks at.
-    Masker,
-}
-
-/// How many samples go through the network, and how many gradients are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
-pub struct Cost {
-    /// Samples that go through the network.
-    pub forward: usize,
-    /// Samples that a gradient is taken of.
-    pub backward: usize,
-}
-
-/// An attribution method.
-pub(super) trait Method {
-    /// The parameters; `Default` is the paper's setting.
-    type Config: Default + Serialize + DeserializeOwned + JsonSchema;
-    /// The name in every interface.
-    const NAME: &'static str;
-    /// The name for people.
-    const TITLE: &'static str;
-    /// One or two sentences for the page.
-    const SUMMARY: &'static str;
-    /// The paper.
-    const PAPER: &'static str;
-    /// What it needs of the model.
-    const NEEDS: &'static [Need];
-    /// How its values become a picture.
-    const DISPLAY: Display;
-    /// Whether it has a map before its end.
-    const ANYTIME: Anytime = Anytime::No;
-
-    /// What it costs at most with these parameters.
-    fn cost(config: &Self::Config) -> Cost;
-
-    /// Why it cannot work on a model that has all that it needs, as the end of a sentence.
-    fn unsuited(_: &Model) -> Option<String> {
-        None
-    }
-
-    /// Computes the attribution; the caller has checked `config` against the declared ranges.
-    fn attribute(subject: &Subject<'_>, config: &Self::Config) -> impl Future<Output = Result<Attribution>>;
-}
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(Attribution, Map<String, Value>)>> + 'a>>;
 
@@ -86,54 +33,68 @@ pub struct Entry {
     name: &'static str,
     display: Display,
     anytime: Anytime,
+    given: &'static [Given],
+    needs: &'static [Need],
+    shortfall: &'static str,
 }
 
-const fn entry<M: Method>() -> Entry {
-    Entry {
-        describe: describe::<M>,
-        run: |subject, params| {
-            Box::pin(async move {
-                let (config, in_force) = configure::<M::Config>(M::NAME, params)?;
-                if let Some(reason) = M::unsuited(subject.model()) {
-                    return Err(subject.unsuited(&reason));
-                }
-                Ok((M::attribute(subject, &config).await?, in_force))
-            })
-        },
-        unsuited: M::unsuited,
-        name: M::NAME,
-        display: M::DISPLAY,
-        anytime: M::ANYTIME,
+impl Entry {
+    /// A method of one's own, for [`crate::Explainer::explain_by`].
+    pub const fn of<M: Method>() -> Self {
+        Self {
+            describe: describe::<M>,
+            run: |subject, params| {
+                Box::pin(async move {
+                    let (config, mut in_force) = configure::<M::Config>(M::NAME, params)?;
+                    if let Some(reason) = M::unsuited(subject.model()) {
+                        return Err(subject.unsuited(&reason));
+                    }
+                    let attribution = M::attribute(subject, &config).await?;
+                    for (name, value) in subject.decisions() {
+                        // A method may share code that decides what it has no parameter for.
+                        in_force.entry(name).and_modify(|known| *known = value);
+                    }
+                    Ok((attribution, in_force))
+                })
+            },
+            unsuited: M::unsuited,
+            name: M::NAME,
+            display: M::DISPLAY,
+            anytime: M::ANYTIME,
+            given: M::GIVEN,
+            needs: M::NEEDS,
+            shortfall: M::SHORTFALL,
+        }
     }
 }
 
 static METHODS: &[Entry] = &[
-    entry::<saliency::Saliency>(),
-    entry::<input_x_gradient::InputXGradient>(),
-    entry::<guided_backprop::GuidedBackprop>(),
-    entry::<deconvnet::Deconvnet>(),
-    entry::<deep_lift::DeepLift>(),
-    entry::<lrp::Lrp>(),
-    entry::<grad_cam::GradCam>(),
-    entry::<grad_cam_plus_plus::GradCamPlusPlus>(),
-    entry::<layer_cam::LayerCam>(),
-    entry::<rt_sal::RtSal>(),
-    entry::<smoothgrad::SmoothGrad>(),
-    entry::<vargrad::VarGrad>(),
-    entry::<integrated_gradients::IntegratedGradients>(),
-    entry::<blur_ig::BlurIg>(),
-    entry::<expected_gradients::ExpectedGradients>(),
-    entry::<guided_ig::GuidedIg>(),
-    entry::<agi::Agi>(),
-    entry::<score_cam::ScoreCam>(),
-    entry::<relex::RelEx>(),
-    entry::<axai::Axai>(),
-    entry::<xrai::Xrai>(),
-    entry::<occlusion::Occlusion>(),
-    entry::<mask::Mask>(),
-    entry::<lime::Lime>(),
-    entry::<kernel_shap::KernelShap>(),
-    entry::<rise::Rise>(),
+    Entry::of::<saliency::Saliency>(),
+    Entry::of::<input_x_gradient::InputXGradient>(),
+    Entry::of::<guided_backprop::GuidedBackprop>(),
+    Entry::of::<deconvnet::Deconvnet>(),
+    Entry::of::<deep_lift::DeepLift>(),
+    Entry::of::<lrp::Lrp>(),
+    Entry::of::<grad_cam::GradCam>(),
+    Entry::of::<grad_cam_plus_plus::GradCamPlusPlus>(),
+    Entry::of::<layer_cam::LayerCam>(),
+    Entry::of::<rt_sal::RtSal>(),
+    Entry::of::<smoothgrad::SmoothGrad>(),
+    Entry::of::<vargrad::VarGrad>(),
+    Entry::of::<integrated_gradients::IntegratedGradients>(),
+    Entry::of::<blur_ig::BlurIg>(),
+    Entry::of::<expected_gradients::ExpectedGradients>(),
+    Entry::of::<guided_ig::GuidedIg>(),
+    Entry::of::<agi::Agi>(),
+    Entry::of::<score_cam::ScoreCam>(),
+    Entry::of::<relex::RelEx>(),
+    Entry::of::<axai::Axai>(),
+    Entry::of::<xrai::Xrai>(),
+    Entry::of::<occlusion::Occlusion>(),
+    Entry::of::<mask::Mask>(),
+    Entry::of::<lime::Lime>(),
+    Entry::of::<kernel_shap::KernelShap>(),
+    Entry::of::<rise::Rise>(),
 ];
 
 /// The description of every method, cheapest first.
@@ -194,8 +155,42 @@ impl Entry {
         (self.describe)()
     }
 
+    /// The name in every interface.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     pub(crate) fn display(&self) -> Display {
         self.display
+    }
+
+    pub(super) fn needs(&self) -> &'static [Need] {
+        self.needs
+    }
+
+    pub(super) fn shortfall(&self) -> &'static str {
+        self.shortfall
+    }
+
+    /// Checks that the method takes every tensor that is given.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`] with the names that it takes.
+    pub(super) fn check_given<'n>(&self, names: impl IntoIterator<Item = &'n String>) -> Result<()> {
+        let known = |name: &String| self.given.iter().any(|given| given.name == *name);
+        let Some(unknown) = names.into_iter().find(|name| !known(name)) else { return Ok(()) };
+        let takes = match self.given {
+            [] => "this method takes no given tensor".to_owned(),
+            given => {
+                let names: Vec<&str> = given.iter().map(|given| given.name).collect();
+                format!("no such tensor is taken; there are {}", names.join(", "))
+            }
+        };
+        Err(Error::ParameterInvalid {
+            method: self.name.into(),
+            name: format!("given.{unknown}"),
+            reason: takes,
+        })
     }
 
     pub(crate) fn anytime(&self) -> Anytime {
@@ -209,6 +204,16 @@ impl Entry {
     ) -> Result<(Attribution, Map<String, Value>)> {
         (self.run)(subject, params).await
     }
+}
+
+/// A tensor that a method takes in place of what it would draw or compute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct GivenDescription {
+    /// The name under which it is given.
+    pub name: String,
+    /// What it holds, in which shape.
+    pub description: String,
 }
 
 /// A method, as the API, the page, the command line and the docs show it.
@@ -229,181 +234,31 @@ pub struct MethodDescription {
     pub display: String,
     /// What it costs at most with its default parameters.
     pub cost: Cost,
+    /// The parameters that its quick settings change, with their values: on a processor alone it is then done in seconds
+    /// or within a minute.
+    #[serde(default)]
+    #[cfg_attr(target_family = "wasm", tsify(optional, type = "Record<string, unknown>"))]
+    pub quick: Map<String, Value>,
+    /// What it costs at most with its quick settings.
+    #[serde(default)]
+    #[cfg_attr(target_family = "wasm", tsify(optional))]
+    pub quick_cost: Cost,
+    /// The tensors that it takes in `given`.
+    #[serde(default)]
+    #[cfg_attr(target_family = "wasm", tsify(optional))]
+    pub given: Vec<GivenDescription>,
     /// Whether it has a map to show while it runs, and may end when that no longer changes.
     pub anytime: Anytime,
     /// Its parameters.
     pub params: Vec<ParamDescription>,
 }
 
-/// The kind of a parameter's value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
-pub enum ParamKind {
-    /// A real number.
-    Number,
-    /// A whole number.
-    Integer,
-    /// True or false.
-    Boolean,
-    /// One of a few names.
-    Choice,
-    /// A list of class numbers.
-    Classes,
-    /// Words.
-    Text,
-    /// The name of a node that `ModelInfo.layers` lists, or of any other; where it is empty, of `ModelInfo.layer`.
-    Layer,
-}
-
-/// A parameter of a method.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
-pub struct ParamDescription {
-    /// The name in every interface.
-    pub name: String,
-    /// The name for people.
-    pub title: String,
-    /// What it does.
-    pub description: String,
-    /// The kind of its value.
-    pub kind: ParamKind,
-    /// The paper's value.
-    #[cfg_attr(target_family = "wasm", tsify(type = "unknown"))]
-    pub default: Value,
-    /// The smallest value, for numbers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub minimum: Option<f64>,
-    /// The largest value, for numbers.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub maximum: Option<f64>,
-    /// The names to choose from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub choices: Option<Vec<String>>,
-}
-
-impl ParamDescription {
-    /// A value as written on a command line.
-    ///
-    /// # Errors
-    /// A sentence's end that says what is wrong with it.
-    pub fn parse(&self, text: &str) -> Result<Value, String> {
-        let number = |text: &str| text.trim().parse::<f64>().map_err(|_| format!("\"{text}\" is no number"));
-        let integer =
-            |text: &str| text.trim().parse::<u64>().map_err(|_| format!("\"{text}\" is no whole number"));
-        match self.kind {
-            ParamKind::Number => Ok(number(text)?.into()),
-            ParamKind::Integer => Ok(integer(text)?.into()),
-            ParamKind::Boolean => match text {
-                "true" => Ok(true.into()),
-                "false" => Ok(false.into()),
-                _ => Err(format!("\"{text}\" is neither true nor false")),
-            },
-            ParamKind::Choice | ParamKind::Text | ParamKind::Layer => Ok(text.into()),
-            ParamKind::Classes => {
-                let listed = text.split(',').filter(|part| !part.trim().is_empty());
-                Ok(listed.map(integer).collect::<Result<Vec<_>, _>>()?.into())
-            }
-        }
-    }
-
-    /// Checks a value's kind and range.
-    ///
-    /// # Errors
-    /// A sentence's end that says what is wrong with it.
-    pub fn check(&self, value: &Value) -> Result<(), String> {
-        match self.kind {
-            ParamKind::Number | ParamKind::Integer => {
-                let number = value.as_f64().ok_or_else(|| format!("{value} is no number"))?;
-                if self.kind == ParamKind::Integer && number.fract() != 0.0 {
-                    return Err(format!("{value} is no whole number"));
-                }
-                let (low, high) = (self.minimum.unwrap_or(f64::MIN), self.maximum.unwrap_or(f64::MAX));
-                if !(low..=high).contains(&number) {
-                    return Err(format!("{value} is not between {low} and {high}"));
-                }
-                Ok(())
-            }
-            ParamKind::Boolean if !value.is_boolean() => Err(format!("{value} is neither true nor false")),
-            ParamKind::Choice => {
-                let choices = self.choices.as_deref().unwrap_or_default();
-                match value.as_str() {
-                    Some(name) if choices.iter().any(|choice| choice == name) => Ok(()),
-                    _ => Err(format!("{value} is none of {}", choices.join(", "))),
-                }
-            }
-            ParamKind::Classes => match value.as_array() {
-                Some(classes) if classes.iter().all(Value::is_u64) => Ok(()),
-                _ => Err(format!("{value} is no list of class numbers")),
-            },
-            ParamKind::Text | ParamKind::Layer if !value.is_string() => Err(format!("{value} is no text")),
-            ParamKind::Boolean | ParamKind::Text | ParamKind::Layer => Ok(()),
-        }
-    }
-}
-
-/// The configuration from the caller's values, and all values in force.
-pub(crate) fn configure<C>(owner: &str, params: &Map<String, Value>) -> Result<(C, Map<String, Value>)>
-where
-    C: Default + Serialize + DeserializeOwned + JsonSchema,
-{
-    let fault = |name: &str, reason: String| Error::ParameterInvalid {
-        method: owner.to_owned(),
-        name: name.to_owned(),
-        reason,
-    };
-    let known = params_of::<C>();
-    // From the method's defaults on: a group of parameters that methods share may have others in each.
-    let mut values = in_force(&C::default());
-    for (name, value) in params {
-        let param = known.iter().find(|param| param.name == *name).ok_or_else(|| {
-            let names: Vec<&str> = known.iter().map(|param| param.name.as_str()).collect();
-            fault(name, format!("it is unknown; there are {}", names.join(", ")))
-        })?;
-        param.check(value).map_err(|reason| fault(name, reason))?;
-        // JavaScript has one type of number: 20 may come as 20.0.
-        let value = match (param.kind, value.as_f64()) {
-            (ParamKind::Integer, Some(number)) => (number as u64).into(),
-            _ => value.clone(),
-        };
-        values.insert(name.clone(), value);
-    }
-    let config: C =
-        serde_json::from_value(Value::Object(values)).map_err(|error| fault("", error.to_string()))?;
-    let in_force = in_force(&config);
-    Ok((config, in_force))
-}
-
-fn in_force(config: &impl Serialize) -> Map<String, Value> {
-    match serde_json::to_value(config) {
-        Ok(Value::Object(values)) => values.into_iter().map(|(name, value)| (name, short(value))).collect(),
-        _ => Map::new(),
-    }
-}
-
-/// A number that was an f32 with the digits that an f32 has: 0.05, not 0.05000000074505806.
-fn short(value: Value) -> Value {
-    match value.as_f64() {
-        Some(number) if value.is_f64() => (number as f32).to_string().parse::<f64>().unwrap_or(number).into(),
-        _ => value,
-    }
-}
-
-/// The parameters that a configuration declares, with its defaults.
-pub(crate) fn params_of<C: Default + Serialize + JsonSchema>() -> Vec<ParamDescription> {
-    let schema = SchemaSettings::draft2020_12()
-        .with(|settings| settings.inline_subschemas = true)
-        .into_generator()
-        .into_root_schema_for::<C>();
-    let defaults = in_force(&C::default());
-    let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
-    defaults
-        .into_iter()
-        .map(|(name, default)| param(&name, default, properties.get(&name).unwrap_or(&Value::Null)))
-        .collect()
-}
-
 fn describe<M: Method>() -> MethodDescription {
+    let (paper, quick) = (in_force(&M::Config::default()), in_force(&M::quick()));
+    let given = |given: &Given| GivenDescription {
+        name: given.name.to_owned(),
+        description: given.description.to_owned(),
+    };
     MethodDescription {
         name: M::NAME.into(),
         title: M::TITLE.into(),
@@ -412,45 +267,11 @@ fn describe<M: Method>() -> MethodDescription {
         needs: M::NEEDS.to_vec(),
         display: M::DISPLAY.rule(),
         cost: M::cost(&M::Config::default()),
+        quick: quick.into_iter().filter(|(name, value)| paper.get(name) != Some(value)).collect(),
+        quick_cost: M::cost(&M::quick()),
+        given: M::GIVEN.iter().map(given).collect(),
         anytime: M::ANYTIME,
         params: params_of::<M::Config>(),
-    }
-}
-
-fn param(name: &str, default: Value, schema: &Value) -> ParamDescription {
-    let number = |key: &str| schema.get(key).and_then(Value::as_f64);
-    let choices: Option<Vec<String>> = match (schema.get("oneOf"), schema.get("enum")) {
-        (Some(Value::Array(variants)), _) => Some(
-            variants.iter().filter_map(|variant| variant.get("const")?.as_str()).map(str::to_owned).collect(),
-        ),
-        (_, Some(Value::Array(names))) => {
-            Some(names.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-        }
-        _ => None,
-    };
-    let kind = match (&choices, schema.get("type").and_then(Value::as_str)) {
-        (Some(_), _) => ParamKind::Choice,
-        (None, Some("integer")) => ParamKind::Integer,
-        (None, Some("boolean")) => ParamKind::Boolean,
-        (None, Some("array")) => ParamKind::Classes,
-        (None, Some("string")) if schema.get("format").is_some_and(|format| format == "layer") => {
-            ParamKind::Layer
-        }
-        (None, Some("string")) => ParamKind::Text,
-        _ => ParamKind::Number,
-    };
-    let mut title = name.replace('_', " ");
-    title[..1].make_ascii_uppercase();
-    let description = schema.get("description").and_then(Value::as_str).unwrap_or_default();
-    ParamDescription {
-        name: name.to_owned(),
-        title,
-        description: description.replace('\n', " "),
-        kind,
-        default,
-        minimum: number("minimum"),
-        maximum: number("maximum"),
-        choices,
     }
 }
 

@@ -1,6 +1,6 @@
 //! RelEx (Lim, Lee, Kim 2021): a mask that keeps the class and whose rest loses it, for noisy copies of the input.
 //!
-//! Equation 11 of the paper: over a batch of copies `x_i` of the input, the mask `m` minimises
+//! RelEx eq. 11: over a batch of copies `x_i` of the input, the mask `m` minimises
 //! `mean[-ln p_t(m x_i)] + lambda1 |m|_1 + lambda2 mean[-ln(1 - p_t((1 - m) x_i))]`.
 
 use burn::tensor::{Tensor, activation};
@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     anytime::Anytime,
+    baseline::{BASELINE, behind, given_or, zeros},
     display::{Channels, Display},
-    registry::{Cost, Method, Need},
+    method::{Cost, Given, Method, NOISE, Need},
     subject::NoiseSource,
 };
 use crate::{
@@ -81,6 +82,11 @@ impl Method for RelEx {
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
     const ANYTIME: Anytime = Anytime::Settles;
+    const GIVEN: &'static [Given] = &[
+        Given { name: "mask", description: "where the descent starts, in the input's shape, 0 to 1" },
+        NOISE,
+        BASELINE,
+    ];
 
     fn cost(config: &Config) -> Cost {
         let copies = if config.deletion > 0.0 { 2 } else { 1 };
@@ -88,8 +94,10 @@ impl Method for RelEx {
         Cost { forward: gradients, backward: gradients }
     }
 
-    /// Knows the given tensors `mask`, where the descent starts, and `noise`, standard normal, one row for each
-    /// copy of each step.
+    fn quick() -> Config {
+        Config { samples: 1, ..Config::default() }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let Config { iterations, samples, learning_rate, momentum, stop_at, .. } = *config;
         let mut random = subject.random();
@@ -100,12 +108,13 @@ impl Method for RelEx {
         };
         let mut mask = subject.tensor(start, [1, features]);
         let mut noise = subject.noise_source(iterations * samples, random)?;
+        let blank = given_or(subject, zeros(subject))?;
         let mut velocity = mask.zeros_like();
         let mut searching = subject.tensor(vec![1.0], [1, 1]);
         let mut steps = 0;
         for iteration in 0..iterations {
             subject.checkpoint(iteration, iterations, "learning a mask").await?;
-            let found = descend(subject, config, &mask, &mut noise)?;
+            let found = descend(subject, config, &mask, &mut noise, blank.as_ref())?;
             if stop_at < 1.0 {
                 let at_work = found.kept.greater_equal_elem(stop_at).float()
                     * found.left.lower_equal_elem(1.0 - stop_at).float();
@@ -145,6 +154,7 @@ fn descend(
     config: &Config,
     mask: &Tensor<2>,
     noise: &mut NoiseSource<'_>,
+    blank: Option<&Tensor<2>>,
 ) -> Result<Found> {
     let Config { samples, noise_level, sparsity, deletion, .. } = *config;
     let x = subject.input();
@@ -162,17 +172,20 @@ fn descend(
         let probability =
             |logits| -> Tensor<2> { subject.scores(logits, Score::Probability).reshape([rows, 1]) };
 
-        // -ln p_t(m x): by the chain rule, -x times the gradient of ln p_t at m x.
-        let masked = copies.clone() * mask.clone();
+        // What the mask lets through in place of what it hides: the copy less the baseline, which is 0 where none is given.
+        let shown = blank.map_or_else(|| copies.clone(), |blank| copies.clone() - blank.clone());
+        // RelEx eq. 11, the first term. -ln p_t(m x): by the chain rule, -x times the gradient of ln p_t at m x.
+        let masked = behind(copies.clone(), mask.clone(), blank.cloned());
         let found = subject.gradients(masked, &targets, Score::LogProbability)?;
-        sum = sum - (found.gradient * copies.clone()).sum_dim(0);
+        sum = sum - (found.gradient * shown.clone()).sum_dim(0);
         kept = kept + probability(found.logits).sum_dim(0);
 
-        // -ln(1 - p_t((1 - m) x)): -x times the gradient of p_t at (1 - m) x, over 1 - p_t.
+        // RelEx eq. 11, the third term. -ln(1 - p_t((1 - m) x)): -x times the gradient of p_t at (1 - m) x, over 1 - p_t.
         if deletion > 0.0 {
-            let found = subject.gradients(copies.clone() * rest.clone(), &targets, Score::Probability)?;
+            let left_over = behind(copies, rest.clone(), blank.cloned());
+            let found = subject.gradients(left_over, &targets, Score::Probability)?;
             let weight = (others(subject, found.logits.clone()) + GUARD).recip() * deletion;
-            sum = sum - (found.gradient * copies * weight).sum_dim(0);
+            sum = sum - (found.gradient * shown * weight).sum_dim(0);
             left = left + probability(found.logits).sum_dim(0);
         }
     }

@@ -1,6 +1,8 @@
 //! RISE (Petsiuk, Das, Saenko 2018): the mean of many random soft masks, each weighted with what the network says of the
 //! picture behind it.
 
+use std::ops::Range;
+
 use burn::tensor::{Int, Tensor, TensorData};
 use rand::RngExt;
 use schemars::JsonSchema;
@@ -9,9 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     anytime::Anytime,
+    baseline::{BASELINE, behind, given_or, zeros},
     display::{Channels, Display},
-    partition::Partition,
-    registry::{Cost, Method, Need},
+    partition::{Partition, SEGMENTS},
+    method::{Cost, Given, Method, Need},
 };
 use crate::{Error, Result, input::layout::Places, model::Score, segment::Segments};
 
@@ -49,14 +52,22 @@ impl Method for Rise {
     const NEEDS: &'static [Need] = &[Need::Predictions];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
     const ANYTIME: Anytime = Anytime::Settles;
+    const GIVEN: &'static [Given] = &[
+        Given { name: "grids", description: "`[count, grid, grid]`, 1 for a cell that is shown and 0 for one that is hidden; with `shifts`" },
+        Given { name: "shifts", description: "`[count, 2]`, the rows and columns by which each mask is shifted" },
+        Given { name: "masks", description: "`[count, 1, height, width]`, what each sample shows of every pixel, 0 to 1" },
+        SEGMENTS,
+        BASELINE,
+    ];
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples, backward: 0 }
     }
 
-    /// Known tensors to give: `grids`, `[count, grid, grid]` of 1 for shown cells and 0 for others, with `shifts`,
-    /// `[count, 2]`, the rows and columns by which each mask is shifted; or `masks`, `[count, 1, height, width]`; or
-    /// `segments`.
+    fn quick() -> Config {
+        Config { samples: 500, ..Config::default() }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let &Places { channels, height, width, layout, .. } = subject.places();
         let pixels = height * width;
@@ -68,23 +79,22 @@ impl Method for Rise {
         };
         let count = masks.count(pixels);
         let x = subject.input();
-        let chunk = subject.chunk(count);
+        let blank = given_or(subject, zeros(subject))?;
         let mut sum = Tensor::zeros([1, pixels], &x.device());
-        let mut done = 0;
-        for start in (0..count).step_by(chunk) {
-            subject.checkpoint(start, count, "asking about masked inputs").await?;
-            let rows = chunk.min(count - start);
+        let mut batches = subject.batches(count, "asking about masked inputs");
+        while let Some(Range { start, end }) = batches.next().await? {
+            let rows = end - start;
             let masks = masks.rows(subject, start, rows, height, width);
             let wide = masks.clone().reshape([rows, 1, pixels]).repeat_dim(1, channels);
-            let points = x.clone() * wide.reshape([rows, channels * pixels]);
+            let points = behind(x.clone(), wide.reshape([rows, channels * pixels]), blank.clone());
             let score = subject.scores(subject.logits(points)?, Score::Probability);
             sum = sum + score.reshape([1, rows]).matmul(masks);
-            done = start + rows;
-            let map = || sum.clone() / (done as f32 * config.probability);
-            if subject.so_far(done, count, map).await? {
+            let map = || sum.clone() / (end as f32 * config.probability);
+            if batches.so_far(map).await? {
                 break;
             }
         }
+        let done = batches.done();
         Ok(Attribution::new(sum / (done as f32 * config.probability), done))
     }
 }
@@ -122,6 +132,12 @@ impl<'a> Masks<'a> {
             let shifts =
                 shifts.data.chunks_exact(2).map(|shift| [shift[0] as usize, shift[1] as usize]).collect();
             return Ok(Self::Grids { grids: grids.data.clone(), shifts, side });
+        }
+        for (name, other) in [("grids", "shifts"), ("shifts", "grids")] {
+            if subject.given(name).is_some() {
+                let reason = format!("it goes with \"{other}\": give both");
+                return Err(subject.parameter_invalid(&format!("given.{name}"), &reason));
+            }
         }
         let mut random = subject.random();
         let cell =

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display},
-    registry::{Cost, Method, Need},
+    method::{Cost, Method, Need},
 };
 use crate::{
     Error, Model, ModelFile, ModelOptions, Result, Score,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display},
-    registry::{Cost, Method, Need},
+    method::{Cost, Method, Need},
 };
 use crate::{Result, model::Score};
 
@@ -36,6 +36,7 @@ impl Method for Saliency {
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         subject.checkpoint(0, 1, "gradient").await?;
         let found = subject.gradients(subject.input(), &[subject.target()], config.score)?;
+        // Saliency eq. 3.
         Ok(Attribution::new(found.gradient, 1))
     }
 }

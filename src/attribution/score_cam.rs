@@ -1,15 +1,18 @@
 //! Score-CAM (Wang et al. 2020, algorithm 1): feature maps weighed by what the picture scores behind each.
 
+use std::ops::Range;
+
 use burn::tensor::{Int, Tensor, activation};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
+    baseline::{BASELINE, given_or, zeros},
     cam::{self, FeatureMaps},
     display::{Channels, Display},
     read,
-    registry::{Cost, Method, Need},
+    method::{Cost, Given, Method, Need},
     upsample,
 };
 use crate::{Result, model::Score};
@@ -47,8 +50,14 @@ impl Method for ScoreCam {
     const NEEDS: &'static [Need] = &[Need::Predictions, Need::Activations, Need::Image];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
 
+    const GIVEN: &'static [Given] = &[BASELINE];
+
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.channels + 1, backward: 1 }
+    }
+
+    fn quick() -> Config {
+        Config { channels: 64, ..Config::default() }
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
@@ -58,14 +67,19 @@ impl Method for ScoreCam {
         let maps = most_varying(maps, config.channels).await?;
         let count = maps.dims()[1];
         let picture = subject.input().reshape([1, channels, height * width]);
-        let chunk = subject.batch_limit();
+        let blank = given_or(subject, zeros(subject))?;
+        let blank = blank.map(|blank| blank.reshape([1, channels, height * width]));
+        // Score-CAM algorithm 1.
         let mut weights = Vec::new();
-        for start in (0..count).step_by(chunk) {
-            subject.checkpoint(start, count, "scoring what each feature map shows").await?;
-            let end = (start + chunk).min(count);
+        let mut batches = subject.batches(count, "scoring what each feature map shows");
+        while let Some(Range { start, end }) = batches.next().await? {
             let masks = upsample::bilinear(maps.clone().slice([0..1, start..end]), [height, width]);
             let masks = stretch(masks.reshape([end - start, 1, height * width]));
-            let masked = (masks * picture.clone()).reshape([end - start, subject.features()]);
+            let masked = match &blank {
+                None => masks * picture.clone(),
+                Some(blank) => blank.clone() + masks * (picture.clone() - blank.clone()),
+            };
+            let masked = masked.reshape([end - start, subject.features()]);
             weights.push(subject.scores(subject.logits(masked)?, config.score));
         }
         let weights = activation::softmax(Tensor::cat(weights, 0), 0).reshape([1, count, 1, 1]);

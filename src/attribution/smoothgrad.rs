@@ -8,7 +8,7 @@ use super::{
     Attribution, Subject,
     anytime::Anytime,
     display::{Channels, Display},
-    registry::{Cost, Method, Need},
+    method::{Cost, Given, Method, NOISE, Need},
 };
 use crate::{Result, model::Score};
 
@@ -46,12 +46,16 @@ impl Method for SmoothGrad {
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::MaxAbs, low: 0.0, high: 99.0 };
     const ANYTIME: Anytime = Anytime::Settles;
+    const GIVEN: &'static [Given] = &[NOISE];
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples, backward: config.samples }
     }
 
-    /// Knows the given tensor `noise`, standard normal, one row for each sample.
+    fn quick() -> Config {
+        Config { samples: 8, ..Config::default() }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let map = |Moments { mean, square, .. }| if config.squared { square } else { mean };
         let moments = moments(subject, config.samples, config.noise_level, config.score, map).await?;
@@ -87,22 +91,18 @@ pub(super) async fn moments(
     let x = subject.input();
     let (low, high) = subject.range();
     let sigma = noise_level * (high - low);
-    let chunk = subject.chunk(samples);
     let mut noise = subject.noise_source(samples, subject.random())?;
     let (mut sum, mut squares) = (x.zeros_like(), x.zeros_like());
-    let mut done = 0;
-    for start in (0..samples).step_by(chunk) {
-        subject.checkpoint(start, samples, "gradients of noisy copies").await?;
-        let rows = chunk.min(samples - start);
+    let mut batches = subject.batches(samples, "gradients of noisy copies");
+    while let Some(rows) = batches.next().await? {
+        let rows = rows.len();
         let noisy = x.clone() + noise.next(rows) * sigma;
         let gradient = subject.gradients(noisy, &vec![subject.target(); rows], score)?.gradient;
         sum = sum + gradient.clone().sum_dim(0);
         squares = squares + (gradient.clone() * gradient).sum_dim(0);
-        done = start + rows;
-        let so_far = || map(Moments::of(&sum, &squares, done));
-        if subject.so_far(done, samples, so_far).await? {
+        if batches.so_far(|| map(Moments::of(&sum, &squares, batches.done()))).await? {
             break;
         }
     }
-    Ok(Moments::of(&sum, &squares, done))
+    Ok(Moments::of(&sum, &squares, batches.done()))
 }

@@ -1,17 +1,28 @@
 //! What a method works on: one input, one class, and the model's gradients.
 
-use std::{borrow::Cow, cell::Cell, future::Future, pin::Pin, time::Duration};
+use std::{
+    borrow::Cow,
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+    future::Future,
+    pin::Pin,
+    time::Duration,
+};
 
 use burn::tensor::{Float, Tensor, TensorData};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{
-    ExplainOptions, Masker,
+    Batches, ExplainOptions, Masker,
     anytime::{Partial, Stopped, Watch},
-    display, in_order, read, registry, rows_to, to_rows,
+    display::{self, Display},
+    in_order, read,
+    registry::Entry,
+    rows_to, to_rows,
 };
 use crate::{
     Device, DeviceKind, Error, Explainer, Memory, Model, Preprocessing, Result,
@@ -98,6 +109,22 @@ pub struct Subject<'a> {
     /// Samples of the largest batch so far.
     largest: Cell<usize>,
     watch: Watch,
+    /// The method's name, and how its values become a picture.
+    method: &'static str,
+    display: Display,
+    told: Told,
+}
+
+/// What a method tells of its way beside its map.
+#[derive(Default)]
+struct Told {
+    /// Values of parameters that were left to the input.
+    decisions: RefCell<Map<String, Value>>,
+    /// What stood for nothing.
+    baseline: RefCell<Option<String>>,
+    notes: RefCell<Vec<String>>,
+    /// Names of the given tensors that were looked at.
+    used: RefCell<BTreeSet<String>>,
 }
 
 /// Gradients of a batch.
@@ -169,7 +196,7 @@ impl PixelSpace {
 }
 
 /// Rows of standard normal noise, one after the other, whatever the chunks in which they are asked for.
-pub(super) struct NoiseSource<'a> {
+pub struct NoiseSource<'a> {
     subject: &'a Subject<'a>,
     given: Option<Cow<'a, [f32]>>,
     done: usize,
@@ -194,6 +221,7 @@ impl NoiseSource<'_> {
 impl<'a> Subject<'a> {
     pub(super) fn new(
         explainer: &'a Explainer,
+        entry: &Entry,
         input: &'a HostTensor,
         target: usize,
         options: &'a ExplainOptions,
@@ -218,36 +246,84 @@ impl<'a> Subject<'a> {
             backward: Cell::new(0),
             largest: Cell::new(1),
             watch: Watch::new(control.between_partials),
+            method: entry.name(),
+            display: entry.display(),
+            told: Told::default(),
         })
     }
 
+    /// Notes the value of a parameter that was left to the input; the explanation tells it as the one in force.
+    pub fn decided(&self, name: &str, value: impl Serialize) {
+        if let Ok(value) = serde_json::to_value(value) {
+            self.told.decisions.borrow_mut().insert(name.to_owned(), value);
+        }
+    }
+
+    pub(super) fn decisions(&self) -> Map<String, Value> {
+        self.told.decisions.borrow().clone()
+    }
+
+    /// Notes a sentence that belongs to the explanation.
+    pub fn note(&self, sentence: String) {
+        self.told.notes.borrow_mut().push(sentence);
+    }
+
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.told.notes.borrow().clone()
+    }
+
+    /// Notes what stands for nothing in this method, as it is called in a sentence.
+    pub fn compared_with(&self, baseline: String) {
+        *self.told.baseline.borrow_mut() = Some(baseline);
+    }
+
+    pub(super) fn baseline(&self) -> Option<String> {
+        self.told.baseline.borrow().clone()
+    }
+
+    /// The given tensors that the method did not look at.
+    pub(super) fn unused(&self) -> Vec<String> {
+        let used = self.told.used.borrow();
+        self.options.given.keys().filter(|name| !used.contains(*name)).cloned().collect()
+    }
+
+    /// The error for a value of a parameter that this input does not go with; `reason` is the end of a sentence.
+    pub fn parameter_invalid(&self, name: &str, reason: &str) -> Error {
+        Error::ParameterInvalid { method: self.method.into(), name: name.into(), reason: reason.into() }
+    }
+
+    /// The numbers of `total` samples, batch by batch; `stage` says what is done with them.
+    pub fn batches(&self, total: usize, stage: &'static str) -> Batches<'_> {
+        Batches::new(self, total, stage)
+    }
+
     /// The explained input, `[1, features]`, in model space.
-    pub(super) fn input(&self) -> Tensor<2> {
+    pub fn input(&self) -> Tensor<2> {
         self.input.clone()
     }
 
     /// The values of the explained input, in model space.
-    pub(super) fn values(&self) -> &[f32] {
+    pub fn values(&self) -> &[f32] {
         &self.values
     }
 
     /// The explained class.
-    pub(super) fn target(&self) -> usize {
+    pub fn target(&self) -> usize {
         self.target
     }
 
     /// Number of the model's classes.
-    pub(super) fn classes(&self) -> usize {
+    pub fn classes(&self) -> usize {
         self.explainer.model().classes()
     }
 
     /// Smallest and largest value of the input.
-    pub(super) fn range(&self) -> (f32, f32) {
+    pub fn range(&self) -> (f32, f32) {
         self.range
     }
 
     /// The pixels, samples, tokens or features of the input.
-    pub(super) fn places(&self) -> &Places {
+    pub fn places(&self) -> &Places {
         &self.places
     }
 
@@ -260,7 +336,7 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// [`Error::MethodUnsuited`] where the input is no picture.
-    pub(super) fn image(&self) -> Result<[usize; 3]> {
+    pub fn image(&self) -> Result<[usize; 3]> {
         let Places { layout, channels, height, width, .. } = self.places;
         if layout.is_picture() {
             return Ok([channels, height, width]);
@@ -275,26 +351,33 @@ impl<'a> Subject<'a> {
         layout.is_picture() && (channels == 3 || prepared)
     }
 
+    /// Whether a preprocessing is declared for the explained value.
+    pub(super) fn is_prepared(&self) -> bool {
+        self.preprocessing().is_some()
+    }
+
     /// The preprocessing that the explained value came out of; none at a node.
     fn preprocessing(&self) -> Option<&Preprocessing> {
         self.explainer.preprocessing().filter(|_| !self.model().explains_a_node())
     }
 
     /// The error for a model or an input that the method cannot work on.
-    pub(super) fn unsuited(&self, reason: &str) -> Error {
-        Error::MethodUnsuited { method: self.options.method.clone(), reason: reason.to_owned() }
+    pub fn unsuited(&self, reason: &str) -> Error {
+        Error::MethodUnsuited { method: self.method.into(), reason: reason.to_owned() }
     }
 
     /// What the caller gave in place of what the method would draw or compute.
-    pub(super) fn given(&self, name: &str) -> Option<&HostTensor> {
-        self.options.given.get(name)
+    pub fn given(&self, name: &str) -> Option<&'a HostTensor> {
+        let given = self.options.given.get(name)?;
+        self.told.used.borrow_mut().insert(name.to_owned());
+        Some(given)
     }
 
     /// Rows of features that the caller gave under `name`.
     ///
     /// # Errors
     /// [`Error::InputInvalid`] where they are not `rows` rows of finite numbers.
-    pub(super) fn given_rows(&self, name: &str, rows: usize) -> Result<Option<Cow<'a, [f32]>>> {
+    pub fn given_rows(&self, name: &str, rows: usize) -> Result<Option<Cow<'a, [f32]>>> {
         Ok(self.given_values(name, rows * self.features())?.map(|values| self.places.planes(values)))
     }
 
@@ -302,14 +385,14 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// [`Error::InputInvalid`] where they are not so many, or not finite.
-    pub(super) fn given_values(&self, name: &str, count: usize) -> Result<Option<&'a [f32]>> {
-        let Some(given) = self.options.given.get(name) else { return Ok(None) };
+    pub fn given_values(&self, name: &str, count: usize) -> Result<Option<&'a [f32]>> {
+        let Some(given) = self.given(name) else { return Ok(None) };
         if given.data.len() != count {
             return Err(Error::InputInvalid(format!(
                 "The given \"{name}\" holds {} values (shape {:?}), and {} with these parameters takes {count}.",
                 given.data.len(),
                 given.shape,
-                self.options.method
+                self.method
             )));
         }
         check_finite(&given.data)?;
@@ -320,7 +403,7 @@ impl<'a> Subject<'a> {
     ///
     /// # Errors
     /// Those of [`Subject::given_rows`].
-    pub(super) fn noise_source(&self, rows: usize, random: ChaCha8Rng) -> Result<NoiseSource<'_>> {
+    pub fn noise_source(&self, rows: usize, random: ChaCha8Rng) -> Result<NoiseSource<'_>> {
         Ok(NoiseSource { subject: self, given: self.given_rows("noise", rows)?, done: 0, random })
     }
 
@@ -335,12 +418,12 @@ impl<'a> Subject<'a> {
     }
 
     /// Number of values of the input.
-    pub(super) fn features(&self) -> usize {
+    pub fn features(&self) -> usize {
         self.sample.iter().product()
     }
 
     /// How many samples to work on at once.
-    pub(super) fn batch_limit(&self) -> usize {
+    pub fn batch_limit(&self) -> usize {
         self.explainer.model().batch_limit()
     }
 
@@ -374,28 +457,28 @@ impl<'a> Subject<'a> {
     }
 
     /// Checks that `class` is one of the model's.
-    pub(super) fn check_target(&self, class: usize) -> Result<()> {
+    pub fn check_target(&self, class: usize) -> Result<()> {
         self.explainer.model().check_target(class)
     }
 
     /// A generator for everything random in this explanation; the same on every device.
-    pub(super) fn random(&self) -> ChaCha8Rng {
+    pub fn random(&self) -> ChaCha8Rng {
         ChaCha8Rng::seed_from_u64(u64::from(self.options.seed))
     }
 
     /// Rows of standard normal noise.
-    pub(super) fn noise(&self, rows: usize, random: &mut ChaCha8Rng) -> Tensor<2> {
+    pub fn noise(&self, rows: usize, random: &mut ChaCha8Rng) -> Tensor<2> {
         let values: Vec<f32> = StandardNormal.sample_iter(random).take(rows * self.features()).collect();
         self.tensor(values, [rows, self.features()])
     }
 
     /// A tensor on the model's device.
-    pub(super) fn tensor(&self, values: Vec<f32>, dims: [usize; 2]) -> Tensor<2> {
+    pub fn tensor(&self, values: Vec<f32>, dims: [usize; 2]) -> Tensor<2> {
         Tensor::from_data(TensorData::new(values, dims), self.explainer.model().device().burn())
     }
 
     /// The gradient of each row's score of its class in `targets`, in chunks that fit the memory.
-    pub(super) fn gradients(&self, points: Tensor<2>, targets: &[usize], score: Score) -> Result<Gradients> {
+    pub fn gradients(&self, points: Tensor<2>, targets: &[usize], score: Score) -> Result<Gradients> {
         let rows = points.dims()[0];
         let points = self.places.in_order_on_device(points);
         let Gradients { gradient, logits } = gradients(self.model(), &self.sample, points, targets, score)?;
@@ -433,7 +516,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The logits of each row, `[N, classes]`, in chunks that fit the memory. Nothing is kept for a gradient.
-    pub(super) fn logits(&self, points: Tensor<2>) -> Result<Tensor<2>> {
+    pub fn logits(&self, points: Tensor<2>) -> Result<Tensor<2>> {
         let rows = points.dims()[0];
         let logits = self.model().logits(self.shaped(points)?)?;
         self.count(rows, 1, 0);
@@ -441,7 +524,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The score of the explained class for each row of logits, `[N]`.
-    pub(super) fn scores(&self, logits: Tensor<2>, score: Score) -> Tensor<1> {
+    pub fn scores(&self, logits: Tensor<2>, score: Score) -> Tensor<1> {
         self.model().class_score(logits, self.target, score)
     }
 
@@ -539,7 +622,7 @@ impl<'a> Subject<'a> {
     }
 
     /// [`Control::checkpoint`].
-    pub(super) async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {
+    pub async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {
         self.control.checkpoint(self.model().device(), done, total, stage).await
     }
 
@@ -581,8 +664,7 @@ impl<'a> Subject<'a> {
         let shape: Vec<usize> = std::iter::once(1).chain(self.sample.iter().copied()).collect();
         let attribution = in_order(&self.places, &shape, values)?;
         if attribution.data.iter().all(|value| value.is_finite()) {
-            let rule = registry::find(&self.options.method)?.display();
-            let heatmap = display::heatmap(&attribution, &self.places, rule);
+            let heatmap = display::heatmap(&attribution, &self.places, self.display);
             on_partial(Partial { attribution, heatmap, done, total, region: None });
         }
         Ok(())

@@ -7,7 +7,7 @@ use super::{
     Attribution, Subject,
     anytime::Anytime,
     display::{Channels, Display},
-    registry::{Cost, Method, Need},
+    method::{Cost, Given, Method, NOISE, Need},
     smoothgrad::{Moments, moments},
 };
 use crate::{Result, model::Score};
@@ -44,12 +44,16 @@ impl Method for VarGrad {
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 0.0, high: 99.0 };
     const ANYTIME: Anytime = Anytime::Settles;
+    const GIVEN: &'static [Given] = &[NOISE];
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples, backward: config.samples }
     }
 
-    /// Knows the given tensor `noise`, standard normal, one row for each sample.
+    fn quick() -> Config {
+        Config { samples: 8, ..Config::default() }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         // No variance is negative; a difference of two roundings may be.
         let variance = |Moments { mean, square, .. }| (square - mean.clone() * mean).clamp_min(0.0);

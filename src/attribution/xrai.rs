@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Segmentation, Subject,
+    baseline::{rows, zeros},
     display::{Channels, Display},
-    hidden::Blank,
-    partition::Partition,
+    integrated_gradients::{STAGE, along_a_line},
+    partition::{Partition, told_if_single},
     read,
-    registry::{Cost, Method, Need},
+    method::{Cost, Given, Method, Need},
 };
 use crate::{
     Error, Result,
@@ -26,29 +27,32 @@ pub(super) struct Xrai;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Config {
-    /// Points of integrated gradients from each of the two baselines, black and white.
+    /// Points of integrated gradients from each of the baselines: black and white for pictures, zero for all else, or those
+    /// that are given.
     #[schemars(range(min = 2, max = 1000))]
     steps: usize,
-    /// Pixels by which every region of a picture grows, so that it holds its edges.
+    /// Pixels by which every region of a picture grows, so that it holds its edges. Left out: 5 for pictures of 224 pixels a
+    /// side and more, in proportion for smaller ones.
     #[schemars(range(min = 0, max = 50))]
-    dilation: usize,
-    /// Regions of a picture that would add fewer pixels are left out.
+    dilation: Option<usize>,
+    /// Regions of a picture that would add fewer pixels are left out. Left out itself: 50 for pictures of 224 pixels a side
+    /// and more, the same part of a smaller one.
     #[schemars(range(min = 1, max = 10000))]
-    min_pixels: usize,
+    min_pixels: Option<usize>,
     /// The score whose gradient is taken.
     score: Score,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { steps: 100, dilation: 5, min_pixels: 50, score: Score::Logit }
+        Self { steps: 100, dilation: None, min_pixels: None, score: Score::Logit }
     }
 }
 
 /// The scales at which the picture is cut, and the rest of the segmentation's parameters, as in the authors' program.
 const SCALES: [f64; 6] = [50.0, 100.0, 150.0, 250.0, 500.0, 1200.0];
 const SIGMA: f64 = 0.8;
-const MIN_SEGMENT: usize = 150;
+const MIN_SEGMENT: f64 = 150.0;
 
 impl Method for Xrai {
     type Config = Config;
@@ -61,56 +65,83 @@ impl Method for Xrai {
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 50.0, high: 99.0 };
 
+    const GIVEN: &'static [Given] = &[
+        Given {
+            name: "segments",
+            description: "the number of the segment of every pixel or place, from 0, one partition after the other: \
+                          `[levels, 1, height, width]` for pictures",
+        },
+        Given {
+            name: "baseline",
+            description: "inputs in model space from which integrated gradients start, one or several; their mean is taken",
+        },
+    ];
+
     fn cost(config: &Config) -> Cost {
         Cost { forward: 2 * config.steps, backward: 2 * config.steps }
     }
 
-    /// Known tensor to give: `segments`, one segmentation a level, `[levels, 1, height, width]` for pictures.
+    fn quick() -> Config {
+        Config { steps: 15, ..Config::default() }
+    }
+
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let &Places { layout, channels, height, width, .. } = subject.places();
         let pixels = height * width;
         // Other inputs have no edges to hold, and a region may be a single token.
-        let (dilation, least) =
-            if layout.is_picture() { (config.dilation, config.min_pixels) } else { (0, 1) };
-        subject.checkpoint(0, 2 * config.steps, "cutting the picture into regions").await?;
+        let (dilation, least) = match layout.is_picture() {
+            true => {
+                let part = part_of_the_papers(pixels);
+                // The paper's 5 pixels are a 45th of its pictures' sides.
+                let dilation = config.dilation.unwrap_or((5.0 * part.sqrt()).round() as usize);
+                let least = config.min_pixels.unwrap_or((50.0 * part).round().max(1.0) as usize);
+                subject.decided("dilation", dilation);
+                subject.decided("min_pixels", least);
+                (dilation, least)
+            }
+            false => (0, 1),
+        };
+        let baselines = baselines(subject)?;
+        let count = baselines.dims()[0];
+        let all = count * config.steps;
+        subject.checkpoint(0, all, "cutting the picture into regions").await?;
         let levels = levels(subject).await?;
         let mut integrated = subject.input().zeros_like();
-        for (done, baseline) in [Blank::Black, Blank::White].into_iter().enumerate() {
-            let baseline = baseline.picture(subject)?;
-            integrated = integrated + integrate(subject, baseline, config, done * config.steps).await?;
+        for index in 0..count {
+            let baseline = baselines.clone().slice(index..index + 1);
+            let batches = subject.batches(config.steps, STAGE).within(index * config.steps, all);
+            integrated = integrated
+                + along_a_line(subject, baseline, config.steps, config.score, batches, false).await?.map;
         }
-        let map = (integrated / 2.0).reshape([channels, pixels]).max_dim(0);
+        let map = (integrated / count as f32).reshape([channels, pixels]).max_dim(0);
         let attribution: Vec<f64> = read(map.reshape([pixels])).await?.into_iter().map(f64::from).collect();
         let regions: Vec<Vec<usize>> =
             levels.iter().flat_map(|level| regions(level, height, width, dilation)).collect();
         let ranked = rank(&attribution, &regions, least);
         let painted = ranked.labels.iter().map(|&label| ranked.values[label as usize]).collect();
         let map = subject.tensor(painted, [1, pixels]);
-        Ok(Attribution { segments: Some(ranked), ..Attribution::new(map, 2 * config.steps) })
+        Ok(Attribution { segments: Some(ranked), ..Attribution::new(map, all) })
     }
 }
 
-/// `(x - b)` times the mean gradient on the straight line from `b` to `x`, both ends included.
-async fn integrate(
-    subject: &Subject<'_>,
-    baseline: Tensor<2>,
-    config: &Config,
-    done: usize,
-) -> Result<Tensor<2>> {
-    let difference = subject.input() - baseline.clone();
-    let chunk = subject.batch_limit();
-    let mut sum = difference.zeros_like();
-    for start in (0..config.steps).step_by(chunk) {
-        subject
-            .checkpoint(done + start, 2 * config.steps, "gradients between the baseline and the input")
-            .await?;
-        let end = (start + chunk).min(config.steps);
-        let alphas = (start..end).map(|k| k as f32 / (config.steps - 1) as f32).collect();
-        let path = baseline.clone() + subject.tensor(alphas, [end - start, 1]) * difference.clone();
-        let targets = vec![subject.target(); end - start];
-        sum = sum + subject.gradients(path, &targets, config.score)?.gradient.sum_dim(0);
+/// The part of a picture of 224 x 224 pixels that one of so many is; the papers' numbers hold from there on.
+fn part_of_the_papers(pixels: usize) -> f64 {
+    (pixels as f64 / (224.0 * 224.0)).min(1.0)
+}
+
+/// Where integrated gradients start, `[N, features]`.
+fn baselines(subject: &Subject<'_>) -> Result<Tensor<2>> {
+    if let Some(given) = rows(subject, "baseline")? {
+        subject.compared_with("the given baseline".into());
+        return Ok(given);
     }
-    Ok(difference * (sum / config.steps as f32))
+    if !subject.places().layout.is_picture() {
+        subject.compared_with(zeros(subject).into());
+        return Ok(subject.input().zeros_like());
+    }
+    subject.compared_with("black and white".into());
+    let space = subject.pixel_space()?;
+    Ok(Tensor::cat(vec![space.black, space.white], 0))
 }
 
 /// The segmentations of the input, from fine to coarse, or those that were given. What has no colours to follow is cut
@@ -128,23 +159,42 @@ async fn levels(subject: &Subject<'_>) -> Result<Vec<Segments>> {
         }
         let level =
             |labels: &[f32]| Segments::new(&labels.iter().map(|&label| label as usize).collect::<Vec<_>>());
-        return Ok(given.data.chunks_exact(pixels).map(level).collect());
-    }
-    if !layout.is_picture() || !matches!(channels, 1 | 3) {
-        let finest = Partition::default().cut(subject).await?;
-        let mut parts = finest.count / 2;
-        let mut levels = vec![finest];
-        while parts > 1 && !matches!(layout, Layout::Table | Layout::Values) {
-            levels.push(grid(height, width, parts));
-            parts /= 2;
+        let levels: Vec<Segments> = given.data.chunks_exact(pixels).map(level).collect();
+        if let [only] = levels.as_slice() {
+            told_if_single(subject, only);
         }
         return Ok(levels);
     }
+    if !layout.is_picture() || !matches!(channels, 1 | 3) {
+        let finest = Partition::default().cut(subject).await?;
+        return Ok(ever_coarser(finest, height, width, layout));
+    }
     let picture = spread(&subject.picture()?);
-    Ok(SCALES
-        .into_iter()
-        .map(|scale| felzenszwalb(&picture, Felzenszwalb { scale, sigma: SIGMA, min_size: MIN_SEGMENT }))
-        .collect())
+    let part = part_of_the_papers(pixels);
+    let min_size = (MIN_SEGMENT * part).round().max(1.0) as usize;
+    let level = |scale| felzenszwalb(&picture, Felzenszwalb { scale: scale * part, sigma: SIGMA, min_size });
+    let levels: Vec<Segments> = SCALES.into_iter().map(level).collect();
+    if levels.iter().any(|level| level.count > 1) || pixels == 1 {
+        return Ok(levels);
+    }
+    let finest = grid(height, width, Partition::default().segments);
+    subject.note(format!(
+        "Felzenszwalb's algorithm finds a single region here, so the {} is cut by grids of {} cells and fewer instead.",
+        subject.names().whole,
+        finest.count
+    ));
+    Ok(ever_coarser(finest, height, width, layout))
+}
+
+/// The segments, and grids of ever fewer cells of what has neighbours.
+fn ever_coarser(finest: Segments, height: usize, width: usize, layout: Layout) -> Vec<Segments> {
+    let mut parts = finest.count / 2;
+    let mut levels = vec![finest];
+    while parts > 1 && !matches!(layout, Layout::Table | Layout::Values) {
+        levels.push(grid(height, width, parts));
+        parts /= 2;
+    }
+    levels
 }
 
 /// The picture with its values spread from -1 to 1, the range that the scales are meant for.

@@ -266,6 +266,11 @@ impl<'a> Assessment<'a> {
         }
     }
 
+    /// Whether the input has rows and columns of pixels.
+    pub(super) fn is_picture(&self) -> bool {
+        self.places.layout.is_picture()
+    }
+
     /// Values of a pixel, a sample, a token or a feature of the input.
     pub(super) fn input_channels(&self) -> usize {
         self.places.channels
@@ -412,7 +417,8 @@ impl<'a> Assessment<'a> {
             ..Control::default()
         };
         let input = self.in_order(&input.data);
-        let found = attribution::explain(explainer, &input, &options, &control).await?.attribution;
+        let method = registry::find(&options.method)?;
+        let found = attribution::explain(explainer, method, &input, &options, &control).await?.attribution;
         Ok(planes(&found, &self.places).into_owned())
     }
 

@@ -5,28 +5,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Assessment, Finding,
-    registry::{Better, Metric, Need},
+    definition::{Better, Metric, Need},
     share,
 };
-use crate::{Result, Score};
+use crate::{Result, Score, attribution::Baseline};
 
 pub(super) struct Completeness;
-
-/// The input without information.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-enum Baseline {
-    /// A black picture; without a declared preprocessing, the input's smallest value.
-    Black,
-    /// Zero in model space: the data set's mean.
-    Zero,
-}
 
 /// Parameters of completeness.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Config {
     /// The input against which the score is lost: the one that the method started from.
+    #[schemars(extend("choices" = ["auto", "zero", "black"]))]
     baseline: Baseline,
     /// The score that the map accounts for.
     score: Score,
@@ -34,7 +25,7 @@ pub(super) struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { baseline: Baseline::Black, score: Score::Logit }
+        Self { baseline: Baseline::Auto, score: Score::Logit }
     }
 }
 
@@ -50,9 +41,13 @@ impl Metric for Completeness {
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let x = &assessment.input.data;
+        // The same as the methods take for nothing ([`Baseline`]).
         let baseline = match config.baseline {
-            Baseline::Zero => vec![0.0; x.len()],
-            Baseline::Black => black(assessment),
+            Baseline::Auto | Baseline::Black if assessment.is_picture() => black(assessment),
+            Baseline::Black => {
+                return Err(assessment.unsuited("black is known of pictures alone; choose zero as the baseline"));
+            }
+            _ => vec![0.0; x.len()],
         };
         let pair = [x.clone(), baseline];
         let scores =

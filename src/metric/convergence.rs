@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Assessment, Curve, Finding,
-    registry::{Better, Metric, Need},
+    definition::{Better, Metric, Need},
     similarity,
 };
 use crate::{

@@ -7,7 +7,7 @@ use super::{
     Assessment, Finding,
     assessment::descending,
     curve::{Ranking, Substrate, area, play},
-    registry::{Better, Metric, Need},
+    definition::{Better, Metric, Need},
 };
 use crate::Result;
 

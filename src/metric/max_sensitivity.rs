@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Assessment, Finding,
-    registry::{Better, Metric, Need},
+    definition::{Better, Metric, Need},
 };
 use crate::{HostTensor, Result};
 

@@ -12,6 +12,7 @@ mod completeness;
 mod complexity;
 mod convergence;
 mod curve;
+pub mod definition;
 mod deletion;
 mod feature_relevance;
 mod filter;
@@ -57,7 +58,8 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(value: f64) -> Self {
+    /// A value without figures beside it.
+    pub fn new(value: f64) -> Self {
         Self { value, parts: BTreeMap::new(), curve: None }
     }
 

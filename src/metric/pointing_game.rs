@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Assessment, Finding,
     assessment::descending,
-    registry::{Better, Metric, Need},
+    definition::{Better, Metric, Need},
 };
 use crate::Result;
 

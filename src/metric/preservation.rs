@@ -4,7 +4,7 @@ use super::{
     Assessment, Finding,
     assessment::ascending,
     curve::{Removal, area, play},
-    registry::{Better, Metric, Need},
+    definition::{Better, Metric, Need},
 };
 use crate::Result;
 

@@ -2,11 +2,11 @@
 
 use std::{future::Future, pin::Pin};
 
-use schemars::JsonSchema;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use web_time::Instant;
 
+pub use super::definition::{Better, Metric, Need};
 use super::{
     Assessment, Finding, Measurement, ablation, class_retrieval, completeness, complexity, convergence,
     deletion, feature_relevance, infidelity, insertion, mask_overlap, max_sensitivity, pearson,
@@ -14,61 +14,8 @@ use super::{
 };
 use crate::{
     Error, Result,
-    attribution::registry::{ParamDescription, configure, params_of},
+    attribution::params::{ParamDescription, configure, params_of},
 };
-
-/// What a metric needs beside the map.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Need {
-    /// The network's scores.
-    Predictions,
-    /// A picture: an input of channels, height and width.
-    Image,
-    /// A second map.
-    Reference,
-    /// The pixels of the object: a box or a mask.
-    Object,
-    /// The segments that the method worked on.
-    Segments,
-    /// The method, to make the map again.
-    Method,
-    /// The same network with random weights.
-    Randomised,
-}
-
-/// Which values are good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Better {
-    /// High ones.
-    Higher,
-    /// Low ones.
-    Lower,
-    /// Neither: it describes.
-    Neither,
-}
-
-/// A metric.
-pub(super) trait Metric {
-    /// The parameters; `Default` is the paper's setting.
-    type Config: Default + Serialize + DeserializeOwned + JsonSchema;
-    /// The name in every interface.
-    const NAME: &'static str;
-    /// The name for people.
-    const TITLE: &'static str;
-    /// One or two sentences: what the value means.
-    const SUMMARY: &'static str;
-    /// The paper.
-    const PAPER: &'static str;
-    /// What it needs beside the map.
-    const NEEDS: &'static [Need];
-    /// Which values are good.
-    const BETTER: Better;
-
-    /// Measures; the caller has checked `config` against the declared ranges.
-    fn measure(assessment: &Assessment<'_>, config: &Self::Config) -> impl Future<Output = Result<Finding>>;
-}
 
 type Measuring<'a> = Pin<Box<dyn Future<Output = Result<(Finding, Map<String, Value>)>> + 'a>>;
 
@@ -79,41 +26,44 @@ pub struct Entry {
     name: &'static str,
 }
 
-const fn entry<M: Metric>() -> Entry {
-    Entry {
-        describe: describe::<M>,
-        measure: |assessment, params| {
-            Box::pin(async move {
-                let (config, in_force) = configure::<M::Config>(M::NAME, params)?;
-                Ok((M::measure(assessment, &config).await?, in_force))
-            })
-        },
-        name: M::NAME,
+impl Entry {
+    /// A metric of one's own, for [`Entry::measure`].
+    pub const fn of<M: Metric>() -> Self {
+        Self {
+            describe: describe::<M>,
+            measure: |assessment, params| {
+                Box::pin(async move {
+                    let (config, in_force) = configure::<M::Config>(M::NAME, params)?;
+                    Ok((M::measure(assessment, &config).await?, in_force))
+                })
+            },
+            name: M::NAME,
+        }
     }
 }
 
 static METRICS: &[Entry] = &[
-    entry::<insertion::Insertion>(),
-    entry::<deletion::Deletion>(),
-    entry::<preservation::Preservation>(),
-    entry::<feature_relevance::FeatureRelevance>(),
-    entry::<class_retrieval::ClassRetrieval>(),
-    entry::<road::Road>(),
-    entry::<ablation::Ablation>(),
-    entry::<infidelity::Infidelity>(),
-    entry::<completeness::Completeness>(),
-    entry::<max_sensitivity::MaxSensitivity>(),
-    entry::<stability::Stability>(),
-    entry::<convergence::Convergence>(),
-    entry::<randomisation::Randomisation>(),
-    entry::<spearman::Spearman>(),
-    entry::<top_k::TopK>(),
-    entry::<pearson::Pearson>(),
-    entry::<ssim::Ssim>(),
-    entry::<pointing_game::PointingGame>(),
-    entry::<mask_overlap::MaskOverlap>(),
-    entry::<sparseness::Sparseness>(),
-    entry::<complexity::Complexity>(),
+    Entry::of::<insertion::Insertion>(),
+    Entry::of::<deletion::Deletion>(),
+    Entry::of::<preservation::Preservation>(),
+    Entry::of::<feature_relevance::FeatureRelevance>(),
+    Entry::of::<class_retrieval::ClassRetrieval>(),
+    Entry::of::<road::Road>(),
+    Entry::of::<ablation::Ablation>(),
+    Entry::of::<infidelity::Infidelity>(),
+    Entry::of::<completeness::Completeness>(),
+    Entry::of::<max_sensitivity::MaxSensitivity>(),
+    Entry::of::<stability::Stability>(),
+    Entry::of::<convergence::Convergence>(),
+    Entry::of::<randomisation::Randomisation>(),
+    Entry::of::<spearman::Spearman>(),
+    Entry::of::<top_k::TopK>(),
+    Entry::of::<pearson::Pearson>(),
+    Entry::of::<ssim::Ssim>(),
+    Entry::of::<pointing_game::PointingGame>(),
+    Entry::of::<mask_overlap::MaskOverlap>(),
+    Entry::of::<sparseness::Sparseness>(),
+    Entry::of::<complexity::Complexity>(),
 ];
 
 /// The description of every metric: faithfulness first, then robustness, comparison, localisation, simplicity.
@@ -138,7 +88,11 @@ impl Entry {
         (self.describe)()
     }
 
-    pub(super) async fn measure(
+    /// Measures one explanation.
+    ///
+    /// # Errors
+    /// Those of [`super::measure`].
+    pub async fn measure(
         &self,
         assessment: &Assessment<'_>,
         params: &Map<String, Value>,

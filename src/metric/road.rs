@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Assessment, Curve, Finding,
     assessment::{ascending, descending},
-    registry::{Better, Metric, Need},
+    definition::{Better, Metric, Need},
 };
 use crate::{Result, attribution::argmax};
 

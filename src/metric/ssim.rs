@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Assessment, Finding,
     filter::{self, Edge},
-    registry::{Better, Metric, Need},
+    definition::{Better, Metric, Need},
 };
 use crate::Result;
 

@@ -264,6 +264,15 @@ impl Model {
         }
     }
 
+    /// Whether a tensor of this shape is one of the input as the file has it, where that has another order than everything
+    /// inside.
+    pub(crate) fn has_files_order(&self, shape: &[usize]) -> bool {
+        let declared = &self.info.input.shape;
+        self.batch.axis != Some(0)
+            && shape.len() == declared.len()
+            && shape.iter().zip(declared).all(|(size, declared)| declared.is_none_or(|want| want == *size))
+    }
+
     /// The way back: a map or gradient in the file's order of axes.
     pub(crate) fn as_in_file(&self, mut tensor: HostTensor) -> HostTensor {
         match self.batch.axis {

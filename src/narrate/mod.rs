@@ -4,6 +4,7 @@ use crate::{
     ClassScore, Explainer, ExplanationInfo,
     attribution::{anytime::Stopped, display::Heatmap},
     input::layout::{Layout, Places},
+    model::Activation,
 };
 
 /// What the places of an input are called.
@@ -49,7 +50,9 @@ pub fn explanation(
     names: Names,
 ) -> Vec<String> {
     let target = &info.target;
-    let mut words = vec![if target.index == predicted.index {
+    let mut words = vec![if let Some(doubt) = info.doubt.as_ref().filter(|_| target.index == predicted.index) {
+        doubt.clone()
+    } else if target.index == predicted.index {
         format!("The network says \u{201c}{}\u{201d} ({}).", target.label, percent(target.probability.into()))
     } else {
         format!(
@@ -76,6 +79,16 @@ pub fn explanation(
         ),
         (Some(evidence), _) => format!("What counts for it lies mostly {evidence}."),
     });
+    if let Some(doubt) = info.doubt.as_ref().filter(|_| target.index != predicted.index) {
+        words.insert(1, doubt.clone());
+    }
+    // What is usual for photographs goes without saying.
+    if let Some(baseline) = &info.baseline
+        && (names.place != "pixel" || baseline.contains("given"))
+    {
+        words.push(format!("Baseline: {baseline}."));
+    }
+    words.extend(info.notes.iter().cloned());
     if let Some(Stopped { after, of, change }) = &info.stopped {
         words.push(format!(
             "The map was left as it is after {after} of {of} steps: it no longer changed (by {} at last).",
@@ -83,6 +96,37 @@ pub fn explanation(
         ));
     }
     words
+}
+
+/// A network is sure of a class whose probability is at least this part of the way from chance to certainty: 60 % of two
+/// classes, 28 % of ten, 20 % of a thousand.
+const SURE: f32 = 0.2;
+/// Two classes are nearly as likely where the second has at least this part of the first one's probability.
+const NEARLY: f32 = 0.9;
+
+/// That the network is not sure of its answer, in a sentence; nothing where it is. `best` are its first two choices.
+///
+/// Of classes of which one is right (softmax), it is not sure where the best one's probability `p` is closer to chance than
+/// to certainty by `(p - 1/n) / (1 - 1/n) < 0.2` for `n` classes, or where the second has at least 0.9 of `p`. Of classes that
+/// stand each for itself (sigmoid), where none has half. Scores that are no probabilities tell nothing of the kind.
+pub fn doubt(activation: Activation, best: &[ClassScore], classes: usize) -> Option<String> {
+    let (first, second) = (best.first()?, best.get(1));
+    let p = first.probability;
+    let named = |class: &ClassScore| format!("\u{201c}{}\u{201d} ({})", class.label, percent(class.probability.into()));
+    match activation {
+        Activation::Softmax if classes > 1 => {
+            let chance = 1.0 / classes as f32;
+            if (p - chance) / (1.0 - chance) < SURE {
+                return Some(format!("The network is not sure: its best guess is {}.", named(first)));
+            }
+            let second = second.filter(|second| second.probability >= NEARLY * p)?;
+            Some(format!("The network is not sure: {} and {} are nearly as likely.", named(first), named(second)))
+        }
+        Activation::Sigmoid if classes > 1 && p < 0.5 => {
+            Some(format!("The network is not sure of any class: its best guess is {}.", named(first)))
+        }
+        _ => None,
+    }
 }
 
 fn percent(part: f64) -> String {
@@ -265,6 +309,38 @@ mod tests {
             evidence(&Heatmap { data: vec![0.0; 100], shape: [10, 10], rule: String::new() }, PICTURE),
             None
         );
+    }
+
+    #[test]
+    fn a_network_is_sure_by_the_number_of_its_classes() {
+        let score = |index: usize, probability| ClassScore {
+            index,
+            label: format!("class {index}"),
+            probability,
+            logit: 0.0,
+        };
+        let doubted = |activation, first, second, classes| {
+            doubt(activation, &[score(0, first), score(1, second)], classes)
+        };
+        let softmax = |first, second, classes| doubted(Activation::Softmax, first, second, classes);
+        assert!(softmax(0.59, 0.41, 2).is_some());
+        assert_eq!(softmax(0.61, 0.39, 2), None);
+        assert!(softmax(0.27, 0.1, 10).is_some());
+        assert_eq!(softmax(0.29, 0.1, 10), None);
+        assert_eq!(
+            softmax(0.02, 0.01, 1000).unwrap(),
+            "The network is not sure: its best guess is \u{201c}class 0\u{201d} (2%)."
+        );
+        assert_eq!(softmax(0.21, 0.1, 1000), None);
+        // Likely beyond chance, and still one of two.
+        assert_eq!(
+            softmax(0.38, 0.37, 1000).unwrap(),
+            "The network is not sure: \u{201c}class 0\u{201d} (38%) and \u{201c}class 1\u{201d} (37%) are nearly as likely."
+        );
+        assert!(doubted(Activation::Sigmoid, 0.4, 0.1, 80).is_some());
+        assert_eq!(doubted(Activation::Sigmoid, 0.9, 0.89, 80), None, "several may be there");
+        assert_eq!(doubted(Activation::None, 0.1, 0.1, 3), None);
+        assert_eq!(doubt(Activation::Softmax, &[score(0, 1.0)], 1), None);
     }
 
     #[test]

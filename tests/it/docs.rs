@@ -44,7 +44,8 @@ A map has the shape of the input, or one value a place. Samples, tokens and feat
 AXAI, LIME, KernelSHAP, occlusion, RISE and XRAI work on segments of any input, by one rule (`segmentation` `auto`):
 
 - The caller's own segments (`given.segments`, a number for every place) always win.
-- A photograph (three channels, or one channel and a preprocessing) is cut by QuickShift. Where its shorter side is no more
+- A photograph (three channels, or one channel and a preprocessing) is cut by QuickShift; where that finds a single segment, by a
+  grid, which is told. Where its shorter side is no more
   than 8 kernel sizes, QuickShift's window would cover it, and it is cut by a grid; the paper's kernel of 1 fits pictures of
   32 pixels.
 - A spectrogram (one channel and no preprocessing) and a picture of any other number of channels are cut by a grid, of about
@@ -57,16 +58,62 @@ Occlusion and RISE, whose windows and masks are those of pictures, hide one segm
 is no picture. XRAI joins regions from such segments and from ever coarser grids of what has neighbours, and Felzenszwalb's
 regions of pictures of one or three channels. AXAI counts the attacked values of a token's row, as its paper does for text. Methods
 that blur, enlarge or look at feature maps need a picture and say so (`method_unsuited`).
+
+## What stands for nothing
+
+A path starts somewhere (`baseline`), and a hidden part shows something (`hidden`). `auto`, the default, is
+
+- black for the start of a path over a picture: pixels of value 0 by the declared preprocessing, or else the picture's own
+  smallest value;
+- zero for the start of a path over what is no picture: silence, an empty embedding, a row of zeros;
+- the segment's own mean for a hidden segment of a picture, where segments have four pixels or more on average and are not of
+  one colour each;
+- zero in model space for whatever else is hidden, which is the training data's mean where a preprocessing subtracts it.
+
+A tensor given as `baseline` (`given.baseline`, `--given baseline=file.npy`), in the input's shape, comes before all of this, in
+every method that lists it below; `mean` is the mean of the inputs given as `background`. Black and white are known of pictures
+alone, and are refused for other inputs. The parameters in force and `info.baseline` tell what was used. A given tensor that a
+method does not list is an error.
+
+## Small pictures
+
+The papers' numbers of pixels hold from 224 pixels a side on. Where a parameter is left to the input (`null`), it shrinks with the
+picture; what is given is kept. Occlusion's window is 15 pixels there, 2 at 32 pixels and 1 at 4; XRAI's regions and MASK's
+mask likewise. The parameters in force tell the numbers that were used. An input that is a single segment is told.
+
+## What is told besides
+
+- The network is not sure (`info.doubt`) where the best class's probability p is less than a fifth of the way from chance to
+  certainty, (p - 1/n) / (1 - 1/n) < 0.2 for n classes (60 % of two, 28 % of ten, 20 % of a thousand), or the second class has at
+  least 0.9 of it; of classes that stand each for itself, where none has half.
+- Parts that should add up to the change of the score (`info.completenessGap`) and miss it by more than 5 %, with the likely
+  reason; less than a thousandth of all that is attributed is rounding.
+- A map that is zero everywhere, with the reason.
 ";
 
 fn section(text: &mut String, method: &MethodDescription) -> std::fmt::Result {
-    let MethodDescription { name, title, summary, paper, needs, display, cost, anytime, params } = method;
+    let MethodDescription {
+        name, title, summary, paper, needs, display, cost, quick, quick_cost, given, anytime, params
+    } = method;
     let needs = words(needs);
     write!(text, "\n## {title} (`{name}`)\n\n{summary}\n\n")?;
     writeln!(text, "- Source: {paper}")?;
     writeln!(text, "- Needs: {}", needs)?;
     writeln!(text, "- Shown as: {display}")?;
     writeln!(text, "- Cost at most: {} forward, {} backward passes", cost.forward, cost.backward)?;
+    if !quick.is_empty() {
+        let settings: Vec<String> = quick.iter().map(|(name, value)| format!("`{name}` {value}")).collect();
+        writeln!(
+            text,
+            "- Quick settings: {}; {} forward, {} backward passes",
+            settings.join(", "),
+            quick_cost.forward,
+            quick_cost.backward
+        )?;
+    }
+    for given in given {
+        writeln!(text, "- May be given: `{}`, {}", given.name, given.description)?;
+    }
     match anytime {
         Anytime::No => {}
         Anytime::Shows => writeln!(text, "- While it runs: shows its map as it fills up")?,

@@ -6,7 +6,10 @@
 use std::{collections::BTreeMap, fs};
 
 use crate::common::{
-    self, compare, generated,
+    self, compare,
+    draws::Given,
+    generated,
+    linear::Linear,
     operators::{self, FLOAT, declared, initializer, ints, reals, whole},
 };
 use adversight::{
@@ -37,51 +40,6 @@ fn noise(seed: u64, count: usize) -> Vec<f32> {
 fn noise_of(seed: u64, scale: f32, offset: f32) -> Vec<f32> {
     generated::noise(seed, scale, offset).take(8).collect()
 }
-
-/// Two scores that are weighted sums of an input's values; a sound's pass a convolution that changes nothing.
-struct Linear {
-    explainer: Explainer,
-    input: HostTensor,
-    weights: Vec<f32>,
-}
-
-impl Linear {
-    fn new(shape: &[usize], convolved: bool) -> Self {
-        let features: usize = shape.iter().product();
-        let weights = noise(7, 2 * features);
-        let (mut nodes, mut constants) = (Vec::new(), Vec::new());
-        if convolved {
-            let channels = shape[1];
-            let one = |i: usize| f32::from(i / channels == i % channels);
-            let kernel = reals((0..channels * channels).map(one).collect(), &[channels, channels, 1]);
-            constants.push(initializer("kernel", &kernel));
-            nodes.push(node("Conv", &["x", "kernel"], "same"));
-        }
-        constants.push(initializer("weights", &reals(weights.clone(), &[features, 2])));
-        nodes.push(node("Flatten", &[if convolved { "same" } else { "x" }], "flat"));
-        nodes.push(node("MatMul", &["flat", "weights"], "scores"));
-        let onnx = operators::model(
-            13,
-            nodes,
-            constants,
-            vec![declared("x", FLOAT, Some(shape))],
-            vec![declared("scores", FLOAT, Some(&[1, 2]))],
-        );
-        let explainer = Explainer::load(&onnx, &common::cpu()).unwrap();
-        Self { explainer, input: HostTensor::new(noise(8, features), shape.to_vec()).unwrap(), weights }
-    }
-
-    fn explain(&self, method: &str, params: Value, given: Given) -> adversight::Result<Explanation> {
-        explain(&self.explainer, &Input::Tensor(&self.input), &options(method, params, given))
-    }
-
-    /// What each value adds to the score of class 1.
-    fn parts(&self) -> Vec<f32> {
-        self.input.data.iter().zip(self.weights.chunks(2)).map(|(x, w)| x * w[1]).collect()
-    }
-}
-
-type Given = BTreeMap<String, HostTensor>;
 
 fn options(method: &str, params: Value, given: Given) -> ExplainOptions {
     let params = params.as_object().unwrap().clone();

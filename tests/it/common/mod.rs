@@ -4,6 +4,7 @@
 
 pub mod draws;
 pub mod generated;
+pub mod linear;
 pub mod networks;
 pub mod operators;
 

@@ -1,0 +1,221 @@
+//! What stands for nothing: the input from which a path starts, and what is shown in place of a hidden part.
+
+use burn::tensor::Tensor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Subject, method::Given};
+use crate::{Error, Result, input::layout::Layout, segment::Segments};
+
+/// What stands for the absence of information.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Baseline {
+    /// What suits the input. Where a path starts: black for pictures, zero for all else. In place of a hidden part: the
+    /// segment's own mean for pictures, where segments have four pixels or more on average and are not of one colour each;
+    /// else zero.
+    #[default]
+    Auto,
+    /// 0 in model space: silence, an empty embedding, a row of zeros.
+    Zero,
+    /// Pixels of value 0, for pictures alone: by the declared preprocessing, or else the picture's smallest value.
+    Black,
+    /// Pixels of value 1, for pictures alone: by the declared preprocessing, or else the picture's largest value.
+    White,
+    /// The mean of the rows given as `background`; without them 0 in model space, which is the mean of the training data
+    /// where the preprocessing subtracts that.
+    Mean,
+    /// The same as `mean`.
+    TrainingMean,
+    /// The mean of the hidden segment, channel by channel.
+    SegmentMean,
+    /// The given tensor `baseline`, which comes before every other choice.
+    Given,
+}
+
+/// The choices of a method that starts from one input.
+pub(super) const STARTS: [&str; 6] = ["auto", "zero", "black", "white", "mean", "given"];
+/// The choices of a method that hides parts of any shape.
+pub(super) const BLANKS: [&str; 6] = ["auto", "zero", "training_mean", "black", "white", "given"];
+/// The choices of a method that hides segments.
+pub(super) const COVERS: [&str; 7] =
+    ["auto", "segment_mean", "zero", "training_mean", "black", "white", "given"];
+
+/// The tensor that every method with a baseline takes.
+pub(super) const BASELINE: Given = Given {
+    name: "baseline",
+    description: "the input that stands for nothing, in model space and in the input's shape; it comes before the parameter",
+};
+/// The rows of which `mean` is the mean.
+pub(super) const BACKGROUND: Given = Given {
+    name: "background",
+    description: "inputs in model space, any number of them, of which the baseline `mean` is the mean",
+};
+
+/// Pixels that a segment must have on average so that its own mean hides what it shows.
+const FEWEST_TO_AVERAGE: usize = 4;
+/// Colours that differ by no more of the input's range are the same.
+const SAME_COLOUR: f32 = 1e-3;
+
+impl Baseline {
+    /// The input from which a path starts, `[1, features]`; the parameter is called `baseline`.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`] for colours of what is no picture, and those of the given tensors.
+    pub(super) fn start(self, subject: &Subject<'_>) -> Result<Tensor<2>> {
+        let black = || if subject.places().layout.is_picture() { Self::Black } else { Self::Zero };
+        self.settled(subject, "baseline", None, black)?.row(subject)
+    }
+
+    /// What is shown in place of hidden parts, `[1, features]`; the parameter is called `hidden`. `segments` are the parts
+    /// where they have a mean of their own to be hidden by.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`] for colours of what is no picture, and for a mean that hides nothing.
+    pub(super) fn cover(self, subject: &Subject<'_>, segments: Option<&Segments>) -> Result<Tensor<2>> {
+        let blank = || if subject.is_prepared() { Self::TrainingMean } else { Self::Zero };
+        let auto = || match segments {
+            Some(cut) if subject.places().layout.is_picture() && averages(subject, cut) => Self::SegmentMean,
+            _ => blank(),
+        };
+        match (self.settled(subject, "hidden", segments, auto)?, segments) {
+            (Self::SegmentMean, Some(segments)) => Ok(subject.tensor(means(subject, segments), [1, subject.features()])),
+            (settled, _) => settled.row(subject),
+        }
+    }
+
+    /// The choice that is meant; notes it as the one in force, and in words.
+    fn settled(
+        self,
+        subject: &Subject<'_>,
+        param: &'static str,
+        segments: Option<&Segments>,
+        auto: impl FnOnce() -> Self,
+    ) -> Result<Self> {
+        let fault = |reason: &str| subject.parameter_invalid(param, reason);
+        let settled = match self {
+            _ if subject.given(BASELINE.name).is_some() => Self::Given,
+            Self::Auto => auto(),
+            chosen => chosen,
+        };
+        match settled {
+            Self::Given if subject.given(BASELINE.name).is_none() => {
+                return Err(fault("it asks for the tensor \"baseline\", and none is given"));
+            }
+            Self::Black | Self::White if !subject.places().layout.is_picture() => {
+                return Err(fault(&format!(
+                    "black and white are known of pictures alone, and this input is a {}; choose zero, or give the tensor \
+                     \"baseline\"",
+                    subject.names().whole
+                )));
+            }
+            Self::SegmentMean => match segments {
+                None => return Err(fault("there are no segments whose mean could be shown")),
+                Some(cut) if cut.sizes().iter().all(|&size| size == 1) => {
+                    return Err(fault(&format!(
+                        "every segment is a single {0}, which is its own mean, so that nothing would be hidden; choose zero \
+                         or fewer segments",
+                        subject.names().place
+                    )));
+                }
+                Some(_) => (),
+            },
+            _ => (),
+        }
+        subject.decided(param, settled);
+        subject.compared_with(settled.words(subject));
+        Ok(settled)
+    }
+
+    /// The baseline in model space, `[1, features]`.
+    fn row(self, subject: &Subject<'_>) -> Result<Tensor<2>> {
+        match self {
+            Self::Black => Ok(subject.pixel_space()?.black),
+            Self::White => Ok(subject.pixel_space()?.white),
+            Self::Mean | Self::TrainingMean => match rows(subject, BACKGROUND.name)? {
+                Some(background) => Ok(background.mean_dim(0)),
+                None => Ok(subject.input().zeros_like()),
+            },
+            Self::Given => given(subject)?.ok_or_else(|| Error::Internal("a given baseline is lost".into())),
+            Self::Auto | Self::Zero | Self::SegmentMean => Ok(subject.input().zeros_like()),
+        }
+    }
+
+    /// What it is called in a sentence.
+    fn words(self, subject: &Subject<'_>) -> String {
+        match self {
+            Self::Auto | Self::Zero => zeros(subject).into(),
+            Self::Black => "black".into(),
+            Self::White => "white".into(),
+            Self::Mean | Self::TrainingMean if subject.given(BACKGROUND.name).is_some() => {
+                "the mean of the given background".into()
+            }
+            Self::Mean | Self::TrainingMean if subject.is_prepared() => "the mean of the training data".into(),
+            Self::Mean | Self::TrainingMean => zeros(subject).into(),
+            Self::SegmentMean => "each segment's own mean".into(),
+            Self::Given => GIVEN_WORDS.into(),
+        }
+    }
+}
+
+const GIVEN_WORDS: &str = "the given baseline";
+
+/// What zero is called.
+pub(super) fn zeros(subject: &Subject<'_>) -> &'static str {
+    if subject.places().layout == Layout::Sound { "silence (zeros)" } else { "zeros" }
+}
+
+/// The given tensor `baseline`, `[1, features]`, for methods that have one baseline of their own otherwise, which is called
+/// `otherwise`.
+pub(super) fn given_or(subject: &Subject<'_>, otherwise: &str) -> Result<Option<Tensor<2>>> {
+    let given = given(subject)?;
+    subject.compared_with(if given.is_some() { GIVEN_WORDS } else { otherwise }.to_owned());
+    Ok(given)
+}
+
+fn given(subject: &Subject<'_>) -> Result<Option<Tensor<2>>> {
+    let features = subject.features();
+    let given = subject.given_rows(BASELINE.name, 1)?;
+    Ok(given.map(|row| subject.tensor(row.to_vec(), [1, features])))
+}
+
+/// Inputs that are given under `name`, `[N, features]`.
+pub(super) fn rows(subject: &Subject<'_>, name: &str) -> Result<Option<Tensor<2>>> {
+    let Some(given) = subject.given(name) else { return Ok(None) };
+    let count = given.data.len().div_ceil(subject.features()).max(1);
+    let rows = subject.given_rows(name, count)?.unwrap_or_default();
+    Ok(Some(subject.tensor(rows.to_vec(), [count, subject.features()])))
+}
+
+/// `x` where `mask` is 1, and `blank` (zero where there is none) where it is 0.
+pub(super) fn behind<const D: usize>(x: Tensor<D>, mask: Tensor<D>, blank: Option<Tensor<D>>) -> Tensor<D> {
+    match blank {
+        None => x * mask,
+        Some(blank) => blank.clone() + (x - blank) * mask,
+    }
+}
+
+/// Whether the segments' own means hide what they show: segments of few pixels are their own means, and so are areas of one
+/// colour, along whose edges a drawing is cut.
+fn averages(subject: &Subject<'_>, segments: &Segments) -> bool {
+    let (low, high) = subject.range();
+    let far = |(value, mean): (&f32, f32)| (value - mean).abs() > SAME_COLOUR * (high - low);
+    segments.labels.len() >= FEWEST_TO_AVERAGE * segments.count
+        && subject.values().iter().zip(means(subject, segments)).any(far)
+}
+
+/// The input with every segment in its mean colour.
+fn means(subject: &Subject<'_>, segments: &Segments) -> Vec<f32> {
+    let sizes = segments.sizes();
+    let mut picture = Vec::with_capacity(subject.features());
+    for channel in subject.values().chunks_exact(segments.labels.len()) {
+        let mut sums = vec![0.0f64; segments.count];
+        for (&label, &value) in segments.labels.iter().zip(channel) {
+            sums[label as usize] += f64::from(value);
+        }
+        picture.extend(
+            segments.labels.iter().map(|&label| (sums[label as usize] / sizes[label as usize] as f64) as f32),
+        );
+    }
+    picture
+}

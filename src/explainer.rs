@@ -189,7 +189,10 @@ impl Explainer {
             name: self.name.clone(),
             graph: self.model.info().clone(),
             has_preprocessing: self.preprocessing.is_some(),
-            preprocessing_notes: self.preprocessing.as_ref().map_or_else(Vec::new, |known| known.notes.clone()),
+            preprocessing_notes: self
+                .preprocessing
+                .as_ref()
+                .map_or_else(Vec::new, |known| known.notes.clone()),
             has_labels: self.labels.is_some(),
             methods: registry::support(&self.model, self.masker.is_some()),
         }
@@ -380,7 +383,10 @@ impl Explainer {
     pub(crate) fn ranked(&self, logits: &[f32], top: usize) -> Vec<ClassScore> {
         let probabilities = self.model.probabilities(logits);
         let mut order: Vec<usize> = (0..logits.len()).collect();
-        order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+        order.sort_by(|&a, &b| {
+            let by_probability = probabilities[b].total_cmp(&probabilities[a]);
+            by_probability.then(logits[b].total_cmp(&logits[a])).then(a.cmp(&b))
+        });
         order.truncate(top.max(1));
         order.into_iter().map(|class| self.class_score(class, logits, &probabilities)).collect()
     }

@@ -12,8 +12,8 @@ use super::{
     Attribution, Subject,
     anytime::Anytime,
     display::{Channels, Display},
-    predicts, read,
     method::{Cost, Method, Need},
+    predicts, read,
     subject::{Pass, PixelSpace},
 };
 use crate::{Result, model::Score};

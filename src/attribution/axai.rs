@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display, percentile},
+    method::{Cost, Given, Method, Need},
     partition::{DENSITY_NOISE, Partition, SEGMENTS, painted, ranked, report},
     read,
-    method::{Cost, Given, Method, Need},
 };
 use crate::{
     Result,

@@ -79,7 +79,9 @@ impl Baseline {
             _ => blank(),
         };
         match (self.settled(subject, "hidden", segments, auto)?, segments) {
-            (Self::SegmentMean, Some(segments)) => Ok(subject.tensor(means(subject, segments), [1, subject.features()])),
+            (Self::SegmentMean, Some(segments)) => {
+                Ok(subject.tensor(means(subject, segments), [1, subject.features()]))
+            }
             (settled, _) => settled.row(subject),
         }
     }
@@ -150,7 +152,9 @@ impl Baseline {
             Self::Mean | Self::TrainingMean if subject.given(BACKGROUND.name).is_some() => {
                 "the mean of the given background".into()
             }
-            Self::Mean | Self::TrainingMean if subject.is_prepared() => "the mean of the training data".into(),
+            Self::Mean | Self::TrainingMean if subject.is_prepared() => {
+                "the mean of the training data".into()
+            }
             Self::Mean | Self::TrainingMean => zeros(subject).into(),
             Self::SegmentMean => "each segment's own mean".into(),
             Self::Given => GIVEN_WORDS.into(),

@@ -138,7 +138,8 @@ impl Method for DeepLift {
         let difference = subject.input() - baseline.clone();
         let found = subject.walk(Some(baseline), Seed::One, &rule)?;
         let map = found.arrived * difference;
-        let reference = found.reference_score.ok_or_else(|| Error::Internal("a reference without a score".into()))?;
+        let reference =
+            found.reference_score.ok_or_else(|| Error::Internal("a reference without a score".into()))?;
         Ok(Attribution::complete(map, 1, found.score - reference))
     }
 }

@@ -48,7 +48,10 @@ impl Method for ExpectedGradients {
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
     const ANYTIME: Anytime = Anytime::Settles;
     const GIVEN: &'static [Given] = &[
-        Given { name: "background", description: "inputs in model space, any number of them, from which the paths start" },
+        Given {
+            name: "background",
+            description: "inputs in model space, any number of them, from which the paths start",
+        },
         Given {
             name: "draws",
             description: "`[samples, 2]`: the number of the background and the position on the way from it, 0 to 1",

@@ -10,8 +10,8 @@ use super::{
     baseline::{BASELINE, Baseline, COVERS},
     display::{Channels, Display},
     hidden::{SAMPLES, Samples},
-    partition::{DENSITY_NOISE, MOST_TO_FIT, Partition, SEGMENTS, fitted, too_many},
     method::{Cost, Given, Method, Need},
+    partition::{DENSITY_NOISE, MOST_TO_FIT, Partition, SEGMENTS, fitted, too_many},
     regression,
 };
 use crate::{Error, Result, model::Score};
@@ -84,7 +84,8 @@ impl Method for KernelShap {
                 (samples, weights)
             }
             None if subject.given(WEIGHTS.name).is_some() => {
-                return Err(subject.parameter_invalid("given.weights", "they are those of \"samples\": give these too"));
+                return Err(subject
+                    .parameter_invalid("given.weights", "they are those of \"samples\": give these too"));
             }
             None if n < 2 => (Samples { shown: Vec::new(), segments: n }, Vec::new()),
             None if n < usize::BITS as usize && config.samples >= (1 << n) - 2 => all(n),

@@ -10,8 +10,8 @@ use super::{
     baseline::{BASELINE, Baseline, COVERS},
     display::{Channels, Display},
     hidden::{SAMPLES, Samples},
-    partition::{DENSITY_NOISE, MOST_TO_FIT, Partition, SEGMENTS, fitted, too_many},
     method::{Cost, Given, Method, Need},
+    partition::{DENSITY_NOISE, MOST_TO_FIT, Partition, SEGMENTS, fitted, too_many},
     regression,
 };
 use crate::{Error, Result, model::Score};

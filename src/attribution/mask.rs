@@ -9,11 +9,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attribution, Subject, scaled,
+    Attribution, Subject,
     anytime::Anytime,
     baseline::{BASELINE, given_or},
     display::{Channels, Display},
     method::{Cost, Given, Method, Need},
+    scaled,
 };
 use crate::{Result, model::Score};
 

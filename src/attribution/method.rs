@@ -49,8 +49,10 @@ pub struct Given {
 }
 
 /// The noise of methods that look at noisy copies.
-pub(super) const NOISE: Given =
-    Given { name: "noise", description: "standard normal, one row of the input's values for each noisy copy" };
+pub(super) const NOISE: Given = Given {
+    name: "noise",
+    description: "standard normal, one row of the input's values for each noisy copy",
+};
 
 /// An attribution method. `attribute` reads like the paper's formula, on a [`Subject`].
 pub trait Method {

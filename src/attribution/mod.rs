@@ -251,7 +251,7 @@ pub(crate) async fn explain(
         Some(target) => (target, clean, None),
         None => {
             let logits = read(clean.clone().reshape([model.classes()])).await?;
-            (argmax(&logits), clean, Some(logits))
+            (model.predicted(&logits), clean, Some(logits))
         }
     };
     let subject = Subject::new(explainer, entry, input, target, options, control)?;
@@ -323,7 +323,7 @@ pub(crate) async fn explain(
         stopped: subject.stopped(),
     };
     let heatmap = display::heatmap(&map, places, entry.display());
-    let predicted = score(argmax(&logits));
+    let predicted = score(model.predicted(&logits));
     let values = display::aggregate(&map, places, entry.display().channels);
     let words = narrate::explanation(&info, &predicted, &heatmap, &values, subject.names());
     Ok(Explanation { attribution: map, heatmap, individual, segments: attribution.segments, info, words })
@@ -357,11 +357,6 @@ fn lost(error: impl std::fmt::Debug) -> Error {
 /// on, and in proportion below, at least 1.
 fn scaled(paper: usize, side: usize) -> usize {
     ((paper * side.min(224)) as f64 / 224.0).round().max(1.0) as usize
-}
-
-/// The index of the largest value, the first of several.
-pub(crate) fn argmax(values: &[f32]) -> usize {
-    values.iter().enumerate().fold(0, |best, (index, value)| if *value > values[best] { index } else { best })
 }
 
 /// 1 in each row where `class` has the highest logit, else 0, `[N, 1]`.

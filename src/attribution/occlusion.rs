@@ -6,13 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attribution, Subject, scaled,
+    Attribution, Subject,
     anytime::Anytime,
     baseline::{BASELINE, BLANKS, Baseline},
     display::{Channels, Display},
     hidden::Samples,
     method::{Cost, Given, Method, Need},
     partition::{MOST_TO_FIT, Partition, SEGMENTS, fitted, too_many},
+    scaled,
 };
 use crate::{Result, model::Score};
 

@@ -191,7 +191,8 @@ fn param(name: &str, default: Value, schema: &Value) -> ParamDescription {
         let variants = list.as_array().into_iter().flatten();
         variants.filter_map(|variant| variant.get("const")?.as_str()).map(str::to_owned).collect()
     };
-    let choices: Option<Vec<String>> = match (schema.get("choices"), schema.get("oneOf"), schema.get("enum")) {
+    let choices: Option<Vec<String>> = match (schema.get("choices"), schema.get("oneOf"), schema.get("enum"))
+    {
         (Some(list), ..) | (None, None, Some(list)) => Some(names(list)),
         (None, Some(list), _) => Some(variants(list)),
         (None, None, None) => None,
@@ -226,4 +227,3 @@ fn param(name: &str, default: Value, schema: &Value) -> ParamDescription {
         choices,
     }
 }
-

@@ -13,8 +13,8 @@ use super::{
     anytime::Anytime,
     baseline::{BASELINE, behind, given_or, zeros},
     display::{Channels, Display},
-    partition::{Partition, SEGMENTS},
     method::{Cost, Given, Method, Need},
+    partition::{Partition, SEGMENTS},
 };
 use crate::{Error, Result, input::layout::Places, model::Score, segment::Segments};
 
@@ -53,9 +53,18 @@ impl Method for Rise {
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
     const ANYTIME: Anytime = Anytime::Settles;
     const GIVEN: &'static [Given] = &[
-        Given { name: "grids", description: "`[count, grid, grid]`, 1 for a cell that is shown and 0 for one that is hidden; with `shifts`" },
-        Given { name: "shifts", description: "`[count, 2]`, the rows and columns by which each mask is shifted" },
-        Given { name: "masks", description: "`[count, 1, height, width]`, what each sample shows of every pixel, 0 to 1" },
+        Given {
+            name: "grids",
+            description: "`[count, grid, grid]`, 1 for a cell that is shown and 0 for one that is hidden; with `shifts`",
+        },
+        Given {
+            name: "shifts",
+            description: "`[count, 2]`, the rows and columns by which each mask is shifted",
+        },
+        Given {
+            name: "masks",
+            description: "`[count, 1, height, width]`, what each sample shows of every pixel, 0 to 1",
+        },
         SEGMENTS,
         BASELINE,
     ];

@@ -11,9 +11,8 @@ use super::{
     baseline::{BASELINE, given_or, zeros},
     cam::{self, FeatureMaps},
     display::{Channels, Display},
-    read,
     method::{Cost, Given, Method, Need},
-    upsample,
+    read, upsample,
 };
 use crate::{Result, model::Score};
 

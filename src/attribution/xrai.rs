@@ -10,9 +10,9 @@ use super::{
     baseline::{rows, zeros},
     display::{Channels, Display},
     integrated_gradients::{STAGE, along_a_line},
+    method::{Cost, Given, Method, Need},
     partition::{Partition, told_if_single},
     read,
-    method::{Cost, Given, Method, Need},
 };
 use crate::{
     Error, Result,

@@ -285,18 +285,23 @@ impl<'a> Reader<'a> {
     }
 
     fn flag(&self, key: &str) -> Result<Option<bool>, String> {
-        let read = |value: &Value| value.as_bool().ok_or_else(|| format!("{key} must be true or false, not {value}"));
+        let read = |value: &Value| {
+            value.as_bool().ok_or_else(|| format!("{key} must be true or false, not {value}"))
+        };
         self.get(key).map(read).transpose()
     }
 
     fn number(&self, key: &str) -> Result<Option<f64>, String> {
-        let read = |value: &Value| value.as_f64().ok_or_else(|| format!("{key} must be a number, not {value}"));
+        let read =
+            |value: &Value| value.as_f64().ok_or_else(|| format!("{key} must be a number, not {value}"));
         self.get(key).map(read).transpose()
     }
 
     fn share(&self, key: &str) -> Result<Option<f64>, String> {
         match self.number(key)? {
-            Some(share) if share.is_nan() || share <= 0.0 => Err(format!("{key} must be positive, not {share}")),
+            Some(share) if share.is_nan() || share <= 0.0 => {
+                Err(format!("{key} must be positive, not {share}"))
+            }
             share => Ok(share),
         }
     }
@@ -338,9 +343,11 @@ impl<'a> Reader<'a> {
                 (mean.unwrap_or(imagenet.mean), std.unwrap_or(imagenet.std))
             }
             (None, None, None) => {
-                return Err("do_normalize is true, but image_mean and image_std are missing; give both, or set \
+                return Err(
+                    "do_normalize is true, but image_mean and image_std are missing; give both, or set \
                             do_normalize to false"
-                    .into());
+                        .into(),
+                );
             }
             (Some(mean), None, None) => {
                 self.note("image_std is missing: 1, so that only the mean is subtracted.");
@@ -372,7 +379,9 @@ impl<'a> Reader<'a> {
     fn edge(key: &str, value: &Value) -> Result<usize, String> {
         // Some files write 224.0.
         let whole = value.as_f64().filter(|edge| edge.fract() == 0.0 && (1.0..=1e6).contains(edge));
-        whole.map(|edge| edge as usize).ok_or_else(|| format!("{key} must hold whole numbers from 1 on, not {value}"))
+        whole
+            .map(|edge| edge as usize)
+            .ok_or_else(|| format!("{key} must hold whole numbers from 1 on, not {value}"))
     }
 
     fn size(&self, key: &str) -> Result<Option<Declared>, String> {
@@ -433,7 +442,9 @@ impl<'a> Reader<'a> {
             return Ok((None, crop));
         }
         let Some(size) = size else {
-            self.note("do_resize is true, but size is missing: pictures are scaled to the network's size alone.");
+            self.note(
+                "do_resize is true, but size is missing: pictures are scaled to the network's size alone.",
+            );
             return Ok((None, crop));
         };
         let part = self.share("crop_pct")?.or(self.class.and_then(|class| class.crop_pct));
@@ -500,7 +511,10 @@ impl<'a> Reader<'a> {
                 Ok(Some(Size::square(edge)))
             }
             (None, Some(Declared::Exact(size))) => Ok(Some(size)),
-            _ => Err("do_center_crop is true, but crop_size is missing; give it, or set do_center_crop to false".into()),
+            _ => Err(
+                "do_center_crop is true, but crop_size is missing; give it, or set do_center_crop to false"
+                    .into(),
+            ),
         }
     }
 
@@ -520,7 +534,9 @@ impl<'a> Reader<'a> {
         };
         let scaled = |edge: usize| ((edge as f64 / part) as usize).max(1);
         let outer = Size { height: scaled(size.height), width: scaled(size.width) };
-        let mode = self.get("crop_mode").map_or(Ok("center"), |mode| mode.as_str().ok_or("crop_mode must be a word"))?;
+        let mode = self
+            .get("crop_mode")
+            .map_or(Ok("center"), |mode| mode.as_str().ok_or("crop_mode must be a word"))?;
         let mut fill = [0; 3];
         let resize = match mode {
             "center" if outer.height == outer.width => Resize::ShortestEdge(outer.height),

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Assessment, Finding,
-    filter::{self, Edge},
     definition::{Better, Metric, Need},
+    filter::{self, Edge},
 };
-use crate::{Result, attribution::argmax};
+use crate::Result;
 
 pub(super) struct Ablation;
 
@@ -63,7 +63,9 @@ impl Metric for Ablation {
         let logits = assessment.logits_of(&pictures, "blurred segments").await?;
         let probability =
             |i: usize| f64::from(assessment.explainer.model().probabilities(&logits[i])[assessment.target]);
-        let kept = |i: usize| f64::from(u8::from(argmax(&logits[i]) == assessment.target));
+        let kept = |i: usize| {
+            f64::from(u8::from(assessment.explainer.model().predicted(&logits[i]) == assessment.target))
+        };
         Ok(Finding::new(probability(0) - probability(1))
             .with("drop_second", probability(0) - probability(2))
             .with("kept_whole", kept(0))

@@ -9,10 +9,7 @@ use super::{
 };
 use crate::{
     HostTensor, Result,
-    attribution::{
-        argmax,
-        display::{self, Channels, Display},
-    },
+    attribution::display::{self, Channels, Display},
 };
 
 pub(super) struct ClassRetrieval;
@@ -55,7 +52,7 @@ impl Metric for ClassRetrieval {
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let logits = retrieve(assessment, config.mask).await?.logits;
-        let retrieved = argmax(&logits) == assessment.target;
+        let retrieved = assessment.explainer.model().predicted(&logits) == assessment.target;
         Ok(Finding::new(f64::from(u8::from(retrieved))).with(
             "probability",
             f64::from(assessment.explainer.model().probabilities(&logits)[assessment.target]),

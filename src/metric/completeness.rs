@@ -45,7 +45,9 @@ impl Metric for Completeness {
         let baseline = match config.baseline {
             Baseline::Auto | Baseline::Black if assessment.is_picture() => black(assessment),
             Baseline::Black => {
-                return Err(assessment.unsuited("black is known of pictures alone; choose zero as the baseline"));
+                return Err(
+                    assessment.unsuited("black is known of pictures alone; choose zero as the baseline")
+                );
             }
             _ => vec![0.0; x.len()],
         };

@@ -9,7 +9,7 @@ use super::{
     assessment::{ascending, descending},
     definition::{Better, Metric, Need},
 };
-use crate::{Result, attribution::argmax};
+use crate::Result;
 
 pub(super) struct Road;
 
@@ -83,7 +83,10 @@ impl Metric for Road {
             .iter()
             .map(|logits| f64::from(assessment.explainer.model().probabilities(logits)[assessment.target]))
             .collect();
-        let kept = logits.iter().filter(|logits| argmax(logits) == assessment.target).count();
+        let kept = logits
+            .iter()
+            .filter(|logits| assessment.explainer.model().predicted(logits) == assessment.target)
+            .count();
         let steps = config.steps as f64;
         Ok(Finding::new(y.iter().sum::<f64>() / steps)
             .with("kept", kept as f64 / steps)

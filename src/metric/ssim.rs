@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Assessment, Finding,
-    filter::{self, Edge},
     definition::{Better, Metric, Need},
+    filter::{self, Edge},
 };
 use crate::Result;
 

@@ -174,6 +174,11 @@ impl<'g> Axes<'g> {
                 }
                 _ => {}
             },
+            // Constants from the left mix the axis before the last.
+            Kind::Matmul if first == 1 && inputs[0].is_none() && origins.len() > 2 => {
+                let (channels, positions) = (origins.len() - 2, &origins[origins.len() - 1..]);
+                self.read(None, Some(&origins[channels]), positions);
+            }
             Kind::Average | Kind::AxisSum | Kind::Maximum if first == 0 => {
                 let reduced = self.reduced(step, origins.len());
                 let batch = self.roles.batch.flatten().unwrap_or(0);

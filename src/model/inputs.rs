@@ -130,7 +130,16 @@ pub(super) fn choose_input(
     let pixels = || -> Vec<&ValueInfo> {
         inputs.iter().filter(|(slot, _)| graph.reads_as_real(*slot)).map(|(_, info)| info).collect()
     };
-    let fitting = if real.is_empty() { pixels() } else { real };
+    // Token numbers, bytes: what no rule fills.
+    let numbers = || -> Vec<&ValueInfo> {
+        let open = inputs.iter().filter(|(slot, info)| read(*slot) && filled(info).is_none());
+        open.map(|(_, info)| info).filter(|info| !info.shape.is_empty()).collect()
+    };
+    let fitting = match real.is_empty() {
+        false => real,
+        true if pixels().is_empty() => numbers(),
+        true => pixels(),
+    };
     match fitting.as_slice() {
         [one] => Ok((*one).clone()),
         [] => Err(Error::invalid_model(format!(

@@ -109,6 +109,7 @@ impl Model {
             batch: Batch { axis: Some(0), fixed: None, largest: usize::MAX },
             groups: Groups { outer: 1, classes: 1, inner: 1 },
             maps: Vec::new(),
+            holds_integers: false,
             input: input.clone(),
             info: GraphInfo {
                 layout: Layout::Values,
@@ -137,6 +138,16 @@ impl Model {
             model.find_source_shape(slot)?;
         }
         model.feed()?;
+        model.holds_integers = model.before.is_none()
+            && !model.info.input.element_type.contains("float")
+            && !model.graph.reads_as_real(source);
+        if model.holds_integers {
+            model.info.notes.push(
+                "Its input holds integers, and no gradient passes: methods of predictions alone apply, and those of \
+                 gradients at a node (`at`), an embedding above all."
+                    .into(),
+            );
+        }
         model.finish(&found, last, options)?;
         Ok(model)
     }
@@ -200,7 +211,7 @@ impl Model {
         // Shapes first: as the file has them, and then with the samples in front.
         let at_hand = options.explained_shape.as_deref();
         let declared = inputs::sizes(&self.info.input, at_hand)?;
-        let mut rehearsal = self.rehearse(&declared)?;
+        let mut rehearsal = self.rehearse(&declared, false)?;
         let mut roles = Axes::follow(&self.graph, self.source, self.output, &rehearsal.shapes).roles;
         if self.before.is_none() {
             self.batch.axis = batch_axis(&roles, &declared, &rehearsal.output);
@@ -210,12 +221,12 @@ impl Model {
         if self.batch.axis != Some(0) {
             self.put_samples_first(&declared)?;
             sizes = inputs::sizes(&self.input, None)?;
-            rehearsal = self.rehearse(&sizes)?;
+            rehearsal = self.rehearse(&sizes, true)?;
             roles = Axes::follow(&self.graph, self.source, self.output, &rehearsal.shapes).roles;
         }
         if let Some(axis) = roles.output_batch.filter(|&axis| axis > 0) {
             self.put_scores_first(axis, rehearsal.output.len());
-            rehearsal = self.rehearse(&sizes)?;
+            rehearsal = self.rehearse(&sizes, true)?;
         }
         let rows = sizes.first().copied().unwrap_or(1);
         let scores = scores_of(&rehearsal.output, rows).ok_or_else(|| {
@@ -271,8 +282,9 @@ impl Model {
         Ok(sizes)
     }
 
-    /// The shapes of all values for an input of this shape.
-    fn rehearse(&self, dims: &[usize]) -> Result<Rehearsal> {
+    /// The shapes of all values for an input of this shape. Other inputs are repeated to as many samples where these are known
+    /// to lie in front.
+    fn rehearse(&self, dims: &[usize], samples_known: bool) -> Result<Rehearsal> {
         let count = dims.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
         if count.is_none_or(|count| count > 1 << 28) {
             return Err(Error::invalid_model(format!("its input of shape {dims:?} is too large")));
@@ -288,7 +300,8 @@ impl Model {
             shapes.extend(slots.zip(found).filter_map(|(slot, dims)| Some(((*slot)?, dims.clone()))));
             index += 1;
         };
-        let given = self.given_or_blank(blank)?;
+        let rows = if samples_known { dims.first().copied().unwrap_or(1) } else { 1 };
+        let given = self.given_rows(blank, rows)?;
         let output = match self.program() {
             None => {
                 let visit = |_: &super::graph::Step, values: &[Value]| {
@@ -377,7 +390,7 @@ impl Model {
         let works = |rows: usize| {
             let mut dims = vec![rows];
             dims.extend(self.input.shape.iter().skip(1).map(|size| size.unwrap_or(1)));
-            self.rehearse(&dims).is_ok_and(|found| scores_of(&found.output, rows) == Some(scores))
+            self.rehearse(&dims, true).is_ok_and(|found| scores_of(&found.output, rows) == Some(scores))
         };
         let is_open = self.input.shape.first().is_some_and(Option::is_none);
         let fed = self.fed.iter().any(|fed| fed.value.rank() > 0);

@@ -166,6 +166,8 @@ pub struct Model {
     /// The classes of one sample's scores.
     groups: Groups,
     maps: Vec<MapLayer>,
+    /// Whether the explained input holds integers that the graph does not make real numbers of: no gradient passes.
+    holds_integers: bool,
     info: GraphInfo,
 }
 
@@ -206,7 +208,12 @@ impl Model {
 
     /// The same with zeros for what has no value.
     fn given_or_blank(&self, input: Ranked<Float>) -> Result<Given> {
-        let batch = input.dims().first().copied().unwrap_or(1);
+        let rows = input.dims().first().copied().unwrap_or(1);
+        self.given_rows(input, rows)
+    }
+
+    /// The same where the samples are not known to lie in front.
+    fn given_rows(&self, input: Ranked<Float>, batch: usize) -> Result<Given> {
         let mut given = Vec::with_capacity(self.fed.len() + 1);
         for Fed { slot, value, .. } in &self.fed {
             let value = match value.dims().first() {
@@ -221,8 +228,25 @@ impl Model {
             };
             given.push((*slot, value));
         }
-        given.push((self.source, input.into()));
+        given.push((
+            self.source,
+            match self.holds_integers {
+                true => Value::Int(self.as_integers(input)?),
+                false => input.into(),
+            },
+        ));
         Ok(given)
+    }
+
+    /// Token numbers and the like, which travel as real numbers everywhere else.
+    fn as_integers(&self, input: Ranked<Float>) -> Result<Ranked<burn::tensor::Int>> {
+        let host = burn::tensor::Device::flex();
+        if input.device() != host {
+            return Err(Error::InputInvalid(
+                "The explained input holds integers, which decide what is computed; run this model on the CPU.".into(),
+            ));
+        }
+        Ok(input.round().int())
     }
 
     /// The model with values for its other inputs; those that are not named keep theirs.
@@ -358,12 +382,16 @@ impl Model {
 
     /// Whether a gradient passes from the explained value to the scores.
     pub fn is_differentiable(&self) -> bool {
-        self.source == self.output || self.way().next().is_some()
+        !self.holds_integers && (self.source == self.output || self.way().next().is_some())
     }
 
     /// The nodes between the explained value and the scores through which a gradient passes, in their order.
     pub(crate) fn way(&self) -> impl Iterator<Item = Site> {
-        backward::way(&self.graph, self.source, self.output).into_iter().flatten()
+        let way = match self.holds_integers {
+            true => Vec::new(),
+            false => backward::way(&self.graph, self.source, self.output),
+        };
+        way.into_iter().flatten()
     }
 
     /// The nodes that run, in their order.

@@ -46,6 +46,15 @@ impl Model {
         scored.slice([0..rows, class..class + 1]).reshape([rows])
     }
 
+    /// The class that one sample's scores speak for: the most probable, of several the one of the highest logit.
+    pub(crate) fn predicted(&self, logits: &[f32]) -> usize {
+        let probabilities = self.probabilities(logits);
+        let better = |a: usize, b: usize| {
+            probabilities[a].total_cmp(&probabilities[b]).then(logits[a].total_cmp(&logits[b])).is_gt()
+        };
+        (1..logits.len()).fold(0, |best, class| if better(class, best) { class } else { best })
+    }
+
     /// What one sample's scores say of the classes, on the host.
     pub(crate) fn probabilities(&self, logits: &[f32]) -> Vec<f32> {
         match self.info.activation {

@@ -50,19 +50,24 @@ pub fn explanation(
     names: Names,
 ) -> Vec<String> {
     let target = &info.target;
-    let mut words = vec![if let Some(doubt) = info.doubt.as_ref().filter(|_| target.index == predicted.index) {
-        doubt.clone()
-    } else if target.index == predicted.index {
-        format!("The network says \u{201c}{}\u{201d} ({}).", target.label, percent(target.probability.into()))
-    } else {
-        format!(
-            "The network gives \u{201c}{}\u{201d} {}; its first choice is \u{201c}{}\u{201d} ({}).",
-            target.label,
-            percent(target.probability.into()),
-            predicted.label,
-            percent(predicted.probability.into())
-        )
-    }];
+    let mut words =
+        vec![if let Some(doubt) = info.doubt.as_ref().filter(|_| target.index == predicted.index) {
+            doubt.clone()
+        } else if target.index == predicted.index {
+            format!(
+                "The network says \u{201c}{}\u{201d} ({}).",
+                target.label,
+                percent(target.probability.into())
+            )
+        } else {
+            format!(
+                "The network gives \u{201c}{}\u{201d} {}; its first choice is \u{201c}{}\u{201d} ({}).",
+                target.label,
+                percent(target.probability.into()),
+                predicted.label,
+                percent(predicted.probability.into())
+            )
+        }];
     let found = if names.place == "pixel" {
         evidence(heatmap, names)
     } else {
@@ -112,7 +117,9 @@ const NEARLY: f32 = 0.9;
 pub fn doubt(activation: Activation, best: &[ClassScore], classes: usize) -> Option<String> {
     let (first, second) = (best.first()?, best.get(1));
     let p = first.probability;
-    let named = |class: &ClassScore| format!("\u{201c}{}\u{201d} ({})", class.label, percent(class.probability.into()));
+    let named = |class: &ClassScore| {
+        format!("\u{201c}{}\u{201d} ({})", class.label, percent(class.probability.into()))
+    };
     match activation {
         Activation::Softmax if classes > 1 => {
             let chance = 1.0 / classes as f32;
@@ -120,7 +127,11 @@ pub fn doubt(activation: Activation, best: &[ClassScore], classes: usize) -> Opt
                 return Some(format!("The network is not sure: its best guess is {}.", named(first)));
             }
             let second = second.filter(|second| second.probability >= NEARLY * p)?;
-            Some(format!("The network is not sure: {} and {} are nearly as likely.", named(first), named(second)))
+            Some(format!(
+                "The network is not sure: {} and {} are nearly as likely.",
+                named(first),
+                named(second)
+            ))
         }
         Activation::Sigmoid if classes > 1 && p < 0.5 => {
             Some(format!("The network is not sure of any class: its best guess is {}.", named(first)))

@@ -97,7 +97,8 @@ fn a_baseline_of_ones_own_is_used_by_every_method_that_starts_or_hides() {
         // XRAI ranks by the same attributions; of several baselines it takes the mean.
         let twice = [own.clone(), own.clone()].concat();
         for given in [&own, &twice] {
-            let found = linear.explain("xrai", json!({ "steps": 3 }), baseline(given, &[given.len()])).unwrap();
+            let found =
+                linear.explain("xrai", json!({ "steps": 3 }), baseline(given, &[given.len()])).unwrap();
             if shape == [1, 9] {
                 near(&found.attribution.data, &linear.parts_from(&own), 1e-4, "xrai");
             }
@@ -182,14 +183,19 @@ fn mask_hides_behind_the_baseline_in_place_of_the_blur() {
     // The blur of an even picture is the picture, and hides nothing; that is told.
     let found = linear.explain("mask", params, Given::new()).unwrap();
     assert!(found.attribution.data.iter().all(|&value| value == 0.0));
-    assert!(found.info.notes.iter().any(|note| note.contains("zero everywhere: the input is even")), "{:?}", found.info.notes);
+    assert!(
+        found.info.notes.iter().any(|note| note.contains("zero everywhere: the input is even")),
+        "{:?}",
+        found.info.notes
+    );
 }
 
 #[test]
 fn the_mean_of_a_given_background_is_a_baseline() {
     let linear = Linear::new(&[1, 4], false);
     let rows = [[1.0, 2.0, 3.0, 4.0], [3.0, 0.0, -1.0, 4.0]].concat();
-    let background = || Given::from([("background".into(), HostTensor::new(rows.clone(), vec![2, 4]).unwrap())]);
+    let background =
+        || Given::from([("background".into(), HostTensor::new(rows.clone(), vec![2, 4]).unwrap())]);
     for method in ["integrated_gradients", "deep_lift", "guided_ig"] {
         let found = linear.explain(method, json!({ "baseline": "mean" }), background()).unwrap();
         near(&found.attribution.data, &linear.parts_from(&[2.0, 1.0, 1.0, 4.0]), 1e-4, method);
@@ -212,14 +218,32 @@ fn what_a_method_cannot_use_is_refused() {
     let four = || HostTensor::new(vec![0.0; 4], vec![4]).unwrap();
     let given = |name: &str| Given::from([(name.to_owned(), four())]);
     for colour in ["black", "white"] {
-        refused(&row, "integrated_gradients", json!({ "baseline": colour }), Given::new(), &["pictures alone", "zero"]);
+        refused(
+            &row,
+            "integrated_gradients",
+            json!({ "baseline": colour }),
+            Given::new(),
+            &["pictures alone", "zero"],
+        );
         refused(&row, "kernel_shap", json!({ "hidden": colour }), Given::new(), &["pictures alone"]);
     }
     refused(&row, "deep_lift", json!({ "baseline": "given" }), Given::new(), &["none is given"]);
-    refused(&row, "integrated_gradients", json!({ "baseline": "segment_mean" }), Given::new(), &["none of auto, zero"]);
+    refused(
+        &row,
+        "integrated_gradients",
+        json!({ "baseline": "segment_mean" }),
+        Given::new(),
+        &["none of auto, zero"],
+    );
     refused(&row, "lime", json!({ "hidden": "segment_mean" }), Given::new(), &["its own mean", "feature"]);
     // Each method names what it takes.
-    refused(&row, "integrated_gradients", json!({}), given("basline"), &["given.basline", "baseline, background"]);
+    refused(
+        &row,
+        "integrated_gradients",
+        json!({}),
+        given("basline"),
+        &["given.basline", "baseline, background"],
+    );
     refused(&row, "saliency", json!({}), given("baseline"), &["given.baseline", "takes no given tensor"]);
     refused(&row, "kernel_shap", json!({}), given("weights"), &["given.weights", "samples"]);
     let picture = Linear::new(&[1, 1, 8, 8], false);
@@ -243,10 +267,15 @@ fn every_method_with_a_baseline_takes_the_callers() {
         let takes = method.given.iter().any(|given| given.name == "baseline");
         if named(&method, "baseline") || named(&method, "hidden") {
             assert!(takes, "{}", method.name);
-            let param = method.params.iter().find(|param| ["baseline", "hidden"].contains(&&*param.name)).unwrap();
+            let param =
+                method.params.iter().find(|param| ["baseline", "hidden"].contains(&&*param.name)).unwrap();
             assert_eq!(param.default, "auto", "{}", method.name);
             let choices = param.choices.as_ref().unwrap();
-            assert!(["auto", "zero", "black", "white", "given"].iter().all(|name| choices.iter().any(|c| c == name)));
+            assert!(
+                ["auto", "zero", "black", "white", "given"]
+                    .iter()
+                    .all(|name| choices.iter().any(|c| c == name))
+            );
         }
     }
     for name in ["rise", "relex", "mask", "score_cam", "xrai"] {
@@ -270,7 +299,9 @@ fn black_is_the_preprocessings_and_a_tensors_own() {
     let found = linear.explain("integrated_gradients", json!({ "steps": 3 }), Given::new()).unwrap();
     let black: Vec<f32> = (0..192).map(|i| [-1.0, -0.25, -0.375][i / 64]).collect();
     near(&found.attribution.data, &linear.parts_from(&black), 1e-3, "the preprocessing's black");
-    let found = linear.explain("integrated_gradients", json!({ "steps": 3, "baseline": "mean" }), Given::new()).unwrap();
+    let found = linear
+        .explain("integrated_gradients", json!({ "steps": 3, "baseline": "mean" }), Given::new())
+        .unwrap();
     near(&found.attribution.data, &linear.parts(), 1e-3, "the mean");
     assert_eq!(found.info.baseline.as_deref(), Some("the mean of the training data"));
     // What is usual for pictures goes without saying.
@@ -290,7 +321,8 @@ fn the_metric_of_completeness_takes_the_same_for_nothing() {
     let found = common::explain(&linear.explainer, &linear.input, &options);
     let assessment = Assessment::of(&linear.explainer, &linear.input, &found, &options, &control).unwrap();
     let measure = |params: Map<String, Value>| {
-        pollster::block_on(metric::measure(&assessment, "completeness", &params)).map(|found| found.finding.value)
+        pollster::block_on(metric::measure(&assessment, "completeness", &params))
+            .map(|found| found.finding.value)
     };
     assert!(measure(Map::new()).unwrap() < 1e-4);
     let black = json!({ "baseline": "black" }).as_object().unwrap().clone();
@@ -331,7 +363,9 @@ fn a_sum_that_is_missed_is_told_with_the_reason() {
     let steep = steep();
     // The score changes by 10 * 0.1 + 1 = 2. Of three points, one lies beyond the bend of x0 and two beyond that of x1, which
     // is at 0: 10 / 3 + 2 / 3.
-    let told = |found: &Explanation| found.info.notes.iter().find(|note| note.starts_with("The parts add up to")).cloned();
+    let told = |found: &Explanation| {
+        found.info.notes.iter().find(|note| note.starts_with("The parts add up to")).cloned()
+    };
     let few = explain(&steep, &[1.0, 1.0], "integrated_gradients", json!({ "steps": 3 }));
     assert_eq!(
         told(&few).unwrap(),

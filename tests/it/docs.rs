@@ -93,7 +93,18 @@ mask likewise. The parameters in force tell the numbers that were used. An input
 
 fn section(text: &mut String, method: &MethodDescription) -> std::fmt::Result {
     let MethodDescription {
-        name, title, summary, paper, needs, display, cost, quick, quick_cost, given, anytime, params
+        name,
+        title,
+        summary,
+        paper,
+        needs,
+        display,
+        cost,
+        quick,
+        quick_cost,
+        given,
+        anytime,
+        params,
     } = method;
     let needs = words(needs);
     write!(text, "\n## {title} (`{name}`)\n\n{summary}\n\n")?;

@@ -32,7 +32,8 @@ impl OnePixel {
     /// The map with one value a pixel.
     fn map(&self, found: &Explanation) -> Vec<f32> {
         let channels = found.attribution.data.chunks(self.pixels);
-        channels.fold(vec![0.0; self.pixels], |sum, plane| sum.iter().zip(plane).map(|(a, b)| a + b).collect())
+        channels
+            .fold(vec![0.0; self.pixels], |sum, plane| sum.iter().zip(plane).map(|(a, b)| a + b).collect())
     }
 
     /// Checks that the map is highest at the pixel that counts, and there alone where it is `alone`.
@@ -91,7 +92,8 @@ fn mask_finds_the_pixel_of_a_small_picture() {
         // Among darker ones, so that a blur takes it away.
         picture.linear.input.data.fill(0.1);
         picture.linear.input.data[picture.at] = 3.0;
-        let found = picture.explain("mask", json!({ "setting": "own", "iterations": 60, "l1": 0.01, "tv": 0.001 }));
+        let found =
+            picture.explain("mask", json!({ "setting": "own", "iterations": 60, "l1": 0.01, "tv": 0.001 }));
         picture.peaks(&found, false, &format!("mask {channels} x {height} x {width}"));
     }
 }
@@ -140,7 +142,11 @@ fn a_single_segment_gives_way_or_is_told() {
     assert_eq!(found.info.params["segmentation"], "grid");
     picture.peaks(&found, false, "an even picture");
     let found = picture.explain("xrai", json!({ "steps": 2 }));
-    assert!(notes(&found).contains("Felzenszwalb's algorithm finds a single region"), "{:?}", found.info.notes);
+    assert!(
+        notes(&found).contains("Felzenszwalb's algorithm finds a single region"),
+        "{:?}",
+        found.info.notes
+    );
     // Whoever asks for an algorithm or for one segment gets it, and is told.
     for params in [
         json!({ "segmentation": "quickshift", "kernel_size": 4, "max_dist": 200 }),
@@ -148,7 +154,12 @@ fn a_single_segment_gives_way_or_is_told() {
     ] {
         let found = picture.explain("lime", params.clone());
         assert_eq!(found.segments.as_ref().unwrap().values.len(), 1, "{params}");
-        assert!(notes(&found).contains("The whole input is one segment") || notes(&found).contains("The whole picture is one segment"), "{:?}", found.info.notes);
+        assert!(
+            notes(&found).contains("The whole input is one segment")
+                || notes(&found).contains("The whole picture is one segment"),
+            "{:?}",
+            found.info.notes
+        );
         assert_eq!(found.info.params["segmentation"], params["segmentation"]);
     }
     let whole = HostTensor::new(vec![0.0; 34 * 34], vec![1, 1, 34, 34]).unwrap();
@@ -184,7 +195,8 @@ fn areas_of_one_colour_are_hidden() {
 #[test]
 fn a_segments_mean_that_hides_nothing_is_refused_by_name() {
     let picture = OnePixel::new(1, 8, 8);
-    let error = picture.linear.explain("kernel_shap", json!({ "hidden": "segment_mean" }), Given::new()).unwrap_err();
+    let error =
+        picture.linear.explain("kernel_shap", json!({ "hidden": "segment_mean" }), Given::new()).unwrap_err();
     assert_eq!(error.code(), "parameter_invalid");
     assert!(error.to_string().contains("a single pixel, which is its own mean"), "{error}");
     // Of cells of four pixels the mean hides something.
@@ -204,7 +216,13 @@ fn photographs_keep_the_papers_ways() {
         ..Default::default()
     };
     let found = common::explain(&explainer, &input, &options(common::small(json!({ "samples": 40 }))));
-    assert_eq!((&found.info.params["segmentation"], &found.info.params["hidden"]), (&json!("quickshift"), &json!("segment_mean")));
+    assert_eq!(
+        (&found.info.params["segmentation"], &found.info.params["hidden"]),
+        (&json!("quickshift"), &json!("segment_mean"))
+    );
     let found = common::explain(&explainer, &input, &options(json!({ "samples": 40, "segments": 16 })));
-    assert_eq!((&found.info.params["segmentation"], &found.info.params["hidden"]), (&json!("grid"), &json!("segment_mean")));
+    assert_eq!(
+        (&found.info.params["segmentation"], &found.info.params["hidden"]),
+        (&json!("grid"), &json!("segment_mean"))
+    );
 }

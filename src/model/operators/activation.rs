@@ -76,12 +76,19 @@ fn floating(node: &Node, attributes: &[(&str, f32)], function: Function) -> Desc
     Ok(Operator::new(Kind::Activation, move |inputs| one(function(inputs.float(0)?, &values))))
 }
 
+/// A function of which nothing is left below zero where `alpha` is zero: a rectifier.
+fn rectifying(function: Operator, alpha: f32) -> Operator {
+    if alpha == 0.0 { function.clamps(0.0, f32::INFINITY) } else { function }
+}
+
 pub(super) fn leaky_relu(node: &Node) -> Described {
-    floating(node, &[("alpha", 0.01)], |x, values| x.leaky_relu(f64::from(values[0])))
+    let leaky = floating(node, &[("alpha", 0.01)], |x, values| x.leaky_relu(f64::from(values[0])))?;
+    Ok(rectifying(leaky, node.float("alpha", 0.01)?))
 }
 
 pub(super) fn elu(node: &Node) -> Described {
-    floating(node, &[("alpha", 1.0)], |x, values| x.elu(f64::from(values[0])))
+    let elu = floating(node, &[("alpha", 1.0)], |x, values| x.elu(f64::from(values[0])))?;
+    Ok(rectifying(elu, node.float("alpha", 1.0)?))
 }
 
 pub(super) fn celu(node: &Node) -> Described {
@@ -116,10 +123,11 @@ pub(super) fn swiglu(node: &Node) -> Described {
 }
 
 pub(super) fn thresholded_relu(node: &Node) -> Described {
-    floating(node, &[("alpha", 1.0)], |x, values| {
+    let thresholded = floating(node, &[("alpha", 1.0)], |x, values| {
         let stopped = x.clone().lower_equal_elem(values[0]);
         x.mask_fill(stopped, 0.0)
-    })
+    })?;
+    Ok(rectifying(thresholded, node.float("alpha", 1.0)?))
 }
 
 pub(super) fn shrink(node: &Node) -> Described {

@@ -378,7 +378,8 @@ pub(super) fn prelu(_: &Node) -> Described {
         let below = x.clone().lower_equal_elem(0.0);
         one(x.clone().mask_where(below, x * slope))
     })
-    .learns(1..3))
+    .learns(1..3)
+    .formed(Form::Slope))
 }
 
 /// An operator on any number of inputs.

@@ -75,6 +75,10 @@ pub(crate) enum Form {
     Above,
     /// Whether input 0 is smaller than input 1, or as large.
     Below,
+    /// Input 1 times input 0 where that is below zero.
+    Slope,
+    /// The logarithm of a sum of exponentials along axes.
+    LogSumExp,
     /// e to the power of its input.
     Exp,
     /// The natural logarithm of its input.

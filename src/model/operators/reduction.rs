@@ -2,7 +2,9 @@
 
 use burn::tensor::{Float, Int, Tensor, kind::Numeric};
 
-use super::{Described, Inputs, Kind, Node, Operator, Plan, axes, axis, host_ints, one, shape::axes_of};
+use super::{
+    Described, Form, Inputs, Kind, Node, Operator, Plan, axes, axis, host_ints, one, shape::axes_of,
+};
 use crate::model::element::Element;
 use crate::model::value::{Ranked, Value, map_ranked};
 
@@ -164,7 +166,7 @@ pub(super) fn log_sum_exp(node: &Node) -> Described {
         let highest = highest.mask_fill(infinite, 0.0).detach();
         sum_float((x - highest.clone()).exp(), axes).log() + highest
     };
-    reduce(Kind::Other, node, stable, None, Some(f32::NEG_INFINITY))
+    Ok(reduce(Kind::Other, node, stable, None, Some(f32::NEG_INFINITY))?.formed(Form::LogSumExp))
 }
 
 /// The place of the largest or smallest value along an axis, the first or the last of several.

@@ -57,6 +57,15 @@ fn clamp(graph: &Graph, makers: &HashMap<Slot, usize>, index: usize) -> Option<C
             let source = input(0).filter(|_| bounds.0 <= bounds.1)?;
             Some(Clamp { source, bounds, shape: Vec::new() })
         }
+        // A slope of zero below zero.
+        Some(Form::Slope) => {
+            let (slope, _) = number(graph, input(1)?)?;
+            (slope == 0.0).then_some(Clamp {
+                source: input(0)?,
+                bounds: (0.0, f32::INFINITY),
+                shape: Vec::new(),
+            })
+        }
         Some(form @ (Form::Max | Form::Min)) => {
             let [Some(a), Some(b)] = step.inputs[..] else { return None };
             let (source, bound) = match (number(graph, a), number(graph, b)) {

@@ -166,10 +166,24 @@ impl<'g> Search<'g> {
             return (inner.strip.is_none())
                 .then_some(FinalActivation { strip: Some((index, logarithms)), ..inner });
         }
-        if properties.kind == Kind::Quotient {
-            let [Some(above), Some(below)] = step.inputs[..] else { return None };
-            if let Some((logits, axes)) = self.written_softmax(above, below) {
+        if let [Some(a), Some(b)] = step.inputs[..] {
+            let shares = match properties.kind {
+                Kind::Quotient => self.written_softmax(a, b),
+                Kind::Product => {
+                    let times =
+                        |above, inverse| self.written_softmax(above, self.inside(inverse, Form::Reciprocal)?);
+                    times(a, b).or_else(|| times(b, a))
+                }
+                _ => None,
+            };
+            if let Some((logits, axes)) = shares {
                 return softmax(axes, Some((index, logits)));
+            }
+            // x - ln sum e^x
+            if properties.kind == Kind::Difference
+                && let Some(axes) = self.log_sum_exp(a, b)
+            {
+                return softmax(axes, None);
             }
         }
         let logit = self.written_sigmoid(step)?;
@@ -194,6 +208,30 @@ impl<'g> Search<'g> {
             centres.then_some(x)
         });
         Some((centred.unwrap_or(exponent), Axes::Each(axes)))
+    }
+
+    /// The axes along which a value is the logarithm of the sum of the exponentials of another.
+    fn log_sum_exp(&self, x: Slot, value: Slot) -> Option<Axes> {
+        if let Some(step) = self.formed(value, Form::LogSumExp) {
+            return (step.inputs.first() == Some(&Some(x)))
+                .then(|| self.reduced_axes(step))
+                .flatten()
+                .map(Axes::Each);
+        }
+        let (_, sum) = self.maker(self.inside(value, Form::Log)?)?;
+        let powers = sum.inputs.first().copied().flatten()?;
+        let sums = sum.operator.properties.kind == Kind::AxisSum && self.inside(powers, Form::Exp) == Some(x);
+        sums.then(|| self.reduced_axes(sum)).flatten().map(Axes::Each)
+    }
+
+    /// Whether the rows of a value are probabilities that add up to 1.
+    fn is_distribution(&self, slot: Slot) -> bool {
+        let Some((_, step)) = self.maker(slot) else { return false };
+        match step.operator.properties.kind {
+            Kind::Softmax => true,
+            Kind::Mean => step.inputs.iter().flatten().all(|&slot| self.is_distribution(slot)),
+            _ => false,
+        }
     }
 
     /// The logit of `1 / (1 + e^-x)`.
@@ -284,6 +322,11 @@ impl<'g> Search<'g> {
                 let parts = step.inputs.iter().flatten().filter(|slot| real(slot));
                 parts.map(|&slot| self.range(slot, depth)).fold((0.0, 0.0), whole)
             }
+            // Means of the matrix's entries, weighed by the probabilities.
+            (Kind::Matmul, _) => match step.inputs[..] {
+                [Some(rows), Some(matrix)] if self.is_distribution(rows) => self.range(matrix, depth),
+                _ => ANY,
+            },
             (Kind::Sum, _) => all().fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1)),
             (Kind::Mean, _) => {
                 let count = step.inputs.len() as f32;

@@ -17,7 +17,7 @@ use super::{
 use crate::{Error, Result};
 
 /// The operators through which no gradient passes.
-const STOPS: [&str; 26] = [
+const STOPS: [&str; 32] = [
     "ArgMax",
     "ArgMin",
     "NonZero",
@@ -44,6 +44,12 @@ const STOPS: [&str; 26] = [
     "Hardmax",
     "EyeLike",
     "Range",
+    "ai.onnx.ml::Binarizer",
+    "ai.onnx.ml::LabelEncoder",
+    "ai.onnx.ml::OneHotEncoder",
+    "ai.onnx.ml::TreeEnsemble",
+    "ai.onnx.ml::TreeEnsembleClassifier",
+    "ai.onnx.ml::TreeEnsembleRegressor",
 ];
 
 /// A node on the way from the explained value to the scores, as far as it is known without a run.

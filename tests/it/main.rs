@@ -23,6 +23,7 @@ mod operator_gradients;
 mod perturbation;
 mod photographs;
 mod proof;
+mod runtime;
 mod statistics;
 mod words;
 mod zoo;

@@ -9,12 +9,12 @@ use burn::tensor::{
 use super::{Inputs, Node, Plan, array, axes, axis, check_size, float_tensor, host_ints, one, too_many};
 use crate::model::{
     element::Element,
-    value::{Ranked, Value, map_ranked, map_value, move_elements},
+    value::{MAX_RANK, Ranked, Value, map_ranked, map_value, move_elements},
 };
 
 /// Identity, and what is identity when a network is not being trained.
 pub(super) fn identity(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| one(inputs.raw(0)?.clone())))
+    Ok(Box::new(|inputs| one(inputs.any(0)?.clone())))
 }
 
 /// `Dropout` outside training, or of nothing: the input, and a mask that keeps everything.
@@ -113,7 +113,7 @@ pub(super) fn cast(node: &Node) -> Plan {
         return Err("it has no input".into());
     }
     let to = target(element, node.opset);
-    Ok(Box::new(move |inputs| one(convert(inputs.raw(0)?.clone(), to))))
+    Ok(Box::new(move |inputs| one(convert(inputs.any(0)?.clone(), to))))
 }
 
 pub(super) fn cast_like(node: &Node) -> Plan {
@@ -132,7 +132,7 @@ pub(super) fn cast_like(node: &Node) -> Plan {
 pub(super) fn shape(node: &Node) -> Plan {
     let (start, end) = (node.int("start", 0)?, node.int("end", i64::MAX)?);
     Ok(Box::new(move |inputs| {
-        let dims = inputs.raw(0)?.dims();
+        let dims = inputs.any(0)?.dims();
         let rank = dims.len() as i64;
         let place = |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
         let (start, end) = (place(start), place(end));
@@ -143,7 +143,7 @@ pub(super) fn shape(node: &Node) -> Plan {
 }
 
 pub(super) fn size(_: &Node) -> Plan {
-    Ok(Box::new(|inputs| host_ints(vec![inputs.raw(0)?.len() as i64], &[]).map(|value| vec![value])))
+    Ok(Box::new(|inputs| host_ints(vec![inputs.any(0)?.len() as i64], &[]).map(|value| vec![value])))
 }
 
 /// Sizes from whole numbers that must not be negative.
@@ -161,7 +161,7 @@ pub(super) fn reshape(node: &Node) -> Plan {
     let attribute = node.ints("shape")?;
     let zero_is_zero = node.flag("allowzero", false)?;
     Ok(Box::new(move |inputs| {
-        let value = inputs.raw(0)?.clone();
+        let value = inputs.any(0)?.clone();
         let wanted = match &attribute {
             Some(wanted) => wanted.clone(),
             None => inputs.ints(1)?,
@@ -194,7 +194,7 @@ pub(super) fn reshape(node: &Node) -> Plan {
 pub(super) fn flatten(node: &Node) -> Plan {
     let given = node.int("axis", 1)?;
     Ok(Box::new(move |inputs| {
-        let value = inputs.raw(0)?.clone();
+        let value = inputs.any(0)?.clone();
         let dims = value.dims();
         let at = if given < 0 { given + dims.len() as i64 } else { given };
         let at = usize::try_from(at)
@@ -221,7 +221,7 @@ pub(super) fn axes_of(
 pub(super) fn squeeze(node: &Node) -> Plan {
     let attribute = node.ints("axes")?;
     Ok(Box::new(move |inputs| {
-        let value = inputs.raw(0)?.clone();
+        let value = inputs.any(0)?.clone();
         let dims = value.dims();
         let dropped: Vec<usize> = match axes_of(&attribute, inputs, 1)? {
             Some(given) => axes(&given, dims.len())?,
@@ -243,7 +243,7 @@ pub(super) fn squeeze(node: &Node) -> Plan {
 pub(super) fn unsqueeze(node: &Node) -> Plan {
     let attribute = node.ints("axes")?;
     Ok(Box::new(move |inputs| {
-        let value = inputs.raw(0)?.clone();
+        let value = inputs.any(0)?.clone();
         let given = axes_of(&attribute, inputs, 1)?.ok_or("its axes are missing")?;
         let dims = value.dims();
         let added = axes(&given, dims.len() + given.len())?;
@@ -260,13 +260,54 @@ pub(super) fn permuted(value: Value, order: &[usize]) -> Result<Value, String> {
     if order.len() < 2 || order.is_sorted() {
         return Ok(value);
     }
+    if order.len() > MAX_RANK {
+        return regrouped(value, order);
+    }
     Ok(map_value!(value, ranked => map_ranked!(ranked, x => x.permute(array(order)?))))
+}
+
+/// The dimensions of a value of many in another order: those that stay neighbours are moved as one.
+fn regrouped(value: Value, order: &[usize]) -> Result<Value, String> {
+    let dims = value.dims();
+    let wanted: Vec<usize> = order.iter().map(|&axis| dims[axis]).collect();
+    if value.is_empty() {
+        return value.reshape(&wanted);
+    }
+    // The groups in their new order, each with its first axis and its number of elements. An axis of size 1 is nowhere.
+    let mut groups: Vec<(usize, usize)> = Vec::new();
+    let mut next = None;
+    for &axis in order.iter().filter(|&&axis| dims[axis] != 1) {
+        match groups.last_mut() {
+            Some((_, size)) if next == Some(axis) => *size *= dims[axis],
+            _ => groups.push((axis, dims[axis])),
+        }
+        next = (axis + 1..dims.len()).find(|&axis| dims[axis] != 1);
+    }
+    let mut before = groups.clone();
+    before.sort_unstable();
+    let sizes = |groups: &[(usize, usize)]| groups.iter().map(|&(_, size)| size).collect::<Vec<_>>();
+    if groups.len() <= MAX_RANK {
+        let place = |group: &(usize, usize)| before.iter().position(|other| other == group);
+        let order: Vec<usize> = groups.iter().filter_map(place).collect();
+        return permuted(value.reshape(&sizes(&before))?, &order)?.reshape(&wanted);
+    }
+    // One group after the other to its place.
+    let mut value = value;
+    for (at, group) in groups.iter().enumerate() {
+        let from = before.iter().position(|other| other == group).ok_or("its order names an axis twice")?;
+        let count = |groups: &[(usize, usize)]| groups.iter().map(|&(_, size)| size).product::<usize>();
+        let cut = [count(&before[..at]), count(&before[at..from]), group.1, count(&before[from + 1..])];
+        value = permuted(value.reshape(&cut)?, &[0, 2, 1, 3])?;
+        before.remove(from);
+        before.insert(at, *group);
+    }
+    value.reshape(&wanted)
 }
 
 pub(super) fn transpose(node: &Node) -> Plan {
     let attribute = node.ints("perm")?;
     Ok(Box::new(move |inputs| {
-        let value = inputs.raw(0)?.clone();
+        let value = inputs.any(0)?.clone();
         let rank = value.rank();
         let order: Vec<usize> = match &attribute {
             None => (0..rank).rev().collect(),
@@ -294,6 +335,7 @@ pub(super) fn joined(values: Vec<Value>, axis: usize) -> Result<Value, String> {
                         Ok(Ranked::$variant(Tensor::cat(parts, axis)))
                     })*
                     Ranked::D0(_) => Err("scalars have no axis to be joined along".to_owned()),
+                    Ranked::Wide(..) => Err("its inputs have too many dimensions".to_owned()),
                 }
             };
         }
@@ -361,23 +403,35 @@ pub(super) fn picked(value: Value, axis: usize, indices: &[i64]) -> Value {
 
 pub(super) fn split(node: &Node) -> Plan {
     let given = node.int("axis", 0)?;
-    let attribute = node.ints("split")?;
-    let parts = node.proto.output.len();
-    if node.positive("num_outputs", parts)? != parts {
-        return Err(format!("its num_outputs is not the number of its outputs, {parts}"));
+    let attribute = node.ints("split")?.filter(|lengths| !lengths.is_empty());
+    let outputs = node.proto.output.len();
+    // Outputs at the end that nobody reads may be left out.
+    let parts = node.positive("num_outputs", outputs)?;
+    if parts < outputs {
+        return Err(format!("its num_outputs is {parts}, and it has {outputs} outputs"));
     }
     Ok(Box::new(move |inputs| {
         let value = inputs.raw(0)?.clone();
         let dims = value.dims();
         let axis = axis(given, dims.len())?;
         let lengths = match axes_of(&attribute, inputs, 1)? {
-            Some(lengths) => sizes(&lengths)?,
+            // Lengths beside each other, not the sizes of one value.
+            Some(lengths) => lengths
+                .iter()
+                .map(|&length| usize::try_from(length).map_err(|_| format!("its part of {length} is impossible")))
+                .collect::<Result<Vec<_>, _>>()?,
             None => {
                 let each = dims[axis].div_ceil(parts.max(1));
-                (0..parts).map(|part| each.min(dims[axis].saturating_sub(part * each))).collect()
+                check_size(&[parts])?;
+                let rest = |part: usize| dims[axis].saturating_sub(part.saturating_mul(each));
+                (0..parts).map(|part| each.min(rest(part))).collect()
             }
         };
-        if lengths.iter().sum::<usize>() != dims[axis] {
+        if lengths.len() < outputs {
+            return Err(format!("it has {} parts and {outputs} outputs", lengths.len()));
+        }
+        let sum = lengths.iter().try_fold(0usize, |sum, &length| sum.checked_add(length));
+        if sum != Some(dims[axis]) {
             return Err(format!("its parts {lengths:?} do not make up the size {}", dims[axis]));
         }
         let mut start = 0;

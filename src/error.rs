@@ -21,10 +21,7 @@ pub enum Error {
     #[error("This is not a readable ONNX model: {0}. If it was downloaded, download it again.")]
     ModelMalformed(String),
     /// The model is sound, but needs something that this engine lacks.
-    #[error(
-        "Node \"{node}\" uses the operator {operator}, which is not supported ({reason}). \
-         Supported: {supported}."
-    )]
+    #[error("Node \"{node}\" uses the operator {operator}, which is not supported ({reason}). {advice}")]
     UnsupportedOperator {
         /// Name of the node, or of its first output where the node has none.
         node: String,
@@ -32,8 +29,8 @@ pub enum Error {
         operator: String,
         /// What about it is unsupported.
         reason: String,
-        /// The operators that are supported, for the reader's next step.
-        supported: String,
+        /// What to do about it, in sentences.
+        advice: String,
     },
     /// The model is readable but contradicts itself, or its output is not one score per class.
     #[error("The model is invalid{}: {reason}.", at_node(.node))]

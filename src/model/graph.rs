@@ -436,8 +436,33 @@ pub(super) fn unsupported(node: &str, operator: &str, reason: String) -> Error {
         node: node.to_owned(),
         operator: operator.to_owned(),
         reason,
-        supported: operators::SUPPORTED.join(", "),
+        advice: advice(operator),
     }
+}
+
+/// What to do about an operator that cannot run.
+fn advice(operator: &str) -> String {
+    let (domain, name) = operator.split_once("::").unwrap_or(("", operator));
+    let known = operators::SUPPORTED.contains(&operator);
+    let first = match domain {
+        "com.microsoft" | "com.microsoft.nchwc" => {
+            "It was written by onnxruntime's tools: export the network without their optimisations, or quantise it with \
+             QuantFormat.QDQ"
+        }
+        "ai.onnx.ml" => "Export the part of the network after it, which computes with numbers only",
+        "" if known => {
+            "Export the network again with operator set 17, or simplify the file (`onnxsim in.onnx out.onnx`)"
+        }
+        "" if name.starts_with("Random") || ["Bernoulli", "Multinomial"].contains(&name) => {
+            "Its result is random: export the network for inference (PyTorch: `model.eval()`)"
+        }
+        "" if name.contains("Sequence") || name.contains("Optional") => {
+            "Simplify the file (`onnxsim in.onnx out.onnx`), which removes most lists of tensors"
+        }
+        "" => "Simplify the file (`onnxsim in.onnx out.onnx`), or export the network without it",
+        _ => "Export the network with operators of ONNX's own only",
+    };
+    format!("{first}; or ask for it at {}/issues.", env!("CARGO_PKG_REPOSITORY"))
 }
 
 #[cfg(test)]

@@ -8,10 +8,14 @@ use std::any::Any;
 
 use burn::tensor::{Bool, Float, Int, Tensor, TensorData, kind::Basic};
 
-/// The highest rank that a value of the graph may have.
+/// The highest rank that operators compute with. A value of more axes can be reshaped, transposed and cast, as networks do
+/// that cut a volume into windows.
 pub const MAX_RANK: usize = 6;
 
-/// A tensor of kind `K` and of any rank up to [`MAX_RANK`].
+/// The highest rank of all.
+const MOST_AXES: usize = 32;
+
+/// A tensor of kind `K` and of any rank.
 #[derive(Debug, Clone)]
 pub enum Ranked<K: Basic> {
     /// A scalar, held as a tensor of one element.
@@ -28,6 +32,9 @@ pub enum Ranked<K: Basic> {
     D5(Tensor<5, K>),
     /// Rank 6.
     D6(Tensor<6, K>),
+    /// Higher ranks: the elements in a row, and the sizes of the dimensions. A variant of Burn's for each rank would make
+    /// every function larger for the few that such values meet.
+    Wide(Tensor<1, K>, Box<[usize]>),
 }
 
 /// Applies an expression to the tensor inside a [`Ranked`], whatever its rank.
@@ -41,6 +48,7 @@ macro_rules! with_ranked {
             $crate::model::value::Ranked::D4($tensor) => $body,
             $crate::model::value::Ranked::D5($tensor) => $body,
             $crate::model::value::Ranked::D6($tensor) => $body,
+            $crate::model::value::Ranked::Wide($tensor, _) => $body,
         }
     };
 }
@@ -56,6 +64,9 @@ macro_rules! map_ranked {
             $crate::model::value::Ranked::D4($tensor) => $crate::model::value::Ranked::D4($body),
             $crate::model::value::Ranked::D5($tensor) => $crate::model::value::Ranked::D5($body),
             $crate::model::value::Ranked::D6($tensor) => $crate::model::value::Ranked::D6($body),
+            $crate::model::value::Ranked::Wide($tensor, dims) => {
+                $crate::model::value::Ranked::Wide($body, dims.clone())
+            }
         }
     };
 }
@@ -85,6 +96,10 @@ macro_rules! zip_ranked {
             ($crate::model::value::Ranked::D6($a), $crate::model::value::Ranked::D6($b)) => {
                 $crate::model::value::Ranked::D6($body)
             }
+            // Nothing broadcasts here: operators do not get such values, and what is added up has one shape.
+            ($crate::model::value::Ranked::Wide($a, dims), $crate::model::value::Ranked::Wide($b, _)) => {
+                $crate::model::value::Ranked::Wide($body, dims)
+            }
             _ => unreachable!("both values have been brought to one rank"),
         }
     };
@@ -97,6 +112,7 @@ impl<K: Basic + 'static> Ranked<K> {
     pub fn dims(&self) -> Vec<usize> {
         match self {
             Self::D0(_) => Vec::new(),
+            Self::Wide(_, dims) => dims.to_vec(),
             other => with_ranked!(other, tensor => tensor.dims().to_vec()),
         }
     }
@@ -105,6 +121,7 @@ impl<K: Basic + 'static> Ranked<K> {
     pub fn rank(&self) -> usize {
         match self {
             Self::D0(_) => 0,
+            Self::Wide(_, dims) => dims.len(),
             other => with_ranked!(other, tensor => tensor.rank()),
         }
     }
@@ -121,6 +138,9 @@ impl<K: Basic + 'static> Ranked<K> {
 
     /// The tensor as one of rank `D`, or `None` where its rank is another; a scalar counts as rank 1.
     pub fn get<const D: usize>(&self) -> Option<Tensor<D, K>> {
+        if let Self::Wide(..) = self {
+            return None;
+        }
         let any: &dyn Any = with_ranked!(self, tensor => tensor);
         any.downcast_ref::<Tensor<D, K>>().cloned()
     }
@@ -130,7 +150,7 @@ impl<K: Basic + 'static> Ranked<K> {
         with_ranked!(self, tensor => tensor.device())
     }
 
-    /// The same elements in another shape of up to [`MAX_RANK`] dimensions and the same number of elements.
+    /// The same elements in another shape of the same number of elements.
     pub fn reshape(self, dims: &[usize]) -> Option<Self> {
         fn to<const A: usize, const D: usize, K: Basic>(
             tensor: Tensor<A, K>,
@@ -157,7 +177,8 @@ impl<K: Basic + 'static> Ranked<K> {
             [a, b, c, d] => to(tensor, [a, b, c, d]).map(Self::D4),
             [a, b, c, d, e] => to(tensor, [a, b, c, d, e]).map(Self::D5),
             [a, b, c, d, e, f] => to(tensor, [a, b, c, d, e, f]).map(Self::D6),
-            _ => None,
+            _ if dims.len() > MOST_AXES => None,
+            _ => to(tensor, [dims.iter().product()]).map(|row| Self::Wide(row, dims.into())),
         })
     }
 
@@ -213,7 +234,13 @@ impl<K: Basic + 'static> Ranked<K> {
             4 => Self::D4(Tensor::from_data(data, device)),
             5 => Self::D5(Tensor::from_data(data, device)),
             6 => Self::D6(Tensor::from_data(data, device)),
-            _ => return None,
+            rank if rank > MOST_AXES => return None,
+            _ => {
+                let dims: Vec<usize> = data.shape().iter().copied().collect();
+                let (bytes, _, dtype) = data.into_parts();
+                let row = TensorData::from_bytes(bytes, [dims.iter().product::<usize>()], dtype);
+                Self::Wide(Tensor::from_data(row, device), dims.into())
+            }
         })
     }
 

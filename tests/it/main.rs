@@ -25,6 +25,7 @@ mod operator_gradients;
 mod perturbation;
 mod photographs;
 mod proof;
+mod runtime;
 mod small_pictures;
 mod statistics;
 mod words;

@@ -9,7 +9,7 @@ use crate::model::{
 };
 
 /// Two values brought to one rank; their sizes broadcast.
-fn broadcast<K: Basic + 'static>(
+pub(super) fn broadcast<K: Basic + 'static>(
     left: Ranked<K>,
     right: Ranked<K>,
 ) -> Result<(Ranked<K>, Ranked<K>), String> {
@@ -25,7 +25,7 @@ fn broadcast<K: Basic + 'static>(
 }
 
 /// The shape that several shapes broadcast to.
-fn common_shape(shapes: &[Vec<usize>]) -> Result<Vec<usize>, String> {
+pub(super) fn common_shape(shapes: &[Vec<usize>]) -> Result<Vec<usize>, String> {
     let rank = shapes.iter().map(Vec::len).max().unwrap_or(0);
     let mut common = vec![1; rank];
     for shape in shapes {

@@ -171,7 +171,7 @@ fn check_weights(
 }
 
 /// A convolution of `[N, C, …]` with weights `[O, C / groups, …]`.
-fn convolve(
+pub(super) fn convolve(
     window: &Window,
     groups: usize,
     x: Ranked<Float>,

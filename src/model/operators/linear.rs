@@ -3,7 +3,7 @@
 use burn::tensor::{Float, Tensor};
 
 use super::{
-    Described, Inputs, Kind, Lowering, Node, Operator, check_size, one,
+    Described, Inputs, Kind, Lowering, Node, Operator, Plan, check_size, one,
     quantization::{Quantized, dequantized, requantized},
     shape::permuted,
     too_many,
@@ -11,7 +11,7 @@ use super::{
 use crate::model::value::{Ranked, Value};
 
 /// The product of two values of any rank, as numpy's `matmul` defines it.
-fn product(a: Ranked<Float>, b: Ranked<Float>) -> Result<Ranked<Float>, String> {
+pub(super) fn product(a: Ranked<Float>, b: Ranked<Float>) -> Result<Ranked<Float>, String> {
     let (a_dims, b_dims) = (a.dims(), b.dims());
     let mismatch = || format!("its inputs of shapes {a_dims:?} and {b_dims:?} do not multiply");
     if a_dims.is_empty() || b_dims.is_empty() || a.is_empty() || b.is_empty() {
@@ -314,4 +314,75 @@ fn contract(left: Named, right: Named, needed: &[char]) -> Result<Named, String>
     check_size(&dims)?;
     let value = Ranked::from(a.matmul(c)).reshape(&dims).ok_or_else(|| too_many(&dims))?;
     Ok((value, [batch, rows, columns].concat()))
+}
+
+/// `Det`: the determinants of square matrices, by elimination. Which row is next is read on the host; of small matrices
+/// the formula is written out.
+pub(super) fn determinant(_: &Node) -> Plan {
+    Ok(Box::new(|inputs| {
+        let x = inputs.float(0)?;
+        let dims = x.dims();
+        let [ref lead @ .., rows, columns] = dims[..] else { return Err("its input is no matrix".into()) };
+        if rows != columns || x.is_empty() {
+            return Err(format!("its input of shape {dims:?} holds no square matrices"));
+        }
+        let count: usize = lead.iter().product();
+        let wrong = || "its input is empty".to_owned();
+        let stack: Tensor<3> = x.reshape(&[count, rows, rows]).and_then(|x| x.get()).ok_or_else(wrong)?;
+        let found: Tensor<1> = match rows {
+            1..=3 => expanded(stack),
+            _ => {
+                let one = |at: usize| {
+                    eliminated(stack.clone().slice_dim(0, at as i64..at as i64 + 1).reshape([rows, rows]))
+                };
+                Tensor::cat((0..count).map(one).collect::<Result<Vec<_>, _>>()?, 0)
+            }
+        };
+        one(Ranked::D1(found).reshape(lead).ok_or_else(wrong)?)
+    }))
+}
+
+/// The determinants of matrices of up to three rows, `[N, rows, rows]`.
+fn expanded(x: Tensor<3>) -> Tensor<1> {
+    let [count, rows, _] = x.dims();
+    let at = |row: usize, column: usize| -> Tensor<1> {
+        let (row, column) = (row as i64, column as i64);
+        x.clone().slice_dim(1, row..row + 1).slice_dim(2, column..column + 1).reshape([count])
+    };
+    let two = |[a, b]: [usize; 2], [c, d]: [usize; 2]| at(a, c) * at(b, d) - at(a, d) * at(b, c);
+    match rows {
+        1 => at(0, 0),
+        2 => two([0, 1], [0, 1]),
+        _ => at(0, 0) * two([1, 2], [1, 2]) - at(0, 1) * two([1, 2], [0, 2]) + at(0, 2) * two([1, 2], [0, 1]),
+    }
+}
+
+fn eliminated(mut x: Tensor<2>) -> Result<Tensor<1>, String> {
+    if x.device() != burn::tensor::Device::flex() {
+        return Err("its matrices of more than 3 rows are computed on the CPU only".into());
+    }
+    let mut product: Option<Tensor<1>> = None;
+    loop {
+        let [rows, _] = x.dims();
+        let first = x.clone().slice_dim(1, 0..1);
+        let sizes: Vec<f32> = first.clone().detach().abs().into_data().iter::<f32>().collect();
+        let pivot = (0..rows).max_by(|&a, &b| sizes[a].total_cmp(&sizes[b])).unwrap_or(0);
+        let row = x.clone().slice_dim(0, pivot as i64..pivot as i64 + 1);
+        let value: Tensor<1> = row.clone().slice_dim(1, 0..1).reshape([1]);
+        // A row taken out of its place changes the sign as often as it passes another.
+        let signed = if pivot % 2 == 1 { value.clone().neg() } else { value.clone() };
+        let so_far = match product {
+            Some(product) => product * signed,
+            None => signed,
+        };
+        if rows == 1 || sizes[pivot] == 0.0 {
+            return Ok(so_far);
+        }
+        product = Some(so_far);
+        let others: Vec<i64> = (0..rows as i64).filter(|&row| row != pivot as i64).collect();
+        let others = Tensor::<1, burn::tensor::Int>::from_data(others.as_slice(), &x.device());
+        let rest = x.select(0, others);
+        let factors = rest.clone().slice_dim(1, 0..1) / value.reshape([1, 1]);
+        x = (rest - factors.matmul(row)).slice_dim(1, 1..rows as i64);
+    }
 }

@@ -10,21 +10,27 @@
 mod activation;
 mod arithmetic;
 mod attention;
+mod classical;
 mod control;
 mod convolution;
+mod deformable;
 mod detection;
 mod indexing;
 mod linear;
 mod loss;
+mod microsoft;
 mod normalization;
 mod pooling;
 mod properties;
 mod quantization;
 mod recurrent;
 mod reduction;
+mod regions;
 mod resize;
 mod shape;
 mod signal;
+mod support_vectors;
+mod trees;
 
 use burn::tensor::{Bool, Float, Int, Tensor, TensorData};
 
@@ -35,7 +41,7 @@ pub(super) use properties::{Lowering, Operator};
 
 use super::{
     node::Node,
-    value::{Ranked, Value},
+    value::{MAX_RANK, Ranked, Value},
 };
 
 /// Computes the outputs of one node from its inputs; an error is a sentence without the node's name.
@@ -237,6 +243,56 @@ operators! {
     "Xor" => arithmetic::xor;
     "com.microsoft::Gelu" => activation::gelu;
     "com.microsoft::LayerNormalization" => normalization::layer;
+    "DeformConv" => deformable::deform_conv;
+    "Det" => linear::determinant;
+    "MaxRoiPool" => regions::max_roi_pool;
+    "MaxUnpool" => pooling::max_unpool;
+    "MelWeightMatrix" => signal::mel_weight_matrix;
+    "RoiAlign" => regions::roi_align;
+    "SimplifiedLayerNormalization" => normalization::root_mean_square;
+    "ai.onnx.ml::ArrayFeatureExtractor" => classical::array_feature_extractor;
+    "ai.onnx.ml::Binarizer" => classical::binarizer;
+    "ai.onnx.ml::FeatureVectorizer" => classical::feature_vectorizer;
+    "ai.onnx.ml::Imputer" => classical::imputer;
+    "ai.onnx.ml::LabelEncoder" => classical::label_encoder;
+    "ai.onnx.ml::LinearClassifier" => classical::linear_classifier;
+    "ai.onnx.ml::LinearRegressor" => classical::linear_regressor;
+    "ai.onnx.ml::Normalizer" => classical::normalizer;
+    "ai.onnx.ml::OneHotEncoder" => classical::one_hot_encoder;
+    "ai.onnx.ml::SVMClassifier" => support_vectors::classifier;
+    "ai.onnx.ml::SVMRegressor" => support_vectors::regressor;
+    "ai.onnx.ml::Scaler" => classical::scaler;
+    "ai.onnx.ml::TreeEnsemble" => trees::ensemble;
+    "ai.onnx.ml::TreeEnsembleClassifier" => trees::classifier;
+    "ai.onnx.ml::TreeEnsembleRegressor" => trees::regressor;
+    "ai.onnx.ml::ZipMap" => classical::zip_map;
+    "com.microsoft::Attention" => microsoft::attention;
+    "com.microsoft::BiasGelu" => microsoft::bias_gelu;
+    "com.microsoft::DequantizeLinear" => quantization::dequantize;
+    "com.microsoft::DynamicQuantizeLSTM" => microsoft::dynamic_quantize_lstm;
+    "com.microsoft::DynamicQuantizeMatMul" => microsoft::dynamic_quantize_matmul;
+    "com.microsoft::EmbedLayerNormalization" => microsoft::embed_layer;
+    "com.microsoft::FastGelu" => microsoft::fast_gelu;
+    "com.microsoft::FusedConv" => microsoft::fused_conv;
+    "com.microsoft::FusedGemm" => microsoft::fused_gemm;
+    "com.microsoft::FusedMatMul" => microsoft::fused_matmul;
+    "com.microsoft::MatMulIntegerToFloat" => microsoft::matmul_integer_to_float;
+    "com.microsoft::MatMulNBits" => microsoft::matmul_n_bits;
+    "com.microsoft::MultiHeadAttention" => microsoft::multi_head_attention;
+    "com.microsoft::QGemm" => microsoft::qgemm;
+    "com.microsoft::QLinearAdd" => microsoft::qlinear_add;
+    "com.microsoft::QLinearAveragePool" => microsoft::qlinear_average;
+    "com.microsoft::QLinearConcat" => microsoft::qlinear_concat;
+    "com.microsoft::QLinearGlobalAveragePool" => microsoft::qlinear_global_average;
+    "com.microsoft::QLinearLeakyRelu" => microsoft::qlinear_leaky_relu;
+    "com.microsoft::QLinearMul" => microsoft::qlinear_mul;
+    "com.microsoft::QLinearSigmoid" => microsoft::qlinear_sigmoid;
+    "com.microsoft::QLinearSoftmax" => microsoft::qlinear_softmax;
+    "com.microsoft::QLinearWhere" => microsoft::qlinear_where;
+    "com.microsoft::QuantizeLinear" => quantization::quantize;
+    "com.microsoft::QuickGelu" => microsoft::quick_gelu;
+    "com.microsoft::SkipLayerNormalization" => microsoft::skip_layer;
+    "com.microsoft::SkipSimplifiedLayerNormalization" => microsoft::skip_simplified_layer;
 }
 
 /// Prepares a node; an error is the reason why it cannot run.
@@ -295,9 +351,21 @@ impl<'a> Inputs<'a> {
         Self { values, copies, device: if on_host { host } else { device.clone() }, on_host }
     }
 
+    /// Input `index`, whatever it is and wherever it lies; also of more dimensions than are computed with.
+    pub(crate) fn any(&self, index: usize) -> Result<&'a Value, String> {
+        self.values.get(index).copied().flatten().ok_or_else(|| format!("its input {index} is missing"))
+    }
+
     /// Input `index`, whatever it is and wherever it lies.
     pub(crate) fn raw(&self, index: usize) -> Result<&'a Value, String> {
-        self.values.get(index).copied().flatten().ok_or_else(|| format!("its input {index} is missing"))
+        let value = self.any(index)?;
+        match value.rank() {
+            rank if rank > MAX_RANK => Err(format!(
+                "its input {index} of {rank} axes has too many dimensions: beyond {MAX_RANK}, values can only be reshaped, \
+                 transposed and cast"
+            )),
+            _ => Ok(value),
+        }
     }
 
     /// Input `index` on the device that the node runs on.

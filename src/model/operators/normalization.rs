@@ -3,7 +3,7 @@
 use burn::tensor::{Float, Tensor};
 
 use super::{Described, Inputs, Kind, Node, Operator, Plan, axis, one, reduction::root};
-use crate::model::value::Ranked;
+use crate::model::value::{Ranked, Value};
 
 /// One value a channel, shaped so that it broadcasts over an input of rank `rank`.
 fn per_channel(values: Ranked<Float>, channels: usize, rank: usize) -> Result<Ranked<Float>, String> {
@@ -31,29 +31,87 @@ fn affine(x: Ranked<Float>, scale: Ranked<Float>, shift: Ranked<Float>) -> Resul
     Ok(x * scale + shift)
 }
 
-/// `BatchNormalization` with the statistics that training has left.
+/// Whether a `BatchNormalization` takes the statistics of the batch at hand instead of those that training has left. Each
+/// operator set says it in another way: by `is_test`, by the outputs for the new statistics, by `training_mode`.
+pub(in crate::model) fn is_training(node: &Node) -> Result<bool, String> {
+    match node.opset {
+        ..7 => Ok(!node.flag("is_test", false)?),
+        7..14 => Ok((1..node.proto.output.len()).any(|index| node.writes(index))),
+        _ => node.flag("training_mode", false),
+    }
+}
+
+/// `BatchNormalization` with the statistics that training has left, or in training mode with those of the batch at hand.
 pub(super) fn batch(node: &Node) -> Described {
     let epsilon = node.float("epsilon", 1e-5)?;
-    if node.flag("training_mode", false)? || (node.opset < 7 && !node.flag("is_test", false)?) {
-        return Err("it is in training mode".into());
-    }
-    Ok(Operator::new(Kind::BatchNormalization, move |inputs| {
+    let momentum = node.float("momentum", 0.9)?;
+    let training = is_training(node)?;
+    // With statistics of its own it is no fixed scale and shift, and its samples depend on each other.
+    let kind = if training { Kind::Other } else { Kind::BatchNormalization };
+    // Statistics of each place instead of each channel: until operator set 9.
+    let placewise = node.opset < 9 && !node.flag("spatial", true)?;
+    let (outputs, newer) = (node.proto.output.len(), node.opset >= 14);
+    let mut normalization = Operator::new(kind, move |inputs| {
         let x = inputs.float(0)?;
-        let flat = |index: usize| inputs.float(index).map(Ranked::flat);
-        let (scale, shift, mean, variance) = (flat(1)?, flat(2)?, flat(3)?, flat(4)?);
-        let count = scale.dims();
-        if [&shift, &mean, &variance].iter().any(|values| values.dims() != count) {
-            return Err("its scale, bias, mean and variance are not equally many".into());
+        let dims = x.dims();
+        // Samples without channels have one.
+        let x = match dims[..] {
+            [samples] => x.reshape(&[samples, 1]).ok_or("its input is empty")?,
+            _ => x,
+        };
+        let shape = x.dims();
+        let count = channels(&shape)?;
+        let wide = match placewise {
+            true => [&[1], &shape[1..]].concat(),
+            false => {
+                let mut wide = vec![1; shape.len()];
+                wide[1] = count;
+                wide
+            }
+        };
+        let given = |index: usize| {
+            let values = inputs.float(index)?;
+            let have = values.dims();
+            values.reshape(&wide).ok_or_else(|| {
+                format!("its input {index} of shape {have:?} does not fit an input of shape {shape:?}")
+            })
+        };
+        let (scale, shift) = (given(1)?, given(2)?);
+        if !training {
+            let (mean, variance) = (given(3)?, given(4)?);
+            let factor = scale / (variance + epsilon).sqrt();
+            let shift = shift - mean * factor.clone();
+            return one((x * factor + shift).reshape(&dims).ok_or("its input is empty")?);
         }
-        let factor = scale / (variance + epsilon).sqrt();
-        let shift = shift - mean * factor.clone();
-        one(affine(x, factor.into(), shift.into())?)
-    })
-    .learns(1..3))
+        let across: Vec<usize> =
+            (0..shape.len()).filter(|&axis| axis == 0 || (!placewise && axis > 1)).collect();
+        let average = |x: Ranked<Float>| across.iter().fold(x, |x, &axis| x.mean_dim(axis));
+        let mean = average(x.clone());
+        let centred = x - mean.clone();
+        let variance = average(centred.clone() * centred.clone());
+        let normal = centred / (variance.clone() + epsilon).sqrt();
+        let y = (normal * scale + shift).reshape(&dims).ok_or("its input is empty")?;
+        let mut results: Vec<Value> = vec![y.into()];
+        let small: Vec<usize> = if placewise { shape[1..].to_vec() } else { vec![count] };
+        let statistic = |x: Ranked<Float>| x.reshape(&small).ok_or("its input is empty");
+        let news = [statistic(mean)?, statistic(variance)?];
+        for (index, now) in news.iter().enumerate().take(outputs.saturating_sub(1)) {
+            let before = inputs.float(3 + index)?;
+            let before = before.reshape(&small).ok_or("its mean and variance do not fit its input")?;
+            results.push((before * momentum + now.clone() * (1.0 - momentum)).into());
+        }
+        // Older operator sets give those of the batch, too.
+        if !newer {
+            results.extend(news.into_iter().take(outputs.saturating_sub(3)).map(Value::from));
+        }
+        Ok(results)
+    });
+    normalization.properties.mixes_samples = training;
+    Ok(normalization.learns(1..3))
 }
 
 /// Rows brought to mean zero and variance one; also the means and the inverse deviations, `[rows, 1]`.
-fn standardized(rows: Tensor<2>, epsilon: f32) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
+pub(super) fn standardized(rows: Tensor<2>, epsilon: f32) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
     let mean = rows.clone().mean_dim(1);
     let centred = rows - mean.clone();
     let variance = (centred.clone() * centred.clone()).mean_dim(1);
@@ -61,7 +119,7 @@ fn standardized(rows: Tensor<2>, epsilon: f32) -> (Tensor<2>, Tensor<2>, Tensor<
     (centred * inverse.clone(), mean, inverse)
 }
 
-fn rows_of(x: Ranked<Float>, rows: usize) -> Result<Tensor<2>, String> {
+pub(super) fn rows_of(x: Ranked<Float>, rows: usize) -> Result<Tensor<2>, String> {
     let count = x.len();
     let columns = count.checked_div(rows).filter(|&columns| columns > 0 && columns * rows == count);
     columns
@@ -70,7 +128,7 @@ fn rows_of(x: Ranked<Float>, rows: usize) -> Result<Tensor<2>, String> {
         .ok_or_else(|| "its input does not divide into groups".into())
 }
 
-fn back(rows: Tensor<2>, dims: &[usize]) -> Result<Ranked<Float>, String> {
+pub(super) fn back(rows: Tensor<2>, dims: &[usize]) -> Result<Ranked<Float>, String> {
     Ranked::from(rows).reshape(dims).ok_or_else(|| super::too_many(dims))
 }
 

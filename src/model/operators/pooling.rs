@@ -9,7 +9,7 @@ use burn::tensor::{
 };
 
 use super::{
-    Described, Kind, Lowering, Node, Operator, Plan, check_size,
+    Described, Inputs, Kind, Lowering, Node, Operator, Plan, check_size,
     convolution::{Placed, Window},
     float_tensor, host_ints, one,
     reduction::root,
@@ -125,28 +125,35 @@ pub(super) fn average(node: &Node) -> Described {
     let window = Window::of(node)?;
     let with_padding = node.flag("count_include_pad", false)?;
     let lowering = Lowering::AveragePool { window: window.clone(), with_padding };
-    Ok(Operator::new(Kind::Average, move |inputs| {
-        let x = inputs.float(0)?;
-        let dims = x.dims();
-        let (_, spatial) = parts(&dims)?;
-        let placed = window.on(spatial, None)?;
-        let amounts = room(&placed);
-        let counts = window_counts(spatial, &placed, with_padding);
-        let Value::Float(x) = padded(Value::Float(x), &amounts, 0.0)? else {
-            return Err("its input is not real".into());
-        };
-        let sums = window_sums(x, &placed)?;
-        // Every window full: the usual case needs no map of counts.
-        if counts.iter().all(|&count| count == counts[0]) {
-            return one(sums / counts[0]);
-        }
-        let mut wide = vec![1, 1];
-        wide.extend(&placed.output);
-        let counts = float_tensor(counts, &wide, inputs.device())?;
-        one(sums / counts)
-    })
-    .pools()
-    .lowers(lowering))
+    let average = Operator::new(Kind::Average, move |inputs| {
+        one(averaged(inputs.float(0)?, &window, with_padding, inputs)?)
+    });
+    Ok(average.pools().lowers(lowering))
+}
+
+/// The mean of each window.
+pub(super) fn averaged(
+    x: Ranked<Float>,
+    window: &Window,
+    with_padding: bool,
+    inputs: &Inputs,
+) -> Result<Ranked<Float>, String> {
+    let dims = x.dims();
+    let (_, spatial) = parts(&dims)?;
+    let placed = window.on(spatial, None)?;
+    let amounts = room(&placed);
+    let counts = window_counts(spatial, &placed, with_padding);
+    let Value::Float(x) = padded(Value::Float(x), &amounts, 0.0)? else {
+        return Err("its input is not real".into());
+    };
+    let sums = window_sums(x, &placed)?;
+    // Every window full: the usual case needs no map of counts.
+    if counts.iter().all(|&count| count == counts[0]) {
+        return Ok(sums / counts[0]);
+    }
+    let mut wide = vec![1, 1];
+    wide.extend(&placed.output);
+    Ok(sums / float_tensor(counts, &wide, inputs.device())?)
 }
 
 /// `LpPool`: the p-norm of each window.
@@ -288,7 +295,7 @@ fn with_places(
 }
 
 /// Reduces every spatial dimension to size 1.
-fn global(
+pub(super) fn global(
     x: Ranked<Float>,
     reduce: impl Fn(Ranked<Float>) -> Ranked<Float>,
 ) -> Result<Ranked<Float>, String> {
@@ -314,4 +321,61 @@ pub(super) fn global_max(_: &Node) -> Described {
 pub(super) fn global_lp(node: &Node) -> Plan {
     let p = node.positive("p", 2)? as f32;
     Ok(Box::new(move |inputs| one(global(inputs.float(0)?, |x| root(x.abs().powf_scalar(p).sum_dim(2), p))?)))
+}
+
+/// `MaxUnpool`: what `MaxPool` found, back at its places, zeros around it. The places are those in the whole result.
+pub(super) fn max_unpool(node: &Node) -> Plan {
+    let kernel = node.positives("kernel_shape")?.ok_or("its kernel_shape is missing")?;
+    let strides = node.positives("strides")?.unwrap_or_else(|| vec![1; kernel.len()]);
+    let pads = node.ints("pads")?.unwrap_or_else(|| vec![0; 2 * kernel.len()]);
+    if strides.len() != kernel.len() || pads.len() != 2 * kernel.len() {
+        return Err("its kernel_shape, strides and pads do not go together".into());
+    }
+    Ok(Box::new(move |inputs| {
+        let x = inputs.float(0)?;
+        let dims = x.dims();
+        let (_, spatial) = parts(&dims)?;
+        if spatial.len() != kernel.len() {
+            return Err(format!("its kernel {kernel:?} does not fit an input of shape {dims:?}"));
+        }
+        let mut whole = dims[..2].to_vec();
+        for (at, &size) in spatial.iter().enumerate() {
+            let reach = (size - 1).checked_mul(strides[at]).and_then(|reach| reach.checked_add(kernel[at]));
+            let reach =
+                reach.and_then(|reach| i64::try_from(reach).ok()).ok_or("its strides are too large")?;
+            let padding = pads[at].saturating_add(pads[at + spatial.len()]);
+            let size = usize::try_from(reach.saturating_sub(padding)).ok().filter(|&size| size > 0);
+            whole.push(size.ok_or("its pads remove everything")?);
+        }
+        check_size(&whole)?;
+        if inputs.raw(1)?.dims() != dims {
+            return Err(format!("its places of shape {:?} are not those of {dims:?}", inputs.raw(1)?.dims()));
+        }
+        let count: usize = whole.iter().product();
+        // Where windows overlap, one maximum may lie in several: it is written once.
+        let mut last = std::collections::BTreeMap::new();
+        for (index, place) in inputs.ints(1)?.into_iter().enumerate() {
+            if !(0..count as i64).contains(&place) {
+                return Err(format!("its place {place} is beyond a size of {count}"));
+            }
+            last.insert(place, index as i64);
+        }
+        let (places, from): (Vec<i64>, Vec<i64>) = last.into_iter().unzip();
+        let device = x.device();
+        let indices = |values: &[i64]| Tensor::<1, burn::tensor::Int>::from_data(values, &device);
+        let flat = x.flat().select(0, indices(&from));
+        let blank = float_tensor(vec![0.0; count], &[count], inputs.device())?.flat();
+        let written = blank.scatter(0, indices(&places), flat, burn::tensor::IndexingUpdateOp::Add);
+        let y = Value::from(written).reshape(&whole)?;
+        if !inputs.has(2) {
+            return one(y);
+        }
+        let wanted = super::shape::sizes(&inputs.ints(2)?)?;
+        if wanted.len() != whole.len() || wanted.iter().zip(&whole).any(|(wanted, size)| wanted < size) {
+            return Err(format!("its result of shape {whole:?} does not lie in one of {wanted:?}"));
+        }
+        let more: Vec<(i64, i64)> =
+            wanted.iter().zip(&whole).map(|(wanted, size)| (0, (wanted - size) as i64)).collect();
+        one(padded(y, &more, 0.0)?)
+    }))
 }

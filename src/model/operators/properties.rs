@@ -104,6 +104,8 @@ pub(crate) struct Properties {
     pub weights: Range<usize>,
     /// As what it may be a part of something that files write in several ways.
     pub form: Option<Form>,
+    /// The bounds between which its real outputs lie, whatever the inputs are.
+    pub range: Option<(f32, f32)>,
     /// Whether it works on windows of `[samples, channels, positions …]`.
     pub pools: bool,
     /// The axes of a reduction, where they are an attribute; input 1 holds them where it is there.
@@ -237,6 +239,11 @@ impl Operator {
 
     pub fn reduces(mut self, axes: Option<Vec<i64>>) -> Self {
         self.properties.axes = axes;
+        self
+    }
+
+    pub fn within(mut self, range: Option<(f32, f32)>) -> Self {
+        self.properties.range = range;
         self
     }
 

@@ -3,7 +3,7 @@
 //! Quantised values are kept as real numbers without a fraction, and the gradient passes rounding as if it were not
 //! there (the straight-through estimator), so that quantised networks can be explained by gradients too.
 
-use burn::tensor::{Float, Int};
+use burn::tensor::{Float, Int, Tensor};
 
 use super::{Described, Inputs, Kind, Node, Operator, axis, one};
 use crate::model::{
@@ -73,7 +73,8 @@ fn spread(
     values.reshape(&wide).ok_or_else(misfit)
 }
 
-fn number(inputs: &Inputs, index: usize) -> Result<Ranked<Float>, String> {
+/// Input `index` as real numbers, of whichever kind it is.
+pub(super) fn number(inputs: &Inputs, index: usize) -> Result<Ranked<Float>, String> {
     match inputs.value(index)? {
         Value::Float(value) => Ok(value),
         Value::Int(value) => Ok(real(value)),
@@ -115,7 +116,7 @@ pub(super) fn dequantize(node: &Node) -> Described {
 }
 
 /// Divided by the scale, rounded to even, moved by the zero point, and kept in the range of the type.
-fn quantized(
+pub(super) fn quantized(
     value: Ranked<Float>,
     scale: Ranked<Float>,
     zero: Option<Ranked<Float>>,
@@ -173,25 +174,52 @@ pub(super) fn quantize(node: &Node) -> Described {
     .gives(Some(element)))
 }
 
-/// `DynamicQuantizeLinear`: scale and zero point from the value's own range, which always holds zero.
+/// The scale and the zero point of bytes for a value's own range, which always holds zero. The range is a setting, not a
+/// function to differentiate: its gradient would fall on the extreme values.
+fn own_range(value: &Ranked<Float>) -> Result<(Tensor<1>, Tensor<1>), String> {
+    if value.is_empty() {
+        return Err("its input is empty".into());
+    }
+    let flat = value.clone().flat().detach();
+    let low = flat.clone().min().clamp_max(0.0);
+    let high = flat.max().clamp_min(0.0);
+    let scale = (high - low.clone()) / 255.0;
+    let zero = (low.neg() / divisor(&scale)).round().clamp(0.0, 255.0);
+    Ok((scale, zero))
+}
+
+/// A value of zeros alone has no range.
+fn divisor(scale: &Tensor<1>) -> Tensor<1> {
+    scale.clone() + scale.clone().equal_elem(0.0).float()
+}
+
+/// Bytes by the value's own range.
+fn as_bytes(value: Ranked<Float>, scale: &Tensor<1>, zero: &Tensor<1>) -> Result<Value, String> {
+    let ones = vec![1; value.rank()];
+    let wide = |one: Tensor<1>| Ranked::D1(one).reshape(&ones).ok_or("its input is empty");
+    quantized(value, wide(divisor(scale))?, Some(wide(zero.clone())?), Element::U8)
+}
+
+/// `DynamicQuantizeLinear`: scale and zero point from the value's own range.
 pub(super) fn dynamic_quantize(_: &Node) -> Described {
     Ok(Operator::new(Kind::Quantization, |inputs| {
         let value = inputs.float(0)?;
-        if value.is_empty() {
-            return Err("its input is empty".into());
-        }
-        // The range is a setting, not a function to differentiate: its gradient would fall on the extreme values.
-        let flat = value.clone().flat().detach();
-        let low = flat.clone().min().clamp_max(0.0);
-        let high = flat.max().clamp_min(0.0);
-        let scale = (high - low.clone()) / 255.0;
-        // A value of zeros alone has no range.
-        let divisor = scale.clone() + scale.clone().equal_elem(0.0).float();
-        let zero = (low.neg() / divisor.clone()).round().clamp(0.0, 255.0);
-        let wide = |one: Ranked<Float>| one.reshape(&vec![1; value.rank()]).ok_or("its input is empty");
-        let (spread_scale, spread_zero) = (wide(Ranked::D1(divisor))?, wide(Ranked::D1(zero.clone()))?);
-        let result = quantized(value.clone(), spread_scale, Some(spread_zero), Element::U8)?;
+        let (scale, zero) = own_range(&value)?;
+        let result = as_bytes(value, &scale, &zero)?;
         Ok(vec![result, Ranked::<Float>::D0(scale).into(), Ranked::<Float>::D0(zero).into()])
     })
     .gives(Some(Element::U8)))
+}
+
+/// A value as it is after `DynamicQuantizeLinear` and back.
+pub(super) fn through_bytes(value: Tensor<2>) -> Result<Tensor<2>, String> {
+    let value = Ranked::from(value);
+    let (scale, zero) = own_range(&value)?;
+    match as_bytes(value, &scale, &zero)? {
+        Value::Float(bytes) => {
+            let bytes: Tensor<2> = bytes.get().ok_or("its input is no matrix")?;
+            Ok((bytes - zero.reshape([1, 1])) * scale.reshape([1, 1]))
+        }
+        _ => Err("its input is not real".into()),
+    }
 }

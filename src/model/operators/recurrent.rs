@@ -109,6 +109,20 @@ impl Recurrence {
     /// Runs every direction; `step` computes the new states from the gates' inputs `[batch, gates * hidden]`, the
     /// recurrent weights, their bias and the old states.
     fn run(&self, inputs: &Inputs, states: &[usize], step: &StepFunction) -> Result<Vec<Value>, String> {
+        let weights = [inputs.tensor::<3>(1)?, inputs.tensor::<3>(2)?];
+        self.run_with(inputs, weights, states, &Ok, step)
+    }
+
+    /// Like [`Recurrence::run`] with the weights `[directions, gates * hidden, …]` of inputs and states, and with what is
+    /// done to the inputs before their product.
+    fn run_with(
+        &self,
+        inputs: &Inputs,
+        [weights, recurrent]: [Tensor<3>; 2],
+        states: &[usize],
+        prepared: &dyn Fn(Tensor<2>) -> Result<Tensor<2>, String>,
+        step: &StepFunction,
+    ) -> Result<Vec<Value>, String> {
         let turn =
             |value: Value, order: &[usize]| if self.batch_first { permuted(value, order) } else { Ok(value) };
         let real = |value: Value| match value {
@@ -118,7 +132,6 @@ impl Recurrence {
             _ => Err("its input must be real".to_owned()),
         };
         let x = real(turn(inputs.value(0)?, &[1, 0, 2])?)?;
-        let (weights, recurrent) = (inputs.tensor::<3>(1)?, inputs.tensor::<3>(2)?);
         let [length, batch, features] = x.dims();
         let directions = self.reversed.len();
         let gates = self.cells[0].gates;
@@ -157,7 +170,7 @@ impl Recurrence {
             };
             let (w, r) = (part(&weights).transpose(), part(&recurrent).transpose());
             // All steps' inputs by one product.
-            let mut driven = x.clone().reshape([length * batch, features]).matmul(w);
+            let mut driven = prepared(x.clone().reshape([length * batch, features]))?.matmul(w);
             if let Some(bias) = &bias {
                 driven = driven + half(bias, 0);
             }
@@ -254,38 +267,67 @@ fn with_bias(x: Tensor<2>, bias: Option<&Tensor<2>>) -> Tensor<2> {
     }
 }
 
-/// `LSTM` with gates in the order input, output, forget, cell; peepholes where they are given.
-pub(super) fn lstm(node: &Node) -> Described {
-    let recurrence = Recurrence::of(node, 4, &["Sigmoid", "Tanh", "Tanh"])?;
-    let batch_first = recurrence.batch_first;
-    let coupled = node.flag("input_forget", false)?;
-    Ok(Operator::new(Kind::Recurrent, move |inputs| {
+/// An `LSTM` with gates in the order input, output, forget, cell; peepholes where they are given.
+pub(super) struct Lstm {
+    recurrence: Recurrence,
+    coupled: bool,
+}
+
+impl Lstm {
+    pub fn of(node: &Node) -> Result<Self, String> {
+        let recurrence = Recurrence::of(node, 4, &["Sigmoid", "Tanh", "Tanh"])?;
+        Ok(Self { recurrence, coupled: node.flag("input_forget", false)? })
+    }
+
+    /// Runs it with its weights; `prepared` is done to the inputs and to the states before their products.
+    pub fn run(
+        &self,
+        inputs: &Inputs,
+        weights: [Tensor<3>; 2],
+        prepared: &dyn Fn(Tensor<2>) -> Result<Tensor<2>, String>,
+    ) -> Result<Vec<Value>, String> {
         let peepholes = inputs.optional::<2>(7)?;
-        recurrence.run(inputs, &[5, 6], &|cell, driven, r, bias, state, direction| {
-            let hidden = r.dims()[0];
-            let (h, c) = (state[0].clone(), state[1].clone());
-            let gates = with_bias(driven + h.matmul(r.clone()), bias);
-            let peek = |gates: Tensor<2>, which: usize, c: &Tensor<2>| match &peepholes {
-                None => Ok(gates),
-                Some(peepholes) if peepholes.dims()[1] == 3 * hidden && direction < peepholes.dims()[0] => {
-                    let row = peepholes.clone().slice_dim(0, direction as i64..direction as i64 + 1);
-                    Ok(gates + gate(&row, which, hidden) * c.clone())
-                }
-                Some(_) => Err("its peepholes do not fit".to_owned()),
-            };
-            let i = cell.apply(0, peek(gate(&gates, 0, hidden), 0, &c)?);
-            let f = match coupled {
-                true => i.clone().neg() + 1.0,
-                false => cell.apply(0, peek(gate(&gates, 2, hidden), 2, &c)?),
-            };
-            let new_c = f * c + i * cell.apply(1, gate(&gates, 3, hidden));
-            let o = cell.apply(0, peek(gate(&gates, 1, hidden), 1, &new_c)?);
-            let new_h = o * cell.activations[2](new_c.clone());
-            Ok(vec![new_h, new_c])
-        })
-    })
-    .learns(1..4)
-    .batch_first(batch_first))
+        self.recurrence.run_with(
+            inputs,
+            weights,
+            &[5, 6],
+            prepared,
+            &|cell, driven, r, bias, state, direction| {
+                let hidden = r.dims()[0];
+                let (h, c) = (state[0].clone(), state[1].clone());
+                let gates = with_bias(driven + prepared(h)?.matmul(r.clone()), bias);
+                let peek = |gates: Tensor<2>, which: usize, c: &Tensor<2>| match &peepholes {
+                    None => Ok(gates),
+                    Some(peepholes)
+                        if peepholes.dims()[1] == 3 * hidden && direction < peepholes.dims()[0] =>
+                    {
+                        let row = peepholes.clone().slice_dim(0, direction as i64..direction as i64 + 1);
+                        Ok(gates + gate(&row, which, hidden) * c.clone())
+                    }
+                    Some(_) => Err("its peepholes do not fit".to_owned()),
+                };
+                let i = cell.apply(0, peek(gate(&gates, 0, hidden), 0, &c)?);
+                let f = match self.coupled {
+                    true => i.clone().neg() + 1.0,
+                    false => cell.apply(0, peek(gate(&gates, 2, hidden), 2, &c)?),
+                };
+                let new_c = f * c + i * cell.apply(1, gate(&gates, 3, hidden));
+                let o = cell.apply(0, peek(gate(&gates, 1, hidden), 1, &new_c)?);
+                let new_h = o * cell.activations[2](new_c.clone());
+                Ok(vec![new_h, new_c])
+            },
+        )
+    }
+}
+
+/// `LSTM`.
+pub(super) fn lstm(node: &Node) -> Described {
+    let lstm = Lstm::of(node)?;
+    let batch_first = lstm.recurrence.batch_first;
+    let lstm = Operator::new(Kind::Recurrent, move |inputs| {
+        lstm.run(inputs, [inputs.tensor::<3>(1)?, inputs.tensor::<3>(2)?], &Ok)
+    });
+    Ok(lstm.learns(1..4).batch_first(batch_first))
 }
 
 /// `GRU` with gates in the order update, reset, hidden.

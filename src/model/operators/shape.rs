@@ -13,12 +13,12 @@ use super::{
 use crate::model::{
     bodies,
     element::Element,
-    value::{Ranked, Value, map_ranked, map_value, move_elements},
+    value::{MAX_RANK, Ranked, Value, map_ranked, map_value, move_elements},
 };
 
 /// Identity, and what is identity when a network is not being trained.
 pub(super) fn identity(_: &Node) -> Described {
-    Ok(Operator::new(Kind::Reshape, |inputs| one(inputs.raw(0)?.clone())).lowers(Lowering::Reshape))
+    Ok(Operator::new(Kind::Reshape, |inputs| one(inputs.any(0)?.clone())).lowers(Lowering::Reshape))
 }
 
 /// `Dropout` outside training, or of nothing: the input, and a mask that keeps everything.
@@ -125,7 +125,7 @@ pub(super) fn cast(node: &Node) -> Described {
         return Err("it has no input".into());
     }
     let to = target(element, node.opset);
-    Ok(Operator::new(Kind::Reshape, move |inputs| one(convert(inputs.raw(0)?.clone(), to)))
+    Ok(Operator::new(Kind::Reshape, move |inputs| one(convert(inputs.any(0)?.clone(), to)))
         .gives(Some(element)))
 }
 
@@ -146,7 +146,7 @@ pub(super) fn cast_like(node: &Node) -> Described {
 pub(super) fn shape(node: &Node) -> Described {
     let (start, end) = (node.int("start", 0)?, node.int("end", i64::MAX)?);
     Ok(Operator::new(Kind::Stop, move |inputs| {
-        let dims = inputs.raw(0)?.dims();
+        let dims = inputs.any(0)?.dims();
         let rank = dims.len() as i64;
         let place = |at: i64| (if at < 0 { at.saturating_add(rank) } else { at }).clamp(0, rank) as usize;
         let (start, end) = (place(start), place(end));
@@ -159,7 +159,7 @@ pub(super) fn shape(node: &Node) -> Described {
 
 pub(super) fn size(_: &Node) -> Described {
     Ok(Operator::new(Kind::Stop, |inputs| {
-        host_ints(vec![inputs.raw(0)?.len() as i64], &[]).map(|value| vec![value])
+        host_ints(vec![inputs.any(0)?.len() as i64], &[]).map(|value| vec![value])
     })
     .gives(Some(Element::I64)))
 }
@@ -179,7 +179,7 @@ pub(super) fn reshape(node: &Node) -> Described {
     let attribute = node.ints("shape")?;
     let zero_is_zero = node.flag("allowzero", false)?;
     Ok(Operator::new(Kind::Reshape, move |inputs| {
-        let value = inputs.raw(0)?.clone();
+        let value = inputs.any(0)?.clone();
         let wanted = match &attribute {
             Some(wanted) => wanted.clone(),
             None => inputs.ints(1)?,
@@ -213,7 +213,7 @@ pub(super) fn reshape(node: &Node) -> Described {
 pub(super) fn flatten(node: &Node) -> Described {
     let given = node.int("axis", 1)?;
     Ok(Operator::new(Kind::Reshape, move |inputs| {
-        let value = inputs.raw(0)?.clone();
+        let value = inputs.any(0)?.clone();
         let dims = value.dims();
         let at = if given < 0 { given + dims.len() as i64 } else { given };
         let at = usize::try_from(at)
@@ -241,7 +241,7 @@ pub(super) fn axes_of(
 pub(super) fn squeeze(node: &Node) -> Described {
     let attribute = node.ints("axes")?;
     Ok(Operator::new(Kind::Reshape, move |inputs| {
-        let value = inputs.raw(0)?.clone();
+        let value = inputs.any(0)?.clone();
         let dims = value.dims();
         let dropped: Vec<usize> = match axes_of(&attribute, inputs, 1)? {
             Some(given) => axes(&given, dims.len())?,
@@ -264,7 +264,7 @@ pub(super) fn squeeze(node: &Node) -> Described {
 pub(super) fn unsqueeze(node: &Node) -> Described {
     let attribute = node.ints("axes")?;
     Ok(Operator::new(Kind::Reshape, move |inputs| {
-        let value = inputs.raw(0)?.clone();
+        let value = inputs.any(0)?.clone();
         let given = axes_of(&attribute, inputs, 1)?.ok_or("its axes are missing")?;
         let dims = value.dims();
         let added = axes(&given, dims.len() + given.len())?;
@@ -282,14 +282,55 @@ pub(super) fn permuted(value: Value, order: &[usize]) -> Result<Value, String> {
     if order.len() < 2 || order.is_sorted() {
         return Ok(value);
     }
+    if order.len() > MAX_RANK {
+        return regrouped(value, order);
+    }
     Ok(map_value!(value, ranked => map_ranked!(ranked, x => x.permute(array(order)?))))
+}
+
+/// The dimensions of a value of many in another order: those that stay neighbours are moved as one.
+fn regrouped(value: Value, order: &[usize]) -> Result<Value, String> {
+    let dims = value.dims();
+    let wanted: Vec<usize> = order.iter().map(|&axis| dims[axis]).collect();
+    if value.is_empty() {
+        return value.reshape(&wanted);
+    }
+    // The groups in their new order, each with its first axis and its number of elements. An axis of size 1 is nowhere.
+    let mut groups: Vec<(usize, usize)> = Vec::new();
+    let mut next = None;
+    for &axis in order.iter().filter(|&&axis| dims[axis] != 1) {
+        match groups.last_mut() {
+            Some((_, size)) if next == Some(axis) => *size *= dims[axis],
+            _ => groups.push((axis, dims[axis])),
+        }
+        next = (axis + 1..dims.len()).find(|&axis| dims[axis] != 1);
+    }
+    let mut before = groups.clone();
+    before.sort_unstable();
+    let sizes = |groups: &[(usize, usize)]| groups.iter().map(|&(_, size)| size).collect::<Vec<_>>();
+    if groups.len() <= MAX_RANK {
+        let place = |group: &(usize, usize)| before.iter().position(|other| other == group);
+        let order: Vec<usize> = groups.iter().filter_map(place).collect();
+        return permuted(value.reshape(&sizes(&before))?, &order)?.reshape(&wanted);
+    }
+    // One group after the other to its place.
+    let mut value = value;
+    for (at, group) in groups.iter().enumerate() {
+        let from = before.iter().position(|other| other == group).ok_or("its order names an axis twice")?;
+        let count = |groups: &[(usize, usize)]| groups.iter().map(|&(_, size)| size).product::<usize>();
+        let cut = [count(&before[..at]), count(&before[at..from]), group.1, count(&before[from + 1..])];
+        value = permuted(value.reshape(&cut)?, &[0, 2, 1, 3])?;
+        before.remove(from);
+        before.insert(at, *group);
+    }
+    value.reshape(&wanted)
 }
 
 pub(super) fn transpose(node: &Node) -> Described {
     let attribute = node.ints("perm")?;
     let order = attribute.clone().unwrap_or_default();
     let transpose = Operator::new(Kind::Move, move |inputs| {
-        let value = inputs.raw(0)?.clone();
+        let value = inputs.any(0)?.clone();
         let rank = value.rank();
         let order: Vec<usize> = match &attribute {
             None => (0..rank).rev().collect(),
@@ -318,6 +359,7 @@ pub(super) fn joined(values: Vec<Value>, axis: usize) -> Result<Value, String> {
                         Ok(Ranked::$variant(Tensor::cat(parts, axis)))
                     })*
                     Ranked::D0(_) => Err("scalars have no axis to be joined along".to_owned()),
+                    Ranked::Wide(..) => Err("its inputs have too many dimensions".to_owned()),
                 }
             };
         }
@@ -386,23 +428,37 @@ pub(super) fn picked(value: Value, axis: usize, indices: &[i64]) -> Value {
 
 pub(super) fn split(node: &Node) -> Described {
     let given = node.int("axis", 0)?;
-    let attribute = node.ints("split")?;
-    let parts = node.proto.output.len();
-    if node.positive("num_outputs", parts)? != parts {
-        return Err(format!("its num_outputs is not the number of its outputs, {parts}"));
+    let attribute = node.ints("split")?.filter(|lengths| !lengths.is_empty());
+    let outputs = node.proto.output.len();
+    // Outputs at the end that nobody reads may be left out.
+    let parts = node.positive("num_outputs", outputs)?;
+    if parts < outputs {
+        return Err(format!("its num_outputs is {parts}, and it has {outputs} outputs"));
     }
     Ok(Operator::new(Kind::Move, move |inputs| {
         let value = inputs.raw(0)?.clone();
         let dims = value.dims();
         let axis = axis(given, dims.len())?;
         let lengths = match axes_of(&attribute, inputs, 1)? {
-            Some(lengths) => sizes(&lengths)?,
+            // Lengths beside each other, not the sizes of one value.
+            Some(lengths) => lengths
+                .iter()
+                .map(|&length| {
+                    usize::try_from(length).map_err(|_| format!("its part of {length} is impossible"))
+                })
+                .collect::<Result<Vec<_>, _>>()?,
             None => {
                 let each = dims[axis].div_ceil(parts.max(1));
-                (0..parts).map(|part| each.min(dims[axis].saturating_sub(part * each))).collect()
+                check_size(&[parts])?;
+                let rest = |part: usize| dims[axis].saturating_sub(part.saturating_mul(each));
+                (0..parts).map(|part| each.min(rest(part))).collect()
             }
         };
-        if lengths.iter().sum::<usize>() != dims[axis] {
+        if lengths.len() < outputs {
+            return Err(format!("it has {} parts and {outputs} outputs", lengths.len()));
+        }
+        let sum = lengths.iter().try_fold(0usize, |sum, &length| sum.checked_add(length));
+        if sum != Some(dims[axis]) {
             return Err(format!("its parts {lengths:?} do not make up the size {}", dims[axis]));
         }
         let mut start = 0;

@@ -174,3 +174,46 @@ pub(super) fn stft(node: &Node) -> Plan {
         one(Value::from(transformed(rows, bins, false)?).reshape(&[batch, frames, bins, 2])?)
     }))
 }
+
+/// `MelWeightMatrix`: what each frequency of a spectrum adds to each band of the mel scale.
+pub(super) fn mel_weight_matrix(_: &Node) -> Plan {
+    Ok(Box::new(|inputs| {
+        let whole = |index: usize| match *inputs.ints(index)? {
+            [value] if (1..=1 << 24).contains(&value) => Ok(value as usize),
+            ref other => Err(format!("its input {index} is {other:?} in place of a number above 0")),
+        };
+        let (bands, length, rate) = (whole(0)?, whole(1)?, whole(2)?);
+        let (low, high) = (f64::from(inputs.scalar(3)?), f64::from(inputs.scalar(4)?));
+        let rows = length / 2 + 1;
+        check_size(&[rows, bands])?;
+        if !(low >= 0.0 && high.is_finite() && low <= high) {
+            return Err(format!("its bands reach from {low} to {high} Hz"));
+        }
+        let mel = |hertz: f64| 2595.0 * (hertz / 700.0).ln_1p() / std::f64::consts::LN_10;
+        let step = (mel(high) - mel(low)) / (bands + 2) as f64;
+        // Where each band begins, in steps of the spectrum.
+        let place = |at: usize| -> Result<usize, String> {
+            let hertz = 700.0 * ((at as f64 * step + mel(low)) / 2595.0 * std::f64::consts::LN_10).exp_m1();
+            let place = ((length + 1) as f64 * hertz / rate as f64).floor() as usize;
+            match place < rows {
+                true => Ok(place),
+                false => Err(format!("its bands reach beyond half of its sample rate of {rate}")),
+            }
+        };
+        let mut matrix = vec![0.0; rows * bands];
+        for band in 0..bands {
+            let (first, middle, last) = (place(band)?, place(band + 1)?, place(band + 2)?);
+            if middle == first {
+                matrix[middle * bands + band] = 1.0;
+            } else {
+                for at in first..=middle {
+                    matrix[at * bands + band] = (at - first) as f32 / (middle - first) as f32;
+                }
+            }
+            for at in middle..last {
+                matrix[at * bands + band] = (last - at) as f32 / (last - middle) as f32;
+            }
+        }
+        one(float_tensor(matrix, &[rows, bands], inputs.device())?)
+    }))
+}

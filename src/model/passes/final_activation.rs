@@ -301,6 +301,9 @@ impl<'g> Search<'g> {
         if properties.gates || properties.kind == Kind::Softmax {
             return (0.0, 1.0);
         }
+        if let Some(range) = properties.range {
+            return range;
+        }
         if let Some((low, high)) = properties.clamp {
             let (from, to) = of(0);
             return (from.max(low).min(high), to.min(high).max(low));

@@ -26,7 +26,9 @@ pub(in crate::model) fn fold_batch_normalization(graph: &mut Graph, ends: &HashS
     let mut gone = HashSet::new();
     for index in 0..graph.steps.len() {
         let step = &graph.steps[index];
-        if step.operator.properties.kind != Kind::BatchNormalization {
+        if step.operator.properties.kind != Kind::BatchNormalization
+            || step.outputs.iter().skip(1).any(Option::is_some)
+        {
             continue;
         }
         let Some(&Some(x)) = step.inputs.first() else { continue };
@@ -72,8 +74,9 @@ fn folded(graph: &Graph, conv: usize, normalization: usize) -> Option<(Ranked<Fl
     let (scale, shift) = (row(normalization.inputs.get(1))?, row(normalization.inputs.get(2))?);
     let (mean, variance) = (row(normalization.inputs.get(3))?, row(normalization.inputs.get(4))?);
     // The kernel knows its own epsilon: zeros through it give the shift, ones the scale beside it.
-    let through = |value: f32| -> Option<Tensor<1>> {
-        let x = Tensor::<2>::full([1, filters], value, &burn::tensor::Device::flex());
+    let through = |rows: &[f32]| -> Option<Tensor<2>> {
+        let row = |&value: &f32| Tensor::<2>::full([1, filters], value, &burn::tensor::Device::flex());
+        let x = Tensor::cat(rows.iter().map(row).collect(), 0);
         let inputs: Vec<Value> = vec![
             x.into(),
             Value::from(scale.clone()),
@@ -84,13 +87,15 @@ fn folded(graph: &Graph, conv: usize, normalization: usize) -> Option<(Ranked<Fl
         let inputs: Vec<Option<&Value>> = inputs.iter().map(Some).collect();
         let device = burn::tensor::Device::flex();
         let mut outputs = normalization.operator.forward(&Inputs::new(&inputs, &[], &device)).ok()?;
-        match outputs.pop()? {
-            Value::Float(y) => Some(y.flat()),
+        match outputs.drain(..).next()? {
+            Value::Float(y) => y.get(),
             _ => None,
         }
     };
-    let offset = through(0.0)?;
-    let factor = through(1.0)? - offset.clone();
+    let both = through(&[0.0, 1.0])?;
+    let row = |at: i64| both.clone().slice_dim(0, at..at + 1).reshape([filters]);
+    let offset: Tensor<1> = row(0);
+    let factor = row(1) - offset.clone();
     let wide: Vec<usize> = std::iter::once(filters).chain(std::iter::repeat_n(1, dims.len() - 1)).collect();
     let spread = Ranked::D1(factor.clone()).reshape(&wide)?.expand(&dims)?;
     Some((weight * spread, Ranked::D1(bias * factor + offset)))

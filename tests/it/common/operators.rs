@@ -304,6 +304,13 @@ impl Draw {
         whole(&data, dims)
     }
 
+    /// Ones and zeros; the first of each row is one, so that no row is without any.
+    fn mask(&mut self, dims: &[usize]) -> HostValue {
+        let width = dims[dims.len() - 1];
+        let one = |at: usize| i64::from(at.is_multiple_of(width) || self.coin());
+        whole(&(0..dims.iter().product()).map(one).collect::<Vec<_>>(), dims)
+    }
+
     fn truth(&mut self, dims: &[usize]) -> HostValue {
         let data = (0..dims.iter().product()).map(|_| self.coin()).collect();
         HostValue::Bool { data, shape: dims.to_vec() }
@@ -744,6 +751,18 @@ fn shapes(draw: &mut Draw) -> Vec<Case> {
         case("Unsqueeze", vec![x.clone(), list(&[0, -1])]).wrt(&[0]),
         case("Tile", vec![x.clone(), list(&vec![2; rank])]).wrt(&[0]),
         case("Split", vec![draw.real(&[5, 3]), list(&[2, 3])]).outputs(2, draw.size(0, 1)).wrt(&[0]),
+        // Parts whose sizes multiply to more than any value may hold.
+        case("Split", vec![draw.real(&[1, 512]), list(&[64; 8])])
+            .with([int("axis", 1)])
+            .outputs(8, 3)
+            .wrt(&[0]),
+        case("Split", vec![draw.real(&[5, 3]), list(&[2, 3])]).opset(1).outputs(2, 1).wrt(&[0]),
+        case("Split", vec![draw.real(&[5, 3])])
+            .with([ints("split", &[4, 1])])
+            .opset(11)
+            .outputs(2, 1)
+            .wrt(&[0]),
+        case("Split", vec![draw.real(&[4, 3])]).opset(draw.of(&[2, 11, 13])).outputs(2, 1).wrt(&[0]),
         case("Split", vec![draw.real(&[2, 5])])
             .with([int("axis", 1), int("num_outputs", 2)])
             .outputs(2, draw.size(0, 1))
@@ -1140,6 +1159,483 @@ fn control(draw: &mut Draw) -> Vec<Case> {
     cases
 }
 
+/// Normalisations by the statistics of the batch at hand, in each form that operator sets have had.
+fn statistics(draw: &mut Draw) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (opset, outputs, attributes) in [
+        (15, 3, vec![int("training_mode", 1), float("momentum", 0.75)]),
+        (14, 1, vec![int("training_mode", 1)]),
+        (9, 5, vec![]),
+        (7, 5, vec![int("spatial", 0)]),
+        (6, 5, vec![int("is_test", 0)]),
+    ] {
+        let rank = draw.size(2, 4);
+        let mut dims = draw.dims(rank);
+        (dims[0], dims[1]) = (3, 2);
+        let placewise = attributes.iter().any(|attribute| attribute.name == "spatial");
+        let small = if placewise { dims[1..].to_vec() } else { vec![2] };
+        let x = draw.within(&dims, -2.0, 2.0);
+        let mut inputs = vec![x];
+        inputs.extend((0..3).map(|_| draw.real(&small)));
+        inputs.push(draw.within(&small, 0.5, 2.0));
+        let node =
+            case("BatchNormalization", inputs).with(attributes).with([float("epsilon", 0.25)]).opset(opset);
+        cases.push(node.clone().outputs(outputs, 0).wrt(&[0, 1, 2]));
+        if outputs > 1 {
+            cases.push(node.clone().outputs(outputs, 1).wrt(&[0, 3]));
+            cases.push(node.outputs(outputs, 2).wrt(&[0, 4]));
+        }
+    }
+    cases
+}
+
+/// Quantised operators of onnxruntime. Their gradients pass the rounding; those by scales and by real inputs are exact.
+fn quantized(draw: &mut Draw) -> Vec<Case> {
+    let zero = || whole(&[3], &[]);
+    let scale = |draw: &mut Draw| draw.within(&[], 0.25, 0.75);
+    let bytes = |draw: &mut Draw, dims: &[usize]| draw.whole(dims, 0, 20);
+    let mut cases = Vec::new();
+    let (m, k, n) = (draw.size(1, 3), draw.size(1, 3), draw.size(1, 3));
+    let (turn_a, turn_b) = (draw.coin(), draw.coin());
+    let turned = |dims: [usize; 2], turn: bool| if turn { [dims[1], dims[0]] } else { dims };
+    let attributes = [
+        int("transA", i64::from(turn_a)),
+        int("transB", i64::from(turn_b)),
+        float("alpha", draw.of(&[1.0, 0.5])),
+    ];
+    let mut inputs = vec![
+        bytes(draw, &turned([m, k], turn_a)),
+        scale(draw),
+        zero(),
+        bytes(draw, &turned([k, n], turn_b)),
+        draw.within(&[n], 0.25, 0.75),
+        whole(&vec![2; n], &[n]),
+        draw.whole(&[n], -9, 9),
+    ];
+    cases.push(case("com.microsoft::QGemm", inputs.clone()).with(attributes.clone()).wrt(&[1, 4]));
+    inputs.extend([scale(draw), zero()]);
+    cases.push(case("com.microsoft::QGemm", inputs).with(attributes));
+    let inputs = vec![
+        draw.real(&[2, m, k]),
+        bytes(draw, &[k, n]),
+        draw.within(&[n], 0.25, 0.75),
+        whole(&vec![2; n], &[n]),
+        draw.real(&[n]),
+    ];
+    cases.push(case("com.microsoft::DynamicQuantizeMatMul", inputs).wrt(&[2, 4]));
+    let inputs = vec![
+        bytes(draw, &[2, m, k]),
+        bytes(draw, &[k, n]),
+        scale(draw),
+        scale(draw),
+        zero(),
+        zero(),
+        draw.real(&[n]),
+    ];
+    cases.push(case("com.microsoft::MatMulIntegerToFloat", inputs).wrt(&[2, 3, 6]));
+    for (bits, block, wide) in [(4, 16, 20), (8, 16, 16), (2, 16, 33)] {
+        let blocks = usize::div_ceil(wide, block);
+        let inputs = vec![
+            Some(draw.real(&[m, wide])),
+            Some(draw.whole(&[n, blocks, block * bits / 8], 0, 255)),
+            Some(draw.within(&[n * blocks], 0.25, 0.75)),
+            draw.coin().then(|| draw.whole(&[n * usize::div_ceil(blocks * bits, 8)], 0, 255)),
+            None,
+            Some(draw.real(&[n])),
+        ];
+        let attributes = [
+            int("K", wide as i64),
+            int("N", n as i64),
+            int("bits", bits as i64),
+            int("block_size", block as i64),
+        ];
+        cases.push(sparse("com.microsoft::MatMulNBits", inputs).with(attributes).wrt(&[0, 2, 5]));
+    }
+    let dims = draw.dims(4);
+    for operator in ["com.microsoft::QLinearAdd", "com.microsoft::QLinearMul"] {
+        let other = draw.of(&[dims.clone(), dims[1..].to_vec(), vec![1]]);
+        let inputs = vec![
+            bytes(draw, &dims),
+            scale(draw),
+            zero(),
+            bytes(draw, &other),
+            scale(draw),
+            zero(),
+            scale(draw),
+            zero(),
+        ];
+        cases.push(case(operator, inputs));
+    }
+    let inputs = vec![
+        draw.truth(&dims),
+        bytes(draw, &dims),
+        scale(draw),
+        zero(),
+        bytes(draw, &[1]),
+        scale(draw),
+        zero(),
+        scale(draw),
+        zero(),
+    ];
+    cases.push(case("com.microsoft::QLinearWhere", inputs));
+    let one = |draw: &mut Draw, operator: &'static str| {
+        let dims = [2, 3, 4, 4];
+        case(operator, vec![bytes(draw, &dims), scale(draw), zero(), scale(draw), zero()])
+    };
+    let last = int("channels_last", i64::from(draw.coin()));
+    let square = [ints("kernel_shape", &[2, 2]), ints("pads", &[0, 1, 1, 0])];
+    cases.extend([
+        one(draw, "com.microsoft::QLinearSigmoid"),
+        one(draw, "com.microsoft::QLinearLeakyRelu").with([float("alpha", 0.25)]),
+        one(draw, "com.microsoft::QLinearSoftmax").with([int("axis", 1), int("opset", draw.of(&[11, 13]))]),
+        one(draw, "com.microsoft::QLinearGlobalAveragePool").with([last.clone()]),
+        one(draw, "com.microsoft::QLinearAveragePool").with(square).with([last]),
+    ]);
+    let (axis, other) = (int("axis", 0), [&[3], &dims[1..]].concat());
+    let inputs = vec![
+        scale(draw),
+        zero(),
+        bytes(draw, &dims),
+        scale(draw),
+        zero(),
+        bytes(draw, &other),
+        scale(draw),
+        zero(),
+    ];
+    cases.push(case("com.microsoft::QLinearConcat", inputs).with([axis]));
+    let scales = draw.within(&[3], 0.5, 1.5);
+    let inputs = vec![bytes(draw, &[2, 3, 2]), scales.clone(), whole(&[1, 2, 3], &[3])];
+    cases.push(case("com.microsoft::DequantizeLinear", inputs).wrt(&[1]));
+    let inputs = vec![draw.real(&[2, 3, 2]), scales, whole(&[1, 2, 3], &[3])];
+    cases.push(case("com.microsoft::QuantizeLinear", inputs));
+    let (length, batch, features, hidden) =
+        (draw.size(1, 3), draw.size(1, 2), draw.size(1, 3), draw.size(1, 2));
+    let inputs = vec![
+        Some(draw.real(&[length, batch, features])),
+        Some(bytes(draw, &[1, features, 4 * hidden])),
+        Some(bytes(draw, &[1, hidden, 4 * hidden])),
+        Some(draw.real(&[1, 8 * hidden])),
+        None,
+        Some(draw.real(&[1, batch, hidden])),
+        Some(draw.real(&[1, batch, hidden])),
+        None,
+        Some(draw.within(&[1], 0.01, 0.02)),
+        Some(whole(&[3], &[1])),
+        Some(draw.within(&[1, 4 * hidden], 0.01, 0.02)),
+        Some(whole(&vec![4; 4 * hidden], &[1, 4 * hidden])),
+    ];
+    let hidden = int("hidden_size", hidden as i64);
+    cases.push(sparse("com.microsoft::DynamicQuantizeLSTM", inputs).with([hidden]).outputs(3, 0));
+    cases
+}
+
+/// Several operators in one, as onnxruntime's optimiser writes them.
+fn fused(draw: &mut Draw) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let (batch, length, heads) = (draw.size(1, 2), draw.size(2, 3), 2);
+    let (size, width) = (draw.size(1, 2), 3);
+    let dims = [batch, length, width];
+    cases.push(case("com.microsoft::BiasGelu", vec![draw.real(&dims), draw.real(&[width])]).wrt(&[0, 1]));
+    cases.push(case("com.microsoft::FastGelu", vec![draw.real(&dims), draw.real(&[width])]).wrt(&[0, 1]));
+    cases
+        .push(case("com.microsoft::QuickGelu", vec![draw.real(&dims)]).with([float("alpha", 1.5)]).wrt(&[0]));
+    let smooth = || float("epsilon", 0.25);
+    let skip = draw.of(&[vec![batch, length, width], vec![1, length, width], vec![length, width]]);
+    let inputs = vec![
+        draw.within(&dims, -2.0, 2.0),
+        draw.real(&skip),
+        draw.real(&[width]),
+        draw.real(&[width]),
+        draw.real(&[width]),
+    ];
+    for read in [0, 3] {
+        let all = case("com.microsoft::SkipLayerNormalization", inputs.clone()).with([smooth()]);
+        let wrt: &[usize] = if read == 0 { &[0, 1, 2, 3, 4] } else { &[0, 1, 4] };
+        cases.push(all.outputs(4, read).wrt(wrt));
+    }
+    let simple = case("com.microsoft::SkipSimplifiedLayerNormalization", inputs[..4].to_vec());
+    cases.push(simple.with([smooth()]).wrt(&[0, 1, 2, 3]));
+    let inputs = vec![draw.within(&dims, -2.0, 2.0), draw.real(&[width])];
+    cases.push(case("SimplifiedLayerNormalization", inputs).with([smooth()]).opset(17).wrt(&[0, 1]));
+    let inputs = vec![
+        draw.whole(&[batch, length], 0, 3),
+        draw.whole(&[batch, length], 0, 1),
+        draw.real(&[4, width]),
+        draw.real(&[length, width]),
+        draw.real(&[2, width]),
+        draw.real(&[width]),
+        draw.real(&[width]),
+        draw.whole(&[batch, length], 0, 1),
+    ];
+    let embedded = case("com.microsoft::EmbedLayerNormalization", inputs).with([smooth()]);
+    cases.push(embedded.outputs(3, 0).wrt(&[2, 3, 4, 5, 6]));
+    let inputs =
+        vec![draw.real(&[1, 2, 4, 4]), draw.real(&[3, 2, 2, 2]), draw.real(&[3]), draw.real(&[1, 3, 3, 3])];
+    let activation = text("activation", draw.of(&["Tanh", "Sigmoid"]));
+    cases
+        .push(case("com.microsoft::FusedConv", inputs.clone()).with([activation.clone()]).wrt(&[0, 1, 2, 3]));
+    for (name, numbers) in
+        [("LeakyRelu", vec![0.25]), ("HardSigmoid", vec![0.25, 0.5]), ("Clip", vec![-1.0, 1.0])]
+    {
+        let attributes = [text("activation", name), floats("activation_params", &numbers)];
+        cases.push(case("com.microsoft::FusedConv", inputs[..3].to_vec()).with(attributes));
+    }
+    let inputs = vec![draw.real(&[2, 3]), draw.real(&[4, 3]), draw.real(&[4])];
+    let gemm = case("com.microsoft::FusedGemm", inputs).with([int("transB", 1), activation]);
+    cases.push(gemm.wrt(&[0, 1, 2]));
+    for (attributes, left, right) in [
+        (vec![int("transA", 1), float("alpha", 0.5)], vec![2, 3, 4], vec![2, 3, 5]),
+        (vec![int("transB", 1)], vec![4, 3], vec![2, 5, 3]),
+        (vec![int("transBatchA", 1), int("transBatchB", 1)], vec![4, 2, 3], vec![3, 2, 5]),
+        (vec![int("transBatchA", 1), int("transA", 1)], vec![3, 2, 4], vec![2, 3, 5]),
+    ] {
+        let inputs = vec![draw.real(&left), draw.real(&right)];
+        cases.push(case("com.microsoft::FusedMatMul", inputs).with(attributes).wrt(&[0, 1]));
+    }
+    let wide = heads * size;
+    let masks = [
+        None,
+        Some(draw.whole(&[batch], 1, length as i64)),
+        Some(draw.mask(&[batch, length])),
+        Some(draw.mask(&[batch, length, length])),
+    ];
+    let attributes = [int("num_heads", heads as i64), int("unidirectional", i64::from(draw.coin()))];
+    let inputs = vec![
+        Some(draw.real(&dims)),
+        Some(draw.real(&[width, 3 * wide])),
+        Some(draw.real(&[3 * wide])),
+        draw.of(&masks),
+        None,
+        draw.coin().then(|| draw.real(&[1, heads, length, length])),
+    ];
+    let attention = sparse("com.microsoft::Attention", inputs).with(attributes);
+    cases.push(attention.wrt(&[0, 1, 2]));
+    let keys = draw.size(2, 3);
+    let inputs = vec![
+        Some(draw.real(&[batch, length, wide])),
+        Some(draw.real(&[batch, keys, wide])),
+        Some(draw.real(&[batch, keys, wide])),
+        Some(draw.real(&[3 * wide])),
+        draw.coin().then(|| draw.mask(&[batch, keys])),
+        Some(draw.real(&[batch, heads, length, keys])),
+    ];
+    let attributes = [int("num_heads", heads as i64), float("scale", 0.75)];
+    cases.push(sparse("com.microsoft::MultiHeadAttention", inputs).with(attributes).wrt(&[0, 1, 2, 5]));
+    cases
+}
+
+/// What detectors cut out, and what bends their windows.
+fn regions(draw: &mut Draw) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (mode, opset, ratio) in [("avg", 16, 2), ("avg", 10, 0), ("max", 16, 1)] {
+        let x = draw.spread(&[2, 2, 5, 6]);
+        let regions = reals(vec![0.5, 0.25, 4.5, 3.75, -1.0, 1.0, 3.0, 9.0, 2.0, 2.0, 2.5, 2.25], &[3, 4]);
+        let attributes = [
+            text("mode", mode),
+            int("output_height", 2),
+            int("output_width", 3),
+            int("sampling_ratio", ratio),
+            float("spatial_scale", 0.75),
+        ];
+        let aligned = case("RoiAlign", vec![x, regions, list(&[0, 1, 1])]).with(attributes).opset(opset);
+        // The largest of several may be another one a step on.
+        cases.push(if mode == "max" { aligned } else { aligned.wrt(&[0]) });
+    }
+    let regions = reals(vec![0.0, 0.0, 0.0, 3.0, 2.0, 1.0, 1.0, 2.0, 9.0, 9.0], &[2, 5]);
+    let pooled = case("MaxRoiPool", vec![draw.spread(&[2, 2, 5, 5]), regions]);
+    cases.push(pooled.with([ints("pooled_shape", &[2, 3])]).wrt(&[0]));
+    let places = list(&[5, 7, 13, 8]);
+    let HostValue::Int { data, .. } = places else { return cases };
+    let unpool = vec![draw.spread(&[1, 1, 2, 2]), whole(&data, &[1, 1, 2, 2])];
+    let kernel = || [ints("kernel_shape", &[2, 2]), ints("strides", &[2, 2])];
+    cases.push(case("MaxUnpool", unpool.clone()).with(kernel()).wrt(&[0]));
+    let larger = [unpool, vec![list(&[1, 1, 5, 5])]].concat();
+    cases.push(case("MaxUnpool", larger).with(kernel()).wrt(&[0]));
+    for rows in 1..=5 {
+        let lead = draw.any_dims(2);
+        let dims = [&lead[..], &[rows, rows]].concat();
+        cases.push(case("Det", vec![draw.real(&dims)]).wrt(&[0]));
+    }
+    let mel = vec![
+        whole(&[4], &[]),
+        whole(&[32], &[]),
+        whole(&[8000], &[]),
+        reals(vec![0.0], &[]),
+        reals(vec![3500.0], &[]),
+    ];
+    cases.push(case("MelWeightMatrix", mel).opset(17));
+    let (groups, parts) = draw.of(&[(1, 1), (2, 1), (1, 2)]);
+    // Between two pixels, so that no step crosses one.
+    let inputs = vec![
+        draw.real(&[2, 4, 4, 5]),
+        draw.real(&[2, 4 / groups, 2, 2]),
+        draw.within(&[2, parts * 8, 3, 3], 0.2, 0.4),
+        draw.real(&[2]),
+        draw.within(&[2, parts * 4, 3, 3], 0.5, 1.0),
+    ];
+    let attributes = [
+        int("group", groups as i64),
+        int("offset_group", parts as i64),
+        ints("pads", &[1, 0, 0, 1]),
+        ints("strides", &[1, 2]),
+        ints("dilations", &[2, 1]),
+    ];
+    cases.push(case("DeformConv", inputs).with(attributes).opset(19).wrt(&[0, 1, 2, 3, 4]));
+    cases
+}
+
+/// Models of scikit-learn.
+fn classical(draw: &mut Draw) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let (samples, features) = (draw.size(1, 3), 3);
+    let x = draw.real(&[samples, features]);
+    let apart = draw.spread(&[samples, features]);
+    let transform = draw.of(&["NONE", "LOGISTIC", "SOFTMAX"]);
+    let transformed = || text("post_transform", transform);
+    let scaler = [floats("offset", &[0.5, -0.25, 1.0]), floats("scale", &[2.0])];
+    cases.push(case("ai.onnx.ml::Scaler", vec![x.clone()]).with(scaler).wrt(&[0]));
+    for norm in ["MAX", "L1", "L2"] {
+        let clear = if norm == "MAX" { apart.clone() } else { draw.away(&[samples, 3], -1.0, 1.0, &[0.0]) };
+        let positive = match clear {
+            HostValue::Float { data, shape } if norm == "MAX" => {
+                reals(data.into_iter().map(|x| x + 2.0).collect(), &shape)
+            }
+            other => other,
+        };
+        cases.push(case("ai.onnx.ml::Normalizer", vec![positive]).with([text("norm", norm)]).wrt(&[0]));
+    }
+    let coefficients: Vec<f32> = (0..9).map(|at| ((at * 7) % 5) as f32 / 4.0 - 0.5).collect();
+    let targets = draw.of(&[1usize, 3]);
+    let linear = [
+        floats("coefficients", &coefficients[..3 * targets]),
+        floats("intercepts", &[0.1, -0.2, 0.3][..targets]),
+    ];
+    let regressor = case("ai.onnx.ml::LinearRegressor", vec![x.clone()]).with(linear.clone());
+    cases.push(regressor.with([int("targets", targets as i64), transformed()]).wrt(&[0]));
+    let labels = if targets == 1 { vec![4, 7] } else { vec![1, 2, 5] };
+    let classifier = case("ai.onnx.ml::LinearClassifier", vec![x.clone()]).with(linear);
+    let named = match draw.coin() {
+        true => ints("classlabels_ints", &labels),
+        false => texts("classlabels_strings", &["a", "b", "c"][..labels.len()]),
+    };
+    cases.push(classifier.with([named, transformed()]).outputs(2, 1).wrt(&[0]));
+    let missing = reals(vec![0.5, f32::NAN, -0.25, f32::NAN, 1.0, 2.0], &[2, 3]);
+    let imputer = [floats("imputed_value_floats", &[1.0, 2.0, 3.0]), float("replaced_value_float", f32::NAN)];
+    cases.push(case("ai.onnx.ml::Imputer", vec![missing]).with(imputer));
+    let imputer = [floats("imputed_value_floats", &[1.5]), float("replaced_value_float", 5.0)];
+    cases.push(case("ai.onnx.ml::Imputer", vec![x.clone()]).with(imputer).wrt(&[0]));
+    let imputer = [ints("imputed_value_int64s", &[7]), int("replaced_value_int64", 2)];
+    cases.push(case("ai.onnx.ml::Imputer", vec![draw.whole(&[2, 3], 0, 3)]).with(imputer));
+    cases.push(case("ai.onnx.ml::Binarizer", vec![apart.clone()]).with([float("threshold", 0.1)]));
+    let chosen = vec![draw.real(&[2, 2, 3]), list(&[2, 0, 2])];
+    cases.push(case("ai.onnx.ml::ArrayFeatureExtractor", chosen).wrt(&[0]));
+    let joined = vec![x.clone(), draw.real(&[samples, 2])];
+    let sizes = ints("inputdimensions", &[2, 4]);
+    cases.push(case("ai.onnx.ml::FeatureVectorizer", joined).with([sizes]).wrt(&[0, 1]));
+    cases.push(
+        case("ai.onnx.ml::ZipMap", vec![x.clone()]).with([ints("classlabels_int64s", &[0, 1, 2])]).wrt(&[0]),
+    );
+    let codes = draw.whole(&[2, 3], 0, 4);
+    let categories = ints("cats_int64s", &[0, 2, 3]);
+    cases.push(case("ai.onnx.ml::OneHotEncoder", vec![codes.clone()]).with([categories]));
+    for (keys, values) in [
+        (ints("keys_int64s", &[1, 3]), floats("values_floats", &[0.5, 2.5])),
+        (ints("keys_int64s", &[1, 3]), ints("values_int64s", &[10, 30])),
+    ] {
+        let defaults = [float("default_float", -1.0), int("default_int64", 9)];
+        cases.push(case("ai.onnx.ml::LabelEncoder", vec![codes.clone()]).with([keys, values]).with(defaults));
+    }
+    // Two stumps and a leaf that stands alone.
+    let modes = [
+        "BRANCH_LEQ",
+        "LEAF",
+        "LEAF",
+        draw.of(&["BRANCH_LEQ", "BRANCH_GT", "BRANCH_LT"]),
+        "LEAF",
+        "LEAF",
+        "LEAF",
+    ];
+    let trees = [
+        ints("nodes_treeids", &[0, 0, 0, 1, 1, 1, 2]),
+        ints("nodes_nodeids", &[0, 1, 2, 0, 1, 2, 0]),
+        ints("nodes_featureids", &[0, 0, 0, 2, 0, 0, 0]),
+        floats("nodes_values", &[0.0, 0.0, 0.0, 0.05, 0.0, 0.0, 0.0]),
+        texts("nodes_modes", &modes),
+        ints("nodes_truenodeids", &[1, 0, 0, 1, 0, 0, 0]),
+        ints("nodes_falsenodeids", &[2, 0, 0, 2, 0, 0, 0]),
+        ints("nodes_missing_value_tracks_true", &[1, 0, 0, 0, 0, 0, 0]),
+    ];
+    let leaves = |prefix: &str, ids: &str, of: &[i64]| {
+        [
+            ints(&format!("{prefix}_treeids"), &[0, 0, 1, 1, 2]),
+            ints(&format!("{prefix}_nodeids"), &[1, 2, 1, 2, 0]),
+            ints(ids, of),
+            floats(&format!("{prefix}_weights"), &[0.25, 0.5, -0.25, 1.0, 0.125]),
+        ]
+    };
+    let aggregate = text("aggregate_function", draw.of(&["SUM", "AVERAGE", "MIN", "MAX"]));
+    let regressor = case("ai.onnx.ml::TreeEnsembleRegressor", vec![apart.clone()]).with(trees.clone());
+    let regressor = regressor.with(leaves("target", "target_ids", &[0, 1, 0, 0, 1]));
+    cases.push(regressor.with([int("n_targets", 2), aggregate, floats("base_values", &[0.5, 0.25])]));
+    let (of, labels) = draw.of(&[(vec![0, 0, 0, 0, 0], vec![3, 4]), (vec![0, 1, 2, 1, 0], vec![3, 4, 5])]);
+    let classifier = case("ai.onnx.ml::TreeEnsembleClassifier", vec![apart.clone()]).with(trees);
+    let classifier = classifier.with(leaves("class", "class_ids", &of));
+    cases.push(classifier.with([ints("classlabels_int64s", &labels), transformed()]).outputs(2, 1));
+    let ensemble = [
+        ints("nodes_featureids", &[0, 2]),
+        tensor_of("nodes_modes", initializer("", &whole(&[0, 6], &[2]))),
+        tensor_of("nodes_splits", initializer("", &reals(vec![0.0, 0.0], &[2]))),
+        ints("nodes_truenodeids", &[1, 0]),
+        ints("nodes_trueleafs", &[0, 1]),
+        ints("nodes_falsenodeids", &[2, 1]),
+        ints("nodes_falseleafs", &[1, 1]),
+        ints("leaf_targetids", &[0, 1, 0]),
+        tensor_of("leaf_weights", initializer("", &reals(vec![0.5, 1.5, -1.0], &[3]))),
+        ints("tree_roots", &[0]),
+        tensor_of("membership_values", initializer("", &reals(vec![0.5, 1.0, f32::NAN], &[3]))),
+        int("n_targets", 2),
+        int("post_transform", draw.of(&[0, 1, 2])),
+    ];
+    cases.push(case("ai.onnx.ml::TreeEnsemble", vec![apart]).with(ensemble));
+    let kernel = draw.of(&["LINEAR", "POLY", "RBF", "SIGMOID"]);
+    let machine = [
+        text("kernel_type", kernel),
+        floats("kernel_params", &[0.5, 0.25, 2.0]),
+        floats("support_vectors", &[1.0, 0.0, 0.5, 0.0, 1.0, -0.5, 0.5, 0.5, 1.0]),
+    ];
+    let regressor = case("ai.onnx.ml::SVMRegressor", vec![x.clone()]).with(machine.clone());
+    let numbers = [floats("coefficients", &[0.5, -1.0, 0.75]), floats("rho", &[0.1]), int("n_supports", 3)];
+    cases.push(regressor.with(numbers).wrt(&[0]));
+    let classifier = case("ai.onnx.ml::SVMClassifier", vec![x]).with(machine).with([
+        floats("coefficients", &[0.5, -0.75, 0.25, 0.125, 0.5, -0.75]),
+        floats("rho", &[0.1, 0.2, -0.3]),
+        ints("vectors_per_class", &[1, 1, 1]),
+        ints("classlabels_ints", &[2, 4, 8]),
+        transformed(),
+    ]);
+    cases.push(classifier.clone().outputs(2, 1).wrt(&[0]));
+    let probable = [floats("prob_a", &[-1.5, -1.0, -2.0]), floats("prob_b", &[0.2, 0.1, 0.0])];
+    cases.push(classifier.with(probable).outputs(2, 1));
+    cases
+}
+
+/// Values of more axes than are computed with.
+fn many_axes(draw: &mut Draw) -> Vec<Case> {
+    let dims = [1, 2, 1, 3, 1, 2, 1, 2];
+    let mut order: Vec<i64> = (0..8).collect();
+    order.shuffle(&mut draw.0);
+    let turned = case("Transpose", vec![draw.real(&dims)]).with([ints("perm", &order)]);
+    // No two of these axes stay neighbours.
+    let apart = case("Transpose", vec![draw.real(&[2; 7])]).with([ints("perm", &[6, 4, 2, 0, 5, 3, 1])]);
+    let sizes: Vec<i64> = dims.iter().map(|&size| size as i64).collect();
+    vec![
+        case("Reshape", vec![draw.real(&[4, 6]), list(&sizes)]).wrt(&[0]),
+        turned.wrt(&[0]),
+        apart.wrt(&[0]),
+        case("Squeeze", vec![draw.real(&dims)]).wrt(&[0]),
+    ]
+}
+
 /// Random cases of every operator that the engine has.
 pub fn cases(draw: &mut Draw) -> Vec<Case> {
     let families = [
@@ -1154,6 +1650,12 @@ pub fn cases(draw: &mut Draw) -> Vec<Case> {
         sequences,
         attention,
         control,
+        statistics,
+        quantized,
+        fused,
+        regions,
+        classical,
+        many_axes,
     ];
     families.into_iter().flat_map(|family| family(draw)).collect()
 }

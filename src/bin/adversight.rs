@@ -202,7 +202,7 @@ enum On {
     Auto,
     /// The CPU.
     Cpu,
-    /// The GPU through wgpu.
+    /// The GPU through wgpu, in builds with the feature `webgpu`.
     Gpu,
 }
 

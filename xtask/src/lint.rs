@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 
 use crate::command::{self, program};
+use crate::layers;
 use crate::paths::Paths;
 use crate::report;
 
@@ -15,6 +16,7 @@ pub fn run(paths: &Paths) -> Result<()> {
         command::run(program("cargo").args(["fmt", "--all", "--check"]).current_dir(&paths.root))
             .context("Run `cargo fmt --all` (and `rustup component add rustfmt` where it is missing)")
     })?;
+    report::step("Checking the order of the layers", || layers::check(paths))?;
     report::step("Checking the Rust code with clippy", || {
         let what = ["clippy", "--locked", "--workspace", "--all-targets", "--features", FEATURES];
         command::run(program("cargo").args(what).args(["--", "-D", "warnings"]).current_dir(&paths.root))

@@ -5,6 +5,7 @@
 
 mod command;
 mod digest;
+mod layers;
 mod lint;
 mod module;
 mod npm;
@@ -51,7 +52,7 @@ enum Task {
         #[arg(long)]
         thorough: bool,
     },
-    /// Checks the format of the Rust code and runs clippy
+    /// Checks the format and the layers of the Rust code and runs clippy and rustdoc
     Lint,
     /// Builds the engine for WebAssembly into pkg/src/wasm
     Wasm,

@@ -116,6 +116,36 @@ test("an engine tells its device, its methods and its colour maps", async () => 
   assert.equal(engine.colourMap("magma")[0], 5);
 });
 
+test("where the engine for WebGPU is missing, the CPU's is used and says why, unless WebGPU was asked for", async (t) => {
+  const { wasm } = fakeWasm();
+  const missing: Wasm = { ...wasm, default: () => Promise.reject(new TypeError("404")) };
+  const asked: unknown[] = [];
+  const cpu: Wasm = {
+    ...wasm,
+    createEngine: (options) => {
+      asked.push(options);
+      return wasm.createEngine(options);
+    },
+  };
+  const url = new URL("file:///none.wasm");
+  const host = createHost({ webgpu: { module: missing, url }, cpu: { module: cpu, url } });
+  const requestAdapter = () => Promise.resolve({ info: { description: "", isFallbackAdapter: false } });
+  const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");
+  Object.defineProperty(globalThis, "navigator", { value: { gpu: { requestAdapter } }, configurable: true });
+  t.after(() => {
+    if (before) Object.defineProperty(globalThis, "navigator", before);
+    else Reflect.deleteProperty(globalThis, "navigator");
+  });
+  const hooks = { isCancelled: () => false, onProgress: undefined, onPartial: undefined };
+  await host.open({ device: "auto", wasm: {} }, hooks);
+  const reason =
+    "The CPU is used, since the engine for WebGPU is not there. The engine could not be loaded from file:///none.wasm (404).";
+  assert.deepEqual(asked, [{ device: "cpu", reason }]);
+  await assert.rejects(async () => host.open({ device: "webgpu", wasm: {} }, hooks), {
+    code: "engine_failed",
+  });
+});
+
 test("a device that is not there rejects with its code", async () => {
   await assert.rejects(openEngine("webgpu"), {
     code: "device_unavailable",

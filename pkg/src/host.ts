@@ -147,8 +147,15 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
 
   return {
     async open({ device, wasm: moved, threads, batchMemory }) {
-      const { name, reason } = await choose(device);
-      const module = await load(builds, name, moved, name === "cpu" ? threadsHere(threads) : 1);
+      let { name, reason } = await choose(device);
+      const loadIt = () => load(builds, name, moved, name === "cpu" ? threadsHere(threads) : 1);
+      const module = await loadIt().catch((error: unknown) => {
+        // Whoever asks for WebGPU alone gets it or the error.
+        if (name === "cpu" || device !== "auto" || isFatal(error)) throw error;
+        reason = `The CPU is used, since the engine for WebGPU is not there. ${asAdversightError(error).message}`;
+        name = "cpu";
+        return loadIt();
+      });
       wasm = module;
       engine = await module.createEngine({
         ...(reason === undefined ? { device } : { device: "cpu", reason }),

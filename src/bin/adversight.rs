@@ -1,13 +1,13 @@
 //! The engine on a command line.
 
-#[path = "adversight/csv.rs"]
-mod csv;
 #[path = "adversight/evaluate.rs"]
 mod evaluate;
 #[path = "adversight/report.rs"]
 mod report;
 #[path = "adversight/reproduce/mod.rs"]
 mod reproduce;
+#[path = "adversight/table.rs"]
+mod table;
 
 use std::{
     collections::BTreeMap,
@@ -206,7 +206,7 @@ enum On {
     Auto,
     /// The CPU.
     Cpu,
-    /// The GPU through wgpu.
+    /// The GPU through wgpu, in builds with the feature `webgpu`.
     Gpu,
 }
 

@@ -110,7 +110,8 @@ impl Device {
 
     #[cfg(not(feature = "webgpu"))]
     async fn gpu(_software_is_fine: bool) -> Result<Self, String> {
-        Err("this build of the engine has no WebGPU.".into())
+        Err("this build has no GPU: build it with the feature `webgpu` (`cargo build --features webgpu`)."
+            .into())
     }
 
     #[cfg(feature = "webgpu")]

@@ -1,21 +1,14 @@
 // Serves what was built and the models, and remembers which files each library asked for.
 
-import { createReadStream, existsSync, readFileSync, statSync } from "node:fs";
-import { createServer } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+import { fileIn, isolation, serve as serveFiles } from "../../xtask/server.mjs";
 import { dist } from "./build.mjs";
 import { variants } from "./engines.mjs";
 
 const assets = fileURLToPath(new URL("../../www/public", import.meta.url));
-const types = {
-  ".html": "text/html; charset=utf-8",
-  ".js": "text/javascript",
-  ".mjs": "text/javascript",
-  ".json": "application/json",
-  ".wasm": "application/wasm",
-};
 const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Benchmark</title><script type="module" src="/page.js"></script>`;
 
 /**
@@ -24,48 +17,33 @@ const page = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Benchm
  */
 export async function serve({ isolated, quick, cached = false }) {
   const loaded = new Map();
-  const server = createServer((request, response) => {
-    const { pathname } = new URL(request.url, "http://localhost");
-    if (isolated) {
-      response.setHeader("Cross-Origin-Opener-Policy", "same-origin");
-      response.setHeader("Cross-Origin-Embedder-Policy", "require-corp");
-      response.setHeader("Cross-Origin-Resource-Policy", "same-origin");
-    }
-    response.setHeader("Cache-Control", cached ? "max-age=3600" : "no-store");
-    if (pathname === "/") {
-      response.setHeader("Content-Type", types[".html"]);
-      response.end(page);
-      return;
-    }
-    const path = fileOf(normalize(decodeURIComponent(pathname)), loaded);
-    if (path === null || !existsSync(path) || !statSync(path).isFile()) {
-      response.statusCode = 404;
-      response.end("not here");
-      return;
-    }
-    response.setHeader("Content-Type", types[extname(path)] ?? "application/octet-stream");
-    createReadStream(path).pipe(response);
+  const server = await serveFiles({
+    headers: { "Cache-Control": cached ? "max-age=3600" : "no-store", ...(isolated ? isolation : {}) },
+    find: (path) => {
+      if (path === "/") return { text: page, headers: { "Content-Type": "text/html; charset=utf-8" } };
+      const file = fileOf(path, loaded);
+      return file && { file };
+    },
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
-    url: `http://localhost:${server.address().port}/`,
-    close: () => server.close(),
+    url: `${server.origin}/`,
+    close: server.close,
     sizes: () =>
       [...loaded].map(([variant, files]) => ({ variant, files: [...files].map((f) => weigh(f, quick)) })),
   };
 }
 
 function fileOf(path, loaded) {
-  if (/^\/(models|photos)\//.test(path)) return join(assets, path);
+  if (/^\/(models|photos)\//.test(path)) return fileIn(assets, path);
   const engine = /^\/engines\/([^/]+)\/(.+)$/.exec(path);
-  if (!engine) return join(dist, path);
-  const [, id, file] = engine;
+  if (!engine) return fileIn(dist, path);
+  const [, id, name] = engine;
   const variant = variants.find((variant) => variant.id === id);
-  if (!variant) return null;
-  const place = join(dist, "engines", variant.bundle, file);
+  const file = variant && fileIn(join(dist, "engines", variant.bundle), name);
+  if (!file) return null;
   if (!loaded.has(id)) loaded.set(id, new Set());
-  loaded.get(id).add(place);
-  return place;
+  loaded.get(id).add(file);
+  return file;
 }
 
 const weighed = new Map();

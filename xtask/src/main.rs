@@ -4,6 +4,8 @@
 //! that took, and where it cannot go on, its last lines say why and what to do.
 
 mod command;
+mod digest;
+mod layers;
 mod lint;
 mod module;
 mod npm;
@@ -50,7 +52,7 @@ enum Task {
         #[arg(long)]
         thorough: bool,
     },
-    /// Checks the format of the Rust code and runs clippy
+    /// Checks the format and the layers of the Rust code and runs clippy and rustdoc
     Lint,
     /// Builds the engine for WebAssembly into pkg/src/wasm
     Wasm,
@@ -82,20 +84,38 @@ fn main() -> ExitCode {
     }
 }
 
+/// Serves the page as soon as it can compute on the CPU. What else makes it faster is compiled while it is served, and added.
+fn demo(paths: &Paths, port: u16) -> Result<()> {
+    let builder = wasm::Builder::new(paths)?;
+    let later = builder.build_what_a_page_needs()?;
+    let page = npm::build_page(paths)?;
+    let server = serve::start(paths, &page, port)?;
+    for engine in later {
+        report::note(&format!("the page lacks {engine} until it is compiled, and computes without it"));
+        let added = builder.build(engine).and_then(|()| npm::build_page(paths));
+        match added {
+            Ok(_) => report::note(&format!("the page has {engine} now: load it again")),
+            Err(error) => {
+                let why = report::explain(&error);
+                report::note(&format!("{engine} could not be added; the page goes on without it\n{why}"));
+            }
+        }
+    }
+    server.wait()
+}
+
 fn run(task: Task) -> Result<()> {
     let paths = Paths::find()?;
     match task {
         Task::Demo { build_only, port } => {
+            if !build_only {
+                return demo(&paths, port);
+            }
             wasm::build(&paths)?;
             let page = npm::build_page(&paths)?;
-            if build_only {
-                report::note(&format!(
-                    "the page is in {}; `cargo xtask demo` serves it",
-                    paths.relative(&page)
-                ));
-                return Ok(());
-            }
-            serve::serve(&page, port)
+            let page = paths.relative(&page);
+            report::note(&format!("the page is in {page}; `cargo xtask demo` serves it"));
+            Ok(())
         }
         Task::Test { suites, thorough } => test::run(&paths, &suites, thorough),
         Task::Lint => lint::run(&paths),

@@ -5,15 +5,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use sha2::{Digest, Sha256};
 
 use crate::command::{self, program};
+use crate::digest::Digest;
 use crate::paths::Paths;
 use crate::report;
 use crate::setup;
 
 /// Where the lock file's hash is kept once its packages are installed.
 const STAMP: &str = "node_modules/.installed";
+
+/// Where it is kept what was built last, and of what.
+const BUILT: &str = "node_modules/.built";
+
+/// What lies in a package's folder and is no part of what it is built of.
+const NO_SOURCES: [&str; 5] = ["node_modules", "dist", "dist.next", "dist.old", ".test"];
 
 /// Installs a folder's packages as its lock file says, unless that has been done.
 pub fn install(paths: &Paths, folder: &str) -> Result<()> {
@@ -66,13 +72,57 @@ pub fn run_script(
 pub fn build_page(paths: &Paths) -> Result<PathBuf> {
     for folder in ["pkg", "www"] {
         install(paths, folder)?;
-        script(paths, folder, "build", &format!("Building {folder}"), &[])?;
+        build(paths, folder)?;
     }
     let page = paths.root.join("www/dist");
     if !page.join("index.html").is_file() {
         bail!("The build of www left no page in {}.", paths.relative(&page));
     }
     Ok(page)
+}
+
+/// Runs a folder's build script, unless its output is there and was made of the same files.
+///
+/// The output takes its place at once when it is whole: somebody may be looking at it.
+pub fn build(paths: &Paths, folder: &str) -> Result<()> {
+    let path = folder_of(paths, folder)?;
+    let [out, next] = ["dist", "dist.next"].map(|name| path.join(name));
+    let sources = sources(&path)?;
+    if fs::read_to_string(path.join(BUILT))
+        .is_ok_and(|built| state(&sources, &out).is_ok_and(|now| now == built))
+    {
+        return Ok(());
+    }
+    let _ = fs::remove_dir_all(&next);
+    let to_next = ["--outDir", "dist.next"].map(str::to_owned);
+    run_script(paths, folder, "build", &format!("Building {folder}"), &[], &to_next)?;
+    let old = path.join("dist.old");
+    let _ = fs::remove_dir_all(&old);
+    if out.exists() {
+        fs::rename(&out, &old)?;
+    }
+    fs::rename(&next, &out).with_context(|| format!("The build of {folder} left nothing"))?;
+    let _ = fs::remove_dir_all(&old);
+    fs::write(path.join(BUILT), state(&sources, &out)?).context("The build could not be marked as done")
+}
+
+/// What a build is made of: the folder's own files, the installed packages, and what the packages beside it have built.
+fn sources(folder: &Path) -> Result<String> {
+    let mut inputs = Digest::new();
+    inputs.add(stamp(folder)?.as_bytes());
+    inputs.add_folder(folder, &|name| !NO_SOURCES.contains(&name) && !name.ends_with(".tsbuildinfo"))?;
+    let manifest = fs::read_to_string(folder.join("package.json"))?;
+    for local in local_packages(&manifest)? {
+        inputs.add_folder(&folder.join(local).join("dist"), &|_| true)?;
+    }
+    Ok(inputs.finish())
+}
+
+/// What is noted of a build: what it was made of, and what it has become. Who builds by hand changes the second.
+fn state(sources: &str, out: &Path) -> Result<String> {
+    let mut output = Digest::new();
+    output.add_folder(out, &|_| true)?;
+    Ok(format!("{sources} {}", output.finish()))
 }
 
 fn folder_of(paths: &Paths, folder: &str) -> Result<PathBuf> {
@@ -88,11 +138,11 @@ fn stamp(folder: &Path) -> Result<String> {
     let mut files = BTreeSet::from([folder.join("package.json"), folder.join("package-lock.json")]);
     let manifest = fs::read_to_string(folder.join("package.json"))?;
     files.extend(local_packages(&manifest)?.iter().map(|local| folder.join(local).join("package.json")));
-    let mut hash = Sha256::new();
+    let mut hash = Digest::new();
     for file in files {
-        hash.update(fs::read(&file).with_context(|| format!("{} could not be read", file.display()))?);
+        hash.add(&fs::read(&file).with_context(|| format!("{} could not be read", file.display()))?);
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash.finish())
 }
 
 /// The folders that a manifest names as dependencies ("file:../pkg").
@@ -126,5 +176,38 @@ mod tests {
         assert_eq!(before, stamp(folder.path()).unwrap());
         fs::write(folder.path().join("package-lock.json"), "2").unwrap();
         assert_ne!(before, stamp(folder.path()).unwrap());
+    }
+
+    #[test]
+    fn a_build_is_stale_when_a_source_a_built_neighbour_or_its_own_output_changes() {
+        let root = tempfile::tempdir().unwrap();
+        let [pkg, www] = ["pkg", "www"].map(|name| root.path().join(name));
+        for folder in [pkg.join("dist"), www.join("src"), www.join("dist"), www.join("node_modules")] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        let write = |path: &Path, text: &str| fs::write(path, text).unwrap();
+        write(&pkg.join("package.json"), "{}");
+        write(&pkg.join("dist/index.js"), "1");
+        write(&www.join("package.json"), r#"{"dependencies": {"adversight": "file:../pkg"}}"#);
+        write(&www.join("package-lock.json"), "{}");
+        write(&www.join("src/main.ts"), "1");
+        write(&www.join("dist/index.html"), "1");
+        let now = || state(&sources(&www).unwrap(), &www.join("dist")).unwrap();
+        let mut before = now();
+        assert_eq!(before, now());
+        write(&www.join("node_modules/anything"), "2");
+        assert_eq!(before, now());
+        for changed in [
+            www.join("src/main.ts"),
+            pkg.join("dist/index.js"),
+            www.join("dist/index.html"),
+            www.join("src/new.ts"),
+        ] {
+            write(&changed, "2");
+            assert_ne!(before, now(), "{}", changed.display());
+            before = now();
+        }
+        fs::remove_dir_all(www.join("dist")).unwrap();
+        assert!(state(&sources(&www).unwrap(), &www.join("dist")).is_err());
     }
 }

@@ -58,12 +58,18 @@ fn engine(paths: &Paths, thorough: bool) -> Result<()> {
     setup::vulkan()?;
     let onnx_tests = python::onnx_tests(paths)?;
     let thorough = thorough.then_some(("ADVERSIGHT_THOROUGH", "1"));
-    // One package at a time: together they would share their dependencies' features, and so build all of them anew.
-    for package in ["xtask", "adversight-kernels", "adversight"] {
-        report::step(&format!("Testing {package} natively"), || {
+    // All packages at once and with the features of clippy, so that what both need of the compiler is compiled once. The examples are
+    // left to clippy: each would link the whole engine to run nothing.
+    let shared = ["test", "--locked", "--workspace", "--features", lint::FEATURES];
+    for (what, targets) in [
+        ("Testing the Rust code natively", &["--lib", "--bins", "--tests"][..]),
+        ("Testing the examples in the documentation", &["--doc"]),
+    ] {
+        report::step(what, || {
             command::run(
                 program("cargo")
-                    .args(["test", "--locked", "--package", package])
+                    .args(shared)
+                    .args(targets)
                     .envs(onnx_tests.iter().map(|(variable, folder)| (variable, folder)))
                     .envs(thorough)
                     .current_dir(&paths.root),
@@ -80,7 +86,7 @@ fn pkg(paths: &Paths) -> Result<()> {
         npm::install(paths, folder)?;
         npm::script(paths, folder, "check", &format!("Checking and testing {folder}"), &[])?;
         // The page takes the package as it is published: built.
-        npm::script(paths, folder, "build", &format!("Building {folder}"), &[])?;
+        npm::build(paths, folder)?;
     }
     Ok(())
 }

@@ -1,6 +1,12 @@
-//! The engine as WebAssembly: compiled, bound to JavaScript, made small, and put into the npm package: once for WebGPU, once for
-//! the CPU alone, and once for the CPU with threads.
+//! The engine as WebAssembly: compiled, bound to JavaScript, made small, and put into the npm package: once for the CPU, once for the
+//! CPU with threads, and once for WebGPU.
+//!
+//! Cargo itself cannot tell whether one of them is up to date: it names the compiled module `adversight.wasm` whatever it was built
+//! with, so that each build overwrites what the others have left and is taken for stale by the next. So what a module is made of is
+//! looked at here: its sources, its features, the flags and the compiler.
 
+use std::env;
+use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -10,11 +16,11 @@ use std::time::SystemTime;
 use anyhow::{Context, Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::Bindgen;
 use wasmparser::{ExternalKind, Parser, Payload, RefType, TypeRef};
 
 use crate::command::{self, program};
+use crate::digest::Digest;
 use crate::module::constructors_run_once;
 use crate::order;
 use crate::paths::Paths;
@@ -45,9 +51,12 @@ const SHARED_MEMORY: [&str; 8] = [
 const MANGLING: &str = "-C symbol-mangling-version=v0";
 
 /// One build of the engine.
-struct Engine {
+#[derive(Debug, PartialEq, Eq)]
+pub struct Engine {
     /// What the generated files are called: NAME.js, NAME_bg.wasm and their types.
     name: &'static str,
+    /// What it is, for people.
+    title: &'static str,
     /// The features of the crate that it is built with.
     features: &'static str,
     /// Whether it computes in threads.
@@ -74,13 +83,49 @@ const THREADED: &[&str] = &[
     "--remove-unused-module-elements",
 ];
 
-/// The engine for WebGPU, which holds the CPU's too, and the one for the CPU alone, which is less than half as large, without threads
-/// and with them.
-const ENGINES: [Engine; 3] = [
-    Engine { name: "adversight", features: "webgpu", threads: false, passes: PRUNING },
-    Engine { name: "adversight_cpu", features: "", threads: false, passes: PRUNING },
-    Engine { name: "adversight_cpu_threads", features: "threads", threads: true, passes: THREADED },
+/// The engine for the CPU alone, which no page can do without: it computes wherever the others are missing.
+const CPU: Engine = Engine {
+    name: "adversight_cpu",
+    title: "the engine for the CPU",
+    features: "",
+    threads: false,
+    passes: PRUNING,
+};
+
+/// The same with threads.
+const THREADS: Engine = Engine {
+    name: "adversight_cpu_threads",
+    title: "the engine for the CPU with threads",
+    features: "threads",
+    threads: true,
+    passes: THREADED,
+};
+
+/// The engine for WebGPU, which holds the CPU's too and is more than twice as large.
+const WEBGPU: Engine = Engine {
+    name: "adversight",
+    title: "the engine for WebGPU",
+    features: "webgpu",
+    threads: false,
+    passes: PRUNING,
+};
+
+/// All engines, in the order in which they are built: what is compiled soonest comes first.
+static ENGINES: [Engine; 3] = [CPU, THREADS, WEBGPU];
+
+/// What is compiled into the engine, beside the packages of Cargo.lock. The command line, which lies in a folder of `src`, is not.
+const SOURCES: [&str; 7] = [
+    ".cargo/config.toml",
+    "Cargo.lock",
+    "Cargo.toml",
+    "kernels/Cargo.toml",
+    "kernels/src",
+    "src",
+    "rust-toolchain.toml",
 ];
+
+/// Beside what was found of a compiled module, so many older findings are kept.
+const NOTED: usize = 16 * ENGINES.len();
 
 /// The features of WebAssembly that the compiler uses and the optimiser may keep; names and producers go.
 const WASM_OPT: [&str; 9] = [
@@ -100,28 +145,137 @@ const KEPT: usize = 4 * ENGINES.len();
 
 /// Builds the engines into the npm package (pkg/src/wasm). What has not changed is not built again.
 pub fn build(paths: &Paths) -> Result<()> {
-    let compiler = setup::wasm_compiler()?;
-    for engine in &ENGINES {
-        if engine.threads && !setup::can_build_the_standard_library(&compiler)? {
-            report::note(
-                "without the source of Rust's standard library (`rustup component add rust-src`) there is no engine with \
-                 threads: pages use the one without",
-            );
-            engine.remove(paths)?;
-            continue;
-        }
-        engine.build(&compiler, paths)?;
-    }
-    Ok(())
+    let builder = Builder::new(paths)?;
+    builder.possible()?.into_iter().try_for_each(|engine| builder.build(engine))
 }
 
-impl Engine {
-    fn build(&self, compiler: &WasmCompiler, paths: &Paths) -> Result<()> {
-        let compiled = self.compile(compiler, paths)?;
+/// What engines are built with.
+pub struct Builder<'a> {
+    paths: &'a Paths,
+    compiler: WasmCompiler,
+    /// What the compiler and the optimiser say of themselves.
+    versions: [String; 2],
+}
+
+impl<'a> Builder<'a> {
+    /// Finds the compiler and the optimiser, or installs them.
+    pub fn new(paths: &'a Paths) -> Result<Self> {
+        let compiler = setup::wasm_compiler()?;
+        let rustc = match compiler {
+            WasmCompiler::Own => "rustc",
+            WasmCompiler::Debian => DEBIAN_RUSTC,
+        };
+        let compiles = command::output(program(rustc).arg("-vV").current_dir(&paths.root))?;
+        let optimises = command::output(setup::wasm_opt(&paths.cache)?.arg("--version"))?;
+        Ok(Self { paths, compiler, versions: [compiles, optimises] })
+    }
+
+    /// The engines that can be built here. Of the others nothing is left in the package.
+    fn possible(&self) -> Result<Vec<&'static Engine>> {
+        let mut possible = Vec::new();
+        for engine in &ENGINES {
+            if engine.threads && !setup::can_build_the_standard_library(&self.compiler)? {
+                report::note(
+                    "without the source of Rust's standard library (`rustup component add rust-src`) there is no engine \
+                     with threads: pages use the one without",
+                );
+                engine.remove(self.paths)?;
+            } else {
+                possible.push(engine);
+            }
+        }
+        Ok(possible)
+    }
+
+    /// Builds what no page can do without, puts beside it what is finished, and returns the engines that are left to be built. Nothing older
+    /// than the rest stays in the package.
+    pub fn build_what_a_page_needs(&self) -> Result<Vec<&'static Engine>> {
+        let mut later = Vec::new();
+        for engine in self.possible()? {
+            if *engine == CPU || self.finished(engine)?.is_some() {
+                self.build(engine)?;
+            } else {
+                engine.remove(self.paths)?;
+                later.push(engine);
+            }
+        }
+        if later.contains(&&WEBGPU) {
+            WEBGPU.stand_in(self.paths)?;
+        }
+        Ok(later)
+    }
+
+    /// Builds an engine into the package, unless it was built of the same before.
+    pub fn build(&self, engine: &Engine) -> Result<()> {
+        let finished = match self.finished(engine)? {
+            Some(finished) => {
+                report::note(&format!("{engine} has not changed"));
+                finished
+            }
+            None => self.make(engine)?,
+        };
+        let sizes = engine.sizes(&finished)?;
+        copy_changed(&finished, &self.paths.wasm_package())?;
+        report::note(&format!("pkg/src/wasm/{}: {sizes}", engine.file()));
+        Ok(())
+    }
+
+    /// Where an engine lies in the cache that was made of what is there now.
+    fn finished(&self, engine: &Engine) -> Result<Option<PathBuf>> {
+        let Ok(compiled) = fs::read_to_string(self.note(engine)?) else { return Ok(None) };
+        Ok(Some(self.place(engine, &compiled)).filter(|place| place.is_dir()))
+    }
+
+    /// The file that says what was compiled of what is there now.
+    fn note(&self, engine: &Engine) -> Result<PathBuf> {
+        Ok(self.paths.cache.join("wasm-compiled").join(self.made_of(engine)?))
+    }
+
+    /// The place in the cache of what becomes of a compiled module, given its digest.
+    fn place(&self, engine: &Engine, compiled: &str) -> PathBuf {
+        self.paths.cache.join("wasm").join(engine.key(compiled, &self.versions[1]))
+    }
+
+    /// A digest of all that a compiled module depends on.
+    fn made_of(&self, engine: &Engine) -> Result<String> {
+        let mut digest = Digest::new();
+        digest.add(self.versions[0].as_bytes());
+        let command = cargo(&self.compiler, self.paths, engine);
+        command.get_args().for_each(|argument| digest.add(argument.as_encoded_bytes()));
+        // Where the outputs lie does not change them. What the user has set about the profile does.
+        for (name, value) in command.get_envs().filter(|(name, _)| *name != "CARGO_TARGET_DIR") {
+            digest.add(name.as_encoded_bytes());
+            digest.add(value.unwrap_or_default().as_encoded_bytes());
+        }
+        let mut profile: Vec<_> =
+            env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PROFILE_")).collect();
+        profile.sort();
+        for (name, value) in profile {
+            digest.add(name.as_encoded_bytes());
+            digest.add(value.as_encoded_bytes());
+        }
+        for source in SOURCES {
+            let path = self.paths.root.join(source);
+            digest.add(source.as_bytes());
+            if path.is_dir() {
+                digest.add_folder(&path, &|name| name != "bin")?;
+            } else if path.is_file() {
+                digest.add_file(&path)?;
+            }
+        }
+        Ok(digest.finish())
+    }
+
+    /// Compiles an engine, binds it and makes it small, and returns its place in the cache.
+    fn make(&self, engine: &Engine) -> Result<PathBuf> {
+        // Before: a source that is changed meanwhile may have been compiled or not.
+        let note = self.note(engine)?;
+        let compiled = engine.compile(&self.compiler, self.paths)?;
         let raw = fs::read(&compiled).with_context(|| format!("{} could not be read", compiled.display()))?;
-        let mut optimiser = setup::wasm_opt(&paths.cache)?;
-        let version = command::output(optimiser.arg("--version"))?;
-        let finished = paths.cache.join("wasm").join(self.key(&raw, &version));
+        let mut digest = Digest::new();
+        digest.add(&raw);
+        let digest = digest.finish();
+        let finished = self.place(engine, &digest);
         if finished.is_dir() {
             report::note("the WebAssembly has not changed: its optimised form comes from the cache");
         } else {
@@ -129,19 +283,32 @@ impl Engine {
             let unfinished = finished.with_extension("unfinished");
             let _ = fs::remove_dir_all(&unfinished);
             constructors_run_once(&raw)?;
-            report::step("Binding the engine to JavaScript", || self.bind(prune(&raw)?, &unfinished))?;
-            report::step(&format!("Making the WebAssembly smaller ({version})"), || {
-                optimise(setup::wasm_opt(&paths.cache)?.args(self.passes), &unfinished.join(self.file()))
+            report::step("Binding the engine to JavaScript", || engine.bind(prune(&raw)?, &unfinished))?;
+            let optimiser = &self.versions[1];
+            report::step(&format!("Making the WebAssembly smaller ({optimiser})"), || {
+                let mut optimiser = setup::wasm_opt(&self.paths.cache)?;
+                optimise(optimiser.args(engine.passes), &unfinished.join(engine.file()))
             })?;
             fs::rename(&unfinished, &finished)?;
-            forget_old(&paths.cache.join("wasm"), &finished)?;
+            forget_old(&self.paths.cache.join("wasm"), &finished, KEPT)?;
         }
-        let sizes = self.sizes(&finished)?;
-        copy_changed(&finished, &paths.wasm_package())?;
-        report::note(&format!("pkg/src/wasm/{}: {sizes}", self.file()));
-        Ok(())
+        if self.note(engine)? == note {
+            let notes = self.paths.cache.join("wasm-compiled");
+            fs::create_dir_all(&notes)?;
+            fs::write(&note, digest)?;
+            forget_old(&notes, &note, NOTED)?;
+        }
+        Ok(finished)
     }
+}
 
+impl Display for Engine {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.title)
+    }
+}
+
+impl Engine {
     /// Removes what an earlier build has put into the package, which would not fit the rest.
     fn remove(&self, paths: &Paths) -> Result<()> {
         for end in [".js", ".d.ts", "_bg.wasm", "_bg.wasm.d.ts"] {
@@ -149,6 +316,17 @@ impl Engine {
             if file.exists() {
                 fs::remove_file(file)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Lets the package be built without this engine: it names the module and takes its types from there. The WebAssembly stays missing, and so
+    /// pages take the CPU and say why (pkg/src/host.ts).
+    fn stand_in(&self, paths: &Paths) -> Result<()> {
+        for end in [".js", ".d.ts"] {
+            let [from, to] =
+                [&CPU, self].map(|engine| paths.wasm_package().join(format!("{}{end}", engine.name)));
+            fs::copy(from, to).context("The engine for the CPU has no module for JavaScript")?;
         }
         Ok(())
     }
@@ -165,8 +343,7 @@ impl Engine {
             WasmCompiler::Debian => "with Debian's compiler; ",
         };
         let what = format!(
-            "Compiling {} for WebAssembly ({with}the first time takes about 15 minutes on two cores)",
-            self.name
+            "Compiling {self} for WebAssembly ({with}the first time takes many minutes on two cores)"
         );
         report::step(&what, || command::run(&mut cargo(compiler, paths, self)))?;
         Ok(self.target(compiler, paths).join(TARGET).join("release/adversight.wasm"))
@@ -188,20 +365,19 @@ impl Engine {
         bindgen.generate(out).context("wasm-bindgen could not bind the engine")
     }
 
-    /// What the finished files depend on: the compiler's output, the optimiser, and what this task does to them.
-    fn key(&self, raw: &[u8], optimiser: &str) -> String {
+    /// What the finished files depend on: the digest of the compiler's output, the optimiser, and what this task does to them.
+    fn key(&self, compiled: &str, optimiser: &str) -> String {
         let task: [&[u8]; 4] = [
             include_bytes!("wasm.rs"),
             include_bytes!("module.rs"),
             include_bytes!("prune.rs"),
             include_bytes!("order.rs"),
         ];
-        let mut hash = Sha256::new();
-        for part in [self.name.as_bytes(), raw, optimiser.as_bytes()].into_iter().chain(task) {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
+        let mut digest = Digest::new();
+        for part in [self.name, compiled, optimiser].map(str::as_bytes).into_iter().chain(task) {
+            digest.add(part);
         }
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        digest.finish()[..32].to_owned()
     }
 
     /// The size of the WebAssembly as it is and as a server sends it, computed once.
@@ -374,8 +550,8 @@ fn copy_changed(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes all but the newest builds of the cache.
-fn forget_old(folder: &Path, newest: &Path) -> Result<()> {
+/// Removes all but the newest so many of a folder of the cache.
+fn forget_old(folder: &Path, newest: &Path, kept: usize) -> Result<()> {
     let mut builds = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -384,10 +560,10 @@ fn forget_old(folder: &Path, newest: &Path) -> Result<()> {
     }
     builds.sort();
     builds.reverse();
-    for (_, old) in builds.iter().filter(|(_, path)| path != newest).skip(KEPT - 1) {
-        fs::remove_dir_all(old)?;
+    for (_, old) in builds.iter().filter(|(_, path)| path != newest).skip(kept - 1) {
+        if old.is_dir() { fs::remove_dir_all(old)? } else { fs::remove_file(old)? }
     }
-    if !newest.is_dir() {
+    if !newest.exists() {
         bail!("{} has gone: run this command again.", newest.display());
     }
     Ok(())
@@ -415,7 +591,7 @@ mod tests {
     #[test]
     fn both_compilers_build_the_same_crate_with_vector_instructions() {
         for compiler in [WasmCompiler::Own, WasmCompiler::Debian] {
-            let command = cargo(&compiler, &paths(), &ENGINES[0]);
+            let command = cargo(&compiler, &paths(), &WEBGPU);
             let arguments = arguments(&command).join(" ");
             assert!(arguments.contains("--package adversight --no-default-features --features webgpu"));
             assert!(variable(&command, "RUSTFLAGS").unwrap().starts_with("-C target-feature=+simd128"));
@@ -426,7 +602,7 @@ mod tests {
     #[test]
     fn only_debians_compiler_builds_the_standard_library() {
         let [own, debian] =
-            [WasmCompiler::Own, WasmCompiler::Debian].map(|compiler| cargo(&compiler, &paths(), &ENGINES[1]));
+            [WasmCompiler::Own, WasmCompiler::Debian].map(|compiler| cargo(&compiler, &paths(), &CPU));
         assert!(!arguments(&own).iter().any(|argument| argument.starts_with("-Z")));
         assert!(arguments(&debian).contains(&"-Zbuild-std=std,panic_abort".to_owned()));
         assert_eq!(variable(&own, "RUSTC_BOOTSTRAP"), None);
@@ -436,10 +612,8 @@ mod tests {
 
     #[test]
     fn threads_need_atomic_instructions_everywhere_and_memory_that_is_shared() {
-        let threaded: Vec<_> = ENGINES.iter().filter(|engine| engine.threads).collect();
-        assert_eq!(threaded.len(), 1);
         for compiler in [WasmCompiler::Own, WasmCompiler::Debian] {
-            let command = cargo(&compiler, &paths(), threaded[0]);
+            let command = cargo(&compiler, &paths(), &THREADS);
             let arguments = arguments(&command);
             assert!(arguments.contains(&"-Zbuild-std=std,panic_abort".to_owned()));
             assert_eq!(variable(&command, "RUSTC_BOOTSTRAP").as_deref(), Some("1"));
@@ -450,7 +624,7 @@ mod tests {
             for flag in ["--shared-memory", "--import-memory", "--export=__wasm_init_tls"] {
                 assert!(arguments[separator..].contains(&format!("link-arg={flag}")), "{flag}");
             }
-            assert!(threaded[0].passes.contains(&"--enable-threads"));
+            assert!(THREADS.passes.contains(&"--enable-threads"));
         }
     }
 
@@ -459,24 +633,80 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let paths = Paths { root: root.path().into(), ..paths() };
         fs::create_dir_all(paths.wasm_package()).unwrap();
-        let [_, plain, threaded] = ENGINES;
-        for engine in [&plain, &threaded] {
+        for engine in [&CPU, &THREADS] {
             fs::write(paths.wasm_package().join(engine.file()), "").unwrap();
         }
-        threaded.remove(&paths).unwrap();
-        assert!(paths.wasm_package().join(plain.file()).exists());
-        assert!(!paths.wasm_package().join(threaded.file()).exists());
+        THREADS.remove(&paths).unwrap();
+        assert!(paths.wasm_package().join(CPU.file()).exists());
+        assert!(!paths.wasm_package().join(THREADS.file()).exists());
+    }
+
+    #[test]
+    fn while_an_engine_is_missing_its_module_is_the_cpus_and_its_webassembly_is_not_there() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = Paths { root: root.path().into(), ..paths() };
+        let package = paths.wasm_package();
+        fs::create_dir_all(&package).unwrap();
+        for (name, text) in
+            [("adversight_cpu.js", "cpu"), ("adversight_cpu.d.ts", "types"), ("adversight_bg.wasm", "old")]
+        {
+            fs::write(package.join(name), text).unwrap();
+        }
+        WEBGPU.remove(&paths).unwrap();
+        WEBGPU.stand_in(&paths).unwrap();
+        assert_eq!(fs::read_to_string(package.join("adversight.js")).unwrap(), "cpu");
+        assert_eq!(fs::read_to_string(package.join("adversight.d.ts")).unwrap(), "types");
+        assert!(!package.join("adversight_bg.wasm").exists());
+    }
+
+    #[test]
+    fn an_engine_is_compiled_anew_where_its_sources_or_its_features_change_and_nowhere_else() {
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        for source in [
+            "Cargo.toml",
+            "Cargo.lock",
+            "src/lib.rs",
+            "src/bin/adversight.rs",
+            "kernels/Cargo.toml",
+            "kernels/src/lib.rs",
+        ] {
+            write(source, "1");
+        }
+        let paths = Paths { root: root.path().into(), ..paths() };
+        let builder = |rustc: &str| Builder {
+            paths: &paths,
+            compiler: WasmCompiler::Debian,
+            versions: [rustc.to_owned(), "108".to_owned()],
+        };
+        let now = |engine: &Engine| builder("1.96").made_of(engine).unwrap();
+        let mut seen = vec![now(&CPU), now(&THREADS), now(&WEBGPU)];
+        assert!(seen[0] != seen[1] && seen[0] != seen[2] && seen[1] != seen[2]);
+        assert_ne!(builder("1.97").made_of(&CPU).unwrap(), seen[0]);
+        for source in ["Cargo.lock", "src/lib.rs", "src/wasm/new.rs", "kernels/src/lib.rs"] {
+            write(source, "2");
+            let changed = now(&CPU);
+            assert!(!seen.contains(&changed), "{source}");
+            seen.push(changed);
+        }
+        let before = now(&CPU);
+        for other in ["src/bin/adversight.rs", "tests/it/main.rs", "README.md", "xtask/src/main.rs"] {
+            write(other, "2");
+            assert_eq!(now(&CPU), before, "{other}");
+        }
     }
 
     #[test]
     fn the_key_depends_on_the_engine_its_content_and_the_optimiser() {
-        let [engine, other, _] = ENGINES;
-        let base = engine.key(b"wasm", "version 108");
-        assert_eq!(base, engine.key(b"wasm", "version 108"));
-        assert_ne!(base, other.key(b"wasm", "version 108"));
-        assert_ne!(base, engine.key(b"wasn", "version 108"));
-        assert_ne!(base, engine.key(b"wasm", "version 109"));
-        assert_ne!(engine.key(b"ab", "c"), engine.key(b"a", "bc"));
+        let base = CPU.key("wasm", "version 108");
+        assert_eq!(base, CPU.key("wasm", "version 108"));
+        assert_ne!(base, WEBGPU.key("wasm", "version 108"));
+        assert_ne!(base, CPU.key("wasn", "version 108"));
+        assert_ne!(base, CPU.key("wasm", "version 109"));
     }
 
     /// A module with a table of functions and one of JavaScript's values, of which it exports the one with this index.
@@ -531,7 +761,7 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         let newest = folder.path().join((11 + KEPT).to_string());
-        forget_old(folder.path(), &newest).unwrap();
+        forget_old(folder.path(), &newest, KEPT).unwrap();
         let mut left: Vec<_> =
             fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         left.sort();

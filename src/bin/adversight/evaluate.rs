@@ -22,14 +22,10 @@ use adversight::{
     statistics::{mean, mean_interval, variance},
 };
 use clap::{Args, ValueEnum};
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::{Map, Value, json};
 
-use crate::{
-    CliResult, On,
-    csv::{self, Table},
-    open, parse_pairs, pretty, read, read_npy, say, text, write,
-};
+use crate::{CliResult, On, open, parse_pairs, pretty, read, read_npy, say, table, text, write};
 
 /// What is measured on what.
 #[derive(Args)]
@@ -153,11 +149,8 @@ const COLUMNS: [&str; 14] = [
     "metric_ms",
     "error",
 ];
-/// The columns that name a row.
-const KEY: usize = 6;
-
-/// A row of the table.
-#[derive(Debug, Clone, Default)]
+/// A row of the table; its fields are the columns, in this order.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The image's file name.
     pub image: String,
@@ -178,12 +171,16 @@ pub struct Row {
     /// The class of the table of classes.
     pub label: Option<usize>,
     /// The metric's value.
+    #[serde(serialize_with = "plain")]
     pub value: Option<f64>,
-    /// The figures beside it.
+    /// The figures beside it, as JSON.
+    #[serde(serialize_with = "as_json", deserialize_with = "from_json")]
     pub parts: BTreeMap<String, f64>,
     /// How long the explanation took.
+    #[serde(serialize_with = "rounded")]
     pub explain_ms: Option<f64>,
     /// How long the metric took.
+    #[serde(serialize_with = "rounded")]
     pub metric_ms: Option<f64>,
     /// Why there is no value.
     pub error: String,
@@ -203,70 +200,37 @@ impl Row {
         }
     }
 
-    fn fields(&self) -> [String; COLUMNS.len()] {
-        fn shown<T: ToString>(value: Option<T>) -> String {
-            value.map(|value| value.to_string()).unwrap_or_default()
-        }
-        [
-            self.image.clone(),
-            self.model.clone(),
-            self.method.clone(),
-            self.metric.clone(),
-            self.target.clone(),
-            self.seed.to_string(),
-            shown(self.class),
-            shown(self.predicted),
-            shown(self.label),
-            shown(self.value),
-            serde_json::to_string(&self.parts).unwrap_or_default(),
-            shown(self.explain_ms.map(|ms| ms.round())),
-            shown(self.metric_ms.map(|ms| ms.round())),
-            self.error.clone(),
-        ]
-    }
-
-    fn from_fields(fields: &[String]) -> Option<Self> {
-        let [
-            image,
-            model,
-            method,
-            metric,
-            target,
-            seed,
-            class,
-            predicted,
-            label,
-            value,
-            parts,
-            explain,
-            took,
-            error,
-        ] = fields
-        else {
-            return None;
-        };
-        Some(Self {
-            image: image.clone(),
-            model: model.clone(),
-            method: method.clone(),
-            metric: metric.clone(),
-            target: target.clone(),
-            seed: seed.parse().ok()?,
-            class: class.parse().ok(),
-            predicted: predicted.parse().ok(),
-            label: label.parse().ok(),
-            value: value.parse().ok(),
-            parts: serde_json::from_str(parts).ok()?,
-            explain_ms: explain.parse().ok(),
-            metric_ms: took.parse().ok(),
-            error: error.clone(),
-        })
-    }
-
     /// What names the row.
     pub fn key(&self) -> Vec<String> {
-        self.fields()[..KEY].to_vec()
+        let Self { image, model, method, metric, target, seed, .. } = self;
+        [image, model, method, metric, target, &seed.to_string()].map(String::clone).to_vec()
     }
+
+    /// The row as the line of a table that it is, whatever a message says: the file is read up to its last whole line where a run was ended.
+    fn line(&self) -> CliResult<String> {
+        let one_line = |text: &String| text.replace(['\n', '\r'], " ");
+        let Self { image, model, method, metric, target, error, .. } = self;
+        let [image, model, method, metric, target, error] =
+            [image, model, method, metric, target, error].map(one_line);
+        table::written(&Self { image, model, method, metric, target, error, ..self.clone() })
+    }
+}
+
+/// A number as Rust writes it: without an exponent, and whole numbers without a point.
+fn plain<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&value.map(|value| value.to_string()).unwrap_or_default())
+}
+
+fn rounded<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    plain(&value.map(f64::round), to)
+}
+
+fn as_json<S: Serializer>(parts: &BTreeMap<String, f64>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&serde_json::to_string(parts).map_err(serde::ser::Error::custom)?)
+}
+
+fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    serde_json::from_str(&String::deserialize(from)?).map_err(de::Error::custom)
 }
 
 /// The table on the disk.
@@ -278,23 +242,30 @@ pub struct Results {
 }
 
 impl Results {
-    /// Opens a table, or begins one. What a run that was ended left unfinished at its end is cut off.
+    /// Opens a table, or begins one. A line that a run has left unfinished at the end when it was ended is cut off.
     pub fn open(path: &Path) -> CliResult<Self> {
-        let mut rows = Vec::new();
-        let mut whole = csv::line(&COLUMNS);
+        let header = table::written(&COLUMNS)?;
+        let mut rows: Vec<Row> = Vec::new();
+        let mut whole = header.clone();
         if path.exists() {
-            let table = Table::read(&text(path)?);
-            if table.header() != COLUMNS {
+            let found = text(path)?;
+            let columns = found.lines().next().unwrap_or_default().trim_start_matches('\u{feff}');
+            if columns != header.trim_end() {
                 return Err(format!(
                     "{} is not a table of this command (or of another version). Choose another --out.",
                     path.display()
                 ));
             }
-            for fields in table.rows() {
-                if let Some(row) = Row::from_fields(fields) {
-                    whole.push_str(&csv::line(fields));
-                    rows.push(row);
-                }
+            // All rows are written with their line's end.
+            let (found, cut) = found.rsplit_once('\n').unwrap_or((&found, ""));
+            if !cut.is_empty() {
+                eprintln!("The last line of {} was cut off: it is measured again.", path.display());
+            }
+            let kept = table::read(found, path, &COLUMNS)?;
+            for (_, row) in kept {
+                let row: Row = row;
+                whole.push_str(&row.line()?);
+                rows.push(row);
             }
         }
         // A new file in its place, so that a crash now loses nothing.
@@ -319,7 +290,7 @@ impl Results {
     pub fn add(&mut self, row: Row) -> CliResult {
         let fault = |error: std::io::Error| format!("{} cannot be written: {error}.", self.path.display());
         let mut file = OpenOptions::new().append(true).open(&self.path).map_err(fault)?;
-        file.write_all(csv::line(&row.fields()).as_bytes()).map_err(fault)?;
+        file.write_all(row.line()?.as_bytes()).map_err(fault)?;
         self.done.insert(row.key());
         self.rows.push(row);
         Ok(())
@@ -768,42 +739,53 @@ pub fn labels(folder: &Path, given: Option<&Path>) -> CliResult<BTreeMap<String,
         None if beside.exists() => &beside,
         None => return Ok(BTreeMap::new()),
     };
-    let table = Table::read(&text(path)?);
-    let columns = (table.column("file"), table.column("class_index"));
-    let (Some(file), Some(class)) = columns else {
-        return Err(format!("{} needs the columns file and class_index.", path.display()));
-    };
-    let read = |row: &Vec<String>| {
-        let class = row[class]
-            .parse()
-            .map_err(|_| format!("{}: \"{}\" is no class number.", path.display(), row[class]))?;
-        Ok((row[file].clone(), class))
-    };
-    table.rows().iter().map(read).collect()
+    let rows = table::read(&text(path)?, path, &["file", "class_index"])?;
+    let mut classes = BTreeMap::new();
+    for (line, Labelled { file, class_index }) in rows {
+        if classes.insert(file.clone(), class_index).is_some_and(|before| before != class_index) {
+            return Err(format!(
+                "{}, line {line}: {file} has another class in a line before.",
+                path.display()
+            ));
+        }
+    }
+    Ok(classes)
+}
+
+/// A row of the table of classes.
+#[derive(Deserialize)]
+struct Labelled {
+    file: String,
+    class_index: usize,
+}
+
+/// A row of the table of boxes.
+#[derive(Deserialize)]
+struct Boxed {
+    file: String,
+    x: f64,
+    y: f64,
+    width: f64,
+    height: f64,
 }
 
 fn objects(path: &Path) -> CliResult<BTreeMap<String, Region>> {
-    let table = Table::read(&text(path)?);
-    let column =
-        |name: &str| table.column(name).ok_or_else(|| format!("{} needs the column {name}.", path.display()));
-    let (file, x, y) = (column("file")?, column("x")?, column("y")?);
-    let (width, height) = (column("width")?, column("height")?);
-    let number = |text: &String| {
-        text.parse::<f64>().map_err(|_| format!("{}: \"{text}\" is no number.", path.display()))
-    };
-    table
-        .rows()
-        .iter()
-        .map(|row| {
-            let region = Region {
-                x: number(&row[x])?,
-                y: number(&row[y])?,
-                width: number(&row[width])?,
-                height: number(&row[height])?,
-            };
-            Ok((row[file].clone(), region))
-        })
-        .collect()
+    let rows = table::read(&text(path)?, path, &["file", "x", "y", "width", "height"])?;
+    let mut objects = BTreeMap::new();
+    for (line, Boxed { file, x, y, width, height }) in rows {
+        let fault = |what: &str| format!("{}, line {line}: {file} {what}.", path.display());
+        let size = |side: f64| side.is_finite() && side > 0.0;
+        if !(x.is_finite() && y.is_finite() && size(width) && size(height)) {
+            return Err(fault(
+                "has a box without an area: give its left upper corner, its width and its height in pixels",
+            ));
+        }
+        if objects.contains_key(&file) {
+            return Err(fault("has a box in a line before, and one is all that is compared with"));
+        }
+        objects.insert(file, Region { x, y, width, height });
+    }
+    Ok(objects)
 }
 
 /// A metric's values for one model and one method.
@@ -909,6 +891,92 @@ mod tests {
         assert_eq!(spec.params["steps"], 3);
         assert!(Spec::method("agi:speed=3").unwrap_err().contains("[parameter_invalid]"));
         assert!(Spec::metric("beauty").unwrap_err().contains("[metric_unknown]"));
+    }
+
+    fn scratch(name: &str, text: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("adversight-evaluate-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn row() -> Row {
+        Row {
+            image: "a, b.png".into(),
+            model: "tiny".into(),
+            method: "agi:steps=3,classes=1,2".into(),
+            metric: "insertion".into(),
+            target: "predicted".into(),
+            seed: 7,
+            class: Some(3),
+            value: Some(0.000_000_25),
+            parts: BTreeMap::from([("auc".to_owned(), 1.0)]),
+            explain_ms: Some(12.4),
+            error: "of \"two\"\nlines".into(),
+            ..Row::default()
+        }
+    }
+
+    #[test]
+    fn a_row_is_one_line_of_the_columns_and_comes_back() {
+        assert_eq!(
+            row().line().unwrap(),
+            "\"a, b.png\",tiny,\"agi:steps=3,classes=1,2\",insertion,predicted,7,3,,,0.00000025,\"{\"\"auc\"\":1.0}\",12,,\"of \"\"two\"\" lines\"\n"
+        );
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.serialize(row()).unwrap();
+        let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+        assert_eq!(text.lines().next().unwrap(), COLUMNS.join(","));
+        let path = scratch("rows.csv", &text);
+        let read = Results::open(&path).unwrap().rows.remove(0);
+        assert_eq!(read, Row { explain_ms: Some(12.0), ..row() });
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_is_measured_again_and_one_that_is_wrong_is_an_error() {
+        let header = table::written(&COLUMNS).unwrap();
+        let line = row().line().unwrap();
+        let rows = |text: &str| Results::open(&scratch("cut.csv", text)).map(|results| results.rows.len());
+        assert_eq!(rows(&header), Ok(0));
+        assert_eq!(rows(&format!("{header}{line}{line}")), Ok(2));
+        for cut in [5, line.len() / 2, line.len() - 30] {
+            assert_eq!(rows(&format!("{header}{line}{}", &line[..cut])), Ok(1), "{cut}");
+        }
+        let wrong = line.replace(",7,", ",seven,");
+        let error = rows(&format!("{header}{line}{wrong}{line}")).unwrap_err();
+        assert!(error.contains("line 3: \"seven\" in the column seed"), "{error}");
+        let error = rows(&format!("{header}{wrong}{}", &line[..5])).unwrap_err();
+        assert!(error.contains("line 2"), "{error}");
+        let error = rows(&format!("{header}a,b\n{line}")).unwrap_err();
+        assert!(error.contains("line 2: the row has 2 fields and the header 14"), "{error}");
+    }
+
+    #[test]
+    fn tables_of_classes_and_boxes_are_read_whole_or_not_at_all() {
+        let classes = |text: &str| labels(Path::new("."), Some(&scratch("labels.csv", text)));
+        let found = classes("class_name,file,class_index\n\"a\nb\",a.png,6\nc,b.png,7\n").unwrap();
+        assert_eq!(found, BTreeMap::from([("a.png".into(), 6), ("b.png".into(), 7)]));
+        for (text, said) in [
+            ("file,class\na,1\n", "needs the columns file and class_index"),
+            ("file,class_index\na,1\nb,cat\n", "line 3: \"cat\" in the column class_index"),
+            ("file,class_index\na,1\na,2\n", "line 3: a has another class"),
+            ("file,class_index\na\n", "line 2"),
+        ] {
+            let error = classes(text).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
+        let boxes = |rows: &str| objects(&scratch("boxes.csv", &format!("file,x,y,width,height\n{rows}")));
+        assert_eq!(boxes("a.png,0,-1,2.5,3\n").unwrap()["a.png"].width, 2.5);
+        for (rows, said) in [
+            ("a,0,0,wide,1\n", "line 2: \"wide\" in the column width"),
+            ("a,0,0,1,NaN\n", "without an area"),
+            ("a,0,0,1,0\n", "without an area"),
+            ("a,0,0,1,1\na,1,1,1,1\n", "line 3: a has a box"),
+        ] {
+            let error = boxes(rows).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use js_sys::{
-    Array, BigInt64Array, Float32Array, Int32Array, Object, Reflect, Uint8Array, Uint8ClampedArray,
-    Uint32Array,
+    Array, ArrayBuffer, BigInt64Array, BigUint64Array, DataView, Float32Array, Float64Array, Int32Array,
+    Object, Reflect, Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
@@ -12,7 +12,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::JsResult;
 use crate::{
     Error, Explanation, HostTensor, Input, Partial, attribution::display::Heatmap, input::image::Region,
-    model::HostValue,
+    model::{HostValue, ValueInfo},
 };
 
 pub(super) use super::get as field;
@@ -99,9 +99,12 @@ pub(super) fn tensor_from_js(tensor: &JsValue) -> JsResult<HostTensor> {
     HostTensor::new(data.to_vec(), from_js(shape)?).map_err(js_error)
 }
 
-/// Values of a model's inputs, by name: whole numbers as an `Int32Array` or a `BigInt64Array`, real ones as a
-/// `Float32Array`, truth values as a `Uint8Array`.
-pub(super) fn values_from_js(inputs: &JsValue) -> JsResult<BTreeMap<String, HostValue>> {
+/// Values of a model's inputs, by name. What the numbers are is said by the element type of the graph's input, not by the array that
+/// they come in: 0 and 255 in a `Uint8Array` are pixels to a graph of pixels and no truth values.
+pub(super) fn values_from_js(
+    inputs: &JsValue,
+    known: &[ValueInfo],
+) -> JsResult<BTreeMap<String, HostValue>> {
     let mut values = BTreeMap::new();
     for name in Object::keys(&Object::from(inputs.clone())) {
         let name = name.as_string().unwrap_or_default();
@@ -109,23 +112,86 @@ pub(super) fn values_from_js(inputs: &JsValue) -> JsResult<BTreeMap<String, Host
         let shape = field(&tensor, "shape")?.ok_or_else(|| invalid("An input's shape is missing."))?;
         let shape: Vec<usize> = from_js(shape)?;
         let data = field(&tensor, "data")?.ok_or_else(|| invalid("An input's data is missing."))?;
-        let value = if let Some(data) = data.dyn_ref::<Float32Array>() {
-            HostValue::Float { data: data.to_vec(), shape }
-        } else if let Some(data) = data.dyn_ref::<Int32Array>() {
-            HostValue::Int { data: data.to_vec().into_iter().map(i64::from).collect(), shape }
-        } else if let Some(data) = data.dyn_ref::<BigInt64Array>() {
-            HostValue::Int { data: data.to_vec(), shape }
-        } else if let Some(data) = data.dyn_ref::<Uint8Array>() {
-            HostValue::Bool { data: data.to_vec().into_iter().map(|value| value != 0).collect(), shape }
-        } else {
-            return Err(invalid(
-                "An input's data must be a Float32Array, an Int32Array, a BigInt64Array, or, for truth values, a \
-                 Uint8Array.",
-            ));
-        };
+        let declared = known.iter().find(|info| info.name == name).map(|info| info.element_type.as_str());
+        let value = value_from_js(&name, &data, declared, shape)?;
         values.insert(name, value);
     }
     Ok(values)
+}
+
+/// The numbers of one input as its `declared` element type has them; as the array has them where the graph knows no such input, which
+/// the engine then says.
+fn value_from_js(
+    name: &str,
+    data: &JsValue,
+    declared: Option<&str>,
+    shape: Vec<usize>,
+) -> JsResult<HostValue> {
+    let refuse = |reason: &str| invalid(&format!("The values of the input \"{name}\" {reason}."));
+    let halves = matches!(declared, Some("float16" | "bfloat16"));
+    if halves && data.is_instance_of::<Uint16Array>() {
+        // Elsewhere such an array holds the bits of halves, and here its numbers would be taken for them.
+        return Err(refuse("are 16-bit floats: give them as a Float32Array"));
+    }
+    if let Some(data) = data.dyn_ref::<Float32Array>()
+        && declared.is_none_or(is_real)
+    {
+        return Ok(HostValue::Float { data: data.to_vec(), shape });
+    }
+    let whole: Option<Vec<i64>> = if let Some(data) = data.dyn_ref::<BigInt64Array>() {
+        Some(data.to_vec())
+    } else if let Some(data) = data.dyn_ref::<BigUint64Array>() {
+        let data: Option<Vec<i64>> =
+            data.to_vec().into_iter().map(|value| i64::try_from(value).ok()).collect();
+        Some(data.ok_or_else(|| refuse("are larger than 2^63 - 1"))?)
+    } else {
+        None
+    };
+    let numbers: Vec<f64> = match &whole {
+        Some(whole) => whole.iter().map(|&value| value as f64).collect(),
+        None if ArrayBuffer::is_view(data) && !data.is_instance_of::<DataView>() => {
+            Float64Array::new(data).to_vec()
+        }
+        None => return Err(refuse("must be a typed array: a Float32Array, Int32Array, Uint8Array ...")),
+    };
+    let real = ["Float16Array", "Float32Array", "Float64Array"];
+    let array = || String::from(Object::get_prototype_of(data).constructor().name());
+    let element_type = match declared {
+        Some(declared) => declared,
+        None if whole.is_none() && real.contains(&array().as_str()) => "float32",
+        None => "int64",
+    };
+    if is_real(element_type) {
+        return Ok(HostValue::Float { data: numbers.into_iter().map(|value| value as f32).collect(), shape });
+    }
+    if element_type == "bool" {
+        if let Some(other) = numbers.iter().find(|&&value| value != 0.0 && value != 1.0) {
+            return Err(refuse(&format!("are truth values, 0 and 1, and not {other}")));
+        }
+        return Ok(HostValue::Bool { data: numbers.into_iter().map(|value| value != 0.0).collect(), shape });
+    }
+    let (lowest, highest) = range_of(element_type);
+    let wrong = |value: &&f64| value.fract() != 0.0 || !(lowest..=highest).contains(*value);
+    if let Some(other) = numbers.iter().find(wrong) {
+        return Err(refuse(&format!("are whole numbers of the type {element_type}, which {other} is not")));
+    }
+    let data = whole.unwrap_or_else(|| numbers.into_iter().map(|value| value as i64).collect());
+    Ok(HostValue::Int { data, shape })
+}
+
+fn is_real(element_type: &str) -> bool {
+    element_type.contains("float")
+}
+
+/// The least and the greatest whole number of an element type.
+fn range_of(element_type: &str) -> (f64, f64) {
+    let bits = element_type.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    let bits: i32 = bits.parse().unwrap_or(64);
+    if element_type.starts_with('u') {
+        (0.0, 2f64.powi(bits) - 1.0)
+    } else {
+        (-(2f64.powi(bits - 1)), 2f64.powi(bits - 1) - 1.0)
+    }
 }
 
 /// A graph's outputs, by name. Whole numbers have 32 bits in the engine, whatever the file calls them.

@@ -26,9 +26,17 @@ export type WasmInput =
     /** The inputs that `withInputs` has set, for a model that is explained at a node. */
     | null;
 
-/** A value of an input: real numbers, whole numbers, or truth values as 0 and 1; last dimension fastest. */
+/** Numbers in any typed array. */
+export type Numbers =
+    | Float32Array | Float64Array | Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Uint32Array
+    | BigInt64Array | BigUint64Array;
+
+/**
+ * A value of an input, last dimension fastest. What its numbers are is said by the element type of the graph's input: pixels in a
+ * Uint8Array stay numbers, and truth values are 0 and 1 in any array.
+ */
 export interface ModelInput {
-    data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+    data: Numbers;
     shape: number[];
 }
 

@@ -325,7 +325,7 @@ function byText(bytes: Uint8Array, name: string): Found | null {
   if (/\.json$/i.test(name)) return { kind: "json", format: "JSON file" };
   const head = bytes.subarray(0, 4096);
   const odd = head.some((byte) => byte < 9 || (byte > 13 && byte < 32 && byte !== 27));
-  if (bytes.length === 0 || odd) return null;
+  if (odd) return null;
   const text = new TextDecoder().decode(head);
   if (/^\s*[[{]/.test(text)) return { kind: "json", format: "JSON file" };
   return /\.(txt|md|text|labels|names)$/i.test(name) ? textFile : null;

@@ -9,6 +9,8 @@ export interface Problem {
   title: string;
   message: string;
   remedy: Remedy | null;
+  /** Lines of code that do what the page does not. */
+  snippet?: string;
 }
 
 const advice: Record<ErrorCode, { title: string; remedy?: Remedy }> = {

@@ -495,7 +495,7 @@ function tensorsOf(inputs: Record<string, InputLike>): Record<string, InputValue
 
 /** Makes a call about an ONNX file; where the file turns out to be none, the error says what it is instead. */
 async function otherwise<T>({ bytes, name }: FileBytes, call: () => Promise<T>): Promise<T> {
-  const start = bytes.slice(0, recognisedBytes); // the call may hand the bytes over
+  const start = new Uint8Array(bytes.subarray(0, recognisedBytes)); // the call may hand the bytes over
   try {
     return await call();
   } catch (error) {

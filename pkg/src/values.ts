@@ -127,7 +127,7 @@ export function parseNpy(bytes: Uint8Array): InputValue {
   const count = shape.reduce((product, size) => product * size, 1);
   const width = Number(type[2]?.slice(1));
   if (bytes.length - start !== count * width) throw invalid("is cut off, or longer than it says");
-  const content = bytes.slice(start);
+  const content = new Uint8Array(bytes.subarray(start)); // a copy that is aligned
   if (type[1] === ">") swapBytes(content, width);
   const data = read(content.buffer);
   const turned = /'fortran_order':\s*True/.test(header) && shape.length > 1;

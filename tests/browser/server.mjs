@@ -11,6 +11,7 @@ const folders = {
   demo: here("../../www/dist/"),
   package: here("../../pkg/dist/"),
   fixtures: here("../fixtures/"),
+  cases: process.env.ADVERSIGHT_CASES ?? here("../fixtures/cases/"),
   page: here("page/"),
   // ONNX's own tests, where they have been fetched.
   onnx: process.env.ADVERSIGHT_ONNX_TESTS,
@@ -26,6 +27,9 @@ const types = {
   ".png": "image/png",
   ".wasm": "application/wasm",
 };
+
+/** The folder of the cases: questions to the command line with their right answers. */
+export const cases = folders.cases;
 
 /** Starts the server on a free port; with `isolated`, its pages are cross-origin isolated, so that their workers can share memory. */
 export async function serve({ isolated = false } = {}) {

@@ -87,6 +87,8 @@ export interface ModelSource {
   at?: string | undefined;
   /** Sizes of dimensions that the file leaves open: by symbolic name ("height"), or by input and axis ("pixels:2"). */
   sizes?: Record<string, number> | undefined;
+  /** The shape of an input at hand, from which the explained input takes the sizes that the file leaves open and `sizes` does not name. */
+  shape?: number[] | undefined;
   /** What turns the network's scores into probabilities. Found at the end of the graph where it is left out. */
   activation?: Activation | undefined;
   /** What the axes of the explained value mean. Found by its shape and the graph where it is left out (`model.info.layout`). */
@@ -219,6 +221,18 @@ export class Engine {
   }
 
   /**
+   * The names of so many classes from the text of a file: JSON (a list, an object by number, a `config.json`), or one name a line. Rejects
+   * with "labels_invalid" where there are none, or not as many; ImageNet's 1000 names fit 1001 classes, whose first is the background.
+   */
+  async readLabels(
+    text: string,
+    classes: number,
+    { signal }: Pick<CallOptions, "signal"> = {},
+  ): Promise<string[]> {
+    return this.#caller.call("readLabels", { text, classes }, { signal });
+  }
+
+  /**
    * What the engine makes of a graph: any ONNX file, a value for each of its inputs by name, and each of its outputs by name. For
    * comparing with another runtime; nothing is kept for the next run. Real numbers are computed in 32 bits, and so are whole ones. What
    * the numbers of an input are is said by its element type in the file: those of a Uint8Array are pixels to an input of type uint8, and
@@ -241,7 +255,7 @@ export class Engine {
   }
 
   async loadModel(source: ModelSource): Promise<Model> {
-    const { signal, onProgress, name, input, output, at, sizes, activation, layout } = source;
+    const { signal, onProgress, name, input, output, at, sizes, shape, activation, layout } = source;
     const inputs = source.inputs && tensorsOf(source.inputs);
     const [onnx, masker, weights, labels, preprocessing, config] = await Promise.all([
       readFile(source.onnx, source, source.sha256),
@@ -255,7 +269,10 @@ export class Engine {
       labels: labels as string[] | null,
       preprocessing: preprocessing as Preprocessing | null,
       config: config as (ModelOptions["config"] & object) | null,
-      ...defined({ name, input, output, at, sizes, activation, layout, masker: masker?.bytes }),
+      ...defined({ name, input, output, at, sizes, shape, activation, layout, masker: masker?.bytes }),
+      ...(inputs
+        ? { shapes: Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, value.shape])) }
+        : {}),
       ...weights.given,
     };
     const files = [onnx, ...(masker ? [masker] : [])];

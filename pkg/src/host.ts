@@ -79,6 +79,7 @@ export interface EngineProtocol {
     };
   };
   inspect: { send: { onnx: Uint8Array }; reply: ModelReport };
+  readLabels: { send: { text: string; classes: number }; reply: string[] };
   run: {
     send: {
       onnx: Uint8Array;
@@ -167,6 +168,10 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
 
     inspect({ onnx }) {
       return attempt(() => ({ value: engineOf().inspect(onnx) }));
+    },
+
+    readLabels({ text, classes }) {
+      return attempt(() => ({ value: wasmOf().readLabels(text, classes) }));
     },
 
     async run({ onnx, inputs, options }) {

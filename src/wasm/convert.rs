@@ -11,7 +11,9 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::JsResult;
 use crate::{
-    Error, Explanation, HostTensor, Input, Partial, attribution::display::Heatmap, input::image::Region,
+    Error, Explanation, HostTensor, Input, Partial,
+    attribution::display::Heatmap,
+    input::image::Region,
     model::{HostValue, ValueInfo},
 };
 
@@ -101,10 +103,7 @@ pub(super) fn tensor_from_js(tensor: &JsValue) -> JsResult<HostTensor> {
 
 /// Values of a model's inputs, by name. What the numbers are is said by the element type of the graph's input, not by the array that
 /// they come in: 0 and 255 in a `Uint8Array` are pixels to a graph of pixels and no truth values.
-pub(super) fn values_from_js(
-    inputs: &JsValue,
-    known: &[ValueInfo],
-) -> JsResult<BTreeMap<String, HostValue>> {
+pub(super) fn values_from_js(inputs: &JsValue, known: &[ValueInfo]) -> JsResult<BTreeMap<String, HostValue>> {
     let mut values = BTreeMap::new();
     for name in Object::keys(&Object::from(inputs.clone())) {
         let name = name.as_string().unwrap_or_default();
@@ -119,8 +118,7 @@ pub(super) fn values_from_js(
     Ok(values)
 }
 
-/// The numbers of one input as its `declared` element type has them; as the array has them where the graph knows no such input, which
-/// the engine then says.
+/// The numbers of one input, real or whole as they are; the engine turns them into what the input declares.
 fn value_from_js(
     name: &str,
     data: &JsValue,
@@ -128,70 +126,31 @@ fn value_from_js(
     shape: Vec<usize>,
 ) -> JsResult<HostValue> {
     let refuse = |reason: &str| invalid(&format!("The values of the input \"{name}\" {reason}."));
-    let halves = matches!(declared, Some("float16" | "bfloat16"));
-    if halves && data.is_instance_of::<Uint16Array>() {
+    if matches!(declared, Some("float16" | "bfloat16")) && data.is_instance_of::<Uint16Array>() {
         // Elsewhere such an array holds the bits of halves, and here its numbers would be taken for them.
         return Err(refuse("are 16-bit floats: give them as a Float32Array"));
     }
-    if let Some(data) = data.dyn_ref::<Float32Array>()
-        && declared.is_none_or(is_real)
-    {
+    if let Some(data) = data.dyn_ref::<Float32Array>() {
         return Ok(HostValue::Float { data: data.to_vec(), shape });
     }
-    let whole: Option<Vec<i64>> = if let Some(data) = data.dyn_ref::<BigInt64Array>() {
-        Some(data.to_vec())
-    } else if let Some(data) = data.dyn_ref::<BigUint64Array>() {
+    if let Some(data) = data.dyn_ref::<BigInt64Array>() {
+        return Ok(HostValue::Int { data: data.to_vec(), shape });
+    }
+    if let Some(data) = data.dyn_ref::<BigUint64Array>() {
         let data: Option<Vec<i64>> =
             data.to_vec().into_iter().map(|value| i64::try_from(value).ok()).collect();
-        Some(data.ok_or_else(|| refuse("are larger than 2^63 - 1"))?)
+        return Ok(HostValue::Int { data: data.ok_or_else(|| refuse("are larger than 2^63 - 1"))?, shape });
+    }
+    if !ArrayBuffer::is_view(data) || data.is_instance_of::<DataView>() {
+        return Err(refuse("must be a typed array: a Float32Array, Int32Array, Uint8Array ..."));
+    }
+    let numbers = Float64Array::new(data).to_vec();
+    // Every whole number of a 64-bit float is kept whole: a 32-bit one would round it.
+    Ok(if numbers.iter().all(|value| value.fract() == 0.0 && value.abs() < 2f64.powi(63)) {
+        HostValue::Int { data: numbers.into_iter().map(|value| value as i64).collect(), shape }
     } else {
-        None
-    };
-    let numbers: Vec<f64> = match &whole {
-        Some(whole) => whole.iter().map(|&value| value as f64).collect(),
-        None if ArrayBuffer::is_view(data) && !data.is_instance_of::<DataView>() => {
-            Float64Array::new(data).to_vec()
-        }
-        None => return Err(refuse("must be a typed array: a Float32Array, Int32Array, Uint8Array ...")),
-    };
-    let real = ["Float16Array", "Float32Array", "Float64Array"];
-    let array = || String::from(Object::get_prototype_of(data).constructor().name());
-    let element_type = match declared {
-        Some(declared) => declared,
-        None if whole.is_none() && real.contains(&array().as_str()) => "float32",
-        None => "int64",
-    };
-    if is_real(element_type) {
-        return Ok(HostValue::Float { data: numbers.into_iter().map(|value| value as f32).collect(), shape });
-    }
-    if element_type == "bool" {
-        if let Some(other) = numbers.iter().find(|&&value| value != 0.0 && value != 1.0) {
-            return Err(refuse(&format!("are truth values, 0 and 1, and not {other}")));
-        }
-        return Ok(HostValue::Bool { data: numbers.into_iter().map(|value| value != 0.0).collect(), shape });
-    }
-    let (lowest, highest) = range_of(element_type);
-    let wrong = |value: &&f64| value.fract() != 0.0 || !(lowest..=highest).contains(*value);
-    if let Some(other) = numbers.iter().find(wrong) {
-        return Err(refuse(&format!("are whole numbers of the type {element_type}, which {other} is not")));
-    }
-    let data = whole.unwrap_or_else(|| numbers.into_iter().map(|value| value as i64).collect());
-    Ok(HostValue::Int { data, shape })
-}
-
-fn is_real(element_type: &str) -> bool {
-    element_type.contains("float")
-}
-
-/// The least and the greatest whole number of an element type.
-fn range_of(element_type: &str) -> (f64, f64) {
-    let bits = element_type.trim_start_matches(|letter: char| !letter.is_ascii_digit());
-    let bits: i32 = bits.parse().unwrap_or(64);
-    if element_type.starts_with('u') {
-        (0.0, 2f64.powi(bits) - 1.0)
-    } else {
-        (-(2f64.powi(bits - 1)), 2f64.powi(bits - 1) - 1.0)
-    }
+        HostValue::Float { data: numbers.into_iter().map(|value| value as f32).collect(), shape }
+    })
 }
 
 /// A graph's outputs, by name. Whole numbers have 32 bits in the engine, whatever the file calls them.

@@ -76,6 +76,8 @@ export interface ModelOptions {
     sizes?: Record<string, number> | null;
     /** The shape of an input at hand, from which sizes that the file leaves open are taken. */
     shape?: number[] | null;
+    /** The same for inputs that are not explained, by name. */
+    shapes?: Record<string, number[]> | null;
     /** How scores become probabilities; found in the graph where it is left out. */
     activation?: Activation | null;
     /** What the axes of the explained value mean; found by its shape and the graph where it is left out. */
@@ -170,6 +172,7 @@ struct GraphOptions {
     activation: Option<model::Activation>,
     layout: Option<Layout>,
     shape: Option<Vec<usize>>,
+    shapes: Option<BTreeMap<String, Vec<usize>>>,
 }
 
 impl ModelOptions {
@@ -187,7 +190,7 @@ impl ModelOptions {
             activation: graph.activation,
             layout: graph.layout,
             explained_shape: graph.shape,
-            ..Default::default()
+            shapes: graph.shapes.unwrap_or_default(),
         };
         read.files = convert::field(&options, "external")?.unwrap_or_default();
         read.masker = convert::field(&options, "masker")?.unwrap_or_default();

@@ -61,12 +61,12 @@ test("numbers are what the input's element type says, whatever array they come i
 
 test("numbers that the element type does not have are refused with the input's name", async () => {
   for (const [element, array, numbers, reason] of [
-    ["uint8", "Int32Array", [0, 256], /type uint8, which 256 is not/],
-    ["uint8", "Int8Array", [-1], /type uint8, which -1 is not/],
-    ["int8", "Uint8Array", [128], /type int8, which 128 is not/],
-    ["int64", "Float32Array", [0.5], /whole numbers.*0\.5/],
-    ["int32", "Float32Array", [NaN], /whole numbers/],
-    ["bool", "Uint8Array", [0, 7], /truth values, 0 and 1, and not 7/],
+    ["uint8", "Int32Array", [0, 256], /uint8, and 256 was given/],
+    ["uint8", "Int8Array", [-1], /uint8, and -1 was given/],
+    ["int8", "Uint8Array", [128], /int8, and 128 was given/],
+    ["int64", "Float32Array", [0.5], /int64, and 0\.5 was given/],
+    ["int32", "Float32Array", [NaN], /int32, and NaN was given/],
+    ["bool", "Uint8Array", [0, 7], /bool, and 7 was given/],
     ["float16", "Uint16Array", [15360], /16-bit floats/],
   ]) {
     const error = await run(element, array, numbers);

@@ -21,7 +21,7 @@ test("files are sorted by what is in them", async () => {
     file: "preprocessor_config.json",
     value: { image_mean: [0.5, 0.5, 0.5] },
   });
-  assert.deepEqual(labels, { file: "config.json", value: { names: ["cat", "dog"], from: 0 } });
+  assert.deepEqual(labels, { file: "config.json", text: '{"id2label": {"0": "cat", "1": "dog"}}' });
   assert.deepEqual(
     weights.map(({ name }) => name),
     ["model.onnx.data"],
@@ -39,13 +39,23 @@ test("what cannot be used is named with the reason, and the rest is used", async
     file("weights.h5", Uint8Array.of(0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a)),
   ]);
   assert.equal(onnx?.name, "one.onnx");
-  assert.deepEqual(companions.labels?.value.names, ["cat", "dog"]);
+  assert.deepEqual(companions.labels, { file: "labels.txt", text: "cat\ndog" });
   const reasons = refused.map((refusal) => `${refusal.file}: ${refusal.reason}`);
   assert.equal(refused.length, 4, reasons.join("\n"));
   assert.match(reasons[0] ?? "", /two\.onnx.*one\.onnx came first/);
   assert.match(reasons[1] ?? "", /broken\.json.*JSON/);
   assert.match(reasons[2] ?? "", /config\.json/);
   assert.match(reasons[3] ?? "", /weights\.h5: This is a Keras file/);
+});
+
+test("only what may name classes is taken for their names", async () => {
+  const taken = async (json: string) => (await sortFiles([file("a.json", json)])).companions.labels !== undefined;
+  for (const json of ['["cat"]', '{"0": "cat"}', '{"cat": 0}', '{"classes": ["cat"]}', '{"names": {"0": "cat"}}']) {
+    assert.ok(await taken(json), json);
+  }
+  for (const json of ["{}", "3", '"cat"', '{"labels": "labels.txt"}', '{"version": "1.0", "model": {}}']) {
+    assert.ok(!(await taken(json)), json);
+  }
 });
 
 test("NumPy's files are values of inputs", async () => {

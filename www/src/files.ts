@@ -2,12 +2,12 @@
 
 import { parseNpy, recogniseFile, type InputValue, type Preprocessing, type Recognised } from "adversight";
 import type { Problem } from "./advice.js";
-import { labelsFromJson, labelsFromText, type Labels } from "./labels.js";
 
 /** What belongs to a network, each with the file that it came from. */
 export interface Companions {
   preprocessing?: { file: string; value: Preprocessing };
-  labels?: { file: string; value: Labels };
+  /** Names of classes, as their file has them: whether they fit is known when the classes are. */
+  labels?: { file: string; text: string };
   /** Files of weights, by their names. */
   weights: File[];
   /** Values of further inputs, from files of NumPy. */
@@ -64,10 +64,10 @@ async function sort(file: File, found: Recognised | null, sorted: Sorted): Promi
       sorted.photo = file;
       return;
     case "json":
-      Object.assign(companions, companionFromJson(file.name, JSON.parse(await file.text())));
+      Object.assign(companions, companionFromJson(file.name, await file.text()));
       return;
     case "text":
-      companions.labels = { file: file.name, value: labelsFromText(await file.text()) };
+      companions.labels = { file: file.name, text: await file.text() };
       return;
     case "array":
       if (/\.npz$/i.test(file.name)) throw new Error(found.sentence);
@@ -110,9 +110,24 @@ export function refusalProblem([first, ...others]: readonly Refusal[]): Problem 
   };
 }
 
-function companionFromJson(name: string, value: unknown): Pick<Companions, "preprocessing" | "labels"> {
-  if (isPreprocessing(value)) return { preprocessing: { file: name, value } };
-  return { labels: { file: name, value: labelsFromJson(value) } };
+function companionFromJson(file: string, text: string): Pick<Companions, "preprocessing" | "labels"> {
+  const value: unknown = JSON.parse(text);
+  if (isPreprocessing(value)) return { preprocessing: { file, value } };
+  if (mayNameClasses(value)) return { labels: { file, text } };
+  throw new Error("It holds neither names of classes nor how pictures are prepared.");
+}
+
+/** Whether there may be names of classes in it, of which the engine knows more. */
+function mayNameClasses(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value)) return true;
+  const entries = Object.entries(value);
+  const lists = /^(id2label|names|label_names|labels|classes)$/;
+  return (
+    entries.some(([key, names]) => lists.test(key) && typeof names === "object" && names !== null) ||
+    (entries.length > 0 && entries.every(([key]) => /^\d+$/.test(key))) ||
+    (entries.length > 0 && entries.every(([, number]) => Number.isInteger(number)))
+  );
 }
 
 function isPreprocessing(value: unknown): value is Preprocessing {

@@ -20,7 +20,6 @@ import {
 import { problemOf, type Problem } from "./advice.js";
 import { namesOf, type App } from "./app.js";
 import { refusalProblem, type Companions, type Refusal, type Sorted } from "./files.js";
-import { fitLabels } from "./labels.js";
 import { loadPhoto, type Network } from "./library.js";
 import { looksLikeNoise, mostlyTheSame } from "./noise.js";
 import { formProblem, normalisationOf, readForm, writeForm, type PictureForm } from "./picture-form.js";
@@ -36,7 +35,7 @@ import {
 import { otherSnippet, placesSnippet } from "./snippet.js";
 import { Store } from "./state.js";
 import { channelsOf, type ChannelPicture, type Normalisation } from "./tensor.js";
-import { toldOf } from "./told.js";
+import { hasPositions, isSingle } from "./told.js";
 
 /** Where the preprocessing comes from: a dropped file, a preset, or the form's own fields. */
 export type PreparedBy = PresetName | "file" | "own";
@@ -59,6 +58,8 @@ export interface Draft {
   open: boolean;
   onnx: File | null;
   companions: Companions;
+  /** The names of the classes, or why those that were dropped are not used; null while nobody knows. */
+  names: { list: string[] } | { refusal: string } | null;
   /** Files that could not be used. */
   refused: Refusal[];
   report: ModelReport | null;
@@ -87,6 +88,7 @@ const empty: Draft = {
   open: false,
   onnx: null,
   companions: { weights: [], arrays: [] },
+  names: null,
   refused: [],
   report: null,
   input: null,
@@ -230,12 +232,13 @@ export class OwnNetwork {
     const unfinished = this.#running !== null && preview?.doubt === null;
     this.#running?.abort();
     const source = this.#source(onnx, report);
-    const labels = this.labels(model.info.classes);
+    const { names } = this.draft;
+    const labels = names && "list" in names ? names.list : undefined;
     const network: Network = {
       name: `own-${++this.#count}`,
       title: onnx.name,
       own: true,
-      source: () => Promise.resolve({ ...source, labels: labels ?? undefined }),
+      source: () => Promise.resolve({ ...source, labels }),
     };
     this.#drafts.set(network, { ...this.draft, open: false });
     const replaced = this.#replaces;
@@ -244,7 +247,7 @@ export class OwnNetwork {
     if (preview?.doubt) this.#app.doubt(network, preview.doubt);
     const adopted = this.#app.adopt(
       network,
-      { model, labels: namesOf(model, labels ?? undefined) },
+      { model, labels: namesOf(model, labels) },
       replaced,
     );
     // The look at very different pictures goes on, if it was not over: what it finds counts for the network in use too.
@@ -264,12 +267,6 @@ export class OwnNetwork {
     this.draft.model?.close();
     this.store.set({ ...empty });
     await this.#app.resume();
-  }
-
-  /** The dropped names, where they fit so many classes. */
-  labels(classes: number | null): string[] | null {
-    const { labels } = this.draft.companions;
-    return labels && classes !== null ? fitLabels(labels.value, classes) : null;
   }
 
   /** The input that is explained. */
@@ -486,7 +483,7 @@ export class OwnNetwork {
       const engine = await this.#app.engine(signal);
       const model = (unused = await this.#open(engine, onnx, report, signal));
       // The file may not tell the shape of its output; the engine knows.
-      if (toldOf(model.info).perPosition || manyPlaces(model.info.output)) {
+      if (hasPositions(model.info)) {
         model.close();
         unused = undefined;
         const problem = this.#places(onnx, report, model.info.output);
@@ -519,12 +516,29 @@ export class OwnNetwork {
   async #open(engine: Engine, onnx: File, report: ModelReport, signal: AbortSignal): Promise<Model> {
     const source = { ...this.#source(onnx, report), signal };
     const output = this.outputOf(report);
-    const labels = this.labels(output ? classesOf(output) : null);
-    const model = await engine.loadModel({ ...source, ...(labels ? { labels } : {}) });
-    const fitting = labels ? null : this.labels(model.info.classes);
+    const declared = output ? classesOf(output) : null;
+    const names = declared === null ? null : await this.#readNames(engine, declared, signal);
+    const model = await engine.loadModel({ ...source, ...(names ? { labels: names } : {}) });
+    if (declared === model.info.classes) return model;
+    const fitting = await this.#readNames(engine, model.info.classes, signal);
     if (!fitting) return model;
     model.close();
     return engine.loadModel({ ...source, labels: fitting });
+  }
+
+  /** The names in the dropped file of so many classes; null where there are none, or not so many, of which the draft then tells. */
+  async #readNames(engine: Engine, classes: number, signal: AbortSignal): Promise<string[] | null> {
+    const { labels } = this.draft.companions;
+    if (!labels) return null;
+    try {
+      const list = await engine.readLabels(labels.text, classes, { signal });
+      this.store.set({ names: { list } });
+      return list;
+    } catch (error) {
+      if (!(error instanceof AdversightError) || error.code !== "labels_invalid") throw error;
+      this.store.set({ names: { refusal: error.message } });
+      return null;
+    }
   }
 
   async #look(model: Model, signal: AbortSignal): Promise<void> {
@@ -538,7 +552,7 @@ export class OwnNetwork {
     });
     const doubt = looksLikeNoise(answer.top.map(({ probability }) => probability));
     const normalisation = normalisationOf(this.draft.form);
-    const { single } = toldOf(model.info);
+    const single = isSingle(model.info);
     this.store.set({ preview: { picture: channelsOf(tensor), normalisation, answer, single, doubt } });
   }
 

@@ -2,31 +2,25 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import type { ModelInfo } from "adversight";
-import { assumptions, toldOf } from "./told.js";
+import { assumptions, filledBy, hasPositions, isSingle } from "./told.js";
 
-const info = (fields: object) => ({ classes: 10, ...fields }) as unknown as ModelInfo;
+const info = (fields: Partial<ModelInfo>) =>
+  ({ notes: [], preprocessingNotes: [], outputKind: "classes", ...fields }) as unknown as ModelInfo;
 
-test("what the engine has guessed and assumed is told in its order", () => {
-  const told = info({
-    notes: ["Its axes are taken as height, width, channels; option layout changes it."],
-    preprocessingNotes: ["No size is declared."],
-    filled: [{ name: "state", rule: "zeros, as at the beginning" }],
-  });
-  assert.deepEqual(assumptions(told), [
-    "Its axes are taken as height, width, channels; option layout changes it.",
-    "No size is declared.",
-    "Input “state”: zeros, as at the beginning.",
-  ]);
-});
-
-test("an engine that tells nothing has guessed nothing", () => {
+test("what was guessed and assumed is told in the engine's order", () => {
+  const axes = "Its axes [16, 16, 4] are taken for rows, columns and channels; the option `layout` says otherwise.";
+  const told = info({ notes: [axes], preprocessingNotes: ["No size is declared."] });
+  assert.deepEqual(assumptions(told), [axes, "No size is declared."]);
   assert.deepEqual(assumptions(info({})), []);
-  assert.ok(!toldOf(info({})).single && !toldOf(info({})).perPosition);
 });
 
-test("one number is no class, and places are told by the engine", () => {
-  assert.ok(toldOf(info({ classes: 1 })).single);
-  assert.ok(toldOf(info({ outputKind: "single" })).single);
-  assert.ok(toldOf(info({ outputKind: "per_position" })).perPosition);
-  assert.deepEqual(toldOf(info({ filled: ["mask"] })).filled, [{ name: "mask", rule: "filled by a rule" }]);
+test("the rule that fills an input is found by the input's name", () => {
+  const rule = 'Its input "state" is filled with zeros: the state before the first step, where no other value is given for it.';
+  assert.equal(filledBy(info({ notes: ["Something else.", rule] }), "state"), rule);
+  assert.equal(filledBy(info({ notes: [rule] }), "sr"), null);
+});
+
+test("one number and scores at several positions are no list of classes", () => {
+  assert.ok(isSingle(info({ outputKind: "single" })) && !isSingle(info({})));
+  assert.ok(hasPositions(info({ outputKind: "positions" })) && !hasPositions(info({})));
 });

@@ -2,48 +2,15 @@
 
 import type { ModelInfo } from "adversight";
 
-/** An input that nobody gave a value, and the rule by which it has one. */
-export interface Filled {
-  name: string;
-  rule: string;
-}
+/** All that was guessed about the network and assumed of its pictures, in sentences that name the option which changes it. */
+export const assumptions = ({ notes, preprocessingNotes }: ModelInfo): string[] => [...notes, ...preprocessingNotes];
 
-export interface Told {
-  /** What was guessed about the network, each with the option that changes it. */
-  notes: string[];
-  /** What the preprocessing left open, and what was assumed. */
-  preprocessingNotes: string[];
-  filled: Filled[];
-  /** Whether the output is one number and no list of classes. */
-  single: boolean;
-  /** Whether the output has scores at several places. */
-  perPosition: boolean;
-}
+/** What the engine says of an input that nobody gave a value; null where it says nothing. */
+export const filledBy = ({ notes }: ModelInfo, input: string): string | null =>
+  notes.find((note) => note.includes(`"${input}" is filled`)) ?? null;
 
-const sentences = (value: unknown): string[] =>
-  Array.isArray(value) ? value.filter((entry): entry is string => typeof entry === "string") : [];
+/** Whether the output is one number and no list of classes. */
+export const isSingle = ({ outputKind }: ModelInfo): boolean => outputKind === "single";
 
-/** Reads what there is of it. */
-export function toldOf(info: ModelInfo): Told {
-  const told = info as unknown as Record<string, unknown>;
-  const kind = told.outputKind;
-  const filled = Array.isArray(told.filled) ? (told.filled as unknown[]) : [];
-  return {
-    notes: sentences(told.notes),
-    preprocessingNotes: sentences(told.preprocessingNotes),
-    filled: filled.flatMap((entry) => {
-      if (typeof entry === "string") return [{ name: entry, rule: "filled by a rule" }];
-      if (typeof entry !== "object" || entry === null || !("name" in entry)) return [];
-      const rule = "rule" in entry ? String(entry.rule) : "filled by a rule";
-      return [{ name: String(entry.name), rule }];
-    }),
-    single: kind === "single" || info.classes === 1,
-    perPosition: kind === "per_position" || kind === "perPosition",
-  };
-}
-
-/** All that was guessed and assumed. */
-export function assumptions(info: ModelInfo): string[] {
-  const { notes, preprocessingNotes, filled } = toldOf(info);
-  return [...notes, ...preprocessingNotes, ...filled.map(({ name, rule }) => `Input “${name}”: ${rule}.`)];
-}
+/** Whether the output has scores at several positions. */
+export const hasPositions = ({ outputKind }: ModelInfo): boolean => outputKind === "positions";

@@ -5,7 +5,7 @@ import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { figure, percent } from "../format.js";
 import type { State } from "../state.js";
-import { toldOf } from "../told.js";
+import { isSingle } from "../told.js";
 
 const places = 5;
 
@@ -42,7 +42,7 @@ function rival({ explanation }: State): number | undefined {
 function row(app: App, { index, label, probability, logit }: ClassScore, rank: number): HTMLLIElement {
   const { model } = app.state;
   // One number is no share of anything.
-  const single = model !== null && toldOf(model.info).single;
+  const single = model !== null && isSingle(model.info);
   const bar = make("span", { class: "bar", attributes: { "aria-hidden": "true" } });
   bar.style.setProperty("--share", String(probability));
   const name = make(

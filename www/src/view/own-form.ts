@@ -6,7 +6,7 @@ import { figure } from "../format.js";
 import type { Draft, OwnNetwork, PreparedBy } from "../own.js";
 import type { PictureForm } from "../picture-form.js";
 import { openAxes, pictureAxes, pictureInputs, shapeText } from "../report.js";
-import { toldOf } from "../told.js";
+import { filledBy } from "../told.js";
 
 const presets: Record<PresetName, string> = {
   imagenet: "torchvision: ImageNet’s mean and deviation",
@@ -54,7 +54,7 @@ function mountChoices(own: OwnNetwork): void {
       values.map((info) => ({ value: info.name, label: `${info.name}: ${shapeText(info)}` }));
     offer(input, choices(pictureInputs(report)), own.inputOf(report)?.name ?? "");
     offer(output, choices(report.outputs), own.outputOf(report)?.name ?? "");
-    const found = report.activation ? `As found: ${report.activation}` : "None was found: softmax, as usual";
+    const found = report.activation ? `As found: ${report.activation}` : "Not found: a softmax of several classes";
     fill(activation, [{ value: "", label: found }, ...activations], draft.activation ?? "");
   });
   input.addEventListener("change", () => {
@@ -175,7 +175,6 @@ function mountInputs(own: OwnNetwork): void {
     );
   });
   own.store.watch(["report", "input", "given", "model"], ({ given, model }) => {
-    const filled = model ? toldOf(model.info).filled : [];
     for (const field of place.querySelectorAll<HTMLInputElement>("[data-input]")) {
       const value = given[field.dataset.input ?? ""];
       if (document.activeElement !== field) field.value = value && "text" in value ? value.text : "";
@@ -183,15 +182,13 @@ function mountInputs(own: OwnNetwork): void {
     for (const line of place.querySelectorAll<HTMLElement>("[data-rule]")) {
       const name = line.dataset.rule ?? "";
       const value = given[name];
-      const rule = filled.find((entry) => entry.name === name)?.rule;
+      const rule = model && filledBy(model.info, name);
       line.textContent =
         value && "file" in value
           ? `From ${value.file}, ${value.value.shape.join(" × ") || "one number"}.`
           : value
             ? ""
-            : rule === undefined
-              ? "Numbers with spaces between them. Left empty, it has what the engine’s rules give, if they give anything."
-              : `Left empty: ${rule}.`;
+            : (rule ?? "Numbers with spaces between them, or a file of NumPy.");
     }
   });
 }

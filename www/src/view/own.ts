@@ -5,7 +5,7 @@ import { find, make } from "../dom.js";
 import { sortFiles } from "../files.js";
 import { whole } from "../format.js";
 import type { Draft, OwnNetwork } from "../own.js";
-import { classesOf, otherKind } from "../report.js";
+import { otherKind } from "../report.js";
 import { assumptions } from "../told.js";
 import { mountOwnForm } from "./own-form.js";
 import { mountOwnPreview } from "./own-preview.js";
@@ -95,7 +95,7 @@ export function mountOwn(app: App, own: OwnNetwork): void {
   own.store.watch(["report", "bytesPerSample"], ({ report, bytesPerSample }) => {
     find("own-report", HTMLElement).replaceChildren(...(report ? reportView(report, bytesPerSample) : []));
   });
-  own.store.watch(["onnx", "companions", "refused", "report", "output", "model"], (draft) => {
+  own.store.watch(["onnx", "companions", "names", "refused", "report", "output", "model"], (draft) => {
     find("own-list", HTMLElement).replaceChildren(...fileRows(own, draft));
   });
   mountOwnForm(own);
@@ -141,20 +141,16 @@ function status(draft: Draft): string {
 
 /** Each file with what it is taken for. */
 function fileRows(own: OwnNetwork, draft: Draft): HTMLElement[] {
-  const { onnx, companions, refused, report, model } = draft;
+  const { onnx, companions, names, refused, report } = draft;
   const row = (file: string, role: string, warn = false) =>
     make("li", { class: warn ? "warn" : "" }, make("span", { text: file }), make("small", { text: role }));
   const rows = onnx ? [row(onnx.name, "the network")] : [];
   const { preprocessing, labels, weights, masker } = companions;
   if (preprocessing) rows.push(row(preprocessing.file, "how pictures are prepared"));
   if (labels) {
-    const output = report ? own.outputOf(report) : undefined;
-    const classes = model?.info.classes ?? (output ? classesOf(output) : null);
-    const fits = classes === null || own.labels(classes) !== null;
-    const count = `${whole(labels.value.names.length)} names of classes`;
-    rows.push(
-      row(labels.file, fits ? count : `${count}, but the network has ${whole(classes)}: not used`, !fits),
-    );
+    const refusal = names && "refusal" in names ? names.refusal : null;
+    const fitting = names && "list" in names ? `${whole(names.list.length)} names of classes` : "names of classes";
+    rows.push(row(labels.file, refusal === null ? fitting : `not used. ${refusal}`, refusal !== null));
   }
   if (masker) {
     const remove = make("button", {

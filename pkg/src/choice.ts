@@ -7,7 +7,7 @@ import type { DeviceChoice } from "./wasm/adversight.js";
 /** The generated module (wasm-bindgen, target web). */
 export type Wasm = Pick<
   typeof import("./wasm/adversight.js"),
-  "createEngine" | "methods" | "colourMap" | "metrics" | "layers" | "randomise"
+  "createEngine" | "methods" | "colourMap" | "metrics" | "layers" | "randomise" | "readLabels"
 > & {
   default: (options: { module_or_path: URL }) => Promise<unknown>;
 };

@@ -56,6 +56,11 @@ function fakeWasm() {
   });
   const wasm = {
     default: () => Promise.resolve({}),
+    readLabels: (text: string, classes: number) => {
+      const names = text.split("\n");
+      if (names.length === classes) return names;
+      throw Object.assign(new Error(`There are ${names.length} names for ${classes}.`), { code: "labels_invalid" });
+    },
     createEngine: () =>
       Promise.resolve({
         device: { kind: "cpu", reason: "This is a test." },
@@ -266,6 +271,37 @@ test("a model with values for its other inputs is a model of its own", async () 
     "free words",
     "classify words with inputs top 5",
   ]);
+});
+
+test("values of further inputs are given with the model, as tensors of any numbers or as lists", async () => {
+  const { engine, log } = await openEngine();
+  const inputs = { age: [[42]], mask: { data: Uint8Array.of(1, 0), shape: [2] } };
+  const model = await engine.loadModel({ onnx, name: "clinic", inputs });
+  assert.equal(model.info.name, "clinic with inputs");
+  const [, shapes] = log;
+  assert.match(shapes ?? "", /"shapes":\{"age":\[1,1\],"mask":\[2\]\}/);
+  assert.deepEqual(log.slice(2), ["inputs of clinic: age, mask", "free clinic"]);
+  const short = { data: Uint8Array.of(1), shape: [2] };
+  await assert.rejects(engine.loadModel({ onnx, inputs: { mask: short } }), { code: "input_shape" });
+  await assert.rejects(engine.loadModel({ onnx, inputs: { age: [[1], [2, 3]] } }), /"age"/);
+  assert.deepEqual(await model.logits({ data: Uint8Array.of(3, 255), shape: [1, 2] }), {
+    data: Float32Array.of(3, 255),
+    shape: [1, 2],
+  });
+});
+
+test("names of classes are read by the engine, which says where they do not fit", async () => {
+  const { engine } = await openEngine();
+  assert.deepEqual(await engine.readLabels("cat\ndog", 2), ["cat", "dog"]);
+  await assert.rejects(engine.readLabels("cat\ndog", 3), { code: "labels_invalid", message: /2 names for 3/ });
+});
+
+test("a file that is no network is told by what it is", async () => {
+  const { engine } = await openEngine();
+  const nothing = new File([], "net.pth");
+  await assert.rejects(engine.inspect(nothing), { code: "model_malformed", message: /no ONNX file.*PyTorch/ });
+  await assert.rejects(engine.loadModel({ onnx: nothing }), { code: "model_malformed", message: /PyTorch/ });
+  await assert.rejects(engine.inspect(new Uint8Array(0)), { code: "model_malformed", message: "Not ONNX." });
 });
 
 test("the tensor that the network is given can be looked at", async () => {

@@ -3,7 +3,15 @@
 import { download, downloadJson, downloadOnce, readBlob } from "./download.js";
 import { AdversightError, engineFailure } from "./errors.js";
 import type { ColourMaps, EngineProtocol } from "./host.js";
-import { checkTensor, foreignPixels, prepareInput, type ModelInput, type SentInput } from "./input.js";
+import {
+  checkTensor,
+  foreignPixels,
+  prepareInput,
+  tensorOf,
+  type ModelInput,
+  type SentInput,
+  type TensorInput,
+} from "./input.js";
 import {
   judging,
   mapOf,
@@ -16,8 +24,10 @@ import {
   type RandomiseOptions,
   type RetrieveOptions,
 } from "./judge.js";
+import { recognise, recognisedBytes } from "./recognise.js";
 import { Caller, type CallOptions, type Endpoint } from "./rpc.js";
 import type { Preprocessing } from "./preprocessing.js";
+import { toInputValue, type InputLike } from "./values.js";
 import type {
   Activation,
   Attacked,
@@ -66,12 +76,19 @@ export interface ModelSource {
   name?: string | undefined;
   /** The input to explain, by its name in the file, where there are several. */
   input?: string | undefined;
+  /**
+   * Values of the inputs that are not explained, by their names: tensors, numbers, or lists of numbers. What is not given is filled by the
+   * engine's rules where there is one (`model.info` says which), and asked for by name where there is none.
+   */
+  inputs?: Record<string, InputLike> | undefined;
   /** The output (head) to explain, by its name in the file, where there are several. */
   output?: string | undefined;
   /** Explain at the output of this node instead of at the input, as for embeddings. */
   at?: string | undefined;
   /** Sizes of dimensions that the file leaves open: by symbolic name ("height"), or by input and axis ("pixels:2"). */
   sizes?: Record<string, number> | undefined;
+  /** The shape of an input at hand, from which the explained input takes the sizes that the file leaves open and `sizes` does not name. */
+  shape?: number[] | undefined;
   /** What turns the network's scores into probabilities. Found at the end of the graph where it is left out. */
   activation?: Activation | undefined;
   /** What the axes of the explained value mean. Found by its shape and the graph where it is left out (`model.info.layout`). */
@@ -194,33 +211,52 @@ export class Engine {
    */
   async inspect(onnx: FileSource, options: InspectOptions = {}): Promise<ModelReport> {
     const file = await readFile(onnx, options);
-    return this.#caller.call(
-      "inspect",
-      { onnx: file.bytes },
-      { transfer: file.ours ? [file.bytes.buffer] : [], signal: options.signal },
+    return otherwise(file, () =>
+      this.#caller.call(
+        "inspect",
+        { onnx: file.bytes },
+        { transfer: file.ours ? [file.bytes.buffer] : [], signal: options.signal },
+      ),
     );
   }
 
   /**
+   * The names of so many classes from the text of a file: JSON (a list, an object by number, a `config.json`), or one name a line. Rejects
+   * with "labels_invalid" where there are none, or not as many; ImageNet's 1000 names fit 1001 classes, whose first is the background.
+   */
+  async readLabels(
+    text: string,
+    classes: number,
+    { signal }: Pick<CallOptions, "signal"> = {},
+  ): Promise<string[]> {
+    return this.#caller.call("readLabels", { text, classes }, { signal });
+  }
+
+  /**
    * What the engine makes of a graph: any ONNX file, a value for each of its inputs by name, and each of its outputs by name. For
-   * comparing with another runtime; nothing is kept for the next run. Real numbers are computed in 32 bits, and so are whole ones.
+   * comparing with another runtime; nothing is kept for the next run. Real numbers are computed in 32 bits, and so are whole ones. What
+   * the numbers of an input are is said by its element type in the file: those of a Uint8Array are pixels to an input of type uint8, and
+   * truth values, 0 and 1, to one of type bool.
    */
   async run(
     onnx: FileSource,
-    inputs: Record<string, InputValue>,
+    inputs: Record<string, InputLike>,
     options: RunOptions = {},
   ): Promise<Record<string, GraphOutput>> {
-    Object.values(inputs).forEach(checkTensor);
+    const values = tensorsOf(inputs);
     const [file, weights] = await Promise.all([readFile(onnx, options), readExternal(options)]);
-    return this.#caller.call(
-      "run",
-      { onnx: file.bytes, inputs, options: weights.given },
-      { transfer: [...(file.ours ? [file.bytes.buffer] : []), ...weights.ours], signal: options.signal },
+    return otherwise(file, () =>
+      this.#caller.call(
+        "run",
+        { onnx: file.bytes, inputs: values, options: weights.given },
+        { transfer: [...(file.ours ? [file.bytes.buffer] : []), ...weights.ours], signal: options.signal },
+      ),
     );
   }
 
   async loadModel(source: ModelSource): Promise<Model> {
-    const { signal, onProgress, name, input, output, at, sizes, activation, layout } = source;
+    const { signal, onProgress, name, input, output, at, sizes, shape, activation, layout } = source;
+    const inputs = source.inputs && tensorsOf(source.inputs);
     const [onnx, masker, weights, labels, preprocessing, config] = await Promise.all([
       readFile(source.onnx, source, source.sha256),
       source.masker === undefined ? null : readFile(source.masker, source),
@@ -233,22 +269,27 @@ export class Engine {
       labels: labels as string[] | null,
       preprocessing: preprocessing as Preprocessing | null,
       config: config as (ModelOptions["config"] & object) | null,
-      ...defined({ name, input, output, at, sizes, activation, layout, masker: masker?.bytes }),
+      ...defined({ name, input, output, at, sizes, shape, activation, layout, masker: masker?.bytes }),
+      ...(inputs
+        ? { shapes: Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, value.shape])) }
+        : {}),
       ...weights.given,
     };
     const files = [onnx, ...(masker ? [masker] : [])];
     const ours = [...files.filter((file) => file.ours).map(({ bytes }) => bytes.buffer), ...weights.ours];
     onProgress?.({ done: 0, total: 0, stage: "read" });
-    const { model, info } = await this.#caller.call(
-      "loadModel",
-      { onnx: onnx.bytes, options },
-      {
-        transfer: ours,
-        signal,
-        onLate: (late) => {
-          closeModel(this.#caller, (late as EngineProtocol["loadModel"]["reply"]).model);
+    const { model, info } = await otherwise(onnx, () =>
+      this.#caller.call(
+        "loadModel",
+        { onnx: onnx.bytes, options, ...(inputs ? { inputs } : {}) },
+        {
+          transfer: ours,
+          signal,
+          onLate: (late) => {
+            closeModel(this.#caller, (late as EngineProtocol["loadModel"]["reply"]).model);
+          },
         },
-      },
+      ),
     );
     return new Model(this.#caller, model, info);
   }
@@ -301,8 +342,11 @@ export class Model {
    * The same model with values for the inputs that are not explained (numbers of tokens, masks), by their names. It shares the model's
    * weights, and is closed by itself.
    */
-  async withInputs(inputs: Record<string, InputValue>): Promise<Model> {
-    const { model, info } = await this.#caller.call("withInputs", { model: this.#model, inputs });
+  async withInputs(inputs: Record<string, InputLike>): Promise<Model> {
+    const { model, info } = await this.#caller.call("withInputs", {
+      model: this.#model,
+      inputs: tensorsOf(inputs),
+    });
     return new Model(this.#caller, model, info);
   }
 
@@ -324,19 +368,21 @@ export class Model {
   }
 
   /** The network's raw output for a tensor. */
-  async logits(input: TensorData, options: Pick<CallOptions, "signal"> = {}): Promise<TensorData> {
-    checkTensor(input);
-    return this.#caller.call("logits", { model: this.#model, input }, options);
+  async logits(input: TensorInput, options: Pick<CallOptions, "signal"> = {}): Promise<TensorData> {
+    return this.#caller.call("logits", { model: this.#model, input: tensorOf(input) }, options);
   }
 
   /** The gradient of the logit of class `target`, or of another score of it, with respect to the tensor. */
   async inputGradient(
-    input: TensorData,
+    input: TensorInput,
     target: number,
     { score, signal }: InputGradientOptions = {},
   ): Promise<TensorData> {
-    checkTensor(input);
-    return this.#caller.call("inputGradient", { model: this.#model, input, target, score }, { signal });
+    return this.#caller.call(
+      "inputGradient",
+      { model: this.#model, input: tensorOf(input), target, score },
+      { signal },
+    );
   }
 
   /**
@@ -453,17 +499,47 @@ function closeModel(caller: Caller<EngineProtocol>, model: number): void {
   caller.call("closeModel", { model }).catch(() => undefined); // the engine has ended: nothing left to free
 }
 
-/** `ours` are bytes that were read here, and so may be handed over instead of copied. */
-async function readFile(
-  file: FileSource,
-  options: InspectOptions,
-  sha256?: string,
-): Promise<{ bytes: Uint8Array<ArrayBuffer>; ours: boolean }> {
+/** Values of inputs as tensors, each with as many numbers as its shape asks for. */
+function tensorsOf(inputs: Record<string, InputLike>): Record<string, InputValue> {
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, value]) => {
+      const tensor = toInputValue(value, name);
+      checkTensor(tensor);
+      return [name, tensor];
+    }),
+  );
+}
+
+/** Makes a call about an ONNX file; where the file turns out to be none, the error says what it is instead. */
+async function otherwise<T>({ bytes, name }: FileBytes, call: () => Promise<T>): Promise<T> {
+  const start = new Uint8Array(bytes.subarray(0, recognisedBytes)); // the call may hand the bytes over
+  try {
+    return await call();
+  } catch (error) {
+    if (!(error instanceof AdversightError) || error.code !== "model_malformed") throw error;
+    const found = recognise(start, name);
+    if (!found || found.kind === "onnx") throw error;
+    throw new AdversightError("model_malformed", `This is no ONNX file. ${found.sentence}`, { cause: error });
+  }
+}
+
+interface FileBytes {
+  bytes: Uint8Array<ArrayBuffer>;
+  /** Whether the bytes were read here, and so may be handed over instead of copied. */
+  ours: boolean;
+  /** The file's name, where it has one. */
+  name?: string;
+}
+
+async function readFile(file: FileSource, options: InspectOptions, sha256?: string): Promise<FileBytes> {
   if (file instanceof Uint8Array) return { bytes: file as Uint8Array<ArrayBuffer>, ours: false };
   if (file instanceof ArrayBuffer) return { bytes: new Uint8Array(file), ours: false };
-  if (file instanceof Blob) return { bytes: await readBlob(file), ours: true };
+  if (file instanceof Blob) {
+    const name = "name" in file ? { name: String(file.name) } : {};
+    return { bytes: await readBlob(file), ours: true, ...name };
+  }
   const bytes = sha256 === undefined ? download(file, options) : downloadOnce(file, sha256, options);
-  return { bytes: await bytes, ours: true };
+  return { bytes: await bytes, ours: true, name: String(file) };
 }
 
 /** The files beside a model, as the engine takes them, and the buffers that may be handed over. */

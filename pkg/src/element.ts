@@ -3,7 +3,9 @@
  * a photograph with the explanation over it and the words under it.
  *
  * Further attributes: `config`, `preset` instead of `preprocessing` (imagenet, timm, keras_tf, keras_caffe, unit, bytes) with `size`
- * (224, or "height width"), `output` (of a model with several), `activation` (softmax, sigmoid, none), `device` (auto, webgpu, cpu),
+ * (224, or "height width"), `output` (of a model with several), `inputs` (values of the inputs that are not explained, as JSON by name:
+ * numbers, lists of numbers, or addresses of .npy files; the property `inputs` takes tensors too), `activation` (softmax, sigmoid, none),
+ * `layout` (what the input's axes mean), `device` (auto, webgpu, cpu),
  * `target` (a class's number), `params` (JSON), `opacity` (0 to 1), `colour-map` (magma, viridis, turbo), `view` (overlay, heatmap,
  * photograph), `segments` (how many are shown). Events, which bubble: `adversight-progress`, `adversight-partial`,
  * `adversight-explanation` and `adversight-error`, with the Progress, PartialExplanation, Explanation or AdversightError as their detail. Parts for styling: `picture`,
@@ -13,14 +15,18 @@
  */
 
 import type { Engine, Model } from "./client.js";
-import { asAdversightError } from "./errors.js";
+import { AdversightError, asAdversightError } from "./errors.js";
+import { download } from "./download.js";
 import { createEngine } from "./index.js";
 import { decodeImage } from "./input.js";
 import { colourMapNames, drawExplanation } from "./picture.js";
 import { presetNames, presetPreprocessing, type Preprocessing } from "./preprocessing.js";
-import type { DeviceChoice, Explanation, PartialExplanation } from "./wasm/adversight.js";
+import { parseNpy, type InputLike } from "./values.js";
+import type { DeviceChoice, Explanation, Layout, PartialExplanation } from "./wasm/adversight.js";
 
 export interface AdversightExplainer extends HTMLElement {
+  /** Values of the inputs that are not explained, by their names, in place of the attribute `inputs`; null for that. */
+  inputs: Record<string, InputLike> | null;
   /** The explanation that is shown, or null. */
   readonly explanation: Explanation | null;
 }
@@ -49,7 +55,9 @@ const computing = [
   "labels",
   "config",
   "output",
+  "inputs",
   "activation",
+  "layout",
   "src",
   "method",
   "target",
@@ -71,7 +79,21 @@ async function sharedEngine(device: DeviceChoice): Promise<Engine> {
   return engine;
 }
 
-async function sharedModel(device: DeviceChoice, attribute: (name: string) => string | undefined) {
+/** Values that were set as a property, each with a number, which stands for them in a model's key. */
+const numbered = new WeakMap<object, number>();
+let lastNumber = 0;
+
+function numberOf(inputs: object): number {
+  const number = numbered.get(inputs) ?? ++lastNumber;
+  numbered.set(inputs, number);
+  return number;
+}
+
+async function sharedModel(
+  device: DeviceChoice,
+  attribute: (name: string) => string | undefined,
+  property: Record<string, InputLike> | null,
+) {
   const onnx = attribute("model");
   if (onnx === undefined)
     throw new TypeError("The attribute model, the address of an ONNX file, is missing.");
@@ -81,17 +103,42 @@ async function sharedModel(device: DeviceChoice, attribute: (name: string) => st
     config: attribute("config"),
     output: attribute("output"),
     activation: oneOf(["softmax", "sigmoid", "none"] as const, attribute("activation")),
+    layout: attribute("layout") as Layout | undefined, // the engine says which there are
   };
-  const key = JSON.stringify([device, onnx, options]);
+  const declared = attribute("inputs");
+  const values = property ? numberOf(property) : declared;
+  const key = JSON.stringify([device, onnx, options, values]);
   const present = models.get(key);
   if (present && !(await present.catch(() => null))?.engine.closed) return present;
-  const loading = sharedEngine(device).then(async (engine) => ({
-    engine,
-    model: await engine.loadModel({ onnx, ...options }),
-  }));
+  const loading = sharedEngine(device).then(async (engine) => {
+    const inputs = property ?? (declared === undefined ? undefined : await readInputs(declared));
+    return { engine, model: await engine.loadModel({ onnx, ...options, inputs }) };
+  });
   models.set(key, loading);
   loading.catch(() => models.delete(key));
   return loading;
+}
+
+/** The values of the attribute `inputs`: JSON, in which a text is the address of a .npy file. */
+async function readInputs(declared: string): Promise<Record<string, InputLike>> {
+  let values: unknown;
+  try {
+    values = JSON.parse(declared);
+  } catch {
+    values = null;
+  }
+  if (typeof values !== "object" || values === null || Array.isArray(values)) {
+    throw new AdversightError(
+      "input_invalid",
+      'The attribute inputs is an object in JSON, as {"age": [[42]], "state": "zeros.npy"}: numbers, lists of numbers, or addresses of ' +
+        ".npy files by the names of inputs.",
+    );
+  }
+  const read = Object.entries(values as Record<string, InputLike | string>).map(
+    async ([name, value]) =>
+      [name, typeof value === "string" ? parseNpy(await download(value, {})) : value] as const,
+  );
+  return Object.fromEntries(await Promise.all(read));
 }
 
 /** The preprocessing that the attributes `preset` and `size` name. */
@@ -125,6 +172,7 @@ export function define(tag = "adversight-explainer"): void {
     #engine: Engine | null = null;
     #running: AbortController | null = null;
     #scheduled = false;
+    #inputs: Record<string, InputLike> | null = null;
 
     constructor() {
       super();
@@ -142,6 +190,15 @@ export function define(tag = "adversight-explainer"): void {
       caption.append(this.#words, this.#status);
       figure.append(this.#canvas, caption);
       root.append(figure);
+    }
+
+    get inputs(): Record<string, InputLike> | null {
+      return this.#inputs;
+    }
+
+    set inputs(inputs: Record<string, InputLike> | null) {
+      this.#inputs = inputs;
+      this.#schedule();
     }
 
     connectedCallback(): void {
@@ -178,7 +235,7 @@ export function define(tag = "adversight-explainer"): void {
       this.#status.textContent = "Loading…";
       try {
         const device = oneOf(["auto", "webgpu", "cpu"] as const, attribute("device")) ?? "auto";
-        const loading = sharedModel(device, attribute);
+        const loading = sharedModel(device, attribute, this.#inputs);
         const photograph = await decodeImage(await loadImage(src));
         if (signal.aborted) {
           photograph.close();

@@ -79,6 +79,7 @@ export interface EngineProtocol {
     };
   };
   inspect: { send: { onnx: Uint8Array }; reply: ModelReport };
+  readLabels: { send: { text: string; classes: number }; reply: string[] };
   run: {
     send: {
       onnx: Uint8Array;
@@ -87,7 +88,10 @@ export interface EngineProtocol {
     };
     reply: Record<string, GraphOutput>;
   };
-  loadModel: { send: { onnx: Uint8Array; options: ModelOptions }; reply: { model: number; info: ModelInfo } };
+  loadModel: {
+    send: { onnx: Uint8Array; options: ModelOptions; inputs?: Record<string, InputValue> };
+    reply: { model: number; info: ModelInfo };
+  };
   classify: { send: { model: number; input: SentInput; top: number }; reply: Classification };
   explain: { send: { model: number; input: SentInput; options: ExplainOptions }; reply: Explanation };
   withInputs: {
@@ -173,18 +177,23 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
       return attempt(() => ({ value: engineOf().inspect(onnx) }));
     },
 
+    readLabels({ text, classes }) {
+      return attempt(() => ({ value: wasmOf().readLabels(text, classes) }));
+    },
+
     async run({ onnx, inputs, options }) {
       const value = await engineOf().run(onnx, inputs, options);
       return { value, transfer: whole(...Object.values(value).map(({ data }) => data)) };
     },
 
-    async loadModel({ onnx, options }) {
+    async loadModel({ onnx, options, inputs }) {
       // Files beside it would have to be kept in memory.
       const origin = {
         onnx: new Blob([onnx as Uint8Array<ArrayBuffer>]),
         options: { ...options, external: null },
+        ...(inputs ? { inputs } : {}),
       };
-      return { value: keep(await engineOf().loadModel(onnx, options), origin) };
+      return { value: keep(given(await engineOf().loadModel(onnx, options), inputs), origin) };
     },
 
     async classify({ model, input, top }) {
@@ -208,7 +217,10 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
 
     withInputs({ model, inputs }) {
       return attempt(() => ({
-        value: keep(modelOf(model).withInputs(inputs), { ...find(model).origin, inputs }),
+        value: keep(modelOf(model).withInputs(inputs), {
+          ...find(model).origin,
+          inputs: { ...find(model).origin.inputs, ...inputs },
+        }),
       }));
     },
 
@@ -272,9 +284,7 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
     async randomise({ model, options }) {
       const { origin } = find(model);
       const onnx = wasmOf().randomise(await fileOf(model), options) as Uint8Array<ArrayBuffer>;
-      const loaded = await engineOf().loadModel(onnx, origin.options);
-      const forgetful = origin.inputs ? loaded.withInputs(origin.inputs) : loaded;
-      if (forgetful !== loaded) loaded.free();
+      const forgetful = given(await engineOf().loadModel(onnx, origin.options), origin.inputs);
       return { value: keep(forgetful, { ...origin, onnx: new Blob([onnx]) }) };
     },
 
@@ -292,6 +302,16 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
       return Promise.resolve({ value: undefined });
     },
   };
+}
+
+/** A model that was just loaded, with values for inputs that are not explained. */
+function given(loaded: WasmModel, inputs: Record<string, InputValue> | undefined): WasmModel {
+  if (!inputs || Object.keys(inputs).length === 0) return loaded;
+  try {
+    return loaded.withInputs(inputs);
+  } finally {
+    loaded.free();
+  }
 }
 
 const pixelsOf = (...pictures: (PixelPicture | null)[]) =>

@@ -28,8 +28,8 @@ export type {
 export { AdversightError, errorCodes } from "./errors.js";
 export type { ErrorCode } from "./errors.js";
 export { decodeImage, maxPixels } from "./input.js";
-export type { ImageInput, ModelInput } from "./input.js";
-export { colourMapNames, drawExplanation, heatmapPixels } from "./picture.js";
+export type { ImageInput, ModelInput, TensorInput } from "./input.js";
+export { colourMapNames, doubtOf, drawExplanation, heatmapPixels } from "./picture.js";
 export type { DrawOptions, PaintOptions, View } from "./picture.js";
 export { gameFrame, gameScore } from "./judge.js";
 export type {
@@ -40,6 +40,10 @@ export type {
   RandomiseOptions,
   RetrieveOptions,
 } from "./judge.js";
+export { recognise, recogniseFile, recognisedBytes } from "./recognise.js";
+export type { FileKind, Recognised } from "./recognise.js";
+export { parseNpy, parseValue, toInputValue } from "./values.js";
+export type { InputLike, Nested } from "./values.js";
 export { presetNames, presetPreprocessing } from "./preprocessing.js";
 export type { PresetName, PresetSize, Preprocessing } from "./preprocessing.js";
 export { segmentHeatmap, segmentRanking } from "./segments.js";
@@ -69,6 +73,7 @@ export type {
   ModelInput as InputValue,
   ModelInfo,
   ModelReport,
+  Numbers,
   OperatorSupport,
   ParamDescription,
   PartialExplanation,

@@ -3,17 +3,26 @@
 
 import { AdversightError } from "./errors.js";
 import { headerBytes, readHeader } from "./header.js";
-import type { TensorData, WasmInput } from "./wasm/adversight.js";
+import { recogniseFile } from "./recognise.js";
+import { readStraight, straightOf } from "./straight.js";
+import { isNumbers } from "./values.js";
+import type { Numbers, TensorData, WasmInput } from "./wasm/adversight.js";
 
 /** Anything with pixels that a browser can read. */
 export type ImageInput =
   Blob | ImageData | ImageBitmap | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement;
 
+/** Numbers in any typed array, with their shape. The engine explains at 32-bit floats. */
+export interface TensorInput {
+  data: Numbers;
+  shape: number[];
+}
+
 /**
  * An image, or a tensor that goes into the network as it is. Null stands for the inputs that `Model.withInputs` has set, of a model that
  * is explained at a node.
  */
-export type ModelInput = ImageInput | TensorData | null;
+export type ModelInput = ImageInput | TensorInput | null;
 
 /** The form in which an input travels to the engine: an ImageBitmap's pixels are read there, off the page's thread. */
 export type SentInput = WasmInput | { bitmap: ImageBitmap };
@@ -47,10 +56,7 @@ export function checkSize(width: number, height: number): void {
 /** Makes an input ready to be sent. Nothing that belongs to the caller is handed over; what was made here is. */
 export async function prepareInput(source: ModelInput): Promise<PreparedInput> {
   if (source === null) return { input: null, transfer: [] };
-  if (isTensor(source)) {
-    checkTensor(source);
-    return { input: { data: source.data, shape: [...source.shape] }, transfer: [] };
-  }
+  if (isTensor(source)) return { input: tensorOf(source), transfer: [] };
   if (isA(source, "ImageData") && source.colorSpace === "srgb") {
     checkSize(source.width, source.height);
     if (source.data instanceof Uint8ClampedArray) {
@@ -65,17 +71,23 @@ export async function prepareInput(source: ModelInput): Promise<PreparedInput> {
   return { input: { bitmap }, transfer: [bitmap] };
 }
 
+/** A tensor as the engine takes it: its shape checked, its numbers as 32-bit floats. */
+export function tensorOf({ data, shape }: TensorInput): TensorData {
+  checkTensor({ data, shape });
+  return { data: data instanceof Float32Array ? data : Float32Array.from(data, Number), shape: [...shape] };
+}
+
 /**
- * The image upright (as its EXIF orientation asks) and in sRGB, ready to be shown or explained. Rejects with an AdversightError where
- * it is no image, is empty, or is larger than is accepted.
+ * The image upright (as its EXIF orientation asks) and in sRGB, ready to be shown or explained. Its colours are those of the file, also
+ * where it is transparent. Rejects with an AdversightError where it is no image, is empty, or is larger than is accepted.
  */
 export async function decodeImage(source: ImageInput): Promise<ImageBitmap> {
   await checkSource(source);
   let bitmap: ImageBitmap;
   try {
-    bitmap = await createImageBitmap(source);
+    bitmap = await createImageBitmap(source, { premultiplyAlpha: "none" });
   } catch (cause) {
-    throw new AdversightError("input_invalid", notReadable(source), { cause });
+    throw new AdversightError("input_invalid", await notReadable(source), { cause });
   }
   try {
     checkSize(bitmap.width, bitmap.height);
@@ -114,7 +126,7 @@ async function checkSource(source: ImageInput): Promise<void> {
     throw new AdversightError(
       "input_invalid",
       "This is not an image. Give a file (Blob), ImageData, ImageBitmap, an image, canvas or video element, " +
-        "or a tensor { data: Float32Array, shape }.",
+        "or a tensor { data, shape } whose data is a typed array.",
     );
   }
 }
@@ -125,10 +137,16 @@ export function toWasmInput(input: SentInput): WasmInput {
   const { bitmap } = input;
   const { width, height } = bitmap;
   try {
-    return { pixels: readPixels(bitmap), width, height };
+    const pixels = readPixels(bitmap);
+    return { pixels: isOpaque(pixels) ? pixels : straightOf(readStraight(bitmap), pixels), width, height };
   } finally {
     bitmap.close();
   }
+}
+
+function isOpaque(pixels: Uint8ClampedArray): boolean {
+  for (let i = 3; i < pixels.length; i += 4) if (pixels[i] !== 255) return false;
+  return true;
 }
 
 /** Read tile by tile: browsers limit a canvas to as little as 16 megapixels, and the whole would take the memory twice. */
@@ -191,10 +209,15 @@ function pageCanvas(width: number, height: number): HTMLCanvasElement {
 export const foreignPixels =
   "The image comes from another site that does not let its pixels be read. Save it and choose the file instead.";
 
-function notReadable(source: ImageInput): string {
+async function notReadable(source: ImageInput): Promise<string> {
   if (!isA(source, "Blob") && !isA(source, "File")) return "The image's pixels cannot be read.";
-  const type = source.type === "" ? "" : ` (${source.type})`;
-  return `This file${type} is not an image that this browser can read. Choose a JPEG, PNG or WebP.`;
+  const found = await recogniseFile(source);
+  if (found && found.kind !== "picture") return found.sentence;
+  if (found?.advice !== undefined) return found.sentence;
+  const type = found ? ` (${found.format})` : source.type === "" ? "" : ` (${source.type})`;
+  return found
+    ? `This file${type} is damaged: this browser cannot read it as an image.`
+    : `This file${type} is not an image that this browser can read. Choose a JPEG, PNG or WebP.`;
 }
 
 async function loaded(image: HTMLImageElement): Promise<void> {
@@ -223,13 +246,8 @@ export function checkTensor({ data, shape }: Pick<TensorData, "shape"> & { data:
   }
 }
 
-function isTensor(source: ImageInput | TensorData): source is TensorData {
-  return (
-    "data" in source &&
-    source.data instanceof Float32Array &&
-    "shape" in source &&
-    Array.isArray(source.shape)
-  );
+function isTensor(source: ImageInput | TensorInput): source is TensorInput {
+  return "data" in source && isNumbers(source.data) && "shape" in source && Array.isArray(source.shape);
 }
 
 interface Kinds {

@@ -46,6 +46,17 @@ export interface DrawOptions extends PaintOptions {
   borders?: boolean;
   /** The longer side of the picture is not made larger than this. */
   maxSide?: number;
+  /** Whether the map is toned down; where it is left out, whether the network is in doubt about its answer (`doubtOf`). */
+  toned?: boolean | undefined;
+}
+
+/** Of a map that explains an answer which the network is not sure of, so much of the colour is left. */
+const tonedDown = 0.35;
+
+/** Why the network is in doubt about its answer, in a sentence; null where it is not. */
+export function doubtOf({ info }: { info?: object }): string | null {
+  const doubt = info && "doubt" in info ? info.doubt : null;
+  return typeof doubt === "string" && doubt !== "" ? doubt : null;
 }
 
 type Heatmap = Explanation["heatmap"];
@@ -124,12 +135,13 @@ function normalised(data: Float32Array): Float32Array {
 export function drawExplanation(
   canvas: HTMLCanvasElement,
   photograph: ImageBitmap,
-  explanation: Pick<Explanation, "heatmap" | "region" | "segments"> | null,
+  explanation: (Pick<Explanation, "heatmap" | "region" | "segments"> & { info?: object }) | null,
   options: DrawOptions,
 ): void {
+  const tone = (options.toned ?? (explanation !== null && doubtOf(explanation) !== null)) ? tonedDown : 1;
+  const opacity = tone * (options.opacity ?? 0.8);
   const {
     view = "overlay",
-    opacity = 0.8,
     base = 0,
     smooth: wanted = 3,
     borders = true,
@@ -175,7 +187,7 @@ export function drawExplanation(
   const smooth = segments ? 0 : wanted;
   const painted = heatmapPixels(
     heatmap,
-    view === "heatmap" ? { colours, smooth } : { colours, opacity, base, smooth },
+    view === "heatmap" ? { colours, smooth, opacity: tone } : { colours, opacity, base, smooth },
   );
   const small = document.createElement("canvas");
   small.width = painted.width;

@@ -77,7 +77,7 @@ impl HostValue {
                 info.name, info.element_type
             )))
         };
-        Ok(match self {
+        let fitting = match self {
             Self::Float { data, shape } if is_bool => {
                 if let Some(other) = data.iter().find(|&&value| value != 0.0 && value != 1.0) {
                     return wrong(&other.to_string());
@@ -106,7 +106,13 @@ impl HostValue {
                 Self::Int { data: data.iter().map(|&value| i64::from(value)).collect(), shape }
             }
             fitting => fitting,
-        })
+        };
+        if let Self::Int { data, .. } = &fitting
+            && let Some(other) = data.iter().find(|&&number| !in_range(number, &info.element_type))
+        {
+            return wrong(&other.to_string());
+        }
+        Ok(fitting)
     }
 
     /// The value on a device; whole numbers and truth values stay on the host, where shapes are computed.
@@ -154,5 +160,57 @@ impl HostValue {
             true => Self::Float { data: vec![0.0; count], shape },
             false => Self::Int { data: vec![0; count], shape },
         }
+    }
+}
+
+/// Whether an element type of whole numbers holds this one: 0 to 255 for `uint8`. Types of 64 bits hold every number there is here,
+/// but no negative one where they have no sign.
+fn in_range(number: i64, element_type: &str) -> bool {
+    let bits: Option<u32> = element_type.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().ok();
+    match (element_type.starts_with("uint"), bits) {
+        (true, Some(bits)) if bits < 64 => (0..1i64 << bits).contains(&number),
+        (true, _) => number >= 0,
+        (false, Some(bits)) if (1..64).contains(&bits) => {
+            (-(1i64 << (bits - 1))..1i64 << (bits - 1)).contains(&number)
+        }
+        (false, _) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_lie_in_the_range_of_their_type() {
+        for (element_type, least, greatest) in [
+            ("uint8", 0, 255),
+            ("int8", -128, 127),
+            ("uint16", 0, 65_535),
+            ("int32", -(1 << 31), (1 << 31) - 1),
+        ] {
+            assert!(in_range(least, element_type) && in_range(greatest, element_type), "{element_type}");
+            assert!(
+                !in_range(least - 1, element_type) && !in_range(greatest + 1, element_type),
+                "{element_type}"
+            );
+        }
+        assert!(in_range(i64::MIN, "int64") && in_range(i64::MAX, "uint64") && !in_range(-1, "uint64"));
+    }
+
+    #[test]
+    fn numbers_that_a_type_does_not_have_are_refused() {
+        let info = |element_type: &str| ValueInfo {
+            name: "x".into(),
+            shape: vec![Some(2)],
+            symbols: vec![None],
+            element_type: element_type.into(),
+        };
+        let pixels = || HostValue::Int { data: vec![0, 255], shape: vec![2] };
+        assert_eq!(pixels().for_input(&info("uint8")), Ok(pixels()));
+        assert!(pixels().for_input(&info("int8")).is_err());
+        assert!(pixels().for_input(&info("bool")).is_err());
+        let real = HostValue::Float { data: vec![0.0, 256.0], shape: vec![2] };
+        assert!(real.for_input(&info("uint8")).is_err());
     }
 }

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use js_sys::{
-    Array, BigInt64Array, Float32Array, Int32Array, Object, Reflect, Uint8Array, Uint8ClampedArray,
-    Uint32Array,
+    Array, ArrayBuffer, BigInt64Array, BigUint64Array, DataView, Float32Array, Float64Array, Int32Array,
+    Object, Reflect, Uint8Array, Uint8ClampedArray, Uint16Array, Uint32Array,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::JsResult;
 use crate::{
-    Error, Explanation, HostTensor, Input, Partial, attribution::display::Heatmap, input::image::Region,
-    model::HostValue,
+    Error, Explanation, HostTensor, Input, Partial,
+    attribution::display::Heatmap,
+    input::image::Region,
+    model::{HostValue, ValueInfo},
 };
 
 pub(super) use super::get as field;
@@ -99,9 +101,9 @@ pub(super) fn tensor_from_js(tensor: &JsValue) -> JsResult<HostTensor> {
     HostTensor::new(data.to_vec(), from_js(shape)?).map_err(js_error)
 }
 
-/// Values of a model's inputs, by name: whole numbers as an `Int32Array` or a `BigInt64Array`, real ones as a
-/// `Float32Array`, truth values as a `Uint8Array`.
-pub(super) fn values_from_js(inputs: &JsValue) -> JsResult<BTreeMap<String, HostValue>> {
+/// Values of a model's inputs, by name. What the numbers are is said by the element type of the graph's input, not by the array that
+/// they come in: 0 and 255 in a `Uint8Array` are pixels to a graph of pixels and no truth values.
+pub(super) fn values_from_js(inputs: &JsValue, known: &[ValueInfo]) -> JsResult<BTreeMap<String, HostValue>> {
     let mut values = BTreeMap::new();
     for name in Object::keys(&Object::from(inputs.clone())) {
         let name = name.as_string().unwrap_or_default();
@@ -109,23 +111,46 @@ pub(super) fn values_from_js(inputs: &JsValue) -> JsResult<BTreeMap<String, Host
         let shape = field(&tensor, "shape")?.ok_or_else(|| invalid("An input's shape is missing."))?;
         let shape: Vec<usize> = from_js(shape)?;
         let data = field(&tensor, "data")?.ok_or_else(|| invalid("An input's data is missing."))?;
-        let value = if let Some(data) = data.dyn_ref::<Float32Array>() {
-            HostValue::Float { data: data.to_vec(), shape }
-        } else if let Some(data) = data.dyn_ref::<Int32Array>() {
-            HostValue::Int { data: data.to_vec().into_iter().map(i64::from).collect(), shape }
-        } else if let Some(data) = data.dyn_ref::<BigInt64Array>() {
-            HostValue::Int { data: data.to_vec(), shape }
-        } else if let Some(data) = data.dyn_ref::<Uint8Array>() {
-            HostValue::Bool { data: data.to_vec().into_iter().map(|value| value != 0).collect(), shape }
-        } else {
-            return Err(invalid(
-                "An input's data must be a Float32Array, an Int32Array, a BigInt64Array, or, for truth values, a \
-                 Uint8Array.",
-            ));
-        };
+        let declared = known.iter().find(|info| info.name == name).map(|info| info.element_type.as_str());
+        let value = value_from_js(&name, &data, declared, shape)?;
         values.insert(name, value);
     }
     Ok(values)
+}
+
+/// The numbers of one input, real or whole as they are; the engine turns them into what the input declares.
+fn value_from_js(
+    name: &str,
+    data: &JsValue,
+    declared: Option<&str>,
+    shape: Vec<usize>,
+) -> JsResult<HostValue> {
+    let refuse = |reason: &str| invalid(&format!("The values of the input \"{name}\" {reason}."));
+    if matches!(declared, Some("float16" | "bfloat16")) && data.is_instance_of::<Uint16Array>() {
+        // Elsewhere such an array holds the bits of halves, and here its numbers would be taken for them.
+        return Err(refuse("are 16-bit floats: give them as a Float32Array"));
+    }
+    if let Some(data) = data.dyn_ref::<Float32Array>() {
+        return Ok(HostValue::Float { data: data.to_vec(), shape });
+    }
+    if let Some(data) = data.dyn_ref::<BigInt64Array>() {
+        return Ok(HostValue::Int { data: data.to_vec(), shape });
+    }
+    if let Some(data) = data.dyn_ref::<BigUint64Array>() {
+        let data: Option<Vec<i64>> =
+            data.to_vec().into_iter().map(|value| i64::try_from(value).ok()).collect();
+        return Ok(HostValue::Int { data: data.ok_or_else(|| refuse("are larger than 2^63 - 1"))?, shape });
+    }
+    if !ArrayBuffer::is_view(data) || data.is_instance_of::<DataView>() {
+        return Err(refuse("must be a typed array: a Float32Array, Int32Array, Uint8Array ..."));
+    }
+    let numbers = Float64Array::new(data).to_vec();
+    // Every whole number of a 64-bit float is kept whole: a 32-bit one would round it.
+    Ok(if numbers.iter().all(|value| value.fract() == 0.0 && value.abs() < 2f64.powi(63)) {
+        HostValue::Int { data: numbers.into_iter().map(|value| value as i64).collect(), shape }
+    } else {
+        HostValue::Float { data: numbers.into_iter().map(|value| value as f32).collect(), shape }
+    })
 }
 
 /// A graph's outputs, by name. Whole numbers have 32 bits in the engine, whatever the file calls them.

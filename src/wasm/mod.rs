@@ -123,7 +123,6 @@ impl Engine {
         #[wasm_bindgen(unchecked_param_type = "Record<string, ModelInput>")] inputs: JsValue,
         #[wasm_bindgen(unchecked_param_type = "Pick<ModelOptions, \"external\">")] options: JsValue,
     ) -> JsResult {
-        let inputs = convert::values_from_js(&inputs)?;
         let options = types::ModelOptions::from_js(options)?;
         let load = || {
             let external = options.external()?;
@@ -131,7 +130,9 @@ impl Engine {
                 |location: &str, offset: u64, length: Option<u64>| external.read(location, offset, length);
             Runner::load(&ModelFile { bytes: &onnx, external: Some(&external) }, &self.device)
         };
-        let outputs = load().map_err(js_error)?.run(inputs).await.map_err(js_error)?;
+        let runner = load().map_err(js_error)?;
+        let inputs = convert::values_from_js(&inputs, &runner.inputs())?;
+        let outputs = runner.run(inputs).await.map_err(js_error)?;
         convert::values_to_js(outputs)
     }
 
@@ -189,7 +190,7 @@ impl Model {
         &self,
         #[wasm_bindgen(unchecked_param_type = "Record<string, ModelInput>")] inputs: JsValue,
     ) -> JsResult<Model> {
-        let values = convert::values_from_js(&inputs)?;
+        let values = convert::values_from_js(&inputs, &self.explainer.model().info().inputs)?;
         Ok(Model { explainer: Rc::new(self.explainer.with_inputs(values).map_err(js_error)?) })
     }
 

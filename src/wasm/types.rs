@@ -26,9 +26,17 @@ export type WasmInput =
     /** The inputs that `withInputs` has set, for a model that is explained at a node. */
     | null;
 
-/** A value of an input: real numbers, whole numbers, or truth values as 0 and 1; last dimension fastest. */
+/** Numbers in any typed array. */
+export type Numbers =
+    | Float32Array | Float64Array | Int8Array | Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Uint32Array
+    | BigInt64Array | BigUint64Array;
+
+/**
+ * A value of an input, last dimension fastest. What its numbers are is said by the element type of the graph's input: pixels in a
+ * Uint8Array stay numbers, and truth values are 0 and 1 in any array.
+ */
 export interface ModelInput {
-    data: Float32Array | Int32Array | BigInt64Array | Uint8Array;
+    data: Numbers;
     shape: number[];
 }
 
@@ -68,6 +76,8 @@ export interface ModelOptions {
     sizes?: Record<string, number> | null;
     /** The shape of an input at hand, from which sizes that the file leaves open are taken. */
     shape?: number[] | null;
+    /** The same for inputs that are not explained, by name. */
+    shapes?: Record<string, number[]> | null;
     /** How scores become probabilities; found in the graph where it is left out. */
     activation?: Activation | null;
     /** What the axes of the explained value mean; found by its shape and the graph where it is left out. */
@@ -162,6 +172,7 @@ struct GraphOptions {
     activation: Option<model::Activation>,
     layout: Option<Layout>,
     shape: Option<Vec<usize>>,
+    shapes: Option<BTreeMap<String, Vec<usize>>>,
 }
 
 impl ModelOptions {
@@ -179,7 +190,7 @@ impl ModelOptions {
             activation: graph.activation,
             layout: graph.layout,
             explained_shape: graph.shape,
-            ..Default::default()
+            shapes: graph.shapes.unwrap_or_default(),
         };
         read.files = convert::field(&options, "external")?.unwrap_or_default();
         read.masker = convert::field(&options, "masker")?.unwrap_or_default();

@@ -4,45 +4,19 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { patience, visit } from "./visit.mjs";
+import { file, visit } from "./visit.mjs";
 
 const fixture = (name) => readFileSync(fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url)));
-const file = (name, content, mimeType = "application/octet-stream") => ({
-  name,
-  mimeType,
-  buffer: Buffer.from(content),
-});
 const tiny = file("tiny.onnx", fixture("tiny.onnx"));
 const declared = file("preprocessor_config.json", fixture("tiny.json"), "application/json");
 const names = Array.from({ length: 10 }, (_, i) => `thing ${i}`);
 
-let tour, page, at, text, until;
+let tour, page, at, text, until, dialog, drop;
 before(async () => {
   tour = await visit();
-  ({ page, at, text, until } = tour);
+  ({ page, at, text, until, dialog, drop } = tour);
 });
 after(() => tour?.browser.close());
-
-const dialog = (state) =>
-  page.locator(`#own-dialog[open][data-state="${state}"]`).waitFor({ timeout: patience });
-
-/** Drops files on the page as a visitor does. */
-async function drop(files) {
-  const sent = files.map(({ name, mimeType, buffer }) => ({
-    name,
-    mimeType,
-    base64: buffer.toString("base64"),
-  }));
-  const transfer = await page.evaluateHandle(async (files) => {
-    const transfer = new DataTransfer();
-    for (const { name, mimeType, base64 } of files) {
-      const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-      transfer.items.add(new File([bytes], name, { type: mimeType }));
-    }
-    return transfer;
-  }, sent);
-  await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
-}
 
 /** Changes a field as somebody who types does, and waits for what comes of it. */
 async function type(id, value) {
@@ -126,7 +100,11 @@ test("an answer that looks like noise is pointed out, with what to check", async
 test("names of classes are taken from text and JSON where their number fits", async () => {
   await drop([file("few.txt", "cat\ndog\n", "text/plain")]);
   await until(async () => (await text("own-list")).includes("not used"), "their number does not fit");
-  assert.match(await text("own-list"), /2 names of classes, but the network has 10/);
+  assert.match(await text("own-list"), /few\.txt.*2 names for 10 classes/);
+  // One name too few is no list that begins with a background.
+  await drop([file("short.txt", names.slice(1).join("\n"), "text/plain")]);
+  await until(async () => /9 names for 10 classes/.test(await text("own-list")), "one name is missing");
+  assert.doesNotMatch(await text("own-answers"), /thing|background/);
   await drop([
     file(
       "config.json",
@@ -305,10 +283,11 @@ test("RT-Sal asks the masker that was added, and a layer is chosen from a list",
 test("a network of words is no network of pictures", async () => {
   await drop([file("words.onnx", fixture("families/bert_sdpa.onnx"))]);
   await dialog("stopped");
-  await until(
-    async () => (await text("own-problem")).includes("None of its inputs is a picture"),
-    "the reason",
-  );
+  await until(async () => (await text("own-problem")).includes("This is a network of words."), "the reason");
+  const snippet = await text("own-snippet");
+  assert.match(snippet, /onnx: "words\.onnx"/);
+  for (const name of ["input_ids", "attention_mask"]) assert.ok(snippet.includes(`${name}: {`), snippet);
+  assert.doesNotMatch(await text("own-list"), /choose below how pictures/);
   assert.ok(await at("own-accept").isDisabled());
   await page.keyboard.press("Escape");
   await tour.ready();

@@ -11,11 +11,15 @@ const folders = {
   demo: here("../../www/dist/"),
   package: here("../../pkg/dist/"),
   fixtures: here("../fixtures/"),
+  cases: process.env.ADVERSIGHT_CASES ?? here("../fixtures/cases/"),
   page: here("page/"),
   // ONNX's own tests, where they have been fetched.
   onnx: process.env.ADVERSIGHT_ONNX_TESTS,
   "onnx-newest": process.env.ADVERSIGHT_ONNX_NEWEST_TESTS,
 };
+
+/** The folder of the cases: questions to the command line with their right answers. */
+export const cases = folders.cases;
 
 /** Starts the server on a free port; with `isolated`, its pages are cross-origin isolated, so that their workers can share memory. */
 export async function serve({ isolated = false } = {}) {

@@ -44,8 +44,35 @@ export async function visit({ prepare, isolated = false } = {}) {
       });
     },
     until: (probe, what) => until(probe, what, patience),
+    /** Waits for the dialogue of one's own network to be in a state: busy, ready, stopped. */
+    dialog: (state) =>
+      page.locator(`#own-dialog[open][data-state="${state}"]`).waitFor({ timeout: patience }),
+    /** Drops files on the page as a visitor does. */
+    async drop(files) {
+      const sent = files.map(({ name, mimeType, buffer }) => ({
+        name,
+        mimeType,
+        base64: buffer.toString("base64"),
+      }));
+      const transfer = await page.evaluateHandle(async (files) => {
+        const transfer = new DataTransfer();
+        for (const { name, mimeType, base64 } of files) {
+          const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+          transfer.items.add(new File([bytes], name, { type: mimeType }));
+        }
+        return transfer;
+      }, sent);
+      await page.dispatchEvent("body", "drop", { dataTransfer: transfer });
+    },
   };
 }
+
+/** A file to be dropped. */
+export const file = (name, content, mimeType = "application/octet-stream") => ({
+  name,
+  mimeType,
+  buffer: Buffer.from(content),
+});
 
 /** Runs in the page before its own code: notes the calls to the engine. */
 function watchCalls() {

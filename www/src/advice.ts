@@ -9,6 +9,8 @@ export interface Problem {
   title: string;
   message: string;
   remedy: Remedy | null;
+  /** Lines of code that do what the page does not. */
+  snippet?: string;
 }
 
 const advice: Record<ErrorCode, { title: string; remedy?: Remedy }> = {
@@ -23,6 +25,7 @@ const advice: Record<ErrorCode, { title: string; remedy?: Remedy }> = {
   input_too_large: { title: "This picture is too large." },
   input_not_finite: { title: "The input holds values that are not numbers." },
   preprocessing_invalid: { title: "It is not known how to prepare pictures for this network." },
+  labels_invalid: { title: "These names do not fit the network’s classes." },
   target_out_of_range: { title: "The network has no such class." },
   method_unknown: { title: "There is no such method." },
   method_unsuited: { title: "This method does not suit the network." },

@@ -3,6 +3,7 @@
 // nothing of what is shown.
 
 import {
+  AdversightError,
   createEngine,
   decodeImage,
   type ColourMap,
@@ -49,6 +50,10 @@ export class App {
   #running: AbortController | null = null;
   /** While paused, what is wanted may change, but nothing is computed for it. */
   #paused = false;
+  /** The photograph on which the engine has stopped. */
+  #fatal: Photo | null = null;
+  /** The photograph at which it stopped the last time, whoever was to blame. */
+  #suspect: Photo | null = null;
   /** Counts the photographs that were asked for: only the last one is shown. */
   #asked = 0;
   /** What was answered about this photograph by this network, the last first. */
@@ -130,6 +135,11 @@ export class App {
     this.report(null);
     this.#paused = false;
     await this.#refresh({ firstLook: true });
+  }
+
+  /** Keeps in mind why a network's answers look like noise. */
+  doubt({ name }: Network, why: string): void {
+    this.store.set({ doubts: { ...this.state.doubts, [name]: why } });
   }
 
   async chooseDevice(deviceChoice: DeviceChoice): Promise<void> {
@@ -231,10 +241,22 @@ export class App {
     this.store.set({ problem });
   }
 
-  /** Tries again, with a new engine where the old one is dead. */
+  /**
+   * Tries again, with a new engine where the old one is dead: without the photograph that it stopped on, which would stop the next one
+   * too.
+   */
   async retry(): Promise<void> {
     if (this.state.problem?.remedy === "restart") this.state.engine?.close();
     this.report(null);
+    const { photo, samples } = this.state;
+    if (photo && photo === this.#fatal) {
+      const other = samples.find(({ file }) => file !== photo.sample);
+      this.#fatal = null;
+      if (other) {
+        await this.chooseSample(other);
+        return;
+      }
+    }
     if (this.#rejected) this.store.set({ network: this.#rejected });
     if (this.state.networks.length === 0) await this.start();
     else await this.#refresh();
@@ -314,7 +336,7 @@ export class App {
     } catch (error) {
       // What was interrupted by the user or by a later action is no error.
       if (!signal.aborted && !(error instanceof DOMException && error.name === "AbortError")) {
-        this.report(problemOf(error));
+        this.report(this.#blamed(error));
       }
     } finally {
       if (this.#running === controller) {
@@ -322,6 +344,22 @@ export class App {
         this.store.set({ task: null, partial: null });
       }
     }
+  }
+
+  /**
+   * The problem in words. Where the engine has stopped before it had an answer about the photograph, or for the second time on it, the
+   * photograph is to blame, and is put aside when the engine starts again.
+   */
+  #blamed(error: unknown): Problem {
+    const problem = problemOf(error);
+    const { photo, classification } = this.state;
+    if (!photo || !(error instanceof AdversightError) || error.code !== "engine_failed") return problem;
+    const guilty = classification === null || this.#suspect === photo;
+    this.#suspect = photo;
+    if (!guilty) return problem;
+    this.#fatal = photo;
+    const message = `It stopped on “${photo.title}”, which is put aside. ${problem.message}`;
+    return { ...problem, message };
   }
 
   #begin(label: string): (progress: Progress) => void {

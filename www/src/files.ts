@@ -1,65 +1,133 @@
-// What was dropped or chosen: a network, what belongs to it, or a photograph.
+// What was dropped or chosen: a network, what belongs to it, a photograph, or something else that is told by its content.
 
-import type { Preprocessing } from "adversight";
-import { LabelError, labelsFromJson, labelsFromText } from "./labels.js";
+import { parseNpy, recogniseFile, type InputValue, type Preprocessing, type Recognised } from "adversight";
+import type { Problem } from "./advice.js";
 
 /** What belongs to a network, each with the file that it came from. */
 export interface Companions {
   preprocessing?: { file: string; value: Preprocessing };
-  labels?: { file: string; value: string[] };
+  /** Names of classes, as their file has them: whether they fit is known when the classes are. */
+  labels?: { file: string; text: string };
   /** Files of weights, by their names. */
   weights: File[];
+  /** Values of further inputs, from files of NumPy. */
+  arrays: { file: string; value: InputValue }[];
   /** The network that was trained to mask what this one looks at. */
   masker?: File;
+}
+
+/** A file that cannot be used, and why. */
+export interface Refusal {
+  file: string;
+  reason: string;
+  /** What the file was found to be. */
+  found: Recognised | null;
 }
 
 export interface Sorted {
   onnx: File | null;
   photo: File | null;
   companions: Companions;
-  /** Files that could not be used, as sentences. */
-  refused: string[];
+  refused: Refusal[];
 }
 
-const isOnnx = ({ name }: File) => /\.onnx$/i.test(name);
-const isPhoto = ({ name, type }: File) =>
-  type.startsWith("image/") || /\.(jpe?g|png|webp|avif|gif|bmp|heic)$/i.test(name);
-
-/** Whether the files are about a network, and not a photograph alone. */
-export function concernNetwork(files: readonly File[]): boolean {
-  return files.some((file) => isOnnx(file) || /\.(json|txt|data|bin|weights?|pb)$/i.test(file.name));
-}
-
-/** Sorts files by what is in them; of several networks or photographs, the first counts. */
+/** Sorts files by what is in them, and by their names where that says nothing; of several networks or photographs, the first counts. */
 export async function sortFiles(files: readonly File[]): Promise<Sorted> {
-  const sorted: Sorted = { onnx: null, photo: null, companions: { weights: [] }, refused: [] };
-  const { companions, refused } = sorted;
+  const sorted: Sorted = { onnx: null, photo: null, companions: { weights: [], arrays: [] }, refused: [] };
   for (const file of files) {
-    if (isOnnx(file)) {
-      if (sorted.onnx) refused.push(`${file.name}: one network at a time, ${sorted.onnx.name} came first.`);
-      else sorted.onnx = file;
-    } else if (isPhoto(file)) {
-      sorted.photo ??= file;
-    } else if (/\.(json|txt)$/i.test(file.name)) {
-      try {
-        Object.assign(companions, await readCompanion(file));
-      } catch (error) {
-        const reason = error instanceof LabelError ? error.message : "It is not readable as JSON.";
-        refused.push(`${file.name}: ${reason}`);
-      }
-    } else {
-      companions.weights.push(file);
+    const found = await recogniseFile(file).catch(() => null); // what cannot be read is told where it is used
+    try {
+      await sort(file, found, sorted);
+    } catch (error) {
+      const reason =
+        error instanceof SyntaxError
+          ? "It is not readable as JSON."
+          : error instanceof Error
+            ? error.message
+            : String(error);
+      sorted.refused.push({ file: file.name, reason, found });
     }
   }
   return sorted;
 }
 
-async function readCompanion(file: File): Promise<Omit<Companions, "weights">> {
-  const text = await file.text();
-  if (/\.txt$/i.test(file.name)) return { labels: { file: file.name, value: labelsFromText(text) } };
+async function sort(file: File, found: Recognised | null, sorted: Sorted): Promise<void> {
+  const { companions } = sorted;
+  switch (found?.kind) {
+    case "onnx":
+      if (sorted.onnx) throw new Error(`One network at a time: ${sorted.onnx.name} came first.`);
+      sorted.onnx = file;
+      return;
+    // Some browsers read pictures that others do not: only the try tells.
+    case "picture":
+      if (sorted.photo) throw new Error(`One photograph at a time: ${sorted.photo.name} came first.`);
+      sorted.photo = file;
+      return;
+    case "json":
+      Object.assign(companions, companionFromJson(file.name, await file.text()));
+      return;
+    case "text":
+      companions.labels = { file: file.name, text: await file.text() };
+      return;
+    case "array":
+      if (/\.npz$/i.test(file.name)) throw new Error(found.sentence);
+      companions.arrays.push({ file: file.name, value: parseNpy(new Uint8Array(await file.arrayBuffer())) });
+      return;
+    case undefined:
+      if (file.type.startsWith("image/")) sorted.photo ??= file;
+      else companions.weights.push(file);
+      return;
+    default:
+      throw new Error(found?.sentence);
+  }
+}
+
+/** Whether there is something that belongs to a network, and not a photograph alone. */
+export function concernNetwork({ onnx, companions }: Sorted): boolean {
+  const { preprocessing, labels, weights, arrays } = companions;
+  return (
+    onnx !== null ||
+    preprocessing !== undefined ||
+    labels !== undefined ||
+    weights.length > 0 ||
+    arrays.length > 0
+  );
+}
+
+/** What to tell where there was no photograph and no network among the files. */
+export function refusalProblem([first, ...others]: readonly Refusal[]): Problem | null {
+  if (!first) return null;
+  const titles: Partial<Record<Recognised["kind"], string>> = {
+    network: "This network has to be converted to ONNX first.",
+    sound: "This page explains networks of pictures.",
+    table: "This page explains networks of pictures.",
+  };
+  const more = others.length > 0 ? ` (And ${others.map(({ file }) => file).join(", ")}.)` : "";
+  return {
+    title: (first.found && titles[first.found.kind]) ?? "This file cannot be used here.",
+    message: `${first.file}: ${first.reason}${more}`,
+    remedy: null,
+  };
+}
+
+function companionFromJson(file: string, text: string): Pick<Companions, "preprocessing" | "labels"> {
   const value: unknown = JSON.parse(text);
-  if (isPreprocessing(value)) return { preprocessing: { file: file.name, value } };
-  return { labels: { file: file.name, value: labelsFromJson(value) } };
+  if (isPreprocessing(value)) return { preprocessing: { file, value } };
+  if (mayNameClasses(value)) return { labels: { file, text } };
+  throw new Error("It holds neither names of classes nor how pictures are prepared.");
+}
+
+/** Whether there may be names of classes in it, of which the engine knows more. */
+function mayNameClasses(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if (Array.isArray(value)) return true;
+  const entries = Object.entries(value);
+  const lists = /^(id2label|names|label_names|labels|classes)$/;
+  return (
+    entries.some(([key, names]) => lists.test(key) && typeof names === "object" && names !== null) ||
+    (entries.length > 0 && entries.every(([key]) => /^\d+$/.test(key))) ||
+    (entries.length > 0 && entries.every(([, number]) => Number.isInteger(number)))
+  );
 }
 
 function isPreprocessing(value: unknown): value is Preprocessing {

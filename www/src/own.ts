@@ -2,11 +2,14 @@
 // a look at what the network is given and answers. The page stays as it is until the network is taken over.
 
 import {
+  AdversightError,
   decodeImage,
+  parseValue,
   presetPreprocessing,
   type Activation,
   type Classification,
   type Engine,
+  type InputValue,
   type Model,
   type ModelReport,
   type ModelSource,
@@ -16,14 +19,23 @@ import {
 } from "adversight";
 import { problemOf, type Problem } from "./advice.js";
 import { namesOf, type App } from "./app.js";
-import type { Companions, Sorted } from "./files.js";
-import { fitLabels } from "./labels.js";
+import { refusalProblem, type Companions, type Refusal, type Sorted } from "./files.js";
 import { loadPhoto, type Network } from "./library.js";
 import { looksLikeNoise, mostlyTheSame } from "./noise.js";
 import { formProblem, normalisationOf, readForm, writeForm, type PictureForm } from "./picture-form.js";
-import { classesOf, openAxes, pictureAxes, pictureInputs } from "./report.js";
+import {
+  classesOf,
+  manyPlaces,
+  openAxes,
+  otherKind,
+  pictureAxes,
+  pictureInputs,
+  shapeText,
+} from "./report.js";
+import { otherSnippet, placesSnippet } from "./snippet.js";
 import { Store } from "./state.js";
 import { channelsOf, type ChannelPicture, type Normalisation } from "./tensor.js";
+import { hasPositions, isSingle } from "./told.js";
 
 /** Where the preprocessing comes from: a dropped file, a preset, or the form's own fields. */
 export type PreparedBy = PresetName | "file" | "own";
@@ -33,20 +45,29 @@ export interface Preview {
   picture: ChannelPicture | null;
   normalisation: Normalisation;
   answer: Classification;
+  /** Whether it is one number, and no class of several. */
+  single: boolean;
   /** Why the answer looks like noise, as a sentence. */
   doubt: string | null;
 }
+
+/** A value that was given to a further input: typed, or from a file. */
+export type Given = { text: string } | { file: string; value: InputValue };
 
 export interface Draft {
   open: boolean;
   onnx: File | null;
   companions: Companions;
-  /** Files that could not be used, as sentences. */
-  refused: string[];
+  /** The names of the classes, or why those that were dropped are not used; null while nobody knows. */
+  names: { list: string[] } | { refusal: string } | null;
+  /** Files that could not be used. */
+  refused: Refusal[];
   report: ModelReport | null;
   input: string | null;
   output: string | null;
   activation: Activation | null;
+  /** Values of the inputs that are not explained, as somebody typed them, or from a file. */
+  given: Record<string, Given>;
   /** Sizes of open dimensions other than a picture's height and width, by axis. */
   sizes: Record<number, number>;
   preparedBy: PreparedBy;
@@ -66,12 +87,14 @@ const startingForm = readForm(presetPreprocessing("imagenet"), { height: 224, wi
 const empty: Draft = {
   open: false,
   onnx: null,
-  companions: { weights: [] },
+  companions: { weights: [], arrays: [] },
+  names: null,
   refused: [],
   report: null,
   input: null,
   output: null,
   activation: null,
+  given: {},
   sizes: {},
   preparedBy: "imagenet",
   form: startingForm,
@@ -112,11 +135,7 @@ export class OwnNetwork {
   /** Takes files in: a new network, or what belongs to the one at hand or in use. */
   async take({ onnx, companions, refused }: Sorted): Promise<void> {
     if (!onnx && !this.draft.onnx && !this.#restore(this.#app.state.network)) {
-      this.#app.report({
-        title: "There is no network among these files.",
-        message: "Drop the .onnx file too, together with what belongs to it.",
-        remedy: null,
-      });
+      this.#app.report(refusalProblem(refused) ?? missingNetwork(companions));
       return;
     }
     if (onnx) this.#begin(onnx);
@@ -125,7 +144,9 @@ export class OwnNetwork {
       ...before.weights.filter(({ name }) => !companions.weights.some((file) => file.name === name)),
       ...companions.weights,
     ];
-    this.store.set({ companions: { ...before, ...companions, weights }, refused });
+    const arrays = [...before.arrays, ...companions.arrays];
+    this.store.set({ companions: { ...before, ...companions, weights, arrays }, refused });
+    this.#placeArrays();
     if (companions.preprocessing) this.#prepareBy("file");
     if (onnx) await this.#inspect(onnx);
     else await this.#load();
@@ -166,6 +187,18 @@ export class OwnNetwork {
     void this.#load();
   }
 
+  /** Tells of a file that cannot be used. */
+  refuse(file: string, reason: string): void {
+    this.store.set({ refused: [...this.draft.refused, { file, reason, found: null }] });
+  }
+
+  /** Sets the value of an input that is not explained; null leaves it to the engine's rules. */
+  giveInput(name: string, given: Given | null): void {
+    const others = Object.fromEntries(Object.entries(this.draft.given).filter(([other]) => other !== name));
+    this.store.set({ given: given ? { ...others, [name]: given } : others });
+    void this.#load(patience);
+  }
+
   setSize(axis: number, size: number): void {
     this.store.set({ sizes: { ...this.draft.sizes, [axis]: size } });
     void this.#load(patience);
@@ -194,22 +227,37 @@ export class OwnNetwork {
 
   /** Gives the network to the page. */
   async accept(): Promise<void> {
-    const { model, onnx, report } = this.draft;
+    const { model, onnx, report, preview } = this.draft;
     if (!model || !onnx || !report) return;
+    const unfinished = this.#running !== null && preview?.doubt === null;
     this.#running?.abort();
     const source = this.#source(onnx, report);
-    const labels = this.labels(model.info.classes);
+    const { names } = this.draft;
+    const labels = names && "list" in names ? names.list : undefined;
     const network: Network = {
       name: `own-${++this.#count}`,
       title: onnx.name,
       own: true,
-      source: () => Promise.resolve({ ...source, labels: labels ?? undefined }),
+      source: () => Promise.resolve({ ...source, labels }),
     };
     this.#drafts.set(network, { ...this.draft, open: false });
     const replaced = this.#replaces;
     if (replaced) this.#drafts.delete(replaced);
     this.store.set({ ...empty });
-    await this.#app.adopt(network, { model, labels: namesOf(model, labels ?? undefined) }, replaced);
+    if (preview?.doubt) this.#app.doubt(network, preview.doubt);
+    const adopted = this.#app.adopt(
+      network,
+      { model, labels: namesOf(model, labels) },
+      replaced,
+    );
+    // The look at very different pictures goes on, if it was not over: what it finds counts for the network in use too.
+    if (unfinished) {
+      const found = await this.#sameForAll(model, preview.answer, new AbortController().signal).catch(
+        () => null,
+      );
+      if (found !== null) this.#app.doubt(network, found);
+    }
+    await adopted;
   }
 
   /** Leaves everything as it was. */
@@ -221,15 +269,15 @@ export class OwnNetwork {
     await this.#app.resume();
   }
 
-  /** The dropped names, where they fit so many classes. */
-  labels(classes: number | null): string[] | null {
-    const { labels } = this.draft.companions;
-    return labels && classes !== null ? fitLabels(labels.value, classes) : null;
-  }
-
   /** The input that is explained. */
   inputOf(report: ModelReport): ValueInfo | undefined {
     return report.inputs.find(({ name }) => name === this.draft.input) ?? pictureInputs(report)[0];
+  }
+
+  /** The inputs beside the explained one. */
+  otherInputs(report: ModelReport): ValueInfo[] {
+    const explained = this.inputOf(report);
+    return report.inputs.filter((input) => input !== explained);
   }
 
   outputOf(report: ModelReport): ValueInfo | undefined {
@@ -251,6 +299,26 @@ export class OwnNetwork {
     return true;
   }
 
+  /** Gives the values of NumPy's files to the inputs that have their names, or to the only further input. */
+  #placeArrays(): void {
+    const { report, companions, given } = this.draft;
+    if (!report || companions.arrays.length === 0) return;
+    const others = this.otherInputs(report);
+    const placed: Record<string, Given> = { ...given };
+    const left: Refusal[] = [];
+    for (const { file, value } of companions.arrays) {
+      const stem = file.replace(/\.npy$/i, "");
+      const input = others.find(({ name }) => name === stem) ?? (others.length === 1 ? others[0] : undefined);
+      if (input) placed[input.name] = { file, value };
+      else left.push({ file, reason: "No further input has its name.", found: null });
+    }
+    this.store.set({
+      given: placed,
+      companions: { ...companions, arrays: [] },
+      refused: [...this.draft.refused, ...left],
+    });
+  }
+
   #begin(onnx: File): void {
     this.draft.model?.close();
     this.#replaces = null;
@@ -267,6 +335,7 @@ export class OwnNetwork {
       const output = report.outputs[0]?.name ?? null;
       this.store.set({ report, output, input: pictureInputs(report)[0]?.name ?? null, busy: null });
       this.#prepareBy(this.draft.companions.preprocessing ? "file" : "imagenet");
+      this.#placeArrays();
     } catch (error) {
       if (!signal.aborted) this.store.set({ busy: null, problem: problemOf(error) });
       return;
@@ -310,7 +379,7 @@ export class OwnNetwork {
 
   /** All that is needed to load the network as the fields have it. */
   #source(onnx: File, report: ModelReport): Omit<ModelSource, "labels"> {
-    const { preparedBy, form, companions, sizes, activation } = this.draft;
+    const { preparedBy, form, companions, sizes, activation, given } = this.draft;
     const input = this.inputOf(report);
     const axes = input && pictureAxes(input);
     const preprocessing =
@@ -334,6 +403,11 @@ export class OwnNetwork {
       const file = this.#weights(location);
       return file ? [[location, file] as const] : [];
     });
+    const values = this.otherInputs(report).flatMap((other) => {
+      const value = given[other.name];
+      if (!value) return [];
+      return [[other.name, "text" in value ? parseValue(value.text, other) : value.value] as const];
+    });
     return {
       onnx,
       name: onnx.name,
@@ -344,21 +418,47 @@ export class OwnNetwork {
       ...(open.length > 0 && input
         ? { sizes: Object.fromEntries(open.map((axis) => [`${input.name}:${axis}`, sizeOf(axis)])) }
         : {}),
+      ...(values.length > 0 ? { inputs: Object.fromEntries(values) } : {}),
       ...(external.length > 0 ? { external: Object.fromEntries(external) } : {}),
       ...(companions.masker ? { masker: companions.masker } : {}),
     };
   }
 
-  /** What keeps the network from being loaded, as a sentence. */
-  #obstacle(report: ModelReport): string | null {
-    if (report.problems.length > 0) return "";
-    const input = this.inputOf(report);
-    if (!input || !pictureAxes(input)) {
-      return "None of its inputs is a picture. This page explains networks of pictures only; the package explains others too.";
+  /** What keeps the network from being loaded; `null` where nothing does. What the report itself says is told there. */
+  #obstacle(onnx: File, report: ModelReport): Problem | "reported" | null {
+    if (report.problems.length > 0) return "reported";
+    const missing = (message: string) => ({ title: "Something is missing.", message, remedy: null });
+    const kind = otherKind(report);
+    if (kind) {
+      return {
+        title: `This is a network of ${kind}.`,
+        message:
+          "This page explains networks of pictures; none of this one’s inputs is one. The npm package explains it, with these lines and " +
+          "your own values in place of the zeros:",
+        remedy: null,
+        snippet: otherSnippet({ file: onnx.name, report }, kind),
+      };
     }
-    const missing = this.missing(report);
-    if (missing.length > 0) return `Its weights lie in ${missing.join(", ")}: add that too.`;
-    return formProblem(this.draft.form);
+    const weights = this.missing(report);
+    if (weights.length > 0) return missing(`Its weights lie in ${weights.join(", ")}: add that too.`);
+    const output = this.outputOf(report);
+    if (output && manyPlaces(output)) return this.#places(onnx, report, output);
+    const wrong = formProblem(this.draft.form);
+    return wrong === null ? null : missing(wrong);
+  }
+
+  /** Why an output with scores at several places is not explained here. */
+  #places(onnx: File, report: ModelReport, output: ValueInfo): Problem {
+    const several = report.outputs.length > 1;
+    return {
+      title: "This output is no list of classes.",
+      message:
+        `“${output.name}” is ${shapeText(output)}: scores at many places at once, as a detector has them of its boxes or a segmenter of its ` +
+        `pixels. This page explains one answer about the whole picture${several ? "; choose another output, if one has it" : ""}. The npm ` +
+        "package explains the score of one class at one place:",
+      remedy: null,
+      snippet: placesSnippet({ file: onnx.name, report }, output, several),
+    };
   }
 
   /** Loads the network as the fields have it, and looks through it at the photograph. */
@@ -370,13 +470,9 @@ export class OwnNetwork {
     if (!onnx || !report) return;
     this.store.set({ model: null, problem: null });
     before?.close();
-    const obstacle = this.#obstacle(report);
+    const obstacle = this.#obstacle(onnx, report);
     if (obstacle !== null) {
-      this.store.set({
-        preview: null,
-        busy: null,
-        problem: obstacle === "" ? null : { title: "Something is missing.", message: obstacle, remedy: null },
-      });
+      this.store.set({ preview: null, busy: null, problem: obstacle === "reported" ? null : obstacle });
       return;
     }
     this.store.set({ busy: "Loading the network" });
@@ -386,6 +482,14 @@ export class OwnNetwork {
     try {
       const engine = await this.#app.engine(signal);
       const model = (unused = await this.#open(engine, onnx, report, signal));
+      // The file may not tell the shape of its output; the engine knows.
+      if (hasPositions(model.info)) {
+        model.close();
+        unused = undefined;
+        const problem = this.#places(onnx, report, model.info.output);
+        this.store.set({ preview: null, busy: null, problem });
+        return;
+      }
       await this.#look(model, signal);
       signal.throwIfAborted();
       this.store.set({ model, bytesPerSample: model.info.bytesPerSample, busy: null });
@@ -393,22 +497,48 @@ export class OwnNetwork {
       await this.#compareExamples(model, signal);
     } catch (error) {
       unused?.close();
-      if (!controller.signal.aborted) this.store.set({ busy: null, problem: problemOf(error) });
+      if (!controller.signal.aborted) {
+        this.store.set({ busy: null, problem: this.#inputProblem(report, error) ?? problemOf(error) });
+      }
     } finally {
       if (this.#running === controller) this.#running = null;
     }
+  }
+
+  /** An error about an input that is not explained is no error about the picture. */
+  #inputProblem(report: ModelReport, error: unknown): Problem | null {
+    if (!(error instanceof AdversightError) || !/^input_(invalid|shape)$/.test(error.code)) return null;
+    const named = this.otherInputs(report).some(({ name }) => error.message.includes(`"${name}"`));
+    return named ? { title: "A further input needs a value.", message: error.message, remedy: null } : null;
   }
 
   /** The names are given along only where they fit; how many classes there are, some files leave to the loaded network. */
   async #open(engine: Engine, onnx: File, report: ModelReport, signal: AbortSignal): Promise<Model> {
     const source = { ...this.#source(onnx, report), signal };
     const output = this.outputOf(report);
-    const labels = this.labels(output ? classesOf(output) : null);
-    const model = await engine.loadModel({ ...source, ...(labels ? { labels } : {}) });
-    const fitting = labels ? null : this.labels(model.info.classes);
+    const declared = output ? classesOf(output) : null;
+    const names = declared === null ? null : await this.#readNames(engine, declared, signal);
+    const model = await engine.loadModel({ ...source, ...(names ? { labels: names } : {}) });
+    if (declared === model.info.classes) return model;
+    const fitting = await this.#readNames(engine, model.info.classes, signal);
     if (!fitting) return model;
     model.close();
     return engine.loadModel({ ...source, labels: fitting });
+  }
+
+  /** The names in the dropped file of so many classes; null where there are none, or not so many, of which the draft then tells. */
+  async #readNames(engine: Engine, classes: number, signal: AbortSignal): Promise<string[] | null> {
+    const { labels } = this.draft.companions;
+    if (!labels) return null;
+    try {
+      const list = await engine.readLabels(labels.text, classes, { signal });
+      this.store.set({ names: { list } });
+      return list;
+    } catch (error) {
+      if (!(error instanceof AdversightError) || error.code !== "labels_invalid") throw error;
+      this.store.set({ names: { refusal: error.message } });
+      return null;
+    }
   }
 
   async #look(model: Model, signal: AbortSignal): Promise<void> {
@@ -422,15 +552,22 @@ export class OwnNetwork {
     });
     const doubt = looksLikeNoise(answer.top.map(({ probability }) => probability));
     const normalisation = normalisationOf(this.draft.form);
-    this.store.set({ preview: { picture: channelsOf(tensor), normalisation, answer, doubt } });
+    const single = isSingle(model.info);
+    this.store.set({ preview: { picture: channelsOf(tensor), normalisation, answer, single, doubt } });
   }
 
   /** Whether the page's own photographs, which are very different, get different answers. */
   async #compareExamples(model: Model, signal: AbortSignal): Promise<void> {
     const { preview } = this.draft;
-    const { samples, photo } = this.#app.state;
     if (preview?.doubt !== null) return;
-    const best = preview.answer.top.slice(0, 1);
+    const doubt = await this.#sameForAll(model, preview.answer, signal);
+    if (doubt !== null && !signal.aborted) this.store.set({ preview: { ...preview, doubt } });
+  }
+
+  /** Why the answers to the page's photographs and to the one at hand, which was `answer`, look like noise. */
+  async #sameForAll(model: Model, answer: Classification, signal: AbortSignal): Promise<string | null> {
+    const { samples, photo } = this.#app.state;
+    const best = answer.top.slice(0, 1);
     for (const { file } of samples.filter((sample) => sample.file !== photo?.sample).slice(0, examples - 1)) {
       const bitmap = await decodeImage(await loadPhoto(file));
       try {
@@ -439,7 +576,22 @@ export class OwnNetwork {
         bitmap.close();
       }
     }
-    const doubt = mostlyTheSame(best, model.info.classes);
-    if (doubt !== null && !signal.aborted) this.store.set({ preview: { ...preview, doubt } });
+    return mostlyTheSame(best, model.info.classes);
   }
+}
+
+/** Files that belong to a network, where there is none. */
+function missingNetwork({ labels, preprocessing, arrays }: Companions): Problem {
+  const [file, what] = labels
+    ? [labels.file, "names classes of a network"]
+    : preprocessing
+      ? [preprocessing.file, "says how pictures are prepared for a network"]
+      : arrays[0]
+        ? [arrays[0].file, "holds numbers for an input of a network"]
+        : ["This file", "may hold weights of a network"];
+  return {
+    title: "There is no network among these files.",
+    message: `${file} ${what}: drop the .onnx file too, together with what belongs to it.`,
+    remedy: null,
+  };
 }

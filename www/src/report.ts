@@ -46,3 +46,36 @@ export const shapeText = ({ shape, symbols }: Pick<ValueInfo, "shape" | "symbols
   shape.length === 0
     ? "a single value"
     : shape.map((size, axis) => size ?? symbols[axis] ?? "any").join(" × ");
+
+/** What a network takes, where none of its inputs is a picture. */
+export type OtherKind = "words" | "sounds" | "numbers";
+
+/** What a network takes, by the names, types and shapes of its inputs; null where one of them is a picture. */
+export function otherKind(report: Pick<ModelReport, "inputs">): OtherKind | null {
+  if (
+    report.inputs.some(
+      (input) => pictureAxes(input) !== null && /float|double|uint8/i.test(input.elementType),
+    )
+  ) {
+    return null;
+  }
+  const whole = report.inputs.filter(({ elementType }) => /^u?int/.test(elementType));
+  const words = /input_?ids|token|(^|_)ids($|_)|text|word|sentence|segment_ids|attention_mask/i;
+  if (whole.some(({ name, shape }) => words.test(name) && shape.length > 0)) return "words";
+  const sounds =
+    /audio|wave|sound|speech|signal|samples?$|mel|mfcc|spectro|input_values|input_features|^sr$|sample_?rate/i;
+  if (report.inputs.some(({ name }) => sounds.test(name))) return "sounds";
+  const real = report.inputs.filter(({ elementType }) => !/^u?int|bool|string/.test(elementType));
+  // Whole numbers alone, in rows, are those of words mostly.
+  if (report.inputs.some(({ name }) => /byte/i.test(name))) return "numbers";
+  if (real.length === 0 && whole.some(({ shape }) => shape.length === 2)) return "words";
+  return "numbers";
+}
+
+/**
+ * Whether an output has scores at several places, as those of boxes, pixels or tokens: after the batch, more than one axis has more than
+ * one value or is left open. Such an output is no list of classes. False where the file does not tell its shape.
+ */
+export function manyPlaces({ shape }: Pick<ValueInfo, "shape">): boolean {
+  return shape.slice(1).filter((size) => size !== 1).length > 1;
+}

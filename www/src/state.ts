@@ -79,6 +79,8 @@ export interface State {
   second: Answer | null;
   /** What was measured of this network on this device. */
   speed: Speed;
+  /** Why answers of a network look like noise, by its name: found when it was set up, and true of every photograph. */
+  doubts: Record<string, string>;
   task: Task | null;
   problem: Problem | null;
 
@@ -115,6 +117,7 @@ export const initialState: State = {
   partial: null,
   second: null,
   speed: [],
+  doubts: {},
   task: null,
   problem: null,
   view: "overlay",

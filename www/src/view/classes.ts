@@ -3,8 +3,9 @@
 import type { ClassScore } from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
-import { percent } from "../format.js";
+import { figure, percent } from "../format.js";
 import type { State } from "../state.js";
+import { isSingle } from "../told.js";
 
 const places = 5;
 
@@ -38,7 +39,10 @@ function rival({ explanation }: State): number | undefined {
   return against.length === 1 ? against[0]?.index : undefined;
 }
 
-function row(app: App, { index, label, probability }: ClassScore, rank: number): HTMLLIElement {
+function row(app: App, { index, label, probability, logit }: ClassScore, rank: number): HTMLLIElement {
+  const { model } = app.state;
+  // One number is no share of anything.
+  const single = model !== null && isSingle(model.info);
   const bar = make("span", { class: "bar", attributes: { "aria-hidden": "true" } });
   bar.style.setProperty("--share", String(probability));
   const name = make(
@@ -50,8 +54,8 @@ function row(app: App, { index, label, probability }: ClassScore, rank: number):
       onclick: () => void app.explainClass(index),
     },
     make("span", { class: "label", text: label }),
-    make("span", { class: "share", text: percent(probability) }),
-    bar,
+    make("span", { class: "share", text: single ? figure(logit) : percent(probability) }),
+    ...(single ? [] : [bar]),
   );
   const item = make("li", { attributes: { "data-class": String(index) } }, name);
   if (rank > 0 && app.whyNotMethod()) {

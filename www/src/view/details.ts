@@ -5,6 +5,7 @@ import { find, make, save } from "../dom.js";
 import { figure, percent, seconds } from "../format.js";
 import { toNpy } from "../npy.js";
 import type { State } from "../state.js";
+import { assumptions } from "../told.js";
 
 export function mountDetails(app: App): void {
   const list = find("facts", HTMLElement);
@@ -59,6 +60,9 @@ function facts({ explanation, methods, model }: State): [string, string][] {
             "Network",
             `${model.info.name}: ${model.info.parameters.toLocaleString("en-GB")} parameters in ${model.info.nodes} nodes`,
           ] satisfies [string, string],
+          ...(assumptions(model.info).length > 0
+            ? [["Assumed", assumptions(model.info).join(" ")] satisfies [string, string]]
+            : []),
         ]
       : []),
   ];

@@ -1,11 +1,12 @@
 // The fields of a network of the user's own: which input and output, open sizes, and how pictures are prepared.
 
-import { presetNames, type Activation, type PresetName } from "adversight";
+import { parseNpy, presetNames, type Activation, type PresetName } from "adversight";
 import { fill, find, make, segments, type Choice } from "../dom.js";
 import { figure } from "../format.js";
 import type { Draft, OwnNetwork, PreparedBy } from "../own.js";
 import type { PictureForm } from "../picture-form.js";
 import { openAxes, pictureAxes, pictureInputs, shapeText } from "../report.js";
+import { filledBy } from "../told.js";
 
 const presets: Record<PresetName, string> = {
   imagenet: "torchvision: ImageNet’s mean and deviation",
@@ -27,6 +28,7 @@ const activations: Choice[] = [
 export function mountOwnForm(own: OwnNetwork): void {
   mountChoices(own);
   mountSizes(own);
+  mountInputs(own);
   mountPreset(own);
   mountFields(own);
   own.store.watch(["report"], ({ report }) => {
@@ -52,7 +54,7 @@ function mountChoices(own: OwnNetwork): void {
       values.map((info) => ({ value: info.name, label: `${info.name}: ${shapeText(info)}` }));
     offer(input, choices(pictureInputs(report)), own.inputOf(report)?.name ?? "");
     offer(output, choices(report.outputs), own.outputOf(report)?.name ?? "");
-    const found = report.activation ? `As found: ${report.activation}` : "None was found: softmax, as usual";
+    const found = report.activation ? `As found: ${report.activation}` : "Not found: a softmax of several classes";
     fill(activation, [{ value: "", label: found }, ...activations], draft.activation ?? "");
   });
   input.addEventListener("change", () => {
@@ -97,6 +99,97 @@ function mountSizes(own: OwnNetwork): void {
         );
       }),
     );
+  });
+}
+
+/** A field for each input that is not explained: numbers, or a file of them; what is left empty has a value by the engine's rules. */
+function mountInputs(own: OwnNetwork): void {
+  const section = find("own-inputs", HTMLElement);
+  const place = find("own-inputs-list", HTMLElement);
+  own.store.watch(["report", "input"], ({ report }) => {
+    const others = report ? own.otherInputs(report) : [];
+    section.hidden = others.length === 0;
+    place.replaceChildren(
+      ...others.map((input) => {
+        const id = input.name.replaceAll(/[^\w-]+/g, "-");
+        const field = make("input", {
+          testid: `own-input-${id}`,
+          attributes: { type: "text", inputmode: "decimal", autocomplete: "off", "data-input": input.name },
+        });
+        field.addEventListener("change", () => {
+          own.giveInput(input.name, field.value.trim() === "" ? null : { text: field.value });
+        });
+        const file = make("input", {
+          testid: `own-input-file-${id}`,
+          attributes: {
+            type: "file",
+            accept: ".npy",
+            hidden: "",
+            "aria-label": `A .npy file for ${input.name}`,
+          },
+        });
+        const choose = make("button", {
+          class: "quiet",
+          text: ".npy…",
+          attributes: { type: "button", "aria-label": `A file of numbers for ${input.name}` },
+          onclick: () => {
+            file.click();
+          },
+        });
+        file.addEventListener("change", () => {
+          const [chosen] = file.files ?? [];
+          file.value = "";
+          if (!chosen) return;
+          void chosen
+            .arrayBuffer()
+            .then((bytes) => {
+              own.giveInput(input.name, { file: chosen.name, value: parseNpy(new Uint8Array(bytes)) });
+            })
+            .catch((error: unknown) => {
+              own.refuse(chosen.name, error instanceof Error ? error.message : String(error));
+            });
+        });
+        return make(
+          "div",
+          { class: "given" },
+          make(
+            "label",
+            {},
+            make(
+              "span",
+              {},
+              input.name,
+              make("small", { text: ` ${shapeText(input)}, ${input.elementType}` }),
+            ),
+            field,
+          ),
+          choose,
+          file,
+          make("p", {
+            class: "hint",
+            testid: `own-input-rule-${id}`,
+            attributes: { "data-rule": input.name },
+          }),
+        );
+      }),
+    );
+  });
+  own.store.watch(["report", "input", "given", "model"], ({ given, model }) => {
+    for (const field of place.querySelectorAll<HTMLInputElement>("[data-input]")) {
+      const value = given[field.dataset.input ?? ""];
+      if (document.activeElement !== field) field.value = value && "text" in value ? value.text : "";
+    }
+    for (const line of place.querySelectorAll<HTMLElement>("[data-rule]")) {
+      const name = line.dataset.rule ?? "";
+      const value = given[name];
+      const rule = model && filledBy(model.info, name);
+      line.textContent =
+        value && "file" in value
+          ? `From ${value.file}, ${value.value.shape.join(" × ") || "one number"}.`
+          : value
+            ? ""
+            : (rule ?? "Numbers with spaces between them, or a file of NumPy.");
+    }
   });
 }
 

@@ -25,12 +25,12 @@ export function mountOwnPreview(own: OwnNetwork): void {
     list.replaceChildren(
       ...preview.answer.top
         .slice(0, answers)
-        .map(({ label, probability }) =>
+        .map(({ label, probability, logit }) =>
           make(
             "li",
             {},
             make("span", { text: label }),
-            make("span", { class: "share", text: percent(probability) }),
+            make("span", { class: "share", text: preview.single ? figure(logit) : percent(probability) }),
           ),
         ),
     );

@@ -28,7 +28,7 @@ function facts(report: ModelReport, bytesPerSample: number | null): HTMLElement[
   const endings = {
     softmax: "a softmax, which is taken off: what is explained are the scores before it",
     sigmoid: "a sigmoid, which is taken off: what is explained are the scores before it",
-    none: "no activation: its scores are explained as they are",
+    none: "numbers between 0 and 1, which are told as they are",
   };
   const entries: [string, string, string][] = [
     ["made", "Made by", `${producer || "unknown"}; opset ${opset}, IR ${irVersion}`],
@@ -48,7 +48,7 @@ function facts(report: ModelReport, bytesPerSample: number | null): HTMLElement[
         ]),
     ["inputs", inputs.length > 1 ? "Inputs" : "Input", inputs.map(value).join("; ")],
     ["outputs", outputs.length > 1 ? "Outputs" : "Output", outputs.map(value).join("; ")],
-    ["activation", "Ends in", endings[activation ?? "none"]],
+    ["activation", "Ends in", activation ? endings[activation] : "scores of which the file does not say how they become probabilities"],
     ...(external.length > 0
       ? [["external", "Weights in", external.join(", ")] satisfies [string, string, string]]
       : []),

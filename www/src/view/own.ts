@@ -5,7 +5,8 @@ import { find, make } from "../dom.js";
 import { sortFiles } from "../files.js";
 import { whole } from "../format.js";
 import type { Draft, OwnNetwork } from "../own.js";
-import { classesOf } from "../report.js";
+import { otherKind } from "../report.js";
+import { assumptions } from "../told.js";
 import { mountOwnForm } from "./own-form.js";
 import { mountOwnPreview } from "./own-preview.js";
 import { reportView } from "./own-report.js";
@@ -60,10 +61,19 @@ export function mountOwn(app: App, own: OwnNetwork): void {
       dialog.close();
     }
   });
-  own.store.watch(["busy", "model", "problem", "report"], (draft) => {
+  own.store.watch(["busy", "model", "problem", "report", "preview"], (draft) => {
     dialog.dataset.state = draft.busy ? "busy" : draft.model ? "ready" : "stopped"; // for tests to wait for
-    find("own-status", HTMLElement).textContent = status(draft);
+    const line = find("own-status", HTMLElement);
+    if (line.textContent !== status(draft)) line.textContent = status(draft);
+    line.classList.toggle("doubt", doubtful(draft));
+    accept.textContent = doubtful(draft) ? "Use it all the same" : "Use this network";
     accept.disabled = draft.model === null;
+  });
+  const notes = find("own-notes", HTMLElement);
+  own.store.watch(["model"], ({ model }) => {
+    const all = model ? assumptions(model.info) : [];
+    notes.hidden = all.length === 0;
+    find("own-notes-list", HTMLUListElement).replaceChildren(...all.map((text) => make("li", { text })));
   });
   own.store.watch(["problem", "report"], ({ problem: found, report }) => {
     const stopped = report !== null && report.problems.length > 0;
@@ -72,43 +82,75 @@ export function mountOwn(app: App, own: OwnNetwork): void {
     problem.replaceChildren();
     if (found) {
       problem.append(make("strong", { text: found.title }), ` ${found.message}`);
+      if (found.snippet !== undefined) problem.append(...snippetView(found.snippet));
     } else if (stopped) {
-      problem.append(make("strong", { text: "This network cannot run here yet." }));
+      const kind = otherKind(report);
+      const what = kind
+        ? `This is a network of ${kind}, and it cannot run here yet.`
+        : "This network cannot run here yet.";
+      problem.append(make("strong", { text: what }));
       problem.append(make("ul", {}, ...report.problems.map((text) => make("li", { text }))));
     }
   });
   own.store.watch(["report", "bytesPerSample"], ({ report, bytesPerSample }) => {
     find("own-report", HTMLElement).replaceChildren(...(report ? reportView(report, bytesPerSample) : []));
   });
-  own.store.watch(["onnx", "companions", "refused", "report", "output", "model"], (draft) => {
+  own.store.watch(["onnx", "companions", "names", "refused", "report", "output", "model"], (draft) => {
     find("own-list", HTMLElement).replaceChildren(...fileRows(own, draft));
   });
   mountOwnForm(own);
   mountOwnPreview(own);
 }
 
-function status({ busy, model, problem, report }: Draft): string {
+/** Lines of code with a button that copies them. */
+function snippetView(snippet: string): HTMLElement[] {
+  const code = make("pre", {
+    testid: "own-snippet",
+    attributes: { tabindex: "0", "aria-label": "Lines for the npm package" },
+  });
+  code.append(make("code", { text: snippet }));
+  const copy = make("button", {
+    class: "small",
+    text: "Copy the lines",
+    testid: "own-copy",
+    attributes: { type: "button" },
+    onclick: () => {
+      void navigator.clipboard.writeText(snippet).then(
+        () => {
+          copy.textContent = "Copied";
+        },
+        () => {
+          getSelection()?.selectAllChildren(code);
+        },
+      );
+    },
+  });
+  return [code, make("p", { class: "buttons" }, copy)];
+}
+
+const doubtful = ({ busy, model, preview }: Draft) =>
+  busy === null && model !== null && preview !== null && preview.doubt !== null;
+
+function status(draft: Draft): string {
+  const { busy, model, problem, report } = draft;
   if (busy) return `${busy}…`;
+  if (doubtful(draft)) return "It runs, but its answers look like noise: see above.";
   if (model) return "Ready to be used.";
   return problem || report?.problems.length ? "The network in use stays as it is." : "";
 }
 
 /** Each file with what it is taken for. */
 function fileRows(own: OwnNetwork, draft: Draft): HTMLElement[] {
-  const { onnx, companions, refused, report, model } = draft;
+  const { onnx, companions, names, refused, report } = draft;
   const row = (file: string, role: string, warn = false) =>
     make("li", { class: warn ? "warn" : "" }, make("span", { text: file }), make("small", { text: role }));
   const rows = onnx ? [row(onnx.name, "the network")] : [];
   const { preprocessing, labels, weights, masker } = companions;
   if (preprocessing) rows.push(row(preprocessing.file, "how pictures are prepared"));
   if (labels) {
-    const output = report ? own.outputOf(report) : undefined;
-    const classes = model?.info.classes ?? (output ? classesOf(output) : null);
-    const fits = classes === null || own.labels(classes) !== null;
-    const count = `${whole(labels.value.length)} names of classes`;
-    rows.push(
-      row(labels.file, fits ? count : `${count}, but the network has ${whole(classes)}: not used`, !fits),
-    );
+    const refusal = names && "refusal" in names ? names.refusal : null;
+    const fitting = names && "list" in names ? `${whole(names.list.length)} names of classes` : "names of classes";
+    rows.push(row(labels.file, refusal === null ? fitting : `not used. ${refusal}`, refusal !== null));
   }
   if (masker) {
     const remove = make("button", {
@@ -124,8 +166,8 @@ function fileRows(own: OwnNetwork, draft: Draft): HTMLElement[] {
   }
   for (const { name } of weights) rows.push(row(name, "weights"));
   for (const name of report ? own.missing(report) : []) rows.push(row(name, "weights: still missing", true));
-  for (const sentence of refused) rows.push(row(sentence, "not used", true));
-  if (!report || report.problems.length > 0) return rows;
+  for (const { file, reason } of refused) rows.push(row(file, `not used. ${reason}`, true));
+  if (!report || report.problems.length > 0 || otherKind(report)) return rows;
   if (!preprocessing)
     rows.push(row("preprocessor_config.json", "not given: choose below how pictures are prepared"));
   if (!labels) rows.push(row("labels (.txt or .json)", "not given: classes go by their numbers"));

@@ -3,38 +3,47 @@
 
 import type { App } from "../app.js";
 import { fill, find, make } from "../dom.js";
-import { concernNetwork, sortFiles } from "../files.js";
+import { concernNetwork, refusalProblem, sortFiles, type Sorted } from "../files.js";
 import { photoUrl } from "../library.js";
 import type { OwnNetwork } from "../own.js";
 
 export function mountSources(app: App, own: OwnNetwork): void {
   mountModels(app);
   mountSamples(app);
-  mountFile(app);
+  mountFile((files) => take(app, own, files));
   mountDrop(app, (files) => take(app, own, files));
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     const [file] = files;
     if (!file) return; // text into a field
     event.preventDefault();
-    if (own.draft.open || concernNetwork(files)) void take(app, own, files);
-    else void app.choosePhoto(file, "Pasted picture");
+    const pasted = files.map((one) => new File([one], "Pasted picture", { type: one.type }));
+    void take(app, own, files.length === 1 && file.type.startsWith("image/") ? pasted : files);
   });
 }
 
 /** Whatever files there are: a photograph, a network, both, or what belongs to the network that is being set up. */
 async function take(app: App, own: OwnNetwork, files: File[]): Promise<void> {
-  const [file] = files;
-  if (file && !own.draft.open && !concernNetwork(files)) {
-    await app.choosePhoto(file, file.name);
+  const sorted = await sortFiles(files);
+  const { photo, refused } = sorted;
+  if (concernNetwork(sorted) && (own.draft.open || own.knows(app.state.network) || !onlyUnknown(sorted))) {
+    void own.take(sorted);
+  } else if (own.draft.open && refused.length > 0) {
+    for (const { file, reason } of refused) own.refuse(file, reason);
+  } else if (photo === null) {
+    const [unknown] = sorted.companions.weights;
+    const problem = refusalProblem(refused);
+    if (problem) app.report(problem);
+    else if (unknown) await app.choosePhoto(unknown, unknown.name); // which says why it is none
     return;
   }
-  const sorted = await sortFiles(files);
-  const { photo, onnx, companions } = sorted;
-  if (onnx || !photo || companions.preprocessing || companions.labels || companions.weights.length > 0) {
-    void own.take(sorted);
-  }
   if (photo) await app.choosePhoto(photo, photo.name);
+}
+
+/** Whether the files are of a kind that nobody knows: without a network, they are not taken for its weights. */
+function onlyUnknown({ onnx, companions }: Sorted): boolean {
+  const { preprocessing, labels, arrays } = companions;
+  return onnx === null && !preprocessing && !labels && arrays.length === 0;
 }
 
 function mountModels(app: App): void {
@@ -89,15 +98,15 @@ function mountSamples(app: App): void {
   });
 }
 
-function mountFile(app: App): void {
+function mountFile(onChoose: (files: File[]) => Promise<void>): void {
   const input = find("file", HTMLInputElement);
   find("choose", HTMLButtonElement).addEventListener("click", () => {
     input.click();
   });
   input.addEventListener("change", () => {
-    const file = input.files?.[0];
+    const files = [...(input.files ?? [])];
     input.value = ""; // the same file may be chosen again
-    if (file) void app.choosePhoto(file, file.name);
+    if (files.length > 0) void onChoose(files);
   });
 }
 

@@ -3,6 +3,7 @@
 import { drawExplanation, type Explanation, type PartialExplanation } from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
+import { doubtsOf } from "../doubt.js";
 import type { State } from "../state.js";
 import { isEmpty } from "./legend.js";
 
@@ -10,6 +11,13 @@ const reveal = 400; // milliseconds
 
 export function mountStage(app: App): void {
   const credit = find("credit", HTMLElement);
+  const column = credit.closest<HTMLElement>(".stage");
+  if (column) {
+    // How far it may scroll before it stands still: see the style.
+    new ResizeObserver(() => {
+      column.style.setProperty("--stage-height", `${column.offsetHeight}px`);
+    }).observe(column);
+  }
   mountPicture(
     app,
     "picture",
@@ -52,6 +60,7 @@ function mountPicture(
         view,
         segments: shownSegments ?? undefined,
         borders,
+        toned: doubtsOf(app.state).length > 0,
       });
     }
     if (share < 1) schedule();
@@ -65,7 +74,7 @@ function mountPicture(
     revealed = wasShown ? 0 : performance.now();
   });
   app.store.watch(
-    ["photo", key, "partial", "view", "opacity", "smooth", "colours", "shownSegments", "borders"],
+    ["photo", key, "partial", "view", "opacity", "smooth", "colours", "shownSegments", "borders", "doubts"],
     schedule,
   );
   app.store.watch(["photo", key, "view", "methods"], (state) => {

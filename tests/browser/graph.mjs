@@ -1,0 +1,65 @@
+// Small ONNX files, made here: graphs of a few nodes whose answers are plain.
+
+import protobuf from "protobufjs/light.js";
+
+const field = (id, type) => ({ id, type });
+const list = (id, type) => ({ id, type, rule: "repeated" });
+const schema = protobuf.Root.fromJSON({
+  nested: {
+    Model: { fields: { irVersion: field(1, "int64"), graph: field(7, "Graph"), opsets: list(8, "Opset") } },
+    Opset: { fields: { domain: field(1, "string"), version: field(2, "int64") } },
+    Graph: {
+      fields: {
+        nodes: list(1, "Node"),
+        name: field(2, "string"),
+        inputs: list(11, "Value"),
+        outputs: list(12, "Value"),
+      },
+    },
+    Node: {
+      fields: {
+        inputs: list(1, "string"),
+        outputs: list(2, "string"),
+        operator: field(4, "string"),
+        attributes: list(5, "Attribute"),
+      },
+    },
+    Attribute: { fields: { name: field(1, "string"), i: field(3, "int64"), type: field(20, "int32") } },
+    Value: { fields: { name: field(1, "string"), type: field(2, "Type") } },
+    Type: { fields: { tensor: field(1, "Tensor") } },
+    Tensor: { fields: { element: field(1, "int32"), shape: field(2, "Shape") } },
+    Shape: { fields: { sizes: list(1, "Size") } },
+    Size: { fields: { value: field(1, "int64") } },
+  },
+});
+
+/** ONNX's numbers of element types. */
+export const elements = {
+  float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11, uint32: 12, uint64: 13,
+}; // prettier-ignore
+
+/** `inputs` and `outputs` are [name, element type, shape], `nodes` [operator, inputs, outputs, whole attributes]. */
+export function onnxFile({ inputs, outputs, nodes }) {
+  const value = ([name, element, shape]) => ({
+    name,
+    type: {
+      tensor: { element: elements[element], shape: { sizes: shape.map((size) => ({ value: size })) } },
+    },
+  });
+  const model = {
+    irVersion: 8,
+    opsets: [{ domain: "", version: 17 }],
+    graph: {
+      name: "graph",
+      nodes: nodes.map(([operator, from, to, attributes = {}]) => ({
+        operator,
+        inputs: from,
+        outputs: to,
+        attributes: Object.entries(attributes).map(([name, i]) => ({ name, i, type: 2 })),
+      })),
+      inputs: inputs.map(value),
+      outputs: outputs.map(value),
+    },
+  };
+  return Buffer.from(schema.lookupType("Model").encode(model).finish());
+}

@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import test from "node:test";
+
+import type { Explanation } from "adversight";
+import { doubtsOf } from "./doubt.js";
+import type { Network } from "./library.js";
+
+const network: Network = {
+  name: "own-1",
+  title: "net.onnx",
+  own: true,
+  source: () => Promise.reject(new Error()),
+};
+const explanation = (doubt?: string | null) => ({ info: { doubt } }) as unknown as Explanation;
+
+test("an answer that the network is sure of is not doubted", () => {
+  assert.deepEqual(doubtsOf({ explanation: null, network, doubts: {} }), []);
+  for (const doubt of [null, undefined, ""]) {
+    assert.deepEqual(doubtsOf({ explanation: explanation(doubt), network, doubts: { other: "noise" } }), []);
+  }
+});
+
+test("the engine's doubt is told in its own words", () => {
+  const [doubt, ...others] = doubtsOf({
+    explanation: explanation("The network is not sure: its best answer has 2%."),
+    network,
+    doubts: {},
+  });
+  assert.deepEqual(doubt, { title: "The network is not sure:", text: "its best answer has 2%." });
+  assert.deepEqual(others, []);
+  const [other] = doubtsOf({ explanation: explanation("Nothing stands out."), network, doubts: {} });
+  assert.deepEqual(other, { title: "The network is not sure.", text: "Nothing stands out." });
+});
+
+test("what was found when the network was set up stays with it", () => {
+  const doubts = { "own-1": "Of 6 very different pictures, all get the answer “class 3”." };
+  assert.deepEqual(
+    doubtsOf({ explanation: explanation(null), network, doubts }).map(({ text }) => text),
+    [doubts["own-1"]],
+  );
+  assert.equal(doubtsOf({ explanation: explanation("Odd."), network, doubts }).length, 2);
+  assert.deepEqual(doubtsOf({ explanation: null, network: { ...network, name: "own-2" }, doubts }), []);
+});

@@ -1,0 +1,26 @@
+// What is to be said of an answer before anybody looks at its map.
+
+import { doubtOf } from "adversight";
+import type { State } from "./state.js";
+
+export interface Doubt {
+  title: string;
+  text: string;
+}
+
+/** Why the answer at hand is to be doubted: the network is not sure of it, or it looked like noise when it was set up. */
+export function doubtsOf({
+  explanation,
+  network,
+  doubts,
+}: Pick<State, "explanation" | "network" | "doubts">): Doubt[] {
+  const own = network ? doubts[network.name] : undefined;
+  const unsure = explanation && doubtOf(explanation);
+  // The engine's sentence says it itself.
+  const [, title = "The network is not sure.", text = unsure ?? ""] =
+    /^(The network is not sure[^.:]*[.:]?)\s*(.*)$/s.exec(unsure ?? "") ?? [];
+  return [
+    ...(unsure ? [{ title, text }] : []),
+    ...(own === undefined ? [] : [{ title: "This network’s answers look like noise.", text: own }]),
+  ];
+}

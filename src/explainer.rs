@@ -189,7 +189,10 @@ impl Explainer {
             name: self.name.clone(),
             graph: self.model.info().clone(),
             has_preprocessing: self.preprocessing.is_some(),
-            preprocessing_notes: self.preprocessing.as_ref().map_or_else(Vec::new, |known| known.notes.clone()),
+            preprocessing_notes: self
+                .preprocessing
+                .as_ref()
+                .map_or_else(Vec::new, |known| known.notes.clone()),
             has_labels: self.labels.is_some(),
             methods: registry::support(&self.model, self.masker.is_some()),
         }

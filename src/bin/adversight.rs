@@ -419,7 +419,9 @@ impl Job {
             explainer = explainer.with_preprocessing(declared).map_err(say)?;
         }
         if let Some(path) = &common.labels {
-            explainer = Labels::from_text(&text(path)?).and_then(|labels| explainer.with_names(labels)).map_err(say)?;
+            explainer = Labels::from_text(&text(path)?)
+                .and_then(|labels| explainer.with_names(labels))
+                .map_err(say)?;
         }
         Ok(Self { explainer, input })
     }

@@ -50,13 +50,14 @@ const KNOWN: [&str; 35] = [
 ];
 
 /// Keys that say nothing about the pixels of a single picture.
-const HARMLESS: [&str; 46] = [
+const HARMLESS: [&str; 47] = [
     "image_processor_type",
     "feature_extractor_type",
     "processor_class",
     "auto_map",
     "backend",
     "do_convert_rgb",
+    "do_convert_annotations",
     "data_format",
     "input_data_format",
     "return_tensors",
@@ -144,7 +145,7 @@ impl Class {
             "efficientnet" => (true, Resample::Nearest, standard),
             "segformer" | "pvt" => (true, Resample::Bilinear, imagenet),
             "siglip" => (false, Resample::Bicubic, standard),
-            "convnext" | "mobilenetv1" | "mobilenetv2" => (false, Resample::Bilinear, standard),
+            "convnext" | "mobilenetv1" | "mobilenetv2" | "mobilevit" => (false, Resample::Bilinear, standard),
             // It does not normalise.
             "mobilevit" => (false, Resample::Bilinear, ([0.0; 3], [1.0; 3])),
             "levit" | "poolformer" => (false, Resample::Bicubic, imagenet),
@@ -285,18 +286,23 @@ impl<'a> Reader<'a> {
     }
 
     fn flag(&self, key: &str) -> Result<Option<bool>, String> {
-        let read = |value: &Value| value.as_bool().ok_or_else(|| format!("{key} must be true or false, not {value}"));
+        let read = |value: &Value| {
+            value.as_bool().ok_or_else(|| format!("{key} must be true or false, not {value}"))
+        };
         self.get(key).map(read).transpose()
     }
 
     fn number(&self, key: &str) -> Result<Option<f64>, String> {
-        let read = |value: &Value| value.as_f64().ok_or_else(|| format!("{key} must be a number, not {value}"));
+        let read =
+            |value: &Value| value.as_f64().ok_or_else(|| format!("{key} must be a number, not {value}"));
         self.get(key).map(read).transpose()
     }
 
     fn share(&self, key: &str) -> Result<Option<f64>, String> {
         match self.number(key)? {
-            Some(share) if share.is_nan() || share <= 0.0 => Err(format!("{key} must be positive, not {share}")),
+            Some(share) if share.is_nan() || share <= 0.0 => {
+                Err(format!("{key} must be positive, not {share}"))
+            }
             share => Ok(share),
         }
     }
@@ -324,7 +330,9 @@ impl<'a> Reader<'a> {
         let std = self.channels(["image_std", "std"])?;
         let any = mean.is_some() || std.is_some();
         let timm = self.given("input_size");
-        if !self.flag("do_normalize")?.unwrap_or(any || timm) {
+        // This class has a mean and does not use it unless it is told to.
+        let usual = (any || timm) && self.stem != "mobilevit";
+        if !self.flag("do_normalize")?.unwrap_or(usual) {
             return Ok((vec![0.0; 3], vec![1.0; 3]));
         }
         let (mean, std) = match (mean, std, self.class) {
@@ -338,9 +346,11 @@ impl<'a> Reader<'a> {
                 (mean.unwrap_or(imagenet.mean), std.unwrap_or(imagenet.std))
             }
             (None, None, None) => {
-                return Err("do_normalize is true, but image_mean and image_std are missing; give both, or set \
+                return Err(
+                    "do_normalize is true, but image_mean and image_std are missing; give both, or set \
                             do_normalize to false"
-                    .into());
+                        .into(),
+                );
             }
             (Some(mean), None, None) => {
                 self.note("image_std is missing: 1, so that only the mean is subtracted.");
@@ -372,7 +382,9 @@ impl<'a> Reader<'a> {
     fn edge(key: &str, value: &Value) -> Result<usize, String> {
         // Some files write 224.0.
         let whole = value.as_f64().filter(|edge| edge.fract() == 0.0 && (1.0..=1e6).contains(edge));
-        whole.map(|edge| edge as usize).ok_or_else(|| format!("{key} must hold whole numbers from 1 on, not {value}"))
+        whole
+            .map(|edge| edge as usize)
+            .ok_or_else(|| format!("{key} must hold whole numbers from 1 on, not {value}"))
     }
 
     fn size(&self, key: &str) -> Result<Option<Declared>, String> {
@@ -433,7 +445,9 @@ impl<'a> Reader<'a> {
             return Ok((None, crop));
         }
         let Some(size) = size else {
-            self.note("do_resize is true, but size is missing: pictures are scaled to the network's size alone.");
+            self.note(
+                "do_resize is true, but size is missing: pictures are scaled to the network's size alone.",
+            );
             return Ok((None, crop));
         };
         let part = self.share("crop_pct")?.or(self.class.and_then(|class| class.crop_pct));
@@ -500,7 +514,10 @@ impl<'a> Reader<'a> {
                 Ok(Some(Size::square(edge)))
             }
             (None, Some(Declared::Exact(size))) => Ok(Some(size)),
-            _ => Err("do_center_crop is true, but crop_size is missing; give it, or set do_center_crop to false".into()),
+            _ => Err(
+                "do_center_crop is true, but crop_size is missing; give it, or set do_center_crop to false"
+                    .into(),
+            ),
         }
     }
 
@@ -520,7 +537,9 @@ impl<'a> Reader<'a> {
         };
         let scaled = |edge: usize| ((edge as f64 / part) as usize).max(1);
         let outer = Size { height: scaled(size.height), width: scaled(size.width) };
-        let mode = self.get("crop_mode").map_or(Ok("center"), |mode| mode.as_str().ok_or("crop_mode must be a word"))?;
+        let mode = self
+            .get("crop_mode")
+            .map_or(Ok("center"), |mode| mode.as_str().ok_or("crop_mode must be a word"))?;
         let mut fill = [0; 3];
         let resize = match mode {
             "center" if outer.height == outer.width => Resize::ShortestEdge(outer.height),

@@ -55,7 +55,9 @@ fn decode_any(file: &[u8]) -> Result<RgbImage> {
         _ => return Err(unknown(file)),
     };
     let Decoded { ink, data, width, height, profile, orientation } = decoded;
-    let rgb = profile.and_then(|profile| profile::to_srgb(&profile, ink, &data)).unwrap_or_else(|| ink.to_rgb(data));
+    let rgb = profile
+        .and_then(|profile| profile::to_srgb(&profile, ink, &data))
+        .unwrap_or_else(|| ink.to_rgb(data));
     let rgb = RgbImage::from_raw(width as u32, height as u32, rgb)
         .ok_or_else(|| Error::Internal("pixels do not fill the image".into()))?;
     let mut image = DynamicImage::ImageRgb8(rgb);
@@ -64,11 +66,15 @@ fn decode_any(file: &[u8]) -> Result<RgbImage> {
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Error {
-    Error::InputInvalid(format!("This picture cannot be read: {error}. If it was downloaded, download it again."))
+    Error::InputInvalid(format!(
+        "This picture cannot be read: {error}. If it was downloaded, download it again."
+    ))
 }
 
 fn unsupported(what: impl std::fmt::Display) -> Error {
-    Error::InputInvalid(format!("{what} is not read. Save the picture as {FORMATS} with 8 or 16 bits a channel."))
+    Error::InputInvalid(format!(
+        "{what} is not read. Save the picture as {FORMATS} with 8 or 16 bits a channel."
+    ))
 }
 
 /// A file that is no picture that is read here, by its name where that is known.

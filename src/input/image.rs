@@ -149,10 +149,13 @@ fn prepare<const C: usize>(
     }
     if padded != crop {
         // What is 0 to the network, as nearly as a byte can say it.
-        let mut whole = Raster::filled(padded, bytes::<C>(preprocessing, |channel| {
-            let (_, offset) = preprocessing.to_pixel(channel);
-            (offset * 255.0).round() as u8
-        }));
+        let mut whole = Raster::filled(
+            padded,
+            bytes::<C>(preprocessing, |channel| {
+                let (_, offset) = preprocessing.to_pixel(channel);
+                (offset * 255.0).round() as u8
+            }),
+        );
         whole.place(&image, 0, 0);
         image = whole;
     }

@@ -84,7 +84,9 @@ impl Labels {
         }
         let pairs = object.iter().map(|(number, name)| {
             let number = number.trim().parse().map_err(|_| {
-                Error::LabelsInvalid(format!("\"{number}\" is neither the number of a class nor the key id2label"))
+                Error::LabelsInvalid(format!(
+                    "\"{number}\" is neither the number of a class nor the key id2label"
+                ))
             })?;
             Ok((number, name_of(name)?))
         });
@@ -145,7 +147,8 @@ fn after_wordnet_id(line: &str) -> Option<&str> {
     let digits = line.strip_prefix('n')?;
     let (id, rest) = digits.split_at_checked(8)?;
     let bare = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
-    (id.bytes().all(|byte| byte.is_ascii_digit()) && bare.len() < rest.len() && !bare.is_empty()).then_some(bare)
+    (id.bytes().all(|byte| byte.is_ascii_digit()) && bare.len() < rest.len() && !bare.is_empty())
+        .then_some(bare)
 }
 
 /// A name: text, the last of a list, or what an object calls its name.

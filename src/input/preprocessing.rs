@@ -178,7 +178,8 @@ impl Preprocessing {
     /// # Errors
     /// [`Error::PreprocessingInvalid`].
     pub fn from_json(json: &str) -> Result<Self> {
-        let object = serde_json::from_str(json).map_err(|error| Error::PreprocessingInvalid(error.to_string()))?;
+        let object =
+            serde_json::from_str(json).map_err(|error| Error::PreprocessingInvalid(error.to_string()))?;
         declared::read(&object).map_err(Error::PreprocessingInvalid)
     }
 
@@ -312,14 +313,19 @@ mod tests {
         assert_eq!(resnet.resize, Some(Resize::ShortestEdge(256)));
         assert_eq!(resnet.crop, Some(Size::square(224)));
         // The classes read a bare number in two ways.
-        let deit = read(r#"{"image_processor_type": "DeiTImageProcessorFast", "crop_size": 224, "size": 256}"#);
+        let deit =
+            read(r#"{"image_processor_type": "DeiTImageProcessorFast", "crop_size": 224, "size": 256}"#);
         assert_eq!(deit.resize, Some(Resize::Exact(Size::square(256))));
         assert_eq!((deit.resample, deit.notes), (Resample::Bicubic, vec![]));
-        let levit = read(r#"{"feature_extractor_type": "LevitFeatureExtractor", "crop_size": 224, "size": 224}"#);
+        let levit =
+            read(r#"{"feature_extractor_type": "LevitFeatureExtractor", "crop_size": 224, "size": 224}"#);
         assert_eq!(levit.resize, Some(Resize::ShortestEdge(256)));
-        let mobile = read(r#"{"image_processor_type": "MobileViTImageProcessor", "crop_size": 256, "size": 288}"#);
+        let mobile =
+            read(r#"{"image_processor_type": "MobileViTImageProcessor", "crop_size": 256, "size": 288}"#);
         assert_eq!((mobile.channel_order, mobile.mean), (ChannelOrder::Bgr, vec![0.0; 3]));
-        let pool = read(r#"{"crop_pct": 0.9, "crop_size": {"height": 224, "width": 224}, "size": {"shortest_edge": 224}}"#);
+        let pool = read(
+            r#"{"crop_pct": 0.9, "crop_size": {"height": 224, "width": 224}, "size": {"shortest_edge": 224}}"#,
+        );
         assert_eq!((pool.resize, pool.crop), (Some(Resize::ShortestEdge(248)), Some(Size::square(224))));
     }
 
@@ -370,7 +376,9 @@ mod tests {
             "interpolation": "bicubic", "classifier": "head""#;
         for json in [
             format!("{{{flat}}}"),
-            format!(r#"{{"architecture": "vit", "num_classes": 1000, "pretrained_cfg": {{{flat}, "crop_mode": "center"}}}}"#),
+            format!(
+                r#"{{"architecture": "vit", "num_classes": 1000, "pretrained_cfg": {{{flat}, "crop_mode": "center"}}}}"#
+            ),
         ] {
             let vit = read(&json);
             assert_eq!((vit.resize, vit.crop), (Some(Resize::ShortestEdge(248)), Some(Size::square(224))));

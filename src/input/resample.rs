@@ -162,8 +162,7 @@ impl Taps {
             // A cast cuts off what lies before 0.
             let start = (centre - support + 0.5) as usize;
             let end = ((centre + support + 0.5) as usize).min(from);
-            let weight =
-                |at: usize| weight(filter, (at as f64 - centre + 0.5) * (1.0 / stretch));
+            let weight = |at: usize| weight(filter, (at as f64 - centre + 0.5) * (1.0 / stretch));
             let weights: Vec<f64> = (start..end).map(weight).collect();
             let total: f64 = weights.iter().sum();
             let fixed = |weight: f64| {

@@ -22,6 +22,7 @@ mod metrics;
 mod operator_gradients;
 mod perturbation;
 mod photographs;
+mod pictures;
 mod proof;
 mod statistics;
 mod words;

@@ -12,6 +12,7 @@ import metrics
 import paths
 import perturbation
 import photographs
+import pictures
 import relex
 import rules
 import segments
@@ -22,7 +23,7 @@ import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words,
+    axai_statistics, metrics, sentences, words, pictures,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

@@ -7,10 +7,8 @@ use super::{Decoded, Ink, check_size, orientation, unreadable};
 use crate::Result;
 
 fn decoder(file: &[u8]) -> JpegDecoder<ZCursor<&[u8]>> {
-    let options = DecoderOptions::default()
-        .set_strict_mode(false)
-        .set_max_width(usize::MAX)
-        .set_max_height(usize::MAX);
+    let options =
+        DecoderOptions::default().set_strict_mode(false).set_max_width(usize::MAX).set_max_height(usize::MAX);
     JpegDecoder::new_with_options(ZCursor::new(file), options)
 }
 

@@ -74,10 +74,12 @@ pub(super) fn to_srgb(profile: &[u8], ink: Ink, data: &[u8]) -> Option<Vec<u8>> 
             Ink::Grey => steps.collect(),
             _ => steps
                 .clone()
-                .flat_map(|red| steps.clone().flat_map({
-                    let steps = steps.clone();
-                    move |green| steps.clone().flat_map(move |blue| [red, green, blue])
-                }))
+                .flat_map(|red| {
+                    steps.clone().flat_map({
+                        let steps = steps.clone();
+                        move |green| steps.clone().flat_map(move |blue| [red, green, blue])
+                    })
+                })
                 .collect(),
         };
         let plain = ink.to_rgb(probe.clone());

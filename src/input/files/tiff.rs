@@ -58,7 +58,9 @@ pub(super) fn decode(file: &[u8]) -> Result<Decoded> {
     let values = match (buffer, bits) {
         (DecodingResult::U8(packed), 1..8) if samples == 1 => unpack(&packed, width, bits, &layout),
         (DecodingResult::U8(data), 8) => data,
-        (DecodingResult::U16(data), 16) if has_palette => data.iter().map(|&index| index.min(255) as u8).collect(),
+        (DecodingResult::U16(data), 16) if has_palette => {
+            data.iter().map(|&index| index.min(255) as u8).collect()
+        }
         (DecodingResult::U16(data), 16) => eight_bits(&data),
         _ => return Err(unsupported(format!("A TIFF of {bits} bits a channel"))),
     };

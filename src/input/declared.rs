@@ -50,13 +50,14 @@ const KNOWN: [&str; 35] = [
 ];
 
 /// Keys that say nothing about the pixels of a single picture.
-const HARMLESS: [&str; 46] = [
+const HARMLESS: [&str; 47] = [
     "image_processor_type",
     "feature_extractor_type",
     "processor_class",
     "auto_map",
     "backend",
     "do_convert_rgb",
+    "do_convert_annotations",
     "data_format",
     "input_data_format",
     "return_tensors",
@@ -144,7 +145,7 @@ impl Class {
             "efficientnet" => (true, Resample::Nearest, standard),
             "segformer" | "pvt" => (true, Resample::Bilinear, imagenet),
             "siglip" => (false, Resample::Bicubic, standard),
-            "convnext" | "mobilenetv1" | "mobilenetv2" => (false, Resample::Bilinear, standard),
+            "convnext" | "mobilenetv1" | "mobilenetv2" | "mobilevit" => (false, Resample::Bilinear, standard),
             // It does not normalise.
             "mobilevit" => (false, Resample::Bilinear, ([0.0; 3], [1.0; 3])),
             "levit" | "poolformer" => (false, Resample::Bicubic, imagenet),
@@ -329,7 +330,9 @@ impl<'a> Reader<'a> {
         let std = self.channels(["image_std", "std"])?;
         let any = mean.is_some() || std.is_some();
         let timm = self.given("input_size");
-        if !self.flag("do_normalize")?.unwrap_or(any || timm) {
+        // This class has a mean and does not use it unless it is told to.
+        let usual = (any || timm) && self.stem != "mobilevit";
+        if !self.flag("do_normalize")?.unwrap_or(usual) {
             return Ok((vec![0.0; 3], vec![1.0; 3]));
         }
         let (mean, std) = match (mean, std, self.class) {

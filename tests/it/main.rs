@@ -24,6 +24,7 @@ mod metrics;
 mod operator_gradients;
 mod perturbation;
 mod photographs;
+mod pictures;
 mod proof;
 mod runtime;
 mod small_pictures;

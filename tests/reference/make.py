@@ -13,6 +13,7 @@ import metrics
 import paths
 import perturbation
 import photographs
+import pictures
 import relex
 import rules
 import segments
@@ -23,7 +24,7 @@ import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words, cases,
+    axai_statistics, metrics, sentences, words, cases, pictures,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

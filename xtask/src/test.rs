@@ -56,7 +56,8 @@ impl Display for Suite {
 
 fn engine(paths: &Paths, thorough: bool) -> Result<()> {
     setup::vulkan()?;
-    let onnx_tests = python::onnx_tests(paths)?;
+    let [older, newest] = python::onnx_tests(paths)?;
+    let folders = [older, newest, python::real_networks(paths)?];
     let thorough = thorough.then_some(("ADVERSIGHT_THOROUGH", "1"));
     // One package at a time: together they would share their dependencies' features, and so build all of them anew.
     for package in ["xtask", "adversight-kernels", "adversight"] {
@@ -64,7 +65,7 @@ fn engine(paths: &Paths, thorough: bool) -> Result<()> {
             command::run(
                 program("cargo")
                     .args(["test", "--locked", "--package", package])
-                    .envs(onnx_tests.iter().map(|(variable, folder)| (variable, folder)))
+                    .envs(folders.iter().map(|(variable, folder)| (variable, folder)))
                     .envs(thorough)
                     .current_dir(&paths.root),
             )

@@ -444,6 +444,10 @@ impl Job {
                 .and_then(|labels| explainer.with_names(labels))
                 .map_err(say)?;
         }
+        // What was guessed, with the option that changes it.
+        for note in &explainer.info().graph.notes {
+            eprintln!("note: {note}");
+        }
         Ok(Self { explainer, input })
     }
 
@@ -577,7 +581,13 @@ fn read_values(path: &Path) -> CliResult<HostValue> {
     Ok(match kind.to_string().trim_start_matches(['<', '>', '|', '=']) {
         "f4" => float(values!(f32, |value| value)),
         "f8" => float(values!(f64, |value| value as f32)),
-        "f2" => float(values!(half::f16, half::f16::to_f32)),
+        // The numbers are the end of the file.
+        "f2" => {
+            let count: usize = shape.iter().product();
+            let start = bytes.len().checked_sub(2 * count).ok_or_else(|| fault("it is cut off".into()))?;
+            let numbers = bytes[start..].as_chunks().0.iter();
+            float(numbers.map(|&number| half::f16::from_le_bytes(number).to_f32()).collect())
+        }
         "i1" => int(values!(i8, i64::from)),
         "u1" => int(values!(u8, i64::from)),
         "i2" => int(values!(i16, i64::from)),

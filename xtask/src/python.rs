@@ -53,6 +53,18 @@ pub fn onnx_tests(paths: &Paths) -> Result<[(&'static str, PathBuf); 2]> {
     Ok([("ADVERSIGHT_ONNX_TESTS", older), ("ADVERSIGHT_ONNX_NEWEST_TESTS", newest)])
 }
 
+/// The folder of networks that others have made, unpacked once, with the variable that names it to our tests.
+pub fn real_networks(paths: &Paths) -> Result<(&'static str, PathBuf)> {
+    let folder = paths.cache.join("real-networks");
+    once(&folder.join("fetched"), &folder, "Fetching networks that others have made", || {
+        let mut command = program("python3");
+        command.arg("-B").arg(paths.root.join("xtask/models/real_networks.py"));
+        command.arg("--cache").arg(paths.cache.join("sources")).arg("--out").arg(&folder);
+        Ok(command)
+    })?;
+    Ok(("ADVERSIGHT_REAL_NETWORKS", folder))
+}
+
 /// Runs a program that makes a folder, unless it has been made.
 fn once(done: &Path, made: &Path, what: &str, command: impl FnOnce() -> Result<Command>) -> Result<()> {
     if done.is_file() && made.is_dir() {

@@ -56,7 +56,8 @@ impl Display for Suite {
 
 fn engine(paths: &Paths, thorough: bool) -> Result<()> {
     setup::vulkan()?;
-    let onnx_tests = python::onnx_tests(paths)?;
+    let [older, newest] = python::onnx_tests(paths)?;
+    let folders = [older, newest, python::real_networks(paths)?];
     let thorough = thorough.then_some(("ADVERSIGHT_THOROUGH", "1"));
     // All packages at once and with the features of clippy, so that what both need of the compiler is compiled once. The examples are
     // left to clippy: each would link the whole engine to run nothing.
@@ -70,7 +71,7 @@ fn engine(paths: &Paths, thorough: bool) -> Result<()> {
                 program("cargo")
                     .args(shared)
                     .args(targets)
-                    .envs(onnx_tests.iter().map(|(variable, folder)| (variable, folder)))
+                    .envs(folders.iter().map(|(variable, folder)| (variable, folder)))
                     .envs(thorough)
                     .current_dir(&paths.root),
             )

@@ -18,12 +18,13 @@ use super::{
 };
 use crate::{Result, model::Score};
 
-pub(super) struct Agi;
+/// Adversarial gradient integration.
+pub struct Agi;
 
 /// The curve along which the gradient is integrated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Mode {
+pub enum Mode {
     /// The curve of steepest ascent: each step starts where the last one ended (the paper).
     #[default]
     Path,
@@ -36,7 +37,7 @@ enum Mode {
 /// How the false classes are chosen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Sampling {
+pub enum Sampling {
     /// At random (the paper).
     #[default]
     Random,
@@ -49,24 +50,24 @@ enum Sampling {
 /// Parameters of AGI.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// The curve along which the gradient is integrated.
-    mode: Mode,
+    pub mode: Mode,
     /// The false classes; where none is given, as many as `samples` says are chosen as `sampling` says.
-    classes: Vec<usize>,
+    pub classes: Vec<usize>,
     /// False classes to choose.
     #[schemars(range(min = 1, max = 1000))]
-    samples: usize,
+    pub samples: usize,
     /// How they are chosen.
-    sampling: Sampling,
+    pub sampling: Sampling,
     /// Steps towards a false class at most; on the straight line, also the points on it.
     #[schemars(range(min = 1, max = 1000))]
-    steps: usize,
+    pub steps: usize,
     /// Length of a step in every pixel, where black is 0 and white is 1.
     #[schemars(range(min = 0.0, max = 1.0))]
-    step_size: f32,
+    pub step_size: f32,
     /// Also return each false class's own map: what tells the class from that one.
-    individual: bool,
+    pub individual: bool,
 }
 
 impl Default for Config {

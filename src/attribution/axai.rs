@@ -21,12 +21,13 @@ use crate::{
     segment::Segments,
 };
 
-pub(super) struct Axai;
+/// AXAI.
+pub struct Axai;
 
 /// The attack whose changes are counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+pub enum Kind {
     /// Projected gradient descent: many small steps.
     #[default]
     Pgd,
@@ -37,29 +38,30 @@ enum Kind {
 /// Parameters of AXAI.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub(super) struct Config {
+pub struct Config {
     /// Length of the explanation: the number of segments that are shown; of equally dense ones all.
     #[schemars(range(min = 1, max = 1000))]
-    k: usize,
+    pub k: usize,
     /// The attack.
-    attack: Kind,
+    pub attack: Kind,
     /// Steps of PGD.
     #[schemars(range(min = 1, max = 1000))]
-    steps: usize,
+    pub steps: usize,
     /// Euclidean length of a step of PGD, in model space.
     #[schemars(range(min = 0.0, max = 100.0))]
-    alpha: f32,
+    pub alpha: f32,
     /// Euclidean length of the whole change at most, in model space.
     #[schemars(range(min = 0.0, max = 1000.0))]
-    epsilon: f32,
+    pub epsilon: f32,
     /// Changes of a channel below this percentile count.
     #[schemars(range(min = 0.0, max = 50.0))]
-    lower_percentile: f32,
+    pub lower_percentile: f32,
     /// Changes of a channel from this percentile on count.
     #[schemars(range(min = 50.0, max = 100.0))]
-    upper_percentile: f32,
+    pub upper_percentile: f32,
+    /// How the input is cut.
     #[serde(flatten)]
-    partition: Partition,
+    pub partition: Partition,
 }
 
 impl Default for Config {

@@ -17,25 +17,26 @@ use super::{
 };
 use crate::{Result, model::Score};
 
-pub(super) struct BlurIg;
+/// Blur integrated gradients.
+pub struct BlurIg;
 
 /// Parameters of blur integrated gradients.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Blurred pictures on the way.
     #[schemars(range(min = 1, max = 1000))]
-    steps: usize,
+    pub steps: usize,
     /// Standard deviation of the strongest blur, in pixels.
     #[schemars(range(min = 0.0, max = 1000.0))]
-    max_sigma: f32,
+    pub max_sigma: f32,
     /// The difference of standard deviations over which the change of the picture is measured, in pixels.
     #[schemars(range(min = 0.001, max = 1.0))]
-    grad_step: f32,
+    pub grad_step: f32,
     /// Let the standard deviations grow as square roots instead of evenly.
-    sqrt: bool,
+    pub sqrt: bool,
     /// The score whose gradient is taken.
-    score: Score,
+    pub score: Score,
 }
 
 impl Default for Config {

@@ -17,12 +17,13 @@ use crate::{
     },
 };
 
-pub(super) struct Deconvnet;
+/// Deconvolutional network.
+pub struct Deconvnet;
 
 /// The deconvolutional network has no parameters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {}
+pub struct Config {}
 
 /// At a ReLU: g where g > 0, whatever x was.
 fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {

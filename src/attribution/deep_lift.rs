@@ -21,15 +21,16 @@ use crate::{
     },
 };
 
-pub(super) struct DeepLift;
+/// DeepLIFT (rescale).
+pub struct DeepLift;
 
 /// Parameters of DeepLIFT.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// The reference input.
     #[schemars(extend("choices" = STARTS))]
-    baseline: Baseline,
+    pub baseline: Baseline,
 }
 
 /// Differences below this are taken for none.

@@ -19,17 +19,18 @@ use super::{
 };
 use crate::{Error, Result, model::Score};
 
-pub(super) struct ExpectedGradients;
+/// Expected gradients.
+pub struct ExpectedGradients;
 
 /// Parameters of expected gradients.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Draws of a background and of a point between it and the input.
     #[schemars(range(min = 1, max = 5000))]
-    samples: usize,
+    pub samples: usize,
     /// The score whose gradient is taken.
-    score: Score,
+    pub score: Score,
 }
 
 impl Default for Config {

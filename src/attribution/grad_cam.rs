@@ -11,12 +11,13 @@ use super::{
 };
 use crate::{Result, model::Score};
 
-pub(super) struct GradCam;
+/// Grad-CAM.
+pub struct GradCam;
 
 /// Parameters of the class activation mappings that need one gradient.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Name of the node whose output is looked at, or of that output; where none is named, the last convolution
     /// with its activation.
     #[schemars(extend("format" = "layer"))]

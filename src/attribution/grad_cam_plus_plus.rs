@@ -11,7 +11,8 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct GradCamPlusPlus;
+/// Grad-CAM++.
+pub struct GradCamPlusPlus;
 
 impl Method for GradCamPlusPlus {
     type Config = Config;

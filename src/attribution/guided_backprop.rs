@@ -16,12 +16,13 @@ use crate::{
     },
 };
 
-pub(super) struct GuidedBackprop;
+/// Guided backpropagation.
+pub struct GuidedBackprop;
 
 /// Guided backpropagation has no parameters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {}
+pub struct Config {}
 
 /// Why a method that changes what ReLUs hand on has nothing to change.
 pub(super) fn without_rectifiers(model: &Model) -> Option<String> {

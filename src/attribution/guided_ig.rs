@@ -17,26 +17,27 @@ use super::{
 };
 use crate::{Error, Result, model::Score};
 
-pub(super) struct GuidedIg;
+/// Guided integrated gradients.
+pub struct GuidedIg;
 
 /// Parameters of guided integrated gradients.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Steps from the baseline to the input.
     #[schemars(range(min = 2, max = 1000))]
-    steps: usize,
+    pub steps: usize,
     /// Where the path starts.
     #[schemars(extend("choices" = STARTS))]
-    baseline: Baseline,
+    pub baseline: Baseline,
     /// Part of the features that move at a time, those of the smallest gradients.
     #[schemars(range(min = 0.05, max = 1.0))]
-    fraction: f32,
+    pub fraction: f32,
     /// How far from the straight line a feature may be, as a part of its way; at 0 the path is the line.
     #[schemars(range(min = 0.0, max = 1.0))]
-    max_dist: f32,
+    pub max_dist: f32,
     /// The score whose gradient is taken.
-    score: Score,
+    pub score: Score,
 }
 
 impl Default for Config {

@@ -10,14 +10,15 @@ use super::{
 };
 use crate::{Result, model::Score};
 
-pub(super) struct InputXGradient;
+/// Input x gradient.
+pub struct InputXGradient;
 
 /// Parameters of input x gradient.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// The score whose gradient is taken.
-    score: Score,
+    pub score: Score,
 }
 
 impl Method for InputXGradient {

@@ -13,20 +13,21 @@ use super::{
 };
 use crate::{Error, Result, model::Score};
 
-pub(super) struct IntegratedGradients;
+/// Integrated gradients.
+pub struct IntegratedGradients;
 
 /// Parameters of integrated gradients.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Points on the line from the baseline to the input, both ends included.
     #[schemars(range(min = 2, max = 1000))]
-    steps: usize,
+    pub steps: usize,
     /// Where the line starts.
     #[schemars(extend("choices" = STARTS))]
-    baseline: Baseline,
+    pub baseline: Baseline,
     /// The score whose gradient is taken.
-    score: Score,
+    pub score: Score,
 }
 
 impl Default for Config {

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{Error, Result, model::Score};
 
-pub(super) struct KernelShap;
+/// KernelSHAP.
+pub struct KernelShap;
 
 const WEIGHTS: Given =
     Given { name: "weights", description: "the weight of each of `samples`; 1 where they are left out" };
@@ -24,21 +25,22 @@ const WEIGHTS: Given =
 /// Parameters of KernelSHAP.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub(super) struct Config {
+pub struct Config {
     /// Pictures that the network is asked about; where there are no more ways to hide segments, all of them are
     /// taken, and the values are exact.
     #[schemars(range(min = 2, max = 100000))]
-    samples: usize,
+    pub samples: usize,
     /// What is shown in place of a hidden segment.
     #[schemars(extend("choices" = COVERS))]
-    hidden: Baseline,
+    pub hidden: Baseline,
     /// Segments that make up the explanation: the highest positive values.
     #[schemars(range(min = 1, max = 1000))]
-    k: usize,
+    pub k: usize,
     /// The score that is shared out.
-    score: Score,
+    pub score: Score,
+    /// How the input is cut.
     #[serde(flatten)]
-    partition: Partition,
+    pub partition: Partition,
 }
 
 impl Default for Config {

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct LayerCam;
+/// LayerCAM.
+pub struct LayerCam;
 
 impl Method for LayerCam {
     type Config = Config;

@@ -16,31 +16,33 @@ use super::{
 };
 use crate::{Error, Result, model::Score};
 
-pub(super) struct Lime;
+/// LIME.
+pub struct Lime;
 
 /// Parameters of LIME.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub(super) struct Config {
+pub struct Config {
     /// Pictures that the network is asked about.
     #[schemars(range(min = 2, max = 100000))]
-    samples: usize,
+    pub samples: usize,
     /// Width of the kernel that weighs a sample by its cosine distance from the whole picture.
     #[schemars(range(min = 0.01, max = 100.0))]
-    kernel_width: f32,
+    pub kernel_width: f32,
     /// Strength of the ridge that keeps the weights small.
     #[schemars(range(min = 0.0, max = 1000.0))]
-    ridge: f32,
+    pub ridge: f32,
     /// What is shown in place of a hidden segment.
     #[schemars(extend("choices" = COVERS))]
-    hidden: Baseline,
+    pub hidden: Baseline,
     /// Segments that make up the explanation: the highest positive weights.
     #[schemars(range(min = 1, max = 1000))]
-    k: usize,
+    pub k: usize,
     /// The score that is modelled.
-    score: Score,
+    pub score: Score,
+    /// How the input is cut.
     #[serde(flatten)]
-    partition: Partition,
+    pub partition: Partition,
 }
 
 impl Default for Config {

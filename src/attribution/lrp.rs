@@ -20,12 +20,13 @@ use crate::{
     },
 };
 
-pub(super) struct Lrp;
+/// Layer-wise relevance propagation.
+pub struct Lrp;
 
 /// How layers with weights distribute relevance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Rule {
+pub enum Rule {
     /// z+ at convolutions, epsilon at dense layers.
     #[default]
     EpsilonPlus,
@@ -40,15 +41,15 @@ enum Rule {
 /// Parameters of layer-wise relevance propagation.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// How layers with weights distribute relevance; sums, pooling and normalisation always do by epsilon.
-    rule: Rule,
+    pub rule: Rule,
     /// What is added to the size of a denominator.
     #[schemars(range(min = 1e-12, max = 1000.0))]
-    epsilon: f32,
+    pub epsilon: f32,
     /// How much more contributions of the output's sign count under gamma.
     #[schemars(range(min = 0.0, max = 1000.0))]
-    gamma: f32,
+    pub gamma: f32,
 }
 
 impl Default for Config {

@@ -18,12 +18,13 @@ use super::{
 };
 use crate::{Result, model::Score};
 
-pub(super) struct Mask;
+/// Meaningful perturbation.
+pub struct Mask;
 
 /// A published setting of the iterations and the weights of the penalties.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum Setting {
+pub enum Setting {
     /// 300 iterations, l1 1e-4, tv 0.01.
     #[default]
     Gentle,
@@ -36,32 +37,32 @@ enum Setting {
 /// Parameters of MASK.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// gentle: 300 iterations, l1 0.0001, tv 0.01; sparse: 500 iterations, l1 0.01, tv 0.2; own: the three parameters
     /// below.
-    setting: Setting,
+    pub setting: Setting,
     /// With the setting own: steps of the optimiser.
     #[schemars(range(min = 1, max = 10000))]
-    iterations: usize,
+    pub iterations: usize,
     /// With the setting own: weight of the region's size.
     #[schemars(range(min = 0.0, max = 100.0))]
-    l1: f32,
+    pub l1: f32,
     /// With the setting own: weight of the region's roughness.
     #[schemars(range(min = 0.0, max = 100.0))]
-    tv: f32,
+    pub tv: f32,
     /// Power of the differences in the roughness.
     #[schemars(range(min = 1.0, max = 10.0))]
-    tv_beta: f32,
+    pub tv_beta: f32,
     /// Step size of the optimiser (Adam).
     #[schemars(range(min = 0.0, max = 10.0))]
-    learning_rate: f32,
+    pub learning_rate: f32,
     /// Side of the coarse mask. Left out: 28 for pictures of 224 pixels a side and more; an eighth of a smaller one's shorter
     /// side, but no coarser than 8 cells where there are as many pixels.
     #[schemars(range(min = 2, max = 1000))]
-    mask_size: Option<usize>,
+    pub mask_size: Option<usize>,
     /// Deviation of the blur, in pixels; its kernel is 11 pixels wide.
     #[schemars(range(min = 0.1, max = 100.0))]
-    blur: f32,
+    pub blur: f32,
 }
 
 impl Default for Config {

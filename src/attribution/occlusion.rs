@@ -17,26 +17,28 @@ use super::{
 };
 use crate::{Result, model::Score};
 
-pub(super) struct Occlusion;
+/// Occlusion.
+pub struct Occlusion;
 
 /// Parameters of occlusion.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Side of the window in pixels. Left out: 15 for pictures of 224 pixels a side and more, in proportion for smaller
     /// ones. Sounds, tokens and tables are covered a segment at a time instead, as AXAI's `segmentation` auto cuts them;
     /// and so is whatever segments are given for.
     #[schemars(range(min = 1, max = 1000))]
-    window: Option<usize>,
-    /// Pixels from one window to the next, no more than the window's side. Left out: half of that. Where the window is left
-    /// out, any larger number sets the windows side by side.
+    pub window: Option<usize>,
+    /// Pixels from one window to the next, no more than the window's side. Left out: half of that; where the window is left
+    /// out too, 8 for pictures of 224 pixels a side and more, and no more windows along a smaller side. Where the window
+    /// alone is left out, any larger number sets the windows side by side.
     #[schemars(range(min = 1, max = 1000))]
-    stride: Option<usize>,
+    pub stride: Option<usize>,
     /// What is shown in the window, or in place of the covered segment.
     #[schemars(extend("choices" = BLANKS))]
-    hidden: Baseline,
+    pub hidden: Baseline,
     /// The score whose drop is measured.
-    score: Score,
+    pub score: Score,
 }
 
 impl Default for Config {
@@ -53,7 +55,9 @@ impl Config {
     fn windows(&self, side: usize) -> (usize, usize) {
         let window = self.window.unwrap_or_else(|| scaled(WINDOW, side));
         let stride = match (self.stride, self.window) {
-            (None, _) => window.div_ceil(2),
+            // The paper's 8 pixels: no more windows along a smaller side than the 28 that it takes there.
+            (None, None) => (side.min(224) - window).div_ceil(27).clamp(1, window),
+            (None, Some(_)) => window.div_ceil(2),
             (Some(stride), None) => stride.min(window),
             (Some(stride), Some(_)) => stride,
         };
@@ -175,8 +179,10 @@ mod tests {
         let windows = |window, stride, side| Config { window, stride, ..Config::default() }.windows(side);
         assert_eq!(windows(None, None, 224), (15, 8), "the paper's");
         assert_eq!(windows(None, None, 500), (15, 8));
-        assert_eq!(windows(None, None, 32), (2, 1));
+        assert_eq!(windows(None, None, 32), (2, 2));
+        assert_eq!(windows(None, None, 28), (2, 1));
         assert_eq!(windows(None, None, 4), (1, 1));
+        assert_eq!(windows(Some(9), None, 32), (9, 5));
         assert_eq!(windows(None, Some(15), 224), (15, 15));
         assert_eq!(windows(None, Some(15), 32), (2, 2), "side by side");
         assert_eq!(windows(Some(9), Some(12), 32), (9, 12), "what is said is kept");

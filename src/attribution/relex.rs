@@ -21,7 +21,8 @@ use crate::{
     model::{Activation, Score},
 };
 
-pub(super) struct RelEx;
+/// RelEx.
+pub struct RelEx;
 
 /// Keeps the logarithm of `1 - p_t` finite.
 const GUARD: f32 = 1e-7;
@@ -29,32 +30,32 @@ const GUARD: f32 = 1e-7;
 /// Parameters of RelEx. The paper's variant without a batch is `samples` 1 with `noise_level` 0.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Steps of gradient descent; the paper also takes 100.
     #[schemars(range(min = 1, max = 1000))]
-    iterations: usize,
+    pub iterations: usize,
     /// Noisy copies of the input, drawn anew in each step.
     #[schemars(range(min = 1, max = 1000))]
-    samples: usize,
+    pub samples: usize,
     /// Standard deviation of the noise, as a part of the input's range.
     #[schemars(range(min = 0.0, max = 1.0))]
-    noise_level: f32,
+    pub noise_level: f32,
     /// Weight of the mask's l1 norm (lambda 1).
     #[schemars(range(min = 0.0, max = 1.0))]
-    sparsity: f32,
+    pub sparsity: f32,
     /// Weight of what the rest of the picture must lose (lambda 2).
     #[schemars(range(min = 0.0, max = 100.0))]
-    deletion: f32,
+    pub deletion: f32,
     /// Length of a step.
     #[schemars(range(min = 0.0, max = 10.0))]
-    learning_rate: f32,
+    pub learning_rate: f32,
     /// Part of the last step that is made again.
     #[schemars(range(min = 0.0, max = 1.0))]
-    momentum: f32,
+    pub momentum: f32,
     /// End as soon as the mask does its work: on average the masked copies have at least this probability of the
     /// class, and the rest of them at most what is missing to 1. At 1 all steps are made.
     #[schemars(range(min = 0.5, max = 1.0))]
-    stop_at: f32,
+    pub stop_at: f32,
 }
 
 impl Default for Config {

@@ -18,22 +18,23 @@ use super::{
 };
 use crate::{Error, Result, input::layout::Places, model::Score, segment::Segments};
 
-pub(super) struct Rise;
+/// RISE.
+pub struct Rise;
 
 /// Parameters of RISE.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Random masks.
     #[schemars(range(min = 1, max = 100000))]
-    samples: usize,
+    pub samples: usize,
     /// Cells of a mask along each side of a picture. The cells of sounds, tokens and tables, which have no neighbours to
     /// shade off to, are their segments as AXAI's `segmentation` auto cuts them; and so are segments that are given.
     #[schemars(range(min = 2, max = 100))]
-    grid: usize,
+    pub grid: usize,
     /// Probability that a cell is shown.
     #[schemars(range(min = 0.001, max = 1.0))]
-    probability: f32,
+    pub probability: f32,
 }
 
 impl Default for Config {

@@ -20,12 +20,13 @@ use crate::{
     model::{Activation, HostValue, ValueInfo, inspect, value::Ranked},
 };
 
-pub(super) struct RtSal;
+/// RT-Sal.
+pub struct RtSal;
 
 /// RT-Sal has no parameters: all of them were those of the masker's training.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {}
+pub struct Config {}
 
 impl Method for RtSal {
     type Config = Config;

@@ -16,21 +16,22 @@ use super::{
 };
 use crate::{Result, model::Score};
 
-pub(super) struct ScoreCam;
+/// Score-CAM.
+pub struct ScoreCam;
 
 /// Parameters of Score-CAM.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Name of the node whose output is looked at, or of that output; where none is named, the last convolution
     /// with its activation.
     #[schemars(extend("format" = "layer"))]
-    layer: String,
+    pub layer: String,
     /// The score that a masked picture gets.
-    score: Score,
+    pub score: Score,
     /// Feature maps to work with at most; where the layer has more, those that vary most (Faster Score-CAM).
     #[schemars(range(min = 1, max = 4096))]
-    channels: usize,
+    pub channels: usize,
 }
 
 impl Default for Config {

@@ -12,22 +12,23 @@ use super::{
 };
 use crate::{Result, model::Score};
 
-pub(super) struct SmoothGrad;
+/// SmoothGrad.
+pub struct SmoothGrad;
 
 /// Parameters of SmoothGrad.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Noisy copies of the input.
     #[schemars(range(min = 1, max = 1000))]
-    samples: usize,
+    pub samples: usize,
     /// Standard deviation of the noise, as a part of the input's range.
     #[schemars(range(min = 0.0, max = 1.0))]
-    noise_level: f32,
+    pub noise_level: f32,
     /// Average the squares of the gradients instead of the gradients.
-    squared: bool,
+    pub squared: bool,
     /// The score whose gradient is taken.
-    score: Score,
+    pub score: Score,
 }
 
 impl Default for Config {

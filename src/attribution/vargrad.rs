@@ -12,20 +12,21 @@ use super::{
 };
 use crate::{Result, model::Score};
 
-pub(super) struct VarGrad;
+/// VarGrad.
+pub struct VarGrad;
 
 /// Parameters of VarGrad.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Noisy copies of the input.
     #[schemars(range(min = 2, max = 1000))]
-    samples: usize,
+    pub samples: usize,
     /// Standard deviation of the noise, as a part of the input's range.
     #[schemars(range(min = 0.0, max = 1.0))]
-    noise_level: f32,
+    pub noise_level: f32,
     /// The score whose gradient is taken.
-    score: Score,
+    pub score: Score,
 }
 
 impl Default for Config {

@@ -21,26 +21,27 @@ use crate::{
     segment::{Felzenszwalb, Picture, Segments, felzenszwalb, grid},
 };
 
-pub(super) struct Xrai;
+/// XRAI.
+pub struct Xrai;
 
 /// Parameters of XRAI.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Points of integrated gradients from each of the baselines: black and white for pictures, zero for all else, or those
     /// that are given.
     #[schemars(range(min = 2, max = 1000))]
-    steps: usize,
+    pub steps: usize,
     /// Pixels by which every region of a picture grows, so that it holds its edges. Left out: 5 for pictures of 224 pixels a
     /// side and more, in proportion for smaller ones.
     #[schemars(range(min = 0, max = 50))]
-    dilation: Option<usize>,
+    pub dilation: Option<usize>,
     /// Regions of a picture that would add fewer pixels are left out. Left out itself: 50 for pictures of 224 pixels a side
     /// and more, the same part of a smaller one.
     #[schemars(range(min = 1, max = 10000))]
-    min_pixels: Option<usize>,
+    pub min_pixels: Option<usize>,
     /// The score whose gradient is taken.
-    score: Score,
+    pub score: Score,
 }
 
 impl Default for Config {

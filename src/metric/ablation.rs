@@ -10,19 +10,20 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct Ablation;
+/// Ablation of segments.
+pub struct Ablation;
 
 /// Parameters of the ablation.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// How many of the most important segments are blurred first, and how many of those after them then. The method must
     /// explain with as many as both together: K = 10 in the paper.
     #[schemars(range(min = 1, max = 100))]
-    first: usize,
+    pub first: usize,
     /// Standard deviation of the blur in pixels; the paper names none.
     #[schemars(range(min = 0.5, max = 100.0))]
-    sigma: f32,
+    pub sigma: f32,
 }
 
 impl Default for Config {

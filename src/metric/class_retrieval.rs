@@ -12,7 +12,8 @@ use crate::{
     attribution::display::{self, Channels, Display},
 };
 
-pub(super) struct ClassRetrieval;
+/// Class retrieval.
+pub struct ClassRetrieval;
 
 /// How a map becomes a mask from 0 to 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,9 +29,9 @@ pub enum Mask {
 /// Parameters of class retrieval.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// How the map becomes a mask: its magnitudes scaled, or its values as they are.
-    mask: Mask,
+    pub mask: Mask,
 }
 
 impl Default for Config {

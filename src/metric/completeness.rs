@@ -10,17 +10,18 @@ use super::{
 };
 use crate::{Result, Score, attribution::Baseline};
 
-pub(super) struct Completeness;
+/// Completeness gap.
+pub struct Completeness;
 
 /// Parameters of completeness.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// The input against which the score is lost: the one that the method started from.
     #[schemars(extend("choices" = ["auto", "zero", "black"]))]
-    baseline: Baseline,
+    pub baseline: Baseline,
     /// The score that the map accounts for.
-    score: Score,
+    pub score: Score,
 }
 
 impl Default for Config {

@@ -13,7 +13,8 @@ use crate::{
     attribution::registry::{ParamKind, find},
 };
 
-pub(super) struct Convergence;
+/// Convergence with steps.
+pub struct Convergence;
 
 /// The parameters of methods that say how much work is done, the first that a method has.
 const WORK: [&str; 4] = ["steps", "iterations", "samples", "masks"];
@@ -21,10 +22,10 @@ const WORK: [&str; 4] = ["steps", "iterations", "samples", "masks"];
 /// Parameters of convergence.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// The method's parameter that is varied; where it is empty, the first of steps, iterations, samples and masks
     /// that the method has.
-    parameter: String,
+    pub parameter: String,
 }
 
 impl Metric for Convergence {

@@ -42,7 +42,7 @@ impl Substrate {
 /// How the channels of a pixel become the value that it is ranked by.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Ranking {
+pub enum Ranking {
     /// As the method shows them.
     #[default]
     AsShown,
@@ -69,7 +69,7 @@ impl Ranking {
 /// Parameters of the games that take pixels out.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Removal {
+pub struct Removal {
     /// Pixels that are taken out at a step.
     #[schemars(range(min = 1, max = 1000000))]
     pub step: usize,

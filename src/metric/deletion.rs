@@ -8,7 +8,8 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct Deletion;
+/// Deletion.
+pub struct Deletion;
 
 impl Metric for Deletion {
     type Config = Removal;

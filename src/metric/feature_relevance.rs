@@ -8,7 +8,8 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct FeatureRelevance;
+/// Feature relevance R.
+pub struct FeatureRelevance;
 
 impl Metric for FeatureRelevance {
     type Config = Removal;

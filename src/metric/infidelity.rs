@@ -11,12 +11,13 @@ use super::{
 };
 use crate::{Result, Score};
 
-pub(super) struct Infidelity;
+/// Infidelity.
+pub struct Infidelity;
 
 /// How the input is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum Perturbation {
+pub enum Perturbation {
     /// Normal noise is taken away.
     Noise,
     /// All but normal noise is taken away: the paper's noisy baseline.
@@ -28,22 +29,22 @@ enum Perturbation {
 /// Parameters of infidelity.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// How the input is disturbed: by noise, by noise in place of the input, or by removing a square.
-    perturbation: Perturbation,
+    pub perturbation: Perturbation,
     /// How often.
     #[schemars(range(min = 1, max = 10000))]
-    samples: usize,
+    pub samples: usize,
     /// Standard deviation of the noise, as a part of the input's range.
     #[schemars(range(min = 0.0, max = 10.0))]
-    noise_level: f32,
+    pub noise_level: f32,
     /// The longest side of a removed square, as a part of the picture's shorter side.
     #[schemars(range(min = 0.0, max = 1.0))]
-    square: f32,
+    pub square: f32,
     /// Scale the map first by the factor that fits it best, as the paper's comparisons between methods do.
-    normalise: bool,
+    pub normalise: bool,
     /// The score that the map accounts for.
-    score: Score,
+    pub score: Score,
 }
 
 impl Default for Config {

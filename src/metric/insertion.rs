@@ -11,19 +11,20 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct Insertion;
+/// Insertion.
+pub struct Insertion;
 
 /// Parameters of insertion.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Pixels that are put in at a step.
     #[schemars(range(min = 1, max = 1000000))]
-    step: usize,
+    pub step: usize,
     /// The picture that the pixels are put into: blurred as in RISE, or blank as in the AGI paper.
-    substrate: Substrate,
+    pub substrate: Substrate,
     /// How the channels of a pixel become the value that it is ranked by.
-    ranking: Ranking,
+    pub ranking: Ranking,
 }
 
 impl Default for Config {

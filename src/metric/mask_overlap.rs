@@ -11,12 +11,13 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct MaskOverlap;
+/// Overlap with the object.
+pub struct MaskOverlap;
 
 /// It has no parameters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {}
+pub struct Config {}
 
 impl Metric for MaskOverlap {
     type Config = Config;

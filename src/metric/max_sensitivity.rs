@@ -10,18 +10,19 @@ use super::{
 };
 use crate::{HostTensor, Result};
 
-pub(super) struct MaxSensitivity;
+/// Max-sensitivity.
+pub struct MaxSensitivity;
 
 /// Parameters of max-sensitivity.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// How many neighbours of the input are explained.
     #[schemars(range(min = 1, max = 1000))]
-    samples: usize,
+    pub samples: usize,
     /// How far each value of a neighbour may be from the input's, as a part of the input's range.
     #[schemars(range(min = 0.0, max = 1.0))]
-    radius: f32,
+    pub radius: f32,
 }
 
 impl Default for Config {

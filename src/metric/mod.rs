@@ -5,35 +5,35 @@
 //! the network, and whatever else a metric may ask for: a second map, the object's pixels, the way in which the map
 //! was made. One line in [`registry`] makes a metric known to the command line and the docs.
 
-mod ablation;
+pub mod ablation;
 mod assessment;
-mod class_retrieval;
-mod completeness;
-mod complexity;
-mod convergence;
+pub mod class_retrieval;
+pub mod completeness;
+pub mod complexity;
+pub mod convergence;
 mod curve;
 pub mod definition;
-mod deletion;
-mod feature_relevance;
+pub mod deletion;
+pub mod feature_relevance;
 mod filter;
 mod game;
-mod infidelity;
-mod insertion;
-mod mask_overlap;
-mod max_sensitivity;
-mod pearson;
-mod pointing_game;
-mod preservation;
-mod randomisation;
+pub mod infidelity;
+pub mod insertion;
+pub mod mask_overlap;
+pub mod max_sensitivity;
+pub mod pearson;
+pub mod pointing_game;
+pub mod preservation;
+pub mod randomisation;
 pub mod randomise;
 pub mod registry;
-mod road;
+pub mod road;
 mod similarity;
-mod sparseness;
-mod spearman;
-mod ssim;
-mod stability;
-mod top_k;
+pub mod sparseness;
+pub mod spearman;
+pub mod ssim;
+pub mod stability;
+pub mod top_k;
 
 use std::collections::BTreeMap;
 

@@ -10,12 +10,13 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct Pearson;
+/// Correlation.
+pub struct Pearson;
 
 /// It has no parameters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {}
+pub struct Config {}
 
 impl Metric for Pearson {
     type Config = Config;

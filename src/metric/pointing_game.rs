@@ -10,15 +10,16 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct PointingGame;
+/// Pointing game.
+pub struct PointingGame;
 
 /// Parameters of the pointing game.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// How many pixels beside the object still count as a hit.
     #[schemars(range(min = 0, max = 1000))]
-    tolerance: usize,
+    pub tolerance: usize,
 }
 
 impl Default for Config {

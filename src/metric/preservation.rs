@@ -8,7 +8,8 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct Preservation;
+/// Preservation.
+pub struct Preservation;
 
 impl Metric for Preservation {
     type Config = Removal;

@@ -10,14 +10,15 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct Randomisation;
+/// Weight randomisation.
+pub struct Randomisation;
 
 /// Parameters of the check.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Compare magnitudes instead of signed values: random weights turn signs around by chance.
-    magnitudes: bool,
+    pub magnitudes: bool,
 }
 
 impl Default for Config {

@@ -11,12 +11,13 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct Road;
+/// ROAD.
+pub struct Road;
 
 /// Which pixels go first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-enum First {
+pub enum First {
     /// The most important ones: a good map loses the class soon.
     MostRelevant,
     /// The least important ones: a good map keeps the class long.
@@ -26,15 +27,15 @@ enum First {
 /// Parameters of ROAD.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// How many parts of the pixels are removed, evenly between none and all: 9 removes 10 %, 20 %, … 90 %.
     #[schemars(range(min = 1, max = 99))]
-    steps: usize,
+    pub steps: usize,
     /// Which pixels go first; with the least relevant a high value is good.
-    first: First,
+    pub first: First,
     /// Standard deviation of the noise on imputed pixels, as a part of the input's range.
     #[schemars(range(min = 0.0, max = 1.0))]
-    noise_level: f32,
+    pub noise_level: f32,
 }
 
 impl Default for Config {

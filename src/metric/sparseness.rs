@@ -9,12 +9,13 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct Sparseness;
+/// Sparseness.
+pub struct Sparseness;
 
 /// It has no parameters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {}
+pub struct Config {}
 
 impl Metric for Sparseness {
     type Config = Config;

@@ -10,14 +10,15 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct Spearman;
+/// Rank correlation.
+pub struct Spearman;
 
 /// Parameters of the correlation.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// Compare magnitudes instead of signed values, as the check by weight randomisation does.
-    magnitudes: bool,
+    pub magnitudes: bool,
 }
 
 impl Metric for Spearman {

@@ -10,12 +10,13 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct Ssim;
+/// Structural similarity.
+pub struct Ssim;
 
 /// It has no parameters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {}
+pub struct Config {}
 
 /// Standard deviation of the window in pixels, cut off at 3.5 of it: 11 pixels a side.
 const SIGMA: f64 = 1.5;

@@ -10,18 +10,19 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct Stability;
+/// Stability under seeds.
+pub struct Stability;
 
 /// Parameters of stability.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// How many maps are made, with the judged map's seed and those after it.
     #[schemars(range(min = 2, max = 100))]
-    seeds: usize,
+    pub seeds: usize,
     /// How many of the most important pixels are compared.
     #[schemars(range(min = 1, max = 1000000))]
-    k: usize,
+    pub k: usize,
 }
 
 impl Default for Config {

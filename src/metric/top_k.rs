@@ -10,15 +10,16 @@ use super::{
 };
 use crate::Result;
 
-pub(super) struct TopK;
+/// Top-k intersection.
+pub struct TopK;
 
 /// Parameters of the intersection.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Config {
+pub struct Config {
     /// How many pixels are compared; all of them where the map has fewer.
     #[schemars(range(min = 1, max = 1000000))]
-    k: usize,
+    pub k: usize,
 }
 
 impl Default for Config {

@@ -61,11 +61,12 @@ pub fn explanation(
             )
         } else {
             format!(
-                "The network gives \u{201c}{}\u{201d} {}; its first choice is \u{201c}{}\u{201d} ({}).",
+                "The network gives \u{201c}{}\u{201d} {}; its first choice is \u{201c}{}\u{201d} ({}){}.",
                 target.label,
                 percent(target.probability.into()),
                 predicted.label,
-                percent(predicted.probability.into())
+                percent(predicted.probability.into()),
+                if info.doubt.is_some() { ", and it is not sure of that" } else { "" }
             )
         }];
     let found = if names.place == "pixel" {
@@ -84,9 +85,6 @@ pub fn explanation(
         ),
         (Some(evidence), _) => format!("What counts for it lies mostly {evidence}."),
     });
-    if let Some(doubt) = info.doubt.as_ref().filter(|_| target.index != predicted.index) {
-        words.insert(1, doubt.clone());
-    }
     // What is usual for photographs goes without saying.
     if let Some(baseline) = &info.baseline
         && (names.place != "pixel" || baseline.contains("given"))

@@ -128,10 +128,11 @@ for (const { title, file, target, maps } of families) {
           const { lab } = window;
           const { model, input } = await lab.loadFamily(engine, file);
           const found = [];
-          // The change of the score from the baseline, which is the input's lowest value throughout.
+          // The change of the score from the baseline: of a picture its lowest value throughout, of all else zero.
           let change = null;
           if (input) {
-            const low = input.data.reduce((a, b) => Math.min(a, b));
+            const picture = model.info.layout.startsWith("picture");
+            const low = picture ? input.data.reduce((a, b) => Math.min(a, b)) : 0;
             const lowest = { ...input, data: input.data.map(() => low) };
             const [score, baseline] = await Promise.all(
               [input, lowest].map((tensor) => model.logits(tensor)),

@@ -2,7 +2,7 @@
 //! twice the value of one pixel, so that the right map is known.
 
 use crate::common::{self, compare, draws::Given, linear::Linear};
-use adversight::{Explanation, HostTensor};
+use adversight::{ExplainOptions, Explainer, Explanation, HostTensor};
 use serde_json::{Value, json};
 
 /// A picture of even noise, with the pixel that counts at `at`, of as many channels.
@@ -107,7 +107,7 @@ fn the_numbers_in_force_are_told_and_the_papers_hold_at_224() {
     let small = told(8, "occlusion", json!({}));
     assert_eq!((&small["window"], &small["stride"]), (&json!(1), &json!(1)));
     let small = told(32, "occlusion", json!({}));
-    assert_eq!((&small["window"], &small["stride"]), (&json!(2), &json!(1)));
+    assert_eq!((&small["window"], &small["stride"]), (&json!(2), &json!(2)));
     let large = told(224, "occlusion", json!({}));
     assert_eq!((&large["window"], &large["stride"]), (&json!(15), &json!(8)));
     let large = told(224, "xrai", json!({ "steps": 2 }));
@@ -210,7 +210,7 @@ fn a_segments_mean_that_hides_nothing_is_refused_by_name() {
 fn photographs_keep_the_papers_ways() {
     let explainer = common::tiny(&common::cpu());
     let input = common::npy("tests/fixtures/tiny/a.model.npy");
-    let options = |params: Value| adversight::ExplainOptions {
+    let options = |params: Value| ExplainOptions {
         method: "lime".into(),
         params: params.as_object().unwrap().clone(),
         ..Default::default()
@@ -225,4 +225,38 @@ fn photographs_keep_the_papers_ways() {
         (&found.info.params["segmentation"], &found.info.params["hidden"]),
         (&json!("grid"), &json!("segment_mean"))
     );
+}
+
+/// SHAP's exact explainer on a network with a hidden layer: a picture of 4 x 3 pixels and a row, hidden behind zero and behind a
+/// baseline of one's own; and the drop of the score as each value is hidden (tests/reference/small_inputs.py).
+#[test]
+fn default_segments_give_shaps_exact_values() {
+    let index = common::json("tests/fixtures/small_inputs/index.json");
+    let floats = |value: &Value| -> Vec<f32> { serde_json::from_value(value.clone()).unwrap() };
+    for case in index["cases"].as_array().unwrap() {
+        let name = case["model"].as_str().unwrap();
+        let bytes = common::read(&format!("tests/fixtures/small_inputs/{name}"));
+        let explainer = Explainer::load(&bytes, &common::cpu()).unwrap();
+        let shape: Vec<usize> = serde_json::from_value(case["shape"].clone()).unwrap();
+        let input = HostTensor::new(floats(&case["input"]), shape.clone()).unwrap();
+        let mut given = Given::new();
+        if case["baseline"].is_array() {
+            given.insert("baseline".into(), HostTensor::new(floats(&case["baseline"]), shape).unwrap());
+        }
+        for (method, params, right) in [
+            ("kernel_shap", json!({ "samples": 5000, "score": "logit" }), &case["shapley"]),
+            ("occlusion", json!({ "score": "logit" }), &case["drops"]),
+        ] {
+            let options = ExplainOptions {
+                method: method.into(),
+                target: Some(1),
+                params: params.as_object().unwrap().clone(),
+                given: given.clone(),
+                ..ExplainOptions::default()
+            };
+            let found = common::explain(&explainer, &input, &options);
+            let agreement = compare(&found.attribution.data, &floats(right));
+            assert!(agreement.relative_max < 1e-4, "{method} {name}: {agreement:?}");
+        }
+    }
 }

@@ -18,13 +18,14 @@ import relex
 import rules
 import segments
 import sentences
+import small_inputs
 import tiny
 import words
 import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words, cases, pictures,
+    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

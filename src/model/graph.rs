@@ -538,4 +538,21 @@ mod tests {
         assert!(most <= 4, "{most} values alive at once");
         assert!(alive.contains(&output));
     }
+
+    /// A message is about one operator: it names it, its node and what to do.
+    #[test]
+    fn an_unsupported_operator_is_named_with_what_to_do() {
+        for (operator, advised) in [
+            ("com.microsoft::QMoE", "onnxruntime"),
+            ("ai.onnx.ml::TfIdf", "numbers only"),
+            ("RandomNormal", "for inference"),
+            ("SequenceAt", "onnxsim"),
+            ("Resize", "operator set 17"),
+            ("example::Own", "ONNX's own"),
+        ] {
+            let told = unsupported("here", operator, "it is not implemented".into()).to_string();
+            assert!(told.contains("\"here\"") && told.contains(operator) && told.contains(advised), "{told}");
+            assert!(told.len() < 400 && !told.contains("GlobalAveragePool"), "{told}");
+        }
+    }
 }

@@ -21,7 +21,7 @@ struct Case {
     steps: f64,
     /// Of the largest value.
     relative: f64,
-    inputs: BTreeMap<String, HostValue>,
+    inputs: BTreeMap<String, Array>,
     outputs: Vec<Expected>,
 }
 
@@ -30,7 +30,27 @@ struct Expected {
     /// Its place among the file's outputs.
     output: usize,
     #[serde(flatten)]
-    value: HostValue,
+    value: Array,
+}
+
+#[derive(Deserialize)]
+struct Array {
+    kind: String,
+    shape: Vec<usize>,
+    /// Nothing for what is no number.
+    data: Vec<Option<f64>>,
+}
+
+impl From<&Array> for HostValue {
+    fn from(array: &Array) -> Self {
+        let shape = array.shape.clone();
+        let data = array.data.iter().map(|value| value.unwrap_or(f64::NAN));
+        match array.kind.as_str() {
+            "float" => Self::Float { data: data.map(|value| value as f32).collect(), shape },
+            "bool" => Self::Bool { data: data.map(|value| value != 0.0).collect(), shape },
+            _ => Self::Int { data: data.map(|value| value as i64).collect(), shape },
+        }
+    }
 }
 
 fn numbers(value: &HostValue) -> Vec<f64> {
@@ -45,13 +65,14 @@ fn checked(case: &Case, folder: &Path) -> Result<(), String> {
     let bytes = fs::read(folder.join(&case.file)).map_err(|error| error.to_string())?;
     let runner =
         Runner::load(&ModelFile::from(&bytes[..]), &common::cpu()).map_err(|error| error.to_string())?;
-    let found = pollster::block_on(runner.run(case.inputs.clone())).map_err(|error| error.to_string())?;
+    let inputs = case.inputs.iter().map(|(name, array)| (name.clone(), array.into())).collect();
+    let found = pollster::block_on(runner.run(inputs)).map_err(|error| error.to_string())?;
     for Expected { output, value } in &case.outputs {
         let (name, ours) = found.get(*output).ok_or("an output is missing")?;
-        if ours.shape() != value.shape() {
-            return Err(format!("{name}: shape {:?} instead of {:?}", ours.shape(), value.shape()));
+        if ours.shape() != value.shape {
+            return Err(format!("{name}: shape {:?} instead of {:?}", ours.shape(), value.shape));
         }
-        let expected = numbers(value);
+        let expected = numbers(&value.into());
         let largest = expected.iter().fold(0.0, |most: f64, value| most.max(value.abs()));
         for (at, (a, b)) in numbers(ours).into_iter().zip(expected).enumerate() {
             let apart = (a - b).abs();

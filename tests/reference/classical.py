@@ -163,7 +163,7 @@ def operators():
         "TreeEnsemble", [rows], [F], version=5, n_targets=1, nodes_featureids=[0], nodes_modes=tensor(np.asarray([6], np.uint8)),
         nodes_splits=tensor(np.asarray([0.0], np.float32)), nodes_truenodeids=[0], nodes_trueleafs=[1], nodes_falsenodeids=[1], nodes_falseleafs=[1],
         leaf_targetids=[0, 0], leaf_weights=tensor(np.asarray([1.0, -2], np.float32)), tree_roots=[0],
-        membership_values=tensor(np.asarray([1.0, -0.3, 7.0, np.nan], np.float32)),
+        membership_values=tensor(np.asarray([1.0, 0.0, 7.0, np.nan], np.float32)),
     )  # fmt: skip
     pairs = np.asarray([[1, 0.5], [-1, -0.3], [0.2, 0]], np.float32)
     for transform in ("NONE", "LOGISTIC", "SOFTMAX"):
@@ -189,7 +189,7 @@ def operators():
     yield "reals_to_wholes", *node("LabelEncoder", [np.asarray([1.5, np.nan, 2], np.float32)], [I], version=4, keys_floats=[1.5, np.nan], values_int64s=[3, 4], default_int64=-7)
     yield "categories", *node("OneHotEncoder", [codes], [F], cats_int64s=[1, 2, 7], zeros=1)
     yield "categories_of_reals", *node("OneHotEncoder", [np.asarray([1, 2.7, 9], np.float32)], [F], cats_int64s=[1, 2, 7], zeros=1)
-    yield "scaler", *node("Scaler", [x], [F], offset=[0.5, -1, 2], scale=[2.0])
+    yield "scaler", *node("Scaler", [x], [F], offset=[0.5, -1, 2], scale=[2.0, 0.5, -1])
     yield "imputer_whole", *node("Imputer", [codes], [I], imputed_value_int64s=[8, 9], replaced_value_int64=1)
     yield "features", *node("ArrayFeatureExtractor", [x, np.asarray([[2, 0]], np.int64)], [F])
     yield "vectors", *node("FeatureVectorizer", [x, codes.astype(np.float32)], [F], inputdimensions=[3, 2])

@@ -4,12 +4,14 @@ import axai_statistics
 import broken
 import cam
 import cases
+import classical
 import families
 import fashion_mnist
 import imagenet
 import images
 import limits
 import metrics
+import microsoft
 import paths
 import perturbation
 import photographs
@@ -25,7 +27,7 @@ import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs,
+    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, microsoft, classical,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

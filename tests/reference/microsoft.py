@@ -116,6 +116,8 @@ def operators(draw):
         ("bab", (3, 2, 4), (3, 2, 5), dict(transBatchA=1, transA=1, transBatchB=1)),
     ):  # fmt: skip
         yield f"fusedmatmul_{name}", *node("FusedMatMul", [real(*left), real(*right)], [F], **more)
+    for metric in ("euclidean", "sqeuclidean"):
+        yield f"cdist_{metric}", *node("CDist", [real(3, 4), real(5, 4)], [F], metric=metric)
     rows = real(2, 3, 4)
     yield "gelu", *node("Gelu", [rows], [F])
     yield "fastgelu", *node("FastGelu", [rows, real(4)], [F], fixed=(1,))

@@ -58,5 +58,8 @@ class Collection:
 def value_of(value):
     value = np.asarray(value)
     kind = {"f": "float", "b": "bool"}.get(value.dtype.kind, "int")
-    data = [float(f"{number:.9g}") for number in value.ravel()] if kind == "float" else value.ravel().tolist()
+    # JSON has no word for what is no number.
+    data = value.ravel().tolist() if kind != "float" else [None if np.isnan(number) else float(f"{number:.9g}") for number in value.ravel()]
+    if kind == "bool":
+        data = [int(number) for number in data]
     return {"kind": kind, "shape": list(value.shape), "data": data}

@@ -267,6 +267,7 @@ operators! {
     "ai.onnx.ml::TreeEnsembleRegressor" => trees::regressor;
     "ai.onnx.ml::ZipMap" => classical::zip_map;
     "com.microsoft::Attention" => microsoft::attention;
+    "com.microsoft::CDist" => support_vectors::distances;
     "com.microsoft::BiasGelu" => microsoft::bias_gelu;
     "com.microsoft::DequantizeLinear" => quantization::dequantize;
     "com.microsoft::DynamicQuantizeLSTM" => microsoft::dynamic_quantize_lstm;

@@ -284,9 +284,11 @@ pub(super) fn lp(node: &Node) -> Plan {
     }))
 }
 
-pub(super) fn mean_variance(node: &Node) -> Plan {
+/// `MeanVarianceNormalization`; by its default, and wherever axis 0 is among the axes, over all samples together.
+pub(super) fn mean_variance(node: &Node) -> Described {
     let given = node.ints("axes")?.unwrap_or_else(|| vec![0, 2, 3]);
-    Ok(Box::new(move |inputs| {
+    let over_samples = given.contains(&0);
+    let mut normalization = Operator::new(Kind::Other, move |inputs| {
         let mut mean = inputs.float(0)?;
         let x = mean.clone();
         let axes = super::axes(&given, x.rank())?;
@@ -299,5 +301,7 @@ pub(super) fn mean_variance(node: &Node) -> Plan {
             variance = variance.mean_dim(axis);
         }
         one(centred / (root(variance, 2.0) + 1e-9))
-    }))
+    });
+    normalization.properties.mixes_samples = over_samples;
+    Ok(normalization)
 }

@@ -464,6 +464,7 @@ pub(super) fn split(node: &Node) -> Described {
         let mut start = 0;
         lengths
             .into_iter()
+            .take(outputs)
             .map(|length| {
                 start += length;
                 match length {
@@ -571,6 +572,10 @@ pub(super) fn padded(mut value: Value, amounts: &[(i64, i64)], fill: f32) -> Res
     let dims: Vec<usize> =
         value.dims().iter().zip(&pairs).map(|(size, (before, after))| size + before + after).collect();
     check_size(&dims)?;
+    // Burn panics where a fill is none of its whole numbers.
+    if !matches!(value, Value::Float(_)) && !(fill.abs() < i32::MAX as f32) {
+        return Err(format!("its whole numbers cannot be filled up with {fill}"));
+    }
     Ok(match value {
         Value::Float(ranked) => Value::Float(map_ranked!(ranked, x => filled_around(x, &pairs, fill)?)),
         Value::Int(ranked) => Value::Int(map_ranked!(ranked, x => filled_around(x, &pairs, fill)?)),

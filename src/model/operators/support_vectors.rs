@@ -1,13 +1,14 @@
 //! Support vector machines (`ai.onnx.ml`), with libsvm's voting and pairwise probabilities.
 
-use crate::model::element::Element;
 use burn::tensor::{Tensor, activation};
 
 use super::{
     Described, Inputs, Kind, Node, Operator, Plan, check_size,
     classical::{Labels, Other, Transform, matrix, rows},
     one,
+    reduction::root,
 };
+use crate::model::{element::Element, value::Ranked};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
@@ -52,15 +53,7 @@ impl Similarity {
         }
         check_size(&[samples, count])?;
         if self.shape == Shape::Rbf {
-            // The squares of differences: a difference of squares would lose what is small beside them.
-            let mut distance = Tensor::<2>::zeros([samples, count], &vectors.device());
-            for feature in 0..features as i64 {
-                let left = x.clone().slice_dim(1, feature..feature + 1);
-                let right = vectors.clone().slice_dim(1, feature..feature + 1).transpose();
-                let apart = left - right;
-                distance = distance + apart.clone() * apart;
-            }
-            return Ok((distance * -self.gamma).exp());
+            return Ok((squared_distances(&x, &vectors) * -self.gamma).exp());
         }
         let product = x.matmul(vectors.transpose());
         let scaled = |product: Tensor<2>| product * self.gamma + self.offset;
@@ -73,6 +66,38 @@ impl Similarity {
             _ => product,
         })
     }
+}
+
+/// Between each of the rows `[N, F]` and each of the vectors `[S, F]`: the squares of differences, because a difference of
+/// squares would lose what is small beside them.
+fn squared_distances(x: &Tensor<2>, vectors: &Tensor<2>) -> Tensor<2> {
+    let ([samples, features], [count, _]) = (x.dims(), vectors.dims());
+    let mut distance = Tensor::<2>::zeros([samples, count], &vectors.device());
+    for feature in 0..features as i64 {
+        let left = x.clone().slice_dim(1, feature..feature + 1);
+        let right = vectors.clone().slice_dim(1, feature..feature + 1).transpose();
+        let apart = left - right;
+        distance = distance + apart.clone() * apart;
+    }
+    distance
+}
+
+/// `CDist`: the distances between the rows of two matrices, or their squares.
+pub(super) fn distances(node: &Node) -> Plan {
+    let squared = match node.text("metric", "sqeuclidean")?.as_str() {
+        "sqeuclidean" => true,
+        "euclidean" => false,
+        other => return Err(format!("its metric \"{other}\" is unknown")),
+    };
+    Ok(Box::new(move |inputs| {
+        let (a, b) = (inputs.tensor::<2>(0)?, inputs.tensor::<2>(1)?);
+        if a.dims()[1] != b.dims()[1] || a.dims().contains(&0) || b.dims().contains(&0) {
+            return Err(format!("its rows {:?} and {:?} do not go together", a.dims(), b.dims()));
+        }
+        check_size(&[a.dims()[0], b.dims()[0]])?;
+        let distances = Ranked::from(squared_distances(&a, &b));
+        one(if squared { distances } else { root(distances, 2.0) })
+    }))
 }
 
 /// Vectors as rows of numbers.

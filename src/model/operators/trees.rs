@@ -504,7 +504,7 @@ pub(super) fn classifier(node: &Node) -> Described {
         return Err("PROBIT has no meaning for two classes with one score".into());
     }
     Ok(Operator::new(Kind::Stop, move |inputs| {
-        let (mut scores, _) = forest.scores(inputs, Aggregate::Sum)?;
+        let (mut scores, got) = forest.scores(inputs, Aggregate::Sum)?;
         if two {
             let mut score = scores.clone().slice_dim(1, first..first + 1);
             if let [base] = base[..] {
@@ -518,10 +518,16 @@ pub(super) fn classifier(node: &Node) -> Described {
             };
             return Ok(vec![label, scores.into()]);
         }
-        if !base.is_empty() {
-            scores = scores + matrix(&base, [1, classes], inputs)?;
-        }
-        Ok(vec![labels.at(scores.clone().argmax(1), inputs)?, transform.apply(scores).into()])
+        // Of classes that no leaf gives to, none wins.
+        let rated = match (got, base.is_empty()) {
+            (Some(got), true) => scores.clone().mask_fill(got.bool_not(), f32::MIN),
+            (_, true) => scores.clone(),
+            (_, false) => {
+                scores = scores + matrix(&base, [1, classes], inputs)?;
+                scores.clone()
+            }
+        };
+        Ok(vec![labels.at(rated.argmax(1), inputs)?, transform.apply(scores).into()])
     })
     .gives(Some(Element::I64))
     .within(range))

@@ -1392,6 +1392,10 @@ fn fused(draw: &mut Draw) -> Vec<Case> {
         let inputs = vec![draw.real(&left), draw.real(&right)];
         cases.push(case("com.microsoft::FusedMatMul", inputs).with(attributes).wrt(&[0, 1]));
     }
+    for metric in ["euclidean", "sqeuclidean"] {
+        let inputs = vec![draw.within(&[2, 3], 1.0, 2.0), draw.real(&[4, 3])];
+        cases.push(case("com.microsoft::CDist", inputs).with([text("metric", metric)]).wrt(&[0, 1]));
+    }
     let wide = heads * size;
     let masks = [
         None,

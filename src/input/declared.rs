@@ -146,8 +146,6 @@ impl Class {
             "segformer" | "pvt" => (true, Resample::Bilinear, imagenet),
             "siglip" => (false, Resample::Bicubic, standard),
             "convnext" | "mobilenetv1" | "mobilenetv2" | "mobilevit" => (false, Resample::Bilinear, standard),
-            // It does not normalise.
-            "mobilevit" => (false, Resample::Bilinear, ([0.0; 3], [1.0; 3])),
             "levit" | "poolformer" => (false, Resample::Bicubic, imagenet),
             "clip" | "chineseclip" | "altclip" | "bit" | "vithybrid" => (false, Resample::Bicubic, clip),
             _ => return None,

@@ -14,6 +14,7 @@ use adversight::{
     input::{labels::Labels, preprocessing::Size},
 };
 use image::{ImageEncoder, codecs::png::PngEncoder};
+use onnx_ir::NodeProto;
 use serde_json::{Value, json};
 
 const FOLDER: &str = "tests/fixtures/pictures";
@@ -122,26 +123,23 @@ fn pictures_are_prepared_as_pillow_and_hugging_face_do() {
     }
 }
 
-/// The mean of each channel, as a network of pictures of any size.
+/// The mean of each channel as a network of pictures of this size; of a single channel twice, for there are two classes.
 fn means(channels: usize, height: usize, width: usize) -> Explainer {
-    let node = onnx_ir::NodeProto {
-        op_type: "GlobalAveragePool".into(),
-        input: vec!["x".into()],
-        output: vec!["pooled".into()],
+    let node = |operator: &str, inputs: &[&str], output: &str| NodeProto {
+        op_type: operator.into(),
+        input: inputs.iter().map(|&input| input.into()).collect(),
+        output: vec![output.into()],
         ..Default::default()
     };
-    let flat = onnx_ir::NodeProto {
-        op_type: "Flatten".into(),
-        input: vec!["pooled".into()],
-        output: vec!["y".into()],
-        ..Default::default()
-    };
+    let mut scores = node("Concat", &["flat"], "y");
+    scores.input.resize(if channels == 1 { 2 } else { 1 }, "flat".into());
+    scores.attribute = vec![operators::int("axis", 1)];
     let onnx = operators::model(
         13,
-        vec![node, flat],
+        vec![node("GlobalAveragePool", &["x"], "pooled"), node("Flatten", &["pooled"], "flat"), scores],
         vec![],
         vec![operators::declared("x", operators::FLOAT, Some(&[1, channels, height, width]))],
-        vec![operators::declared("y", operators::FLOAT, Some(&[1, channels]))],
+        vec![operators::declared("y", operators::FLOAT, Some(&[1, channels.max(2)]))],
     );
     Explainer::load(&onnx, &common::cpu()).unwrap()
 }

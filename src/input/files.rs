@@ -44,7 +44,20 @@ pub(super) fn decode(file: &[u8]) -> Result<RgbImage> {
 }
 
 fn decode_any(file: &[u8]) -> Result<RgbImage> {
-    let decoded = match image::guess_format(file) {
+    let format = image::guess_format(file);
+    // Their decoders fill what is missing with grey, which would be explained as if it were the picture.
+    let cut_off = match format {
+        Ok(ImageFormat::Jpeg) => jpeg::is_cut_off(file),
+        Ok(ImageFormat::WebP) => {
+            let length = file[4..].first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+            (file.len() as u64) < u64::from(length) + 8
+        }
+        _ => false,
+    };
+    if cut_off {
+        return Err(unreadable("it ends too early"));
+    }
+    let decoded = match format {
         _ if file.starts_with(b"II+\0") || file.starts_with(b"MM\0+") => tiff::decode(file)?,
         Ok(ImageFormat::Jpeg) if jpeg::has_four_inks(file) => jpeg::decode(file)?,
         Ok(ImageFormat::Gif) => gif::decode(file)?,

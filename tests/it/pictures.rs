@@ -68,6 +68,27 @@ fn files_that_are_not_read_are_named_with_those_that_are() {
     }
 }
 
+/// Decoders fill what is missing with grey: such a file has to be refused before.
+#[test]
+fn files_that_end_too_early_are_refused() {
+    for file in [
+        "rgb.png",
+        "subsampling_2.jpg",
+        "progressive.jpg",
+        "ycck.jpg",
+        "lossy.webp",
+        "turned_6.webp",
+        "rgb.bmp",
+        "rgb.tif",
+    ] {
+        let whole = common::read(&format!("{FOLDER}/{file}"));
+        for part in [30, 50, 70, 90] {
+            let found = Photograph::decode(&whole[..whole.len() * part / 100]);
+            assert_eq!(found.err().map(|error| error.code()), Some("input_invalid"), "{part} % of {file}");
+        }
+    }
+}
+
 /// Files that were cut off or scratched give an error or a picture, and never a panic.
 #[test]
 fn damaged_files_are_no_danger() {

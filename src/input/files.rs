@@ -95,6 +95,9 @@ fn unknown(file: &[u8]) -> Error {
     let brand = file.get(4..12).unwrap_or_default();
     let kind = match file {
         [] => return Error::InputInvalid("The file is empty.".into()),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
+            return Error::InputInvalid("This is a NumPy array. Let its name end in .npy.".into());
+        }
         [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => "JPEG XL",
         [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => "JPEG 2000",
         [b'8', b'B', b'P', b'S', ..] => "Photoshop's format",

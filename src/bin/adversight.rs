@@ -439,6 +439,9 @@ impl Job {
             let declared = Preprocessing::from_json(&text(path)?).map_err(say)?;
             explainer = explainer.with_preprocessing(declared).map_err(say)?;
         }
+        if let (Owned::Photograph(_), Some(declared)) = (&input, explainer.preprocessing()) {
+            declared.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        }
         if let Some(path) = &common.labels {
             explainer = Labels::from_text(&text(path)?)
                 .and_then(|labels| explainer.with_names(labels))

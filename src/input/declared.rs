@@ -138,7 +138,7 @@ impl Class {
     fn new(stem: &str) -> Option<Self> {
         let standard = ([0.5; 3], [0.5; 3]);
         let imagenet = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]);
-        let clip = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]);
+        let clip = ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.2613026, 0.2757771]);
         let (square, resample, (mean, std)) = match stem {
             "vit" => (true, Resample::Bilinear, standard),
             "deit" | "beit" | "dpt" => (true, Resample::Bicubic, standard),
@@ -146,8 +146,6 @@ impl Class {
             "segformer" | "pvt" => (true, Resample::Bilinear, imagenet),
             "siglip" => (false, Resample::Bicubic, standard),
             "convnext" | "mobilenetv1" | "mobilenetv2" | "mobilevit" => (false, Resample::Bilinear, standard),
-            // It does not normalise.
-            "mobilevit" => (false, Resample::Bilinear, ([0.0; 3], [1.0; 3])),
             "levit" | "poolformer" => (false, Resample::Bicubic, imagenet),
             "clip" | "chineseclip" | "altclip" | "bit" | "vithybrid" => (false, Resample::Bicubic, clip),
             _ => return None,
@@ -210,12 +208,8 @@ impl<'a> Reader<'a> {
     fn read(mut self) -> Result<Preprocessing, String> {
         self.check_keys()?;
         let (mean, std) = self.normalisation()?;
-        let (resize, crop, fill) = if self.given("input_size") {
-            self.timm_geometry(&mean)?
-        } else {
-            let (resize, crop) = self.geometry()?;
-            (resize, crop, [0; 3])
-        };
+        let Geometry { resize, crop, fill } =
+            if self.given("input_size") { self.timm_geometry(&mean)? } else { self.geometry()? };
         let resample = self.resample(resize.is_some())?;
         let pad = self.pad()?;
         let mut scale = 1.0;
@@ -435,37 +429,37 @@ impl<'a> Reader<'a> {
     }
 
     /// Scaling and crop as Hugging Face's classes do them.
-    fn geometry(&mut self) -> Result<(Option<Resize>, Option<Size>), String> {
+    fn geometry(&mut self) -> Result<Geometry, String> {
         let size = match self.size("size")? {
             None => self.size("resize_size")?,
             size => size,
         };
         let crop = self.crop(size)?;
         if !self.flag("do_resize")?.unwrap_or(size.is_some()) {
-            return Ok((None, crop));
+            return Ok(Geometry::new(None, crop));
         }
         let Some(size) = size else {
             self.note(
                 "do_resize is true, but size is missing: pictures are scaled to the network's size alone.",
             );
-            return Ok((None, crop));
+            return Ok(Geometry::new(None, crop));
         };
         let part = self.share("crop_pct")?.or(self.class.and_then(|class| class.crop_pct));
         let (edge, square) = match size {
-            Declared::Longest(edge) => return Ok((Some(Resize::LongestEdge(edge)), crop)),
+            Declared::Longest(edge) => return Ok(Geometry::new(Some(Resize::LongestEdge(edge)), crop)),
             Declared::Edges { shortest, longest } => {
-                return Ok((Some(Resize::Edges { shortest, longest }), crop));
+                return Ok(Geometry::new(Some(Resize::Edges { shortest, longest }), crop));
             }
-            Declared::Within(most) => return Ok((Some(Resize::Within(most)), crop)),
+            Declared::Within(most) => return Ok(Geometry::new(Some(Resize::Within(most)), crop)),
             Declared::Shortest(edge) => (edge, false),
             Declared::Exact(Size { height, width }) => match part {
                 Some(_) if height == width => (height, false),
                 Some(part) => {
                     let scaled = |edge: usize| ((edge as f64 / part) as usize).max(1);
                     let size = Size { height: scaled(height), width: scaled(width) };
-                    return Ok((Some(Resize::Exact(size)), crop));
+                    return Ok(Geometry::new(Some(Resize::Exact(size)), crop));
                 }
-                None => return Ok((Some(Resize::Exact(Size { height, width })), crop)),
+                None => return Ok(Geometry::new(Some(Resize::Exact(Size { height, width })), crop)),
             },
             Declared::Edge(edge) => (edge, part.is_none() && self.is_square(crop)?),
         };
@@ -473,17 +467,20 @@ impl<'a> Reader<'a> {
             // ConvNeXt: the edge is that of the crop, which is this part of the scaled image; large ones are scaled without
             // a crop.
             Some(_) if !self.given("crop_size") && edge >= 384 => {
-                return Ok((Some(Resize::Exact(Size::square(edge))), crop));
+                return Ok(Geometry::new(Some(Resize::Exact(Size::square(edge))), crop));
             }
             Some(part) => {
                 let crop = crop.or(Some(Size::square(edge)));
-                return Ok((Some(Resize::ShortestEdge(((edge as f64 / part) as usize).max(1))), crop));
+                return Ok(Geometry::new(
+                    Some(Resize::ShortestEdge(((edge as f64 / part) as usize).max(1))),
+                    crop,
+                ));
             }
             None if square => Resize::Exact(Size::square(edge)),
             None if self.stem == "levit" => Resize::ShortestEdge((256.0 / 224.0 * edge as f64) as usize),
             None => Resize::ShortestEdge(edge),
         };
-        Ok((Some(resize), crop))
+        Ok(Geometry::new(Some(resize), crop))
     }
 
     /// Whether a size that is a bare number is that of both edges.
@@ -522,7 +519,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Scaling and crop as timm's `transforms_imagenet_eval` does them, and the colour around a picture.
-    fn timm_geometry(&mut self, mean: &[f32]) -> Result<(Option<Resize>, Option<Size>, [u8; 3]), String> {
+    fn timm_geometry(&mut self, mean: &[f32]) -> Result<Geometry, String> {
         let fault = || "input_size must be [channels, height, width] with whole numbers".to_owned();
         let sides = self.get("input_size").and_then(Value::as_array).ok_or_else(fault)?;
         let [_, height, width] = sides.as_slice() else { return Err(fault()) };
@@ -555,7 +552,7 @@ impl<'a> Reader<'a> {
             }
             other => return Err(format!("crop_mode \"{other}\" is none of center, squash and border")),
         };
-        Ok((Some(resize), Some(size), fill))
+        Ok(Geometry { resize: Some(resize), crop: Some(size), fill })
     }
 
     fn resample(&mut self, resized: bool) -> Result<Resample, String> {
@@ -638,6 +635,20 @@ impl<'a> Reader<'a> {
             Some((_, Some("BGR"))) => Ok(ChannelOrder::Bgr),
             Some((other, _)) => Err(format!("channel_order must be \"RGB\" or \"BGR\", not {other}")),
         }
+    }
+}
+
+/// Where a picture's pixels end up.
+struct Geometry {
+    resize: Option<Resize>,
+    crop: Option<Size>,
+    /// The colour around a picture that is smaller than the crop.
+    fill: [u8; 3],
+}
+
+impl Geometry {
+    fn new(resize: Option<Resize>, crop: Option<Size>) -> Self {
+        Self { resize, crop, fill: [0; 3] }
     }
 }
 

@@ -44,7 +44,20 @@ pub(super) fn decode(file: &[u8]) -> Result<RgbImage> {
 }
 
 fn decode_any(file: &[u8]) -> Result<RgbImage> {
-    let decoded = match image::guess_format(file) {
+    let format = image::guess_format(file);
+    // Their decoders fill what is missing with grey, which would be explained as if it were the picture.
+    let cut_off = match format {
+        Ok(ImageFormat::Jpeg) => jpeg::is_cut_off(file),
+        Ok(ImageFormat::WebP) => {
+            let length = file[4..].first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+            (file.len() as u64) < u64::from(length) + 8
+        }
+        _ => false,
+    };
+    if cut_off {
+        return Err(unreadable("it ends too early"));
+    }
+    let decoded = match format {
         _ if file.starts_with(b"II+\0") || file.starts_with(b"MM\0+") => tiff::decode(file)?,
         Ok(ImageFormat::Jpeg) if jpeg::has_four_inks(file) => jpeg::decode(file)?,
         Ok(ImageFormat::Gif) => gif::decode(file)?,
@@ -82,6 +95,9 @@ fn unknown(file: &[u8]) -> Error {
     let brand = file.get(4..12).unwrap_or_default();
     let kind = match file {
         [] => return Error::InputInvalid("The file is empty.".into()),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
+            return Error::InputInvalid("This is a NumPy array. Let its name end in .npy.".into());
+        }
         [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => "JPEG XL",
         [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => "JPEG 2000",
         [b'8', b'B', b'P', b'S', ..] => "Photoshop's format",

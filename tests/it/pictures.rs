@@ -14,6 +14,7 @@ use adversight::{
     input::{labels::Labels, preprocessing::Size},
 };
 use image::{ImageEncoder, codecs::png::PngEncoder};
+use onnx_ir::NodeProto;
 use serde_json::{Value, json};
 
 const FOLDER: &str = "tests/fixtures/pictures";
@@ -64,6 +65,27 @@ fn files_that_are_not_read_are_named_with_those_that_are() {
         assert_eq!(error.code(), "input_invalid");
         let message = error.to_string();
         assert!(message.contains(name) && (file.is_empty() || message.contains("PNG, WebP")), "{message}");
+    }
+}
+
+/// Decoders fill what is missing with grey: such a file has to be refused before.
+#[test]
+fn files_that_end_too_early_are_refused() {
+    for file in [
+        "rgb.png",
+        "subsampling_2.jpg",
+        "progressive.jpg",
+        "ycck.jpg",
+        "lossy.webp",
+        "turned_6.webp",
+        "rgb.bmp",
+        "rgb.tif",
+    ] {
+        let whole = common::read(&format!("{FOLDER}/{file}"));
+        for part in [30, 50, 70, 90] {
+            let found = Photograph::decode(&whole[..whole.len() * part / 100]);
+            assert_eq!(found.err().map(|error| error.code()), Some("input_invalid"), "{part} % of {file}");
+        }
     }
 }
 
@@ -122,26 +144,23 @@ fn pictures_are_prepared_as_pillow_and_hugging_face_do() {
     }
 }
 
-/// The mean of each channel, as a network of pictures of any size.
+/// The mean of each channel as a network of pictures of this size; of a single channel twice, for there are two classes.
 fn means(channels: usize, height: usize, width: usize) -> Explainer {
-    let node = onnx_ir::NodeProto {
-        op_type: "GlobalAveragePool".into(),
-        input: vec!["x".into()],
-        output: vec!["pooled".into()],
+    let node = |operator: &str, inputs: &[&str], output: &str| NodeProto {
+        op_type: operator.into(),
+        input: inputs.iter().map(|&input| input.into()).collect(),
+        output: vec![output.into()],
         ..Default::default()
     };
-    let flat = onnx_ir::NodeProto {
-        op_type: "Flatten".into(),
-        input: vec!["pooled".into()],
-        output: vec!["y".into()],
-        ..Default::default()
-    };
+    let mut scores = node("Concat", &["flat"], "y");
+    scores.input.resize(if channels == 1 { 2 } else { 1 }, "flat".into());
+    scores.attribute = vec![operators::int("axis", 1)];
     let onnx = operators::model(
         13,
-        vec![node, flat],
+        vec![node("GlobalAveragePool", &["x"], "pooled"), node("Flatten", &["pooled"], "flat"), scores],
         vec![],
         vec![operators::declared("x", operators::FLOAT, Some(&[1, channels, height, width]))],
-        vec![operators::declared("y", operators::FLOAT, Some(&[1, channels]))],
+        vec![operators::declared("y", operators::FLOAT, Some(&[1, channels.max(2)]))],
     );
     Explainer::load(&onnx, &common::cpu()).unwrap()
 }

@@ -19,6 +19,22 @@ pub(super) fn has_four_inks(file: &[u8]) -> bool {
     matches!(space, Some(ColorSpace::CMYK | ColorSpace::YCCK))
 }
 
+/// Whether the mark of the picture's end is missing behind its first scan. (A thumbnail, which has one too, lies before it.)
+pub(super) fn is_cut_off(file: &[u8]) -> bool {
+    let mut at = 2;
+    // Segments: a mark, and a length that counts itself.
+    while let Some(&[0xff, mark, high, low]) = file.get(at..).and_then(<[u8]>::first_chunk) {
+        match mark {
+            // Fill bytes before a mark.
+            0xff => at += 1,
+            0xda => return !file[at..].windows(2).any(|pair| pair == [0xff, 0xd9]),
+            _ => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+        }
+    }
+    // What is no chain of segments is the decoder's to judge.
+    false
+}
+
 pub(super) fn decode(file: &[u8]) -> Result<Decoded> {
     let mut decoder = decoder(file);
     decoder.decode_headers().map_err(unreadable)?;

@@ -14,6 +14,7 @@ import paths
 import perturbation
 import photographs
 import pictures
+import real_networks
 import relex
 import rules
 import segments
@@ -25,7 +26,7 @@ import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs,
+    axai_statistics, metrics, sentences, words, cases, real_networks, pictures, small_inputs,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

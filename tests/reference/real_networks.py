@@ -30,8 +30,8 @@ onnxruntime.set_default_logger_severity(3)
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "xtask" / "models"))
 
-import real_networks as packages  # noqa: E402
 import sources  # noqa: E402
+import unpack_networks  # noqa: E402
 
 FOLDER = ROOT / "tests" / "fixtures" / "real_networks"
 DIRECTIONS = range(101, 117)
@@ -353,7 +353,7 @@ def nudenet(fixtures, folder):
 def make():
     # Where `cargo xtask test` unpacks them too.
     folder = sources.cache().parent / "real-networks"
-    packages.unpack(sources.cache(), folder)
+    unpack_networks.unpack(sources.cache(), folder)
     fixtures = Fixtures()
     silero(fixtures, folder)
     nudenet(fixtures, folder)

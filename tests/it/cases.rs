@@ -467,6 +467,9 @@ cases! {
     other_inputs_7
     other_inputs_8
     other_inputs_9
+    other_inputs_10
+    other_inputs_11
+    other_inputs_12
     other_picture_files_1
     other_picture_files_2
     other_picture_files_3
@@ -567,6 +570,7 @@ cases! {
     single_output_8
     single_output_9
     single_output_10
+    single_output_11
     sixteen_bits_1
     sixteen_bits_2
     sixteen_bits_3
@@ -600,6 +604,10 @@ cases! {
     softmax_written_out_6
     softmax_written_out_7
     softmax_written_out_8
+    softmax_written_out_9
+    softmax_written_out_10
+    softmax_written_out_11
+    softmax_written_out_12
     statistics_of_the_batch_1
     statistics_of_the_batch_2
     statistics_of_the_batch_3

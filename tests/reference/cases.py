@@ -475,6 +475,28 @@ def last_activations():
     g.output(g("Div", one, g("Add", one, g("Exp", g("Neg", z))), out="y"), ["N", 3])
     told("softmax-written-out-8", "1 / (1 + exp(-z)) is a sigmoid: each class for itself.", g, x4)
 
+    # As tf2onnx writes JAX's and TensorFlow's: without keepdims, shaped and expanded back.
+    g, z = dense(15)
+    top = g("Max", np.float32(-np.inf), g("ReduceMax", z, axes=[1], keepdims=0))
+    back = lambda value: g("Expand", g("Reshape", value, np.array([-1, 1])), np.array([1, 3]))
+    e = g("Exp", g("Sub", z, back(top)))
+    g.output(g("Div", e, back(g("ReduceSum", e, np.array([1]), keepdims=0)), out="y"), ["N", 3])
+    told("softmax-written-out-9", "A softmax written out with sums that lose their axis, and are shaped and expanded back.", g, x4)
+
+    g, z = dense(13)
+    e = g("Exp", g("Sub", z, g("ReduceMax", z, axes=[1], keepdims=1)))
+    g.output(g("Div", e, g("MatMul", e, np.ones((3, 1))), out="y"), ["N", 3])
+    told("softmax-written-out-10", "The sum of a softmax that is written out is a product with ones.", g, x4)
+
+    g, z = dense(17)
+    g.output(g("Exp", g("LogSoftmax", z, axis=1), out="y"), ["N", 3])
+    told("softmax-written-out-11", "exp of a logarithmic softmax is a softmax.", g, x4)
+
+    g, z = dense(17, 2)
+    half = np.float32(0.5)
+    g.output(g("Mul", half, g("Add", g("Tanh", g("Mul", half, z)), np.float32(1)), out="y"), ["N", 2])
+    told("softmax-written-out-12", "(tanh(z / 2) + 1) / 2 is a sigmoid.", g, x4)
+
     # Behind the softmax.
     g, z = dense(17)
     g.output(g("Clip", g("Softmax", z, axis=1), np.float32(1e-7), np.float32(1 - 1e-7), out="y"), ["N", 3])
@@ -677,6 +699,50 @@ def single_outputs():
     case("single-output-10", "Integrated gradients of a single sigmoid from zero: its share of the logit, or of the probability, each value times its weight.", model, {"input.npy": x},
          explain("integrated_gradients", steps=300),
          [near(x * w.T, 1e-3, **{"or": near(x * w.T / (x @ w).item() * (sigmoid((x @ w).item()) - 0.5), 1e-3)})])  # fmt: skip
+
+    # One frame's probability, averaged over the frames, as a voice detector has it.
+    g = Graph(16)
+    h = g("Conv", g.input("x", ["N", 2, 3]), r.normal(size=(1, 2, 3)), r.normal(size=(1,)))
+    mean = g("ReduceMean", g("Squeeze", g("Sigmoid", h), np.array([1])), axes=[1], keepdims=0)
+    g.output(g("Unsqueeze", mean, np.array([1]), out="y"), ["N", 1])
+    model, frames = g.model(), r.normal(size=(1, 2, 3))
+    case("single-output-11", "The mean of one frame's sigmoid is a probability: its gradient.", model, {"input.npy": frames},
+         gradients(0, "--score", "probability"), [near(gradient(exact(model), frames, 0))])  # fmt: skip
+
+    # A branch that another input decides.
+    def branches(name, rate, expects):
+        low, high = (helper.make_graph(
+            [helper.make_node("MatMul", ["x", weights], [out])], out, [], [helper.make_tensor_value_info(out, FLOAT, None)]
+        ) for weights, out in (("w8", "low"), ("w16", "high")))  # fmt: skip
+        g = Graph(16)
+        g.input("x", ["N", 3])
+        g.input("rate", [], INT64)
+        g("Identity", np.round(r.normal(size=(3, 2)), 3), out="w8")
+        g("Identity", np.round(r.normal(size=(3, 2)), 3), out="w16")
+        g("If", g("Equal", "rate", np.array(16000)), out="y", then_branch=high, else_branch=low)
+        g.output("y", ["N", 2])
+        model = g.model()
+        right = run(model, x, rate=np.array(rate))
+        case(name, expects, model, {"input.npy": x}, logits("--input-name", "x", "--also", f"rate={rate}"), [near(right)])
+
+    branches("other-inputs-10", 16000, "A branch is decided by another input, 16000, given as a number.")
+    branches("other-inputs-11", 8000, "A branch is decided by another input, 8000, given as a number.")
+
+    # The other branch would not even fit the input.
+    g = Graph(16)
+    g.input("x", ["N", 4])
+    g.input("rate", [], INT64)
+    g("Identity", r.normal(size=(4, 2)), out="w")
+    wide = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["fits"])], "fits", [], [helper.make_tensor_value_info("fits", FLOAT, None)])
+    bad = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w"], ["never"])], "never", [], [helper.make_tensor_value_info("never", FLOAT, None)]
+    )  # fmt: skip
+    g("If", g("Equal", "rate", np.array(16000)), out="y", then_branch=wide, else_branch=bad)
+    g.output("y", ["N", 2])
+    model, row = g.model(), r.normal(size=(1, 4))
+    weights = numpy_helper.to_array(model.graph.initializer[0])
+    case("other-inputs-12", "The branch that another input decides against does not fit the input, and does not matter.", model, {"input.npy": row},
+         logits("--input-name", "x", "--also", "rate=16000"), [near(row @ weights)])  # fmt: skip
 
 
 # --- axes ----------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import paths
 import perturbation
 import photographs
 import pictures
+import real_networks
 import relex
 import rules
 import segments
@@ -27,7 +28,7 @@ import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, microsoft, classical,
+    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, microsoft, classical, real_networks,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

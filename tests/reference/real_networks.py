@@ -30,8 +30,8 @@ onnxruntime.set_default_logger_severity(3)
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "xtask" / "models"))
 
-import real_networks as packages  # noqa: E402
 import sources  # noqa: E402
+import unpack_networks  # noqa: E402
 
 FOLDER = ROOT / "tests" / "fixtures" / "real_networks"
 DIRECTIONS = range(101, 117)
@@ -258,11 +258,11 @@ def silero(fixtures, folder):
         fixtures.add(name, "gradient", gradient.reshape(x.shape), steps_agree=agree, onnxruntime=off)
         baseline = (uniform(x.size, 31).reshape(x.shape) - 0.5) * 0.02
         along, agree = integrated(network, x, baseline, [signs(x.shape, stream) for stream in DIRECTIONS[:3]] + [np.ones(x.shape)], 1e-7)
-        fixtures.add(name, "integrated_gradients", along, steps_agree=agree)
+        fixtures.add(name, "integrated_gradients", along, steps_agree=agree, baseline={"stream": 31, "width": 0.02})
         windows = np.arange(576) * 16 // 576
-        fixtures.add(name, "occlusion", occlusion(network, x, windows[None]), segments=windows.tolist())
+        fixtures.add(name, "occlusion", occlusion(network, x, windows[None]), windows=16)
         windows = np.arange(576) * 8 // 576
-        fixtures.add(name, "kernel_shap", shapley(network, x, windows[None]), segments=windows.tolist())
+        fixtures.add(name, "kernel_shap", shapley(network, x, windows[None]), windows=8)
 
 
 SOURCE = """#include <stdio.h>
@@ -289,6 +289,7 @@ def magika(fixtures, folder):
         a, b, c = rng.choice(names, 3, replace=False)
         kind = rng.choice(types)
         text += f"{kind} {a}_{rng.integers(1000)}({kind} {b}, int {c}) {{ return {b} * {rng.integers(10_000)} + {c}; }}\n"
+    # As the package reads a file: its first and last 1,024 bytes.
     data = text.encode()
     tokens = np.frombuffer(data[:1024] + data[-1024:], np.uint8).astype(np.int32)[None]
     model = onnx.load(folder / "magika.onnx")
@@ -300,7 +301,7 @@ def magika(fixtures, folder):
     order = p[0].argsort()[::-1]
     print("magika", [(labels[k], float(p[0, k])) for k in order[:4]])
     target = int(order[0])
-    fixtures.networks["magika"] = {"file": "magika.onnx", "explained": "bytes", "at": at, "tokens": tokens[0].tolist(), "target": target, "label": labels[target]}
+    fixtures.networks["magika"] = {"file": "magika.onnx", "explained": "bytes", "at": at, "text": text, "target": target, "label": labels[target]}
     fixtures.add("magika", "probability", p)
 
     with_value = onnx.ModelProto.FromString(model.SerializeToString())
@@ -316,10 +317,10 @@ def magika(fixtures, folder):
     fixtures.add("magika", "gradient", along, steps_agree=agree, onnxruntime=off)
     baseline = (uniform(x.size, 32).reshape(x.shape) - 0.5) * 0.2
     along, agree = integrated(network, x, baseline, directions[:3] + [np.ones(x.shape)], 1e-7, rows=1)
-    fixtures.add("magika", "integrated_gradients", along, steps_agree=agree)
+    fixtures.add("magika", "integrated_gradients", along, steps_agree=agree, baseline={"stream": 32, "width": 0.2})
     for method, count, values in (("occlusion", 16, occlusion), ("kernel_shap", 8, shapley)):
         windows = np.arange(2048) * count // 2048
-        fixtures.add("magika", method, values(network, x, windows[None, :, None]), segments=windows.tolist())
+        fixtures.add("magika", method, values(network, x, windows[None, :, None]), windows=count)
 
 
 def nudenet(fixtures, folder):
@@ -342,17 +343,17 @@ def nudenet(fixtures, folder):
     along, agree = slopes(network, x, directions, 1e-5)
     fixtures.add("nudenet", "gradient", along, steps_agree=agree, onnxruntime=off)
     along, agree = integrated(network, x, 0 * x, directions[:3] + [np.ones(x.shape)], 1e-5)
-    fixtures.add("nudenet", "integrated_gradients", along, steps_agree=agree)
+    fixtures.add("nudenet", "integrated_gradients", along, steps_agree=agree, baseline={"stream": 0, "width": 0.0})
     rows, columns = np.mgrid[0:64, 0:96]
     for method, height, width, values in (("occlusion", 16, 16, occlusion), ("kernel_shap", 32, 24, shapley)):
         labels = rows // height * (96 // width) + columns // width
-        fixtures.add("nudenet", method, values(network, x, labels[None, None]), segments=labels.ravel().tolist())
+        fixtures.add("nudenet", method, values(network, x, labels[None, None]), cell=[height, width])
 
 
 def make():
     # Where `cargo xtask test` unpacks them too.
     folder = sources.cache().parent / "real-networks"
-    packages.unpack(sources.cache(), folder)
+    unpack_networks.unpack(sources.cache(), folder)
     fixtures = Fixtures()
     silero(fixtures, folder)
     nudenet(fixtures, folder)

@@ -58,7 +58,7 @@ pub fn real_networks(paths: &Paths) -> Result<(&'static str, PathBuf)> {
     let folder = paths.cache.join("real-networks");
     once(&folder.join("fetched"), &folder, "Fetching networks that others have made", || {
         let mut command = program("python3");
-        command.arg("-B").arg(paths.root.join("xtask/models/real_networks.py"));
+        command.arg("-B").arg(paths.root.join("xtask/models/unpack_networks.py"));
         command.arg("--cache").arg(paths.cache.join("sources")).arg("--out").arg(&folder);
         Ok(command)
     })?;

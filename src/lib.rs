@@ -1,8 +1,13 @@
 //! Adversight explains why a neural network decided, on the device where the input already is.
 //!
-//! The same engine runs natively and, compiled to WebAssembly, in a browser. Data goes one way:
-//! [`input`] makes a tensor of a photograph, [`model`] runs the network, [`attribution`] finds what counted,
-//! [`metric`] judges how well, [`narrate`] puts it in words and [`render`] in colours.
+//! The same engine runs natively and, compiled to WebAssembly, in a browser.
+//!
+//! **First**, open a [`Device`], load an ONNX network on it and say how its pictures are prepared: [`Explainer::load`],
+//! [`Explainer::with_preprocessing`]. A file of which more must be said (the input that is explained, open sizes, weights in other
+//! files) is loaded by [`Explainer::load_with`]; [`model::inspect`] tells what a file holds.
+//!
+//! **Second**, ask: [`Explainer::classify`] for the classes, [`Explainer::explain`] for why. An [`Explanation`] holds the method's raw values,
+//! a heat map from 0 to 1, sentences, and how it came about. [`attribution::registry::methods`] lists the methods with their parameters.
 //!
 //! ```no_run
 //! # async fn example(onnx: &[u8], rgba: &[u8]) -> adversight::Result<()> {
@@ -18,13 +23,20 @@
 //! # }
 //! ```
 //!
-//! A newcomer reads [`attribution::registry`] first, then one method's file, then [`model`].
+//! **Third**, do not believe it yet: [`metric::measure`] judges a map on the network, [`metric::game()`] plays insertion and deletion,
+//! [`attack::attack`] changes the input so that the answer turns, and [`metric::randomise`] makes a network forget what it learned.
+//!
+//! `examples/explain.rs` does all three. Calls are asynchronous since a GPU is; natively, any executor will do (`pollster::block_on`). Long ones
+//! take a [`Control`], for progress and cancelling. Nothing here panics on what a user gives: what cannot be done is an [`Error`] that says what to do.
+//!
+//! To read the engine, begin with [`attribution::registry`] and one method's file, then [`model`]. ARCHITECTURE.md has the layers.
 
 pub mod attack;
 pub mod attribution;
 pub mod device;
 mod error;
 mod explainer;
+mod filter;
 #[cfg(feature = "webgpu")]
 mod gpu;
 pub mod input;

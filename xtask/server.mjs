@@ -78,7 +78,10 @@ export async function serve({ find, headers = {}, port = 0 }) {
     const size = found.file ? statSync(found.file).size : Buffer.byteLength(found.text);
     response.setHeader("Content-Length", size);
     if (request.method === "HEAD") response.end();
-    else if (found.file) createReadStream(found.file).on("error", () => response.destroy()).pipe(response);
+    else if (found.file)
+      createReadStream(found.file)
+        .on("error", () => response.destroy())
+        .pipe(response);
     else response.end(found.text);
   });
   await listen(server, port);
@@ -142,7 +145,10 @@ async function main() {
     },
   });
   console.log(`The page is at http://127.0.0.1:${server.port}/ (end with Ctrl-C)`);
-  process.stdin.on("end", () => process.exit(0)).on("error", () => process.exit(0)).resume();
+  process.stdin
+    .on("end", () => process.exit(0))
+    .on("error", () => process.exit(0))
+    .resume();
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {

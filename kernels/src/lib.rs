@@ -2,7 +2,7 @@
 //! (`[samples, channels, height, width]`).
 //!
 //! A convolution over all channels is a product ([`Dense`]), one of each channel by itself ([`Depthwise`]) and a pooling look at the windows
-//! of some planes side by side; all give the gradient of their input alone, since nobody here trains. The kernels hold no unsafe code: loops
+//! of some planes side by side; all give the gradient of their input alone, since nobody here trains. The kernels hold no unsafe code (the thread pool for browsers does, in one place): loops
 //! over rows that the compiler turns into vector instructions, of the processor that is found at run time. Whatever the number of
 //! threads, each result is computed by one of them in one order, so that no bit depends on it.
 //!
@@ -12,6 +12,8 @@ mod across;
 mod block;
 #[cfg(any(all(target_family = "wasm", feature = "threads"), test))]
 mod crew;
+#[cfg(test)]
+mod crew_tests;
 mod dense;
 mod depthwise;
 mod elementwise;
@@ -20,6 +22,8 @@ mod pooling;
 mod product;
 mod scratch;
 mod sweep;
+#[cfg(any(all(target_family = "wasm", feature = "threads"), test))]
+mod sync;
 mod threads;
 mod tile;
 mod warm_up;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::input::{HostTensor, layout::Places};
+pub(crate) use crate::statistics::percentile;
 
 /// How the channels of a pixel become one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -95,28 +96,10 @@ pub(crate) fn scaled(aggregated: &[f32], display: Display) -> Vec<f32> {
         .collect()
 }
 
-/// A percentile of sorted values, between two of them by linear interpolation, as numpy's default.
-pub(crate) fn percentile(sorted: &[f32], percent: f32) -> f32 {
-    let position = f64::from(percent) / 100.0 * (sorted.len() - 1) as f64;
-    let (below, part) = (position.floor() as usize, position.fract() as f32);
-    let above = (below + 1).min(sorted.len() - 1);
-    sorted[below] + (sorted[above] - sorted[below]) * part
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::input::layout::Layout;
-
-    #[test]
-    fn percentiles_are_numpys() {
-        let sorted = [1.0, 2.0, 4.0, 8.0];
-        // numpy.percentile([1, 2, 4, 8], [0, 50, 80, 100])
-        assert_eq!(percentile(&sorted, 0.0), 1.0);
-        assert_eq!(percentile(&sorted, 50.0), 3.0);
-        assert!((percentile(&sorted, 80.0) - 5.6).abs() < 1e-5);
-        assert_eq!(percentile(&sorted, 100.0), 8.0);
-    }
 
     #[test]
     fn channels_are_aggregated_and_the_range_is_filled() {

@@ -16,7 +16,7 @@ use super::{
     method::{Cost, Given, Method, Need},
     scaled,
 };
-use crate::{Result, model::Score};
+use crate::{Result, filter::gaussian, model::Score};
 
 /// Meaningful perturbation.
 pub struct Mask;
@@ -232,17 +232,16 @@ fn interpolation(from: usize, to: usize) -> Vec<f32> {
 /// `[size, size]`.
 fn blur(size: usize, deviation: f32) -> Vec<f32> {
     const RADIUS: isize = 5;
-    let weight = |offset: isize| (-0.5 * (offset as f64 / f64::from(deviation)).powi(2)).exp();
-    let total: f64 = (-RADIUS..=RADIUS).map(weight).sum();
+    let weights = gaussian(RADIUS as usize, f64::from(deviation));
     let mut matrix = vec![0.0; size * size];
     let last = size as isize - 1;
     for pixel in 0..=last {
-        for offset in -RADIUS..=RADIUS {
+        for (offset, weight) in (-RADIUS..=RADIUS).zip(&weights) {
             let mut from = pixel + offset;
             while !(0..=last).contains(&from) && last > 0 {
                 from = if from < 0 { -from } else { 2 * last - from };
             }
-            matrix[pixel as usize * size + from.clamp(0, last) as usize] += (weight(offset) / total) as f32;
+            matrix[pixel as usize * size + from.clamp(0, last) as usize] += *weight as f32;
         }
     }
     matrix

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     Assessment, Finding,
     definition::{Better, Metric, Need},
+};
+use crate::{
+    Result,
     filter::{self, Edge},
 };
-use crate::Result;
 
 /// Ablation of segments.
 pub struct Ablation;

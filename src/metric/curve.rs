@@ -5,8 +5,8 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Assessment, Curve, filter};
-use crate::{Result, Score, attribution::display::Channels};
+use super::{Assessment, Curve};
+use crate::{Result, Score, attribution::display::Channels, filter};
 
 /// What a picture without its pixels is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -15,7 +15,6 @@ mod curve;
 pub mod definition;
 pub mod deletion;
 pub mod feature_relevance;
-mod filter;
 mod game;
 pub mod infidelity;
 pub mod insertion;

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     Assessment, Finding,
     definition::{Better, Metric, Need},
+};
+use crate::{
+    Result,
     filter::{self, Edge},
 };
-use crate::Result;
 
 /// Structural similarity.
 pub struct Ssim;

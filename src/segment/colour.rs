@@ -1,6 +1,7 @@
 //! Colours as the eye sees them, and smoothing.
 
 use super::Picture;
+use crate::filter::{Edge, along, gaussian};
 
 /// CIE-Lab of an sRGB picture: illuminant D65, observer 2°, as scikit-image's `rgb2lab`. Grey stays grey.
 pub(super) fn lab(picture: &Picture) -> Picture {
@@ -28,32 +29,10 @@ fn lab_of(rgb: [f64; 3]) -> [f64; 3] {
 
 /// A Gaussian blur of every channel, cut off at four deviations, mirrored at the edges.
 pub(super) fn blur(picture: &Picture, sigma: f64) -> Picture {
-    let radius = (4.0 * sigma + 0.5) as isize;
-    let weights: Vec<f64> =
-        (-radius..=radius).map(|offset| (-0.5 * (offset as f64 / sigma).powi(2)).exp()).collect();
-    let total: f64 = weights.iter().sum();
-    let weights: Vec<f64> = weights.iter().map(|weight| weight / total).collect();
+    let kernel = gaussian((4.0 * sigma + 0.5) as usize, sigma);
     let Picture { height, width, channels, .. } = *picture;
-    let along = |source: &[f64], length: usize, stride: usize| {
-        let mut blurred = vec![0.0; source.len()];
-        for (index, value) in blurred.iter_mut().enumerate() {
-            let position = (index / stride % length) as isize;
-            let start = index as isize - position * stride as isize;
-            for (offset, weight) in (-radius..=radius).zip(&weights) {
-                let from = mirrored(position + offset, length as isize);
-                *value += weight * source[(start + from * stride as isize) as usize];
-            }
-        }
-        blurred
-    };
-    let data = along(&along(&picture.data, height, width * channels), width, channels);
-    Picture { data, ..*picture }
-}
-
-/// The index within `0..length` that `index` is the mirror image of; the edge lies between pixels.
-fn mirrored(index: isize, length: isize) -> isize {
-    let turned = index.rem_euclid(2 * length);
-    turned.min(2 * length - 1 - turned)
+    let columns = along(&picture.data, height, width * channels, &kernel, Edge::Mirror);
+    Picture { data: along(&columns, width, channels, &kernel, Edge::Mirror), ..*picture }
 }
 
 #[cfg(test)]
@@ -73,12 +52,6 @@ mod tests {
         close([0.0, 0.0, 1.0], [32.2957, 79.1856, -107.8573]);
         close([1.0, 1.0, 1.0], [100.0, -0.0025, 0.0047]);
         close([0.0, 0.0, 0.0], [0.0, 0.0, 0.0]);
-    }
-
-    #[test]
-    fn mirrors_lie_between_pixels() {
-        let seen: Vec<isize> = (-4..8).map(|index| mirrored(index, 3)).collect();
-        assert_eq!(seen, [2, 2, 1, 0, 0, 1, 2, 2, 1, 0, 0, 1]);
     }
 
     #[test]

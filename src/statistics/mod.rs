@@ -14,4 +14,5 @@ pub use beta::{BetaFit, fit_beta};
 pub use correlation::{pearson, ranks, spearman};
 pub use hypothesis::{Pair, TestResult, anova, mann_whitney, pairwise, t_test};
 pub use moments::{Interval, mean, mean_interval, skewness, variance};
+pub(crate) use quantiles::percentile;
 pub use quantiles::{QqPoint, qq_normal, quantile, quantile_interval};

@@ -1,5 +1,7 @@
 //! Quantiles, their intervals, and how a sample's quantiles lie against those of the normal distribution.
 
+use std::ops::{Add, Mul, Sub};
+
 use serde::Serialize;
 use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal};
 
@@ -16,11 +18,23 @@ pub fn quantile(sample: &[f64], p: f64) -> Option<f64> {
     if sample.is_empty() || !(0.0..=1.0).contains(&p) {
         return None;
     }
-    let sorted = sorted(sample);
+    Some(interpolated(&sorted(sample), p, |part| part))
+}
+
+/// A percentile of sorted numbers that are not empty, as [`quantile`] but in 32 bits.
+pub(crate) fn percentile(sorted: &[f32], percent: f32) -> f32 {
+    interpolated(sorted, f64::from(percent) / 100.0, |part| part as f32)
+}
+
+/// What lies at `p` of the way through sorted numbers: between two of them by linear interpolation, in their own precision.
+fn interpolated<T>(sorted: &[T], p: f64, rounded: impl Fn(f64) -> T) -> T
+where
+    T: Copy + Add<Output = T> + Sub<Output = T> + Mul<Output = T>,
+{
     let position = p * (sorted.len() - 1) as f64;
     let below = position.floor() as usize;
     let above = (below + 1).min(sorted.len() - 1);
-    Some(sorted[below] + (sorted[above] - sorted[below]) * position.fract())
+    sorted[below] + (sorted[above] - sorted[below]) * rounded(position.fract())
 }
 
 /// The interval in which the quantile at `p` of the population lies with `confidence`, whatever its distribution:
@@ -76,5 +90,15 @@ mod tests {
         assert_eq!(quantile_interval(&sample, 0.5, 0.95), None);
         assert!(qq_normal(&[]).is_empty());
         assert_eq!(qq_normal(&[7.0])[0], QqPoint { theoretical: 0.0, sample: 7.0 });
+    }
+
+    #[test]
+    fn percentiles_are_numpys() {
+        let sorted = [1.0, 2.0, 4.0, 8.0];
+        // numpy.percentile([1, 2, 4, 8], [0, 50, 80, 100])
+        assert_eq!(percentile(&sorted, 0.0), 1.0);
+        assert_eq!(percentile(&sorted, 50.0), 3.0);
+        assert!((percentile(&sorted, 80.0) - 5.6).abs() < 1e-5);
+        assert_eq!(percentile(&sorted, 100.0), 8.0);
     }
 }

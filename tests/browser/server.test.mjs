@@ -102,7 +102,9 @@ test("a port in use gives way to the next, and a text is served as a file is", a
 
 test("as a program it serves isolated pages, and ends with the task that has started it", async () => {
   const program = fileURLToPath(new URL("../../xtask/server.mjs", import.meta.url));
-  const child = spawn(process.execPath, [program, page, "--port", "38511"], { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [program, page, "--port", "38511"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   const ended = new Promise((resolve) => child.on("exit", resolve));
   const said = await new Promise((resolve) => child.stdout.setEncoding("utf8").once("data", resolve));
   const port = Number(/127\.0\.0\.1:(\d+)/.exec(said)?.[1]);

@@ -15,7 +15,7 @@ use crate::paths::Paths;
 /// The layers from the lowest to the highest. Modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["error"],
-    &["statistics"],
+    &["filter", "statistics"],
     &["input"],
     // The runtime: networks and their gradients on a device.
     &["device"],

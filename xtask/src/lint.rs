@@ -6,6 +6,7 @@ use crate::command::{self, program};
 use crate::layers;
 use crate::paths::Paths;
 use crate::report;
+use crate::wasm;
 
 /// The features that everything native is checked and tested with: beside the command line, the GPU.
 pub const FEATURES: &str = "adversight/webgpu";
@@ -34,5 +35,6 @@ pub fn run(paths: &Paths) -> Result<()> {
         ];
         command::run(program("cargo").args(what).env("RUSTDOCFLAGS", "-D warnings").current_dir(&paths.root))
             .context("Mend what rustdoc says above")
-    })
+    })?;
+    wasm::lint(paths)
 }

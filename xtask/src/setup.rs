@@ -107,6 +107,16 @@ pub fn can_build_the_standard_library(compiler: &WasmCompiler) -> Result<bool> {
 pub const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 /// Where Debian's cargo lies.
 pub const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+/// Where Debian's clippy lies.
+pub const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
+/// Where Debian's rustdoc lies.
+pub const DEBIAN_RUSTDOC: &str = "/usr/bin/rustdoc";
+
+/// Whether Debian's clippy is here, or could be installed.
+pub fn debian_clippy() -> Result<bool> {
+    const PACKAGE: &str = "rust-web-clippy";
+    Ok(debian_has(&[PACKAGE]) || apt_add("Debian's clippy, for the code for WebAssembly", PACKAGE)?)
+}
 
 fn own_target_is_there() -> bool {
     let folder = command::output(program("rustc").args(["--print", "target-libdir", "--target", TARGET]));

@@ -26,7 +26,7 @@ use crate::order;
 use crate::paths::Paths;
 use crate::prune::prune;
 use crate::report::{self, megabytes};
-use crate::setup::{self, DEBIAN_CARGO, DEBIAN_RUSTC, TARGET, WasmCompiler};
+use crate::setup::{self, DEBIAN_CARGO, DEBIAN_CLIPPY, DEBIAN_RUSTC, DEBIAN_RUSTDOC, TARGET, WasmCompiler};
 
 /// The engine uses the vector instructions that every browser with WebAssembly has had since 2023.
 const RUSTFLAGS: &str = "-C target-feature=+simd128";
@@ -400,30 +400,63 @@ impl Engine {
     }
 }
 
-/// The call of cargo for this compiler.
-fn cargo(compiler: &WasmCompiler, paths: &Paths, engine: &Engine) -> Command {
-    let mut command = match compiler {
-        WasmCompiler::Own => program("cargo"),
-        WasmCompiler::Debian => {
-            let mut command = program(DEBIAN_CARGO);
-            command.env("RUSTC", DEBIAN_RUSTC);
-            // What rustup and the cargo that runs this task have set is meant for their own compiler.
-            for variable in ["RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "CARGO", "RUSTDOC", "LD_LIBRARY_PATH"] {
-                command.env_remove(variable);
-            }
-            command
-        }
-    };
-    command.args(["rustc", "--release", "--lib", "--crate-type", "cdylib", "--package", "adversight"]);
-    command.args(["--no-default-features", "--features", engine.features, "--locked", "--target", TARGET]);
-    if engine.threads || *compiler == WasmCompiler::Debian {
-        // A compiler that is released lets none of its unfinished features be used, of which this is one.
-        command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
+/// Looks at the code for WebAssembly, which is compiled nowhere else, with clippy and rustdoc: of the engine for the CPU, since what the others
+/// have beside is of a few lines and the packages below them would have to be looked at anew.
+pub fn lint(paths: &Paths) -> Result<()> {
+    let compiler = setup::wasm_compiler()?;
+    if compiler == WasmCompiler::Debian && !setup::debian_clippy()? {
+        report::note("without Debian's clippy (rust-web-clippy) the code for WebAssembly is only compiled");
+        return Ok(());
     }
+    report::step("Checking the code for WebAssembly with clippy", || {
+        let mut command = call(&compiler, paths, &CPU, &["clippy", "--release", "--lib"]);
+        command::run(command.args(["--", "-D", "warnings"])).context("Mend what clippy says above")
+    })?;
+    report::step("Checking the documentation of the code for WebAssembly", || {
+        let what = ["doc", "--release", "--lib", "--no-deps", "--document-private-items"];
+        command::run(call(&compiler, paths, &CPU, &what).env("RUSTDOCFLAGS", "-D warnings"))
+            .context("Mend what rustdoc says above")
+    })
+}
+
+/// The call of cargo that compiles an engine.
+fn cargo(compiler: &WasmCompiler, paths: &Paths, engine: &Engine) -> Command {
+    let mut command =
+        call(compiler, paths, engine, &["rustc", "--release", "--lib", "--crate-type", "cdylib"]);
     if engine.threads {
         command
             .arg("--")
             .args(SHARED_MEMORY.iter().flat_map(|flag| ["-C".into(), format!("link-arg={flag}")]));
+    }
+    command
+}
+
+/// A call of cargo for this compiler and the features of an engine.
+fn call(compiler: &WasmCompiler, paths: &Paths, engine: &Engine, what: &[&str]) -> Command {
+    let mut command = match compiler {
+        WasmCompiler::Own => program("cargo"),
+        WasmCompiler::Debian => {
+            // By its name alone, cargo would find the clippy of rustup.
+            let clippy = what.first() == Some(&"clippy");
+            let mut command = program(if clippy { DEBIAN_CLIPPY } else { DEBIAN_CARGO });
+            // What rustup and the cargo that runs this task have set is meant for their own compiler.
+            for variable in ["RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "CARGO", "RUSTDOC", "LD_LIBRARY_PATH"] {
+                command.env_remove(variable);
+            }
+            command.env("RUSTC", DEBIAN_RUSTC);
+            match what.first() {
+                Some(&"clippy") => command.env("CARGO", DEBIAN_CARGO),
+                Some(&"doc") => command.env("RUSTDOC", DEBIAN_RUSTDOC),
+                _ => &mut command,
+            };
+            command
+        }
+    };
+    command.args(what).args(["--package", "adversight"]);
+    command.args(["--no-default-features", "--features", engine.features, "--locked", "--target", TARGET]);
+    if engine.threads || *compiler == WasmCompiler::Debian {
+        // A compiler that is released lets none of its unfinished features be used, of which this is one.
+        command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
     }
     // Flags of the environment are for this machine's processor. The encoded form would win over ours.
     let mut flags = RUSTFLAGS.to_owned();
@@ -608,6 +641,20 @@ mod tests {
         assert_eq!(variable(&own, "RUSTC_BOOTSTRAP"), None);
         assert_eq!(variable(&debian, "RUSTC_BOOTSTRAP").as_deref(), Some("1"));
         assert_eq!(debian.get_program(), "/usr/bin/cargo");
+    }
+
+    #[test]
+    fn the_linter_is_the_compilers_own() {
+        let lint =
+            |compiler: &WasmCompiler| call(compiler, &paths(), &CPU, &["clippy", "--release", "--lib"]);
+        let debian = lint(&WasmCompiler::Debian);
+        assert_eq!(debian.get_program(), "/usr/bin/cargo-clippy");
+        assert_eq!(variable(&debian, "CARGO").as_deref(), Some("/usr/bin/cargo"));
+        assert_eq!(arguments(&debian)[0], "clippy");
+        assert_eq!(lint(&WasmCompiler::Own).get_program(), "cargo");
+        let doc = call(&WasmCompiler::Debian, &paths(), &CPU, &["doc"]);
+        assert_eq!(variable(&doc, "RUSTDOC").as_deref(), Some("/usr/bin/rustdoc"));
+        assert_eq!(doc.get_program(), "/usr/bin/cargo");
     }
 
     #[test]

@@ -10,20 +10,20 @@ use adversight::Error;
 /// Reads a table whose first line names its columns, and gives each row with its line. Columns that `Row` does not name are passed over.
 pub fn read<Row: DeserializeOwned>(text: &str, path: &Path, columns: &[&str]) -> CliResult<Vec<(u64, Row)>> {
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| fault(path, &error, None))?.clone();
+    let header = reader.headers().map_err(|error| fault(path, text, &error, None))?.clone();
     if columns.iter().any(|column| !header.iter().any(|name| name == *column)) {
         return Err(format!("{} needs the columns {}.", path.display(), listed(columns)));
     }
     let mut record = csv::StringRecord::new();
     let mut rows = Vec::new();
     loop {
-        let read = reader.read_record(&mut record).map_err(|error| fault(path, &error, None))?;
+        let read = reader.read_record(&mut record).map_err(|error| fault(path, text, &error, None))?;
         if !read {
             return Ok(rows);
         }
-        let line = record.position().map_or(0, csv::Position::line);
+        let line = record.position().map_or(0, |position| line_at(text, position));
         let row = record.deserialize(Some(&header));
-        rows.push((line, row.map_err(|error| fault(path, &error, Some((&header, &record))))?));
+        rows.push((line, row.map_err(|error| fault(path, text, &error, Some((&header, &record))))?));
     }
 }
 
@@ -37,8 +37,13 @@ pub fn written(row: &impl Serialize) -> CliResult<String> {
 }
 
 /// What is wrong in which line and column, of which value.
-fn fault(path: &Path, error: &csv::Error, found: Option<(&csv::StringRecord, &csv::StringRecord)>) -> String {
-    let line = error.position().map(csv::Position::line);
+fn fault(
+    path: &Path,
+    text: &str,
+    error: &csv::Error,
+    found: Option<(&csv::StringRecord, &csv::StringRecord)>,
+) -> String {
+    let line = error.position().map(|position| line_at(text, position));
     let what = match error.kind() {
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("the row has {len} fields and the header {expected_len}")
@@ -57,6 +62,13 @@ fn fault(path: &Path, error: &csv::Error, found: Option<(&csv::StringRecord, &cs
         Some(line) => format!("{}, line {line}: {what}. Mend the row or take it out.", path.display()),
         None => format!("{}: {what}.", path.display()),
     }
+}
+
+/// The line in which a row begins: the reader counts the empty ones before it as its own.
+fn line_at(text: &str, position: &csv::Position) -> u64 {
+    let rest = text.as_bytes().get(position.byte() as usize..).unwrap_or_default();
+    let empty = rest.iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).filter(|&&byte| byte == b'\n');
+    position.line() + empty.count() as u64
 }
 
 fn listed(columns: &[&str]) -> String {

@@ -59,7 +59,9 @@ function fakeWasm() {
     readLabels: (text: string, classes: number) => {
       const names = text.split("\n");
       if (names.length === classes) return names;
-      throw Object.assign(new Error(`There are ${names.length} names for ${classes}.`), { code: "labels_invalid" });
+      throw Object.assign(new Error(`There are ${names.length} names for ${classes}.`), {
+        code: "labels_invalid",
+      });
     },
     createEngine: () =>
       Promise.resolve({
@@ -293,13 +295,19 @@ test("values of further inputs are given with the model, as tensors of any numbe
 test("names of classes are read by the engine, which says where they do not fit", async () => {
   const { engine } = await openEngine();
   assert.deepEqual(await engine.readLabels("cat\ndog", 2), ["cat", "dog"]);
-  await assert.rejects(engine.readLabels("cat\ndog", 3), { code: "labels_invalid", message: /2 names for 3/ });
+  await assert.rejects(engine.readLabels("cat\ndog", 3), {
+    code: "labels_invalid",
+    message: /2 names for 3/,
+  });
 });
 
 test("a file that is no network is told by what it is", async () => {
   const { engine } = await openEngine();
   const nothing = new File([], "net.pth");
-  await assert.rejects(engine.inspect(nothing), { code: "model_malformed", message: /no ONNX file.*PyTorch/ });
+  await assert.rejects(engine.inspect(nothing), {
+    code: "model_malformed",
+    message: /no ONNX file.*PyTorch/,
+  });
   await assert.rejects(engine.loadModel({ onnx: nothing }), { code: "model_malformed", message: /PyTorch/ });
   await assert.rejects(engine.inspect(new Uint8Array(0)), { code: "model_malformed", message: "Not ONNX." });
 });

@@ -245,11 +245,7 @@ export class OwnNetwork {
     if (replaced) this.#drafts.delete(replaced);
     this.store.set({ ...empty });
     if (preview?.doubt) this.#app.doubt(network, preview.doubt);
-    const adopted = this.#app.adopt(
-      network,
-      { model, labels: namesOf(model, labels) },
-      replaced,
-    );
+    const adopted = this.#app.adopt(network, { model, labels: namesOf(model, labels) }, replaced);
     // The look at very different pictures goes on, if it was not over: what it finds counts for the network in use too.
     if (unfinished) {
       const found = await this.#sameForAll(model, preview.answer, new AbortController().signal).catch(

@@ -149,7 +149,8 @@ function fileRows(own: OwnNetwork, draft: Draft): HTMLElement[] {
   if (preprocessing) rows.push(row(preprocessing.file, "how pictures are prepared"));
   if (labels) {
     const refusal = names && "refusal" in names ? names.refusal : null;
-    const fitting = names && "list" in names ? `${whole(names.list.length)} names of classes` : "names of classes";
+    const fitting =
+      names && "list" in names ? `${whole(names.list.length)} names of classes` : "names of classes";
     rows.push(row(labels.file, refusal === null ? fitting : `not used. ${refusal}`, refusal !== null));
   }
   if (masker) {

@@ -134,7 +134,7 @@ const doubtful = ({ busy, model, preview }: Draft) =>
 function status(draft: Draft): string {
   const { busy, model, problem, report } = draft;
   if (busy) return `${busy}…`;
-  if (doubtful(draft)) return "It runs, but its answers look like noise: see above.";
+  if (doubtful(draft)) return `Its answers look like noise. ${draft.preview?.doubt ?? ""}`;
   if (model) return "Ready to be used.";
   return problem || report?.problems.length ? "The network in use stays as it is." : "";
 }

@@ -229,13 +229,25 @@ export function define(tag = "adversight-explainer"): void {
       const { signal } = (this.#running = new AbortController());
       const attribute = (name: string) => this.getAttribute(name) ?? undefined;
       const src = attribute("src");
-      if (src === undefined || attribute("model") === undefined) return;
+      if (src === undefined || attribute("model") === undefined) {
+        this.explanation = this.#partial = null;
+        this.#words.textContent = this.#status.textContent = "";
+        this.#clear();
+        return;
+      }
 
       this.setAttribute("aria-busy", "true");
       this.#status.textContent = "Loading…";
+      let shown = false;
       try {
         const device = oneOf(["auto", "webgpu", "cpu"] as const, attribute("device")) ?? "auto";
+        const question = {
+          method: attribute("method") ?? "agi",
+          target: targetOf(attribute("target")),
+          params: paramsOf(attribute("params")),
+        };
         const loading = sharedModel(device, attribute, this.#inputs);
+        loading.catch(() => undefined); // it is awaited below, where the photograph may have failed before
         const photograph = await decodeImage(await loadImage(src));
         if (signal.aborted) {
           photograph.close();
@@ -243,19 +255,16 @@ export function define(tag = "adversight-explainer"): void {
         }
         this.#photograph?.close();
         this.#photograph = photograph;
+        shown = true;
         this.explanation = this.#partial = null;
         this.#words.textContent = "";
         this.#draw();
 
         const { engine, model } = await loading;
         this.#engine = engine;
-        const target = attribute("target");
-        const params = attribute("params");
         this.#status.textContent = "Computing…";
         this.explanation = await model.explain(photograph, {
-          method: attribute("method") ?? "agi",
-          target: target === undefined ? null : Number(target),
-          ...(params === undefined ? {} : { params: JSON.parse(params) as Record<string, unknown> }),
+          ...question,
           signal,
           onProgress: (progress) => {
             this.#tell("adversight-progress", progress);
@@ -274,13 +283,24 @@ export function define(tag = "adversight-explainer"): void {
       } catch (thrown) {
         if (signal.aborted) return;
         const error = asAdversightError(thrown);
-        this.#partial = null;
+        // An answer about another photograph, or to another question, is none.
+        this.explanation = this.#partial = null;
+        this.#words.textContent = "";
+        if (!shown) this.#clear();
         this.#draw();
         this.#status.textContent = error.message;
         this.#tell("adversight-error", error);
       } finally {
         if (!signal.aborted) this.removeAttribute("aria-busy");
       }
+    }
+
+    /** Takes the photograph away. */
+    #clear(): void {
+      this.#photograph?.close();
+      this.#photograph = null;
+      this.#canvas.width = this.#canvas.height = 0;
+      this.#canvas.setAttribute("aria-label", this.getAttribute("aria-label") ?? "Photograph");
     }
 
     #draw(): void {
@@ -306,6 +326,28 @@ export function define(tag = "adversight-explainer"): void {
   }
 
   customElements.define(tag, Explainer);
+}
+
+/** The class that the attribute `target` names; null for the network's own answer. */
+function targetOf(value: string | undefined): number | null {
+  if (value === undefined || value.trim() === "") return null;
+  const target = Number(value);
+  if (Number.isInteger(target)) return target;
+  throw new AdversightError(
+    "parameter_invalid",
+    `The attribute target is the number of a class, not "${value}".`,
+  );
+}
+
+function paramsOf(value: string | undefined): Record<string, unknown> {
+  if (value === undefined || value.trim() === "") return {};
+  try {
+    const params: unknown = JSON.parse(value);
+    if (typeof params === "object" && params !== null) return params as Record<string, unknown>;
+  } catch {
+    // told below
+  }
+  throw new AdversightError("parameter_invalid", `The attribute params is an object in JSON, not ${value}.`);
 }
 
 async function loadImage(src: string): Promise<HTMLImageElement> {

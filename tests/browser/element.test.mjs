@@ -69,3 +69,41 @@ test("a preset that is none is refused with the names of those that are", async 
   assert.equal(caption, error);
   assert.deepEqual(faults, []);
 });
+
+test("a target and params that are none are refused in words, and an empty target is the network's answer", async () => {
+  const declared = { ...tiny, preprocessing: "/fixtures/tiny.json" };
+  assert.equal((await show({ ...declared, target: "" })).target.index, 6);
+  assert.match((await show({ ...declared, target: "abc" })).error, /number of a class, not "abc"/);
+  assert.match((await show({ ...declared, params: "{" })).error, /object in JSON, not \{/);
+});
+
+test("where a photograph fails, no earlier answer stays", async () => {
+  const { before, after } = await page.evaluate(
+    async (attributes) => {
+      const element = document.createElement("adversight-explainer");
+      for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+      const told = (type) =>
+        new Promise((resolve) => element.addEventListener(type, resolve, { once: true }));
+      const first = told("adversight-explanation");
+      document.body.append(element);
+      await first;
+      const state = () => ({
+        explained: element.explanation !== null,
+        width: element.shadowRoot.querySelector("canvas").width,
+        caption: element.shadowRoot.querySelector("figcaption").textContent,
+      });
+      const before = state();
+      const failed = told("adversight-error");
+      element.setAttribute("src", "/fixtures/none.png");
+      await failed;
+      const after = state();
+      element.remove();
+      return { before, after };
+    },
+    { ...tiny, preprocessing: "/fixtures/tiny.json" },
+  );
+  assert.ok(before.explained && before.width > 0);
+  assert.deepEqual([after.explained, after.width], [false, 0]);
+  assert.match(after.caption, /^The image could not be loaded/);
+  assert.deepEqual(faults, []);
+});

@@ -15,12 +15,12 @@ export function doubtsOf({
   doubts,
 }: Pick<State, "explanation" | "network" | "doubts">): Doubt[] {
   const own = network ? doubts[network.name] : undefined;
-  const unsure = explanation && doubtOf(explanation);
-  // The engine's sentence says it itself.
-  const [, title = "The network is not sure.", text = unsure ?? ""] =
-    /^(The network is not sure[^.:]*[.:]?)\s*(.*)$/s.exec(unsure ?? "") ?? [];
+  const unsure = explanation ? doubtOf(explanation) : null;
   return [
-    ...(unsure ? [{ title, text }] : []),
+    // The words beside the map say of what it is not sure.
+    ...(unsure === null
+      ? []
+      : [{ title: "The network is not sure.", text: "The map explains a guess, and is toned down." }]),
     ...(own === undefined ? [] : [{ title: "This network’s answers look like noise.", text: own }]),
   ];
 }

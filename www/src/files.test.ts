@@ -49,8 +49,15 @@ test("what cannot be used is named with the reason, and the rest is used", async
 });
 
 test("only what may name classes is taken for their names", async () => {
-  const taken = async (json: string) => (await sortFiles([file("a.json", json)])).companions.labels !== undefined;
-  for (const json of ['["cat"]', '{"0": "cat"}', '{"cat": 0}', '{"classes": ["cat"]}', '{"names": {"0": "cat"}}']) {
+  const taken = async (json: string) =>
+    (await sortFiles([file("a.json", json)])).companions.labels !== undefined;
+  for (const json of [
+    '["cat"]',
+    '{"0": "cat"}',
+    '{"cat": 0}',
+    '{"classes": ["cat"]}',
+    '{"names": {"0": "cat"}}',
+  ]) {
     assert.ok(await taken(json), json);
   }
   for (const json of ["{}", "3", '"cat"', '{"labels": "labels.txt"}', '{"version": "1.0", "model": {}}']) {

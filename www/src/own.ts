@@ -245,11 +245,7 @@ export class OwnNetwork {
     if (replaced) this.#drafts.delete(replaced);
     this.store.set({ ...empty });
     if (preview?.doubt) this.#app.doubt(network, preview.doubt);
-    const adopted = this.#app.adopt(
-      network,
-      { model, labels: namesOf(model, labels) },
-      replaced,
-    );
+    const adopted = this.#app.adopt(network, { model, labels: namesOf(model, labels) }, replaced);
     // The look at very different pictures goes on, if it was not over: what it finds counts for the network in use too.
     if (unfinished) {
       const found = await this.#sameForAll(model, preview.answer, new AbortController().signal).catch(
@@ -508,8 +504,13 @@ export class OwnNetwork {
   /** An error about an input that is not explained is no error about the picture. */
   #inputProblem(report: ModelReport, error: unknown): Problem | null {
     if (!(error instanceof AdversightError) || !/^input_(invalid|shape)$/.test(error.code)) return null;
-    const named = this.otherInputs(report).some(({ name }) => error.message.includes(`"${name}"`));
-    return named ? { title: "A further input needs a value.", message: error.message, remedy: null } : null;
+    const named = this.otherInputs(report).filter(({ name }) => error.message.includes(`"${name}"`));
+    if (named.length === 0) return null;
+    const names = named.map(({ name }) => `“${name}”`).join(", ");
+    const message = error.message.includes("has no value")
+      ? `The answer also depends on ${names}: give a value under “Its other inputs” below, as numbers or as a .npy file.`
+      : error.message;
+    return { title: "A further input needs a value.", message, remedy: null };
   }
 
   /** The names are given along only where they fit; how many classes there are, some files leave to the loaded network. */

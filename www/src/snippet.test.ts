@@ -60,7 +60,9 @@ const model = await engine.loadModel({
   },
 });
 const input = { data: new Float32Array(16000), shape: [1, 16000] };
-const { attribution, words } = await model.explain(input, { method: "integrated_gradients" });`,
+const { attribution, words } = await model.explain(input, {
+  method: "integrated_gradients",
+});`,
   );
 });
 
@@ -82,7 +84,7 @@ test("one of several places is counted row by row", () => {
   const output = value("output0", [1, 22, 1029]);
   const lines = placesSnippet({ file: "boxes.onnx", report: rows }, output, true);
   assert.match(lines, /output: "output0"/);
-  assert.match(lines, /const target = i \* 1029 \+ j;/);
+  assert.match(lines, /const \[i, j\] = \[0, 0\];\nconst target = i \* 1029 \+ j;/);
   const pixels = placesSnippet({ file: "a.onnx", report: rows }, value("mask", [1, 21, null, 40]), false);
   assert.match(pixels, /const target = \(i \* size2 \+ j\) \* 40 \+ k;/);
   assert.doesNotMatch(pixels, /output:/);

@@ -26,10 +26,11 @@ export function otherSnippet({ file, report }: Lines, kind: OtherKind): string {
       `const engine = await createEngine();`,
       `const model = await engine.loadModel({`,
       `  onnx: ${JSON.stringify(file)},`,
-      `  at: "…", // whole numbers have no gradient: the name of the node that makes embeddings of them, its first Gather mostly`,
+      `  // Whole numbers have no gradient. Explain at the node that makes embeddings of them, its first Gather mostly:`,
+      `  at: "…",`,
       ...inputs,
       `});`,
-      `const { attribution, words } = await model.explain(null, { method: "integrated_gradients" });`,
+      ...explain("null"),
     );
   }
   return lines(
@@ -40,7 +41,7 @@ export function otherSnippet({ file, report }: Lines, kind: OtherKind): string {
     ...inputs,
     `});`,
     `const input = ${valueOf(explained, openSize[kind])};`,
-    `const { attribution, words } = await model.explain(input, { method: "integrated_gradients" });`,
+    ...explain("input"),
   );
 }
 
@@ -62,10 +63,18 @@ export function placesSnippet({ file }: Lines, output: ValueInfo, several: boole
     ...(several ? [`  output: ${JSON.stringify(output.name)},`] : []),
     `});`,
     `// Element [${names.join(", ")}] of ${JSON.stringify(output.name)}, of [${sizes.join(", ")}]: a class at a box or a pixel.`,
+    `const [${names.join(", ")}] = [${names.map(() => 0).join(", ")}];`,
     `const target = ${place};`,
-    `const { attribution, words } = await model.explain(photograph, { method: "integrated_gradients", target });`,
+    ...explain("photograph", "  target,"),
   );
 }
+
+const explain = (input: string, ...more: string[]) => [
+  `const { attribution, words } = await model.explain(${input}, {`,
+  `  method: "integrated_gradients",`,
+  ...more,
+  `});`,
+];
 
 const lines = (...all: string[]) => [`import { createEngine } from "adversight";`, ``, ...all].join("\n");
 

@@ -8,14 +8,16 @@ const info = (fields: Partial<ModelInfo>) =>
   ({ notes: [], preprocessingNotes: [], outputKind: "classes", ...fields }) as unknown as ModelInfo;
 
 test("what was guessed and assumed is told in the engine's order", () => {
-  const axes = "Its axes [16, 16, 4] are taken for rows, columns and channels; the option `layout` says otherwise.";
+  const axes =
+    "Its axes [16, 16, 4] are taken for rows, columns and channels; the option `layout` says otherwise.";
   const told = info({ notes: [axes], preprocessingNotes: ["No size is declared."] });
   assert.deepEqual(assumptions(told), [axes, "No size is declared."]);
   assert.deepEqual(assumptions(info({})), []);
 });
 
 test("the rule that fills an input is found by the input's name", () => {
-  const rule = 'Its input "state" is filled with zeros: the state before the first step, where no other value is given for it.';
+  const rule =
+    'Its input "state" is filled with zeros: the state before the first step, where no other value is given for it.';
   assert.equal(filledBy(info({ notes: ["Something else.", rule] }), "state"), rule);
   assert.equal(filledBy(info({ notes: [rule] }), "sr"), null);
 });

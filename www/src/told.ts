@@ -3,7 +3,10 @@
 import type { ModelInfo } from "adversight";
 
 /** All that was guessed about the network and assumed of its pictures, in sentences that name the option which changes it. */
-export const assumptions = ({ notes, preprocessingNotes }: ModelInfo): string[] => [...notes, ...preprocessingNotes];
+export const assumptions = ({ notes, preprocessingNotes }: ModelInfo): string[] => [
+  ...notes,
+  ...preprocessingNotes,
+];
 
 /** What the engine says of an input that nobody gave a value; null where it says nothing. */
 export const filledBy = ({ notes }: ModelInfo, input: string): string | null =>

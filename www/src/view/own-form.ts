@@ -54,7 +54,9 @@ function mountChoices(own: OwnNetwork): void {
       values.map((info) => ({ value: info.name, label: `${info.name}: ${shapeText(info)}` }));
     offer(input, choices(pictureInputs(report)), own.inputOf(report)?.name ?? "");
     offer(output, choices(report.outputs), own.outputOf(report)?.name ?? "");
-    const found = report.activation ? `As found: ${report.activation}` : "Not found: a softmax of several classes";
+    const found = report.activation
+      ? `As found: ${report.activation}`
+      : "Not found: a softmax of several classes";
     fill(activation, [{ value: "", label: found }, ...activations], draft.activation ?? "");
   });
   input.addEventListener("change", () => {

@@ -48,7 +48,13 @@ function facts(report: ModelReport, bytesPerSample: number | null): HTMLElement[
         ]),
     ["inputs", inputs.length > 1 ? "Inputs" : "Input", inputs.map(value).join("; ")],
     ["outputs", outputs.length > 1 ? "Outputs" : "Output", outputs.map(value).join("; ")],
-    ["activation", "Ends in", activation ? endings[activation] : "scores of which the file does not say how they become probabilities"],
+    [
+      "activation",
+      "Ends in",
+      activation
+        ? endings[activation]
+        : "scores of which the file does not say how they become probabilities",
+    ],
     ...(external.length > 0
       ? [["external", "Weights in", external.join(", ")] satisfies [string, string, string]]
       : []),

@@ -134,7 +134,7 @@ const doubtful = ({ busy, model, preview }: Draft) =>
 function status(draft: Draft): string {
   const { busy, model, problem, report } = draft;
   if (busy) return `${busy}…`;
-  if (doubtful(draft)) return "It runs, but its answers look like noise: see above.";
+  if (doubtful(draft)) return `Its answers look like noise. ${draft.preview?.doubt ?? ""}`;
   if (model) return "Ready to be used.";
   return problem || report?.problems.length ? "The network in use stays as it is." : "";
 }
@@ -149,7 +149,8 @@ function fileRows(own: OwnNetwork, draft: Draft): HTMLElement[] {
   if (preprocessing) rows.push(row(preprocessing.file, "how pictures are prepared"));
   if (labels) {
     const refusal = names && "refusal" in names ? names.refusal : null;
-    const fitting = names && "list" in names ? `${whole(names.list.length)} names of classes` : "names of classes";
+    const fitting =
+      names && "list" in names ? `${whole(names.list.length)} names of classes` : "names of classes";
     rows.push(row(labels.file, refusal === null ? fitting : `not used. ${refusal}`, refusal !== null));
   }
   if (masker) {

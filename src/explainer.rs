@@ -22,7 +22,7 @@ use crate::{
         layout::{Layout, Places},
         preprocessing::Size,
     },
-    model::{GraphInfo, HostValue, ModelFile, ModelOptions, PictureInput, value::Ranked},
+    model::{GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, value::Ranked},
 };
 
 /// What a user has: pixels, or a tensor that goes into the network as it is.
@@ -396,7 +396,11 @@ impl Explainer {
         let name = self.labels.as_ref().and_then(|labels| labels.get(class)).cloned();
         ClassScore {
             index: class,
-            label: name.unwrap_or_else(|| format!("class {class}")),
+            label: name.unwrap_or_else(|| match self.model.info().output_kind {
+                OutputKind::Classes => format!("class {class}"),
+                OutputKind::Single => self.model.info().output.name.clone(),
+                OutputKind::Positions => format!("element {class}"),
+            }),
             probability: probabilities[class],
             logit: logits[class],
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display},
-    guided_backprop::without_rectifiers,
+    guided_backprop::{tell_other_activations, without_rectifiers},
     method::{Cost, Method, Need},
 };
 use crate::{
@@ -53,6 +53,7 @@ impl Method for Deconvnet {
 
     async fn attribute(subject: &Subject<'_>, _: &Config) -> Result<Attribution> {
         subject.checkpoint(0, 1, "backward pass").await?;
+        tell_other_activations(subject);
         Ok(Attribution::new(subject.walk(None, Seed::One, &rule)?.arrived, 1))
     }
 }

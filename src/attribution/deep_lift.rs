@@ -68,6 +68,38 @@ fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
     }
 }
 
+/// Whether the plain gradient is what DeepLIFT's linear rule gives at a node.
+fn is_linear(site: &Site) -> bool {
+    use Kind::{
+        Average, AxisSum, BatchNormalization, Convolution, Difference, Einsum, Linear, Matmul, Mean, Move,
+        Product, Quotient, Reshape, Sum,
+    };
+    match site.properties.kind {
+        Average | AxisSum | BatchNormalization | Difference | Linear | Mean | Move | Reshape | Sum => true,
+        Convolution | Einsum | Matmul | Product => site.followers().len() == 1,
+        Quotient => site.followers() == [0],
+        _ => false,
+    }
+}
+
+/// Says through which operators the plain gradient passed, because there is no rule for them.
+fn tell_without_rule(subject: &Subject<'_>) {
+    let mut names: Vec<String> = subject
+        .model()
+        .way()
+        .filter(|site| matches!(rule_of(site), Rule::Other) && !is_linear(site))
+        .map(|site| site.op_type)
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    if !names.is_empty() {
+        subject.note(format!(
+            "DeepLIFT has no rule for {}: there the plain gradient passed, and the parts may miss their sum.",
+            names.join(", ")
+        ));
+    }
+}
+
 /// DeepLIFT rescale (section 3.5.2): m = g (y - y0) / (x - x0).
 fn rescale(node: &Visit<'_>) -> Result<Option<Flow>> {
     let (here, there) = (&node.here, node.there()?);
@@ -137,6 +169,7 @@ impl Method for DeepLift {
         subject.checkpoint(0, 1, "backward pass").await?;
         let baseline = config.baseline.start(subject)?;
         let difference = subject.input() - baseline.clone();
+        tell_without_rule(subject);
         let found = subject.walk(Some(baseline), Seed::One, &rule)?;
         let map = found.arrived * difference;
         let reference =

@@ -12,7 +12,8 @@ use crate::{
     Model, Result,
     model::{
         Seed,
-        backward::{Flow, Visit},
+        backward::{Flow, Site, Visit},
+        operators::Kind,
     },
 };
 
@@ -31,6 +32,17 @@ pub(super) fn without_rectifiers(model: &Model) -> Option<String> {
 }
 
 /// At a ReLU: g where x > 0 (and below its upper bound) and g > 0.
+/// Says which other activations keep their own gradient.
+pub(super) fn tell_other_activations(subject: &Subject<'_>) {
+    let other = |site: &Site| site.properties.kind == Kind::Activation && site.properties.clamp.is_none();
+    let mut names: Vec<String> = subject.model().way().filter(other).map(|site| site.op_type).collect();
+    names.sort_unstable();
+    names.dedup();
+    if !names.is_empty() {
+        subject.note(format!("It changes the gradient at ReLUs alone: {} kept theirs.", names.join(", ")));
+    }
+}
+
 fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
     if !node.site.properties.is_rectifier() {
         return Ok(None);
@@ -57,6 +69,7 @@ impl Method for GuidedBackprop {
 
     async fn attribute(subject: &Subject<'_>, _: &Config) -> Result<Attribution> {
         subject.checkpoint(0, 1, "backward pass").await?;
+        tell_other_activations(subject);
         Ok(Attribution::new(subject.walk(None, Seed::One, &rule)?.arrived, 1))
     }
 }

@@ -64,7 +64,7 @@ use registry::Entry;
 use crate::{
     DeviceKind, Error, Explainer, Memory, Result,
     input::{HostTensor, layout::Places},
-    model::value::Ranked,
+    model::{OutputKind, value::Ranked},
     narrate,
 };
 
@@ -286,7 +286,10 @@ pub(crate) async fn explain(
     }
     let map = in_order(places, &input.shape, data)?;
     if let Some(index) = map.data.iter().position(|value| !value.is_finite()) {
-        return Err(Error::invalid_model(format!("its gradient leads to no finite number at value {index}")));
+        return Err(subject.unsuited(&format!(
+            "its map holds no finite number at value {index}: at some point that it looked at, the score has no slope, as a \
+             square root or a logarithm of 0 has none; another baseline or input avoids it"
+        )));
     }
 
     let size = |values: &[f32]| values.iter().map(|value| value.abs()).sum::<f32>();
@@ -317,7 +320,12 @@ pub(crate) async fn explain(
         seed: options.seed,
         completeness_gap: completeness.first().copied(),
         baseline: subject.baseline(),
-        doubt: narrate::doubt(model.info().activation, &explainer.ranked(&logits, 2), model.classes()),
+        doubt: match model.info().output_kind {
+            OutputKind::Classes => {
+                narrate::doubt(model.info().activation, &explainer.ranked(&logits, 2), model.classes())
+            }
+            _ => None,
+        },
         notes: subject.notes(),
         against: attribution.against.iter().map(|&class| score(class)).collect(),
         stopped: subject.stopped(),
@@ -325,7 +333,7 @@ pub(crate) async fn explain(
     let heatmap = display::heatmap(&map, places, entry.display());
     let predicted = score(model.predicted(&logits));
     let values = display::aggregate(&map, places, entry.display().channels);
-    let words = narrate::explanation(&info, &predicted, &heatmap, &values, subject.names());
+    let words = narrate::explanation(&info, model.info(), &predicted, &heatmap, &values, subject.names());
     Ok(Explanation { attribution: map, heatmap, individual, segments: attribution.segments, info, words })
 }
 

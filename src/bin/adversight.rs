@@ -12,7 +12,7 @@ mod table;
 use std::{
     collections::BTreeMap,
     fs,
-    io::{Read, Seek, SeekFrom},
+    io::{Read, Seek, SeekFrom, Write},
     path::{Component, Path, PathBuf},
     process::ExitCode,
 };
@@ -226,6 +226,18 @@ impl std::str::FromStr for Extent {
     }
 }
 
+/// Prints a line; a reader that has seen enough (`| head`) ends the program quietly.
+macro_rules! out {
+    ($($format:tt)*) => {
+        if let Err(error) = writeln!(std::io::stdout(), $($format)*) {
+            match error.kind() {
+                std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+                _ => return Err(format!("The output cannot be written: {error}.")),
+            }
+        }
+    };
+}
+
 type CliResult<T = ()> = Result<T, String>;
 
 fn main() -> ExitCode {
@@ -245,10 +257,10 @@ fn say(error: Error) -> String {
 async fn run(cli: Cli) -> CliResult {
     match cli.command {
         Command::Methods => {
-            println!("{}", pretty(&registry::methods())?);
+            out!("{}", pretty(&registry::methods())?);
         }
         Command::Inspect { model } => {
-            println!("{}", pretty(&model::inspect(&read(&model)?).map_err(say)?)?);
+            out!("{}", pretty(&model::inspect(&read(&model)?).map_err(say)?)?);
         }
         Command::Randomise { model, layers: Extent(count), alone, seed, out } => {
             let onnx = read(&model)?;
@@ -261,18 +273,18 @@ async fn run(cli: Cli) -> CliResult {
             let chosen = &layers[first..count];
             write(&out, &randomise::randomise(&onnx, chosen, seed).map_err(say)?)?;
             for layer in chosen {
-                println!("{}  ({})", layer.name, layer.operator);
+                out!("{}  ({})", layer.name, layer.operator);
             }
         }
         Command::Metrics => {
-            println!("{}", pretty(&metric::registry::metrics())?);
+            out!("{}", pretty(&metric::registry::metrics())?);
         }
         Command::Reproduce(args) => reproduce::reproduce(&args).await?,
         Command::Evaluate(args) => {
             evaluate::print(&evaluate::evaluate(&args).await?);
         }
         Command::Device { device } => {
-            println!("{}", pretty(open(device).await?.report())?);
+            out!("{}", pretty(open(device).await?.report())?);
         }
         Command::Classify { common, top } => {
             let job = Job::new(&common).await?;
@@ -281,10 +293,10 @@ async fn run(cli: Cli) -> CliResult {
             let is_number = info.output_kind == OutputKind::Single && info.activation == Activation::None;
             for ClassScore { index, label, probability, logit } in found.top {
                 if is_number {
-                    println!("{logit}  {label}");
+                    out!("{logit}  {label}");
                     continue;
                 }
-                println!("{:6.2} %  {label}  (class {index}, logit {logit:.4})", probability * 100.0);
+                out!("{:6.2} %  {label}  (class {index}, logit {logit:.4})", probability * 100.0);
             }
         }
         Command::Logits { common, out } => {
@@ -314,7 +326,7 @@ async fn run(cli: Cli) -> CliResult {
             let explained = job.explainer.explain(&job.input.borrow(), &options, &control).await;
             eprintln!();
             let (explanation, region) = explained.map_err(say)?;
-            println!("{}", explanation.words.join(" "));
+            out!("{}", explanation.words.join(" "));
             if let Some(out) = out {
                 write_npy(&out, &explanation.attribution)?;
             }
@@ -379,7 +391,7 @@ impl Common {
             sizes,
             layout: self.layout,
             explained_shape: None,
-            shapes: BTreeMap::new(),
+            values: BTreeMap::new(),
             activation: self.activation.map(|scores| match scores {
                 Scores::Softmax => Activation::Softmax,
                 Scores::Sigmoid => Activation::Sigmoid,
@@ -427,11 +439,8 @@ impl Job {
             // Sizes that the file leaves open are those of the input at hand.
             options.explained_shape = Some(tensor.shape.clone());
         }
-        options.shapes = also.iter().map(|(name, value)| (name.clone(), value.shape().to_vec())).collect();
+        options.values = also;
         let mut explainer = Explainer::load_with(&file, &options, &device).map_err(say)?;
-        if !also.is_empty() {
-            explainer = explainer.with_inputs(also).map_err(say)?;
-        }
         if let Some(name) = common.model.file_stem() {
             explainer = explainer.with_name(name.to_string_lossy());
         }

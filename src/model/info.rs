@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::HostValue;
 use crate::input::layout::Layout;
 
 /// The name, shape and type of a model's input or output; `null` where any size is accepted.
@@ -50,8 +51,10 @@ pub struct ModelOptions {
     /// The shape of an input at hand, from which the explained input takes the sizes that the file leaves open and `sizes`
     /// does not name.
     pub explained_shape: Option<Vec<usize>>,
-    /// The same for other inputs, by name.
-    pub shapes: BTreeMap<String, Vec<usize>>,
+    /// Values of inputs that are not explained, by name: those that decide what is computed have to be known here. Others can be
+    /// given later ([`super::Model::with_inputs`]).
+    #[serde(skip)]
+    pub values: BTreeMap<String, HostValue>,
     /// How scores become probabilities; found in the graph where it is left out, and softmax where the graph has
     /// nothing to say. With another than the graph's own, `none` above all, the graph is left as it is.
     pub activation: Option<Activation>,

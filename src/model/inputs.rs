@@ -16,6 +16,8 @@ pub(super) struct Fed {
     pub value: Value,
     /// Whether nobody has given it and no rule fills it, so that the value only has the right shape.
     pub is_missing: bool,
+    /// What was told of the rule that fills it.
+    pub note: Option<String>,
 }
 
 /// What fills an input that nobody gives, with the end of a sentence that says so.
@@ -75,7 +77,8 @@ pub(super) fn inputs(
                 *size = Some(given);
             }
         }
-        if let Some(shape) = options.shapes.get(&info.name).filter(|shape| shape.len() == info.shape.len()) {
+        let given = options.values.get(&info.name).map(HostValue::shape);
+        if let Some(shape) = given.filter(|shape| shape.len() == info.shape.len()) {
             // The first axis stays open, for any number of samples.
             for (size, &given) in info.shape.iter_mut().zip(shape).skip(1) {
                 size.get_or_insert(given);
@@ -190,7 +193,7 @@ pub(super) fn blank(info: &ValueInfo) -> Result<HostValue> {
 
 pub(super) fn open_size(info: &ValueInfo) -> Error {
     Error::invalid_model(format!(
-        "its input \"{}\" leaves a size other than the batch open; give it (sizes)",
+        "its input \"{}\" leaves a size other than the batch open; give it (`sizes`, on the command line `--size`)",
         info.name
     ))
 }

@@ -137,7 +137,7 @@ impl Model {
             model.before = Some(Arc::new(first));
             model.find_source_shape(slot)?;
         }
-        model.feed()?;
+        model.feed(options)?;
         model.holds_integers = model.before.is_none()
             && !model.info.input.element_type.contains("float")
             && !model.graph.reads_as_real(source);
@@ -175,7 +175,7 @@ impl Model {
     }
 
     /// Fills the inputs that are not explained, by a rule where there is one.
-    fn feed(&mut self) -> Result<()> {
+    fn feed(&mut self, options: &ModelOptions) -> Result<()> {
         let read = |slot: Slot| {
             let graphs = [Some(&self.graph), self.before.as_ref()];
             graphs
@@ -183,26 +183,50 @@ impl Model {
                 .flatten()
                 .any(|graph| graph.steps.iter().any(|step| step.inputs.contains(&Some(slot))))
         };
-        for (slot, info) in &self.inputs {
+        for (slot, info) in &self.inputs.clone() {
             if *slot == self.source {
+                continue;
+            }
+            if let Some(value) = options.values.get(&info.name) {
+                let fed = self.fed_with(*slot, info, value.clone())?;
+                self.fed.push(fed);
                 continue;
             }
             let rule = inputs::filled(info);
             let is_missing = rule.is_none() && read(*slot);
-            if let Some((_, what)) = rule.as_ref().filter(|_| read(*slot)) {
-                self.info.notes.push(format!(
+            let note = rule.as_ref().filter(|_| read(*slot)).map(|(_, what)| {
+                format!(
                     "Its input \"{}\" is filled with {what}, where no other value is given for it.",
                     info.name
-                ));
-            }
+                )
+            });
+            self.info.notes.extend(note.clone());
             let value = match rule {
                 Some((value, _)) => value,
                 None => inputs::blank(info)?,
             };
             let value = value.upload(&info.name, self.device.burn())?;
-            self.fed.push(Fed { slot: *slot, name: info.name.clone(), value, is_missing });
+            self.fed.push(Fed { slot: *slot, name: info.name.clone(), value, is_missing, note });
         }
         Ok(())
+    }
+
+    /// An error of a run on blank samples: what has no value may be the reason.
+    fn without_values(&self, error: Error) -> Error {
+        let missing: Vec<&str> =
+            self.fed.iter().filter(|fed| fed.is_missing).map(|fed| fed.name.as_str()).collect();
+        match (missing.as_slice(), error) {
+            ([], error) => error,
+            (names, Error::ModelInvalid { node, reason }) => Error::ModelInvalid {
+                node,
+                reason: format!(
+                    "{reason}; it was tried with zeros for {}, whose values may decide what is computed: give them when \
+                     the model is loaded",
+                    names.join(", ")
+                ),
+            },
+            (_, error) => error,
+        }
     }
 
     /// Passes blank samples through the graph, so that what does not fit is said at load time, so that the axes and the
@@ -211,7 +235,7 @@ impl Model {
         // Shapes first: as the file has them, and then with the samples in front.
         let at_hand = options.explained_shape.as_deref();
         let declared = inputs::sizes(&self.info.input, at_hand)?;
-        let mut rehearsal = self.rehearse(&declared, false)?;
+        let mut rehearsal = self.rehearse(&declared, false).map_err(|error| self.without_values(error))?;
         let mut roles = Axes::follow(&self.graph, self.source, self.output, &rehearsal.shapes).roles;
         if self.before.is_none() {
             self.batch.axis = batch_axis(&roles, &declared, &rehearsal.output);

@@ -260,16 +260,24 @@ impl Model {
             if *slot == self.source || info.name == self.info.input.name {
                 return Err(Error::InputInvalid(format!("Input \"{name}\" is the explained one.")));
             }
-            let value = value.for_input(info)?;
-            check_dims(value.shape(), info)?;
-            let value = value.upload(&name, self.device.burn())?;
-            let fed = Fed { slot: *slot, name, value, is_missing: false };
+            let fed = self.fed_with(*slot, info, value)?;
             match model.fed.iter_mut().find(|old| old.slot == *slot) {
-                Some(old) => *old = fed,
+                Some(old) => {
+                    model.info.notes.retain(|note| Some(note) != old.note.as_ref());
+                    *old = fed;
+                }
                 None => model.fed.push(fed),
             }
         }
         Ok(model)
+    }
+
+    /// An input with a value of the caller's.
+    fn fed_with(&self, slot: Slot, info: &ValueInfo, value: HostValue) -> Result<Fed> {
+        let value = value.for_input(info)?;
+        check_dims(value.shape(), info)?;
+        let value = value.upload(&info.name, self.device.burn())?;
+        Ok(Fed { slot, name: info.name.clone(), value, is_missing: false, note: None })
     }
 
     /// An input as the file has it, with the samples in front as everything inside has them.

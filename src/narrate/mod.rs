@@ -4,7 +4,7 @@ use crate::{
     ClassScore, Explainer, ExplanationInfo,
     attribution::{anytime::Stopped, display::Heatmap},
     input::layout::{Layout, Places},
-    model::Activation,
+    model::{Activation, GraphInfo, OutputKind},
 };
 
 /// What the places of an input are called.
@@ -40,35 +40,48 @@ impl Names {
     }
 }
 
+/// What the network answered, in a sentence.
+fn answer(info: &ExplanationInfo, graph: &GraphInfo, predicted: &ClassScore) -> String {
+    let target = &info.target;
+    let probability = percent(target.probability.into());
+    match (graph.output_kind, graph.activation) {
+        (OutputKind::Single, Activation::None) => {
+            format!("The network\u{2019}s output \u{201c}{}\u{201d} is {:.4}.", target.label, target.logit)
+        }
+        (OutputKind::Single, _) => {
+            format!("The network\u{2019}s output \u{201c}{}\u{201d} is {probability}.", target.label)
+        }
+        (OutputKind::Positions, _) => {
+            format!("The network gives \u{201c}{}\u{201d} {:.4}.", target.label, target.probability)
+        }
+        _ => match &info.doubt {
+            Some(doubt) if target.index == predicted.index => doubt.clone(),
+            None if target.index == predicted.index => {
+                format!("The network says \u{201c}{}\u{201d} ({probability}).", target.label)
+            }
+            doubt => format!(
+                "The network gives \u{201c}{}\u{201d} {probability}; its first choice is \u{201c}{}\u{201d} ({}){}.",
+                target.label,
+                predicted.label,
+                percent(predicted.probability.into()),
+                if doubt.is_some() { ", and it is not sure of that" } else { "" }
+            ),
+        },
+    }
+}
+
 /// One or two sentences about an explanation; `predicted` is the network's first choice. `values` has the map's value at
 /// each place, of which the heatmap is the picture. Samples, tokens and features are counted from 0.
 pub fn explanation(
     info: &ExplanationInfo,
+    graph: &GraphInfo,
     predicted: &ClassScore,
     heatmap: &Heatmap,
     values: &[f32],
     names: Names,
 ) -> Vec<String> {
     let target = &info.target;
-    let mut words =
-        vec![if let Some(doubt) = info.doubt.as_ref().filter(|_| target.index == predicted.index) {
-            doubt.clone()
-        } else if target.index == predicted.index {
-            format!(
-                "The network says \u{201c}{}\u{201d} ({}).",
-                target.label,
-                percent(target.probability.into())
-            )
-        } else {
-            format!(
-                "The network gives \u{201c}{}\u{201d} {}; its first choice is \u{201c}{}\u{201d} ({}){}.",
-                target.label,
-                percent(target.probability.into()),
-                predicted.label,
-                percent(predicted.probability.into()),
-                if info.doubt.is_some() { ", and it is not sure of that" } else { "" }
-            )
-        }];
+    let mut words = vec![answer(info, graph, predicted)];
     let found = if names.place == "pixel" {
         evidence(heatmap, names)
     } else {
@@ -83,6 +96,9 @@ pub fn explanation(
             "What makes it \u{201c}{}\u{201d} and not \u{201c}{}\u{201d} lies mostly {evidence}.",
             target.label, other.label
         ),
+        (Some(evidence), _) if graph.output_kind == OutputKind::Single => {
+            format!("What makes the output rise lies mostly {evidence}.")
+        }
         (Some(evidence), _) => format!("What counts for it lies mostly {evidence}."),
     });
     // What is usual for photographs goes without saying.

@@ -75,6 +75,8 @@ pub(crate) enum Form {
     Above,
     /// Whether input 0 is smaller than input 1, or as large.
     Below,
+    /// Its input repeated to another shape.
+    Expand,
     /// Input 1 times input 0 where that is below zero.
     Slope,
     /// The logarithm of a sum of exponentials along axes.

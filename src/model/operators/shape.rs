@@ -7,8 +7,8 @@ use burn::tensor::{
 };
 
 use super::{
-    Described, Inputs, Kind, Lowering, Node, Operator, Plan, array, axes, axis, check_size, float_tensor,
-    host_ints, one, too_many,
+    Described, Form, Inputs, Kind, Lowering, Node, Operator, Plan, array, axes, axis, check_size,
+    float_tensor, host_ints, one, too_many,
 };
 use crate::model::{
     bodies,
@@ -679,7 +679,8 @@ pub(super) fn expand(_: &Node) -> Described {
         }
         check_size(&dims)?;
         one(map_value!(value, ranked => ranked.expand(&dims).ok_or_else(|| too_many(&dims))?))
-    }))
+    })
+    .formed(Form::Expand))
 }
 
 pub(super) fn tile(_: &Node) -> Described {

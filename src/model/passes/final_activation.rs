@@ -194,20 +194,35 @@ impl<'g> Search<'g> {
     /// The logits and axes of `e^x / sum e^x`, the largest logit subtracted first or not.
     fn written_softmax(&self, above: Slot, below: Slot) -> Option<(Slot, Axes)> {
         let exponent = self.inside(above, Form::Exp)?;
-        let (_, sum) = self.maker(below)?;
+        let (_, sum) = self.maker(self.unspread(below))?;
         if sum.operator.properties.kind != Kind::AxisSum || sum.inputs.first() != Some(&Some(above)) {
             return None;
         }
         let axes = self.reduced_axes(sum)?;
         let centred = self.maker(exponent).map(|(_, step)| step).and_then(|step| {
             let [Some(x), Some(highest)] = step.inputs[..] else { return None };
-            let (_, maximum) = self.maker(highest)?;
+            let (_, maximum) = self.maker(self.unspread(highest))?;
             let centres = step.operator.properties.kind == Kind::Difference
                 && maximum.operator.properties.kind == Kind::Maximum
                 && maximum.inputs.first() == Some(&Some(x));
             centres.then_some(x)
         });
         Some((centred.unwrap_or(exponent), Axes::Each(axes)))
+    }
+
+    /// A value before it was brought to another's shape: by reshapes, repetitions, and a maximum with minus infinity.
+    fn unspread(&self, mut slot: Slot) -> Slot {
+        while let Some((_, step)) = self.maker(slot) {
+            let properties = &step.operator.properties;
+            let bounded =
+                properties.clamp.is_some_and(|(low, high)| low <= f32::MIN && high == f32::INFINITY);
+            if properties.kind != Kind::Reshape && properties.form != Some(Form::Expand) && !bounded {
+                break;
+            }
+            let Some(&Some(before)) = step.inputs.first() else { break };
+            slot = before;
+        }
+        slot
     }
 
     /// The axes along which a value is the logarithm of the sum of the exponentials of another.

@@ -98,8 +98,7 @@ impl Method for Agi {
     fn cost(config: &Config) -> Cost {
         let classes = if config.classes.is_empty() { config.samples } else { config.classes.len() };
         let gradients = 2 * classes * config.steps;
-        let looks = usize::from(config.classes.is_empty() && config.sampling == Sampling::Probable);
-        Cost { forward: gradients + looks, backward: gradients }
+        Cost { forward: gradients, backward: gradients }
     }
 
     fn quick() -> Config {
@@ -264,7 +263,7 @@ async fn false_classes(subject: &Subject<'_>, config: &Config) -> Result<Vec<usi
         // As in the published program the explained class is left out where it is met, and not replaced.
         Sampling::Spread => (0..samples).map(|k| k * (classes / samples)).filter(other).collect(),
         Sampling::Probable => {
-            let logits = read(subject.logits(subject.input())?.reshape([classes])).await?;
+            let logits = read(subject.clean().reshape([classes])).await?;
             let mut order: Vec<usize> = (0..classes).filter(other).collect();
             order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
             order.truncate(samples);

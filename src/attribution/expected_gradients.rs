@@ -61,8 +61,8 @@ impl Method for ExpectedGradients {
     const SHORTFALL: &'static str = "More samples come closer.";
 
     fn cost(config: &Config) -> Cost {
-        // The input and the default backgrounds are scored for the completeness gap.
-        Cost { forward: config.samples + 4, backward: config.samples }
+        // The default backgrounds are scored for the completeness gap.
+        Cost { forward: config.samples + 3, backward: config.samples }
     }
 
     fn quick() -> Config {
@@ -93,8 +93,8 @@ impl Method for ExpectedGradients {
         }
         let done = batches.done();
         let map = sum / done as f32;
-        let score_of = |points| Ok::<_, Error>(subject.scores(subject.logits(points)?, score));
-        let change = score_of(x)? - score_of(backgrounds)?.mean();
+        let change = subject.scores(subject.clean(), score)
+            - subject.scores(subject.logits(backgrounds)?, score).mean();
         Ok(Attribution::complete(map, done, change))
     }
 }

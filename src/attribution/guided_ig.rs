@@ -61,8 +61,7 @@ impl Method for GuidedIg {
     const SHORTFALL: &'static str = "More steps come closer.";
 
     fn cost(config: &Config) -> Cost {
-        // The input is scored for the completeness gap.
-        Cost { forward: config.steps + 1, backward: config.steps }
+        Cost { forward: config.steps, backward: config.steps }
     }
 
     fn quick() -> Config {
@@ -118,7 +117,7 @@ impl Method for GuidedIg {
             subject.so_far(step + 1, steps, || map.clone()).await?;
         }
         // Completeness: the attributions should add up to f(x) - f(baseline).
-        let last = subject.scores(subject.logits(input)?, score);
+        let last = subject.scores(subject.clean(), score);
         let first = first.ok_or_else(|| Error::Internal("a path without a point".into()))?;
         Ok(Attribution::complete(map, steps, last - subject.scores(first, score)))
     }

@@ -77,7 +77,7 @@ pub trait Method {
     /// Why the parts of a method that promises completeness may miss their sum, as a sentence; empty for the others.
     const SHORTFALL: &'static str = "";
 
-    /// What it costs at most with these parameters.
+    /// What it costs at most with these parameters, beside the pass of the input itself ([`Subject::clean`]).
     fn cost(config: &Self::Config) -> Cost;
 
     /// Settings with which a processor alone is done in seconds or within a minute; the paper's where those are quick.

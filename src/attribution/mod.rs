@@ -175,7 +175,7 @@ pub struct ExplanationInfo {
     pub device: DeviceKind,
     /// Points at which the method looked at the model.
     pub steps: usize,
-    /// Samples that went through the network.
+    /// Samples that went through the network, the input itself among them.
     pub forward_passes: usize,
     /// Samples that a gradient was taken of.
     pub backward_passes: usize,
@@ -254,7 +254,7 @@ pub(crate) async fn explain(
             (model.predicted(&logits), clean, Some(logits))
         }
     };
-    let subject = Subject::new(explainer, entry, input, target, options, control)?;
+    let subject = Subject::new(explainer, entry, input, clean.clone(), target, options, control)?;
     let (attribution, params) = entry.run(&subject, &options.params).await?;
 
     let mut transaction = Transaction::default().register(attribution.map).register(clean);

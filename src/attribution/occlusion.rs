@@ -80,7 +80,7 @@ impl Method for Occlusion {
     /// Counted for a picture of 224 pixels a side.
     fn cost(config: &Config) -> Cost {
         let (window, stride) = config.windows(224);
-        Cost { forward: starts(224, window, stride).len().pow(2) + 1, backward: 0 }
+        Cost { forward: starts(224, window, stride).len().pow(2), backward: 0 }
     }
 
     /// Windows side by side.
@@ -106,7 +106,7 @@ impl Method for Occlusion {
         subject.decided("stride", stride);
         let pixels = height * width;
         let (x, blank) = (subject.input(), config.hidden.cover(subject, None)?);
-        let whole = subject.scores(subject.logits(x.clone())?, config.score);
+        let whole = subject.scores(subject.clean(), config.score);
         let (rows, columns) = (starts(height, window, stride), starts(width, window, stride));
         let windows: Vec<(usize, usize)> =
             rows.iter().flat_map(|&row| columns.iter().map(move |&column| (row, column))).collect();

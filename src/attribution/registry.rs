@@ -232,7 +232,7 @@ pub struct MethodDescription {
     pub needs: Vec<Need>,
     /// How its values become a picture, in words.
     pub display: String,
-    /// What it costs at most with its default parameters.
+    /// What it costs at most with its default parameters, the pass of the input itself included.
     pub cost: Cost,
     /// The parameters that its quick settings change, with their values: on a processor alone it is then done in seconds
     /// or within a minute.
@@ -255,6 +255,10 @@ pub struct MethodDescription {
 
 fn describe<M: Method>() -> MethodDescription {
     let (paper, quick) = (in_force(&M::Config::default()), in_force(&M::quick()));
+    let cost = |config: &M::Config| {
+        let Cost { forward, backward } = M::cost(config);
+        Cost { forward: forward + 1, backward }
+    };
     let given = |given: &Given| GivenDescription {
         name: given.name.to_owned(),
         description: given.description.to_owned(),
@@ -266,9 +270,9 @@ fn describe<M: Method>() -> MethodDescription {
         paper: M::PAPER.into(),
         needs: M::NEEDS.to_vec(),
         display: M::DISPLAY.rule(),
-        cost: M::cost(&M::Config::default()),
+        cost: cost(&M::Config::default()),
         quick: quick.into_iter().filter(|(name, value)| paper.get(name) != Some(value)).collect(),
-        quick_cost: M::cost(&M::quick()),
+        quick_cost: cost(&M::quick()),
         given: M::GIVEN.iter().map(given).collect(),
         anytime: M::ANYTIME,
         params: params_of::<M::Config>(),

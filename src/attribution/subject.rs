@@ -102,6 +102,8 @@ pub struct Subject<'a> {
     values: Cow<'a, [f32]>,
     input: Tensor<2>,
     range: (f32, f32),
+    /// The logits of the input, `[1, classes]`.
+    clean: Tensor<2>,
     target: usize,
     options: &'a ExplainOptions,
     forward: Cell<usize>,
@@ -223,6 +225,7 @@ impl<'a> Subject<'a> {
         explainer: &'a Explainer,
         entry: &Entry,
         input: &'a HostTensor,
+        clean: Tensor<2>,
         target: usize,
         options: &'a ExplainOptions,
         control: &'a Control<'a>,
@@ -240,9 +243,11 @@ impl<'a> Subject<'a> {
             input: places.planes_on_device(to_rows(explainer.upload(input)?)?),
             places,
             range,
+            clean,
             target,
             options,
-            forward: Cell::new(0),
+            // The clean pass.
+            forward: Cell::new(1),
             backward: Cell::new(0),
             largest: Cell::new(1),
             watch: Watch::new(control.between_partials),
@@ -300,6 +305,11 @@ impl<'a> Subject<'a> {
     /// The explained input, `[1, features]`, in model space.
     pub fn input(&self) -> Tensor<2> {
         self.input.clone()
+    }
+
+    /// The logits of the explained input, `[1, classes]`, which every explanation begins with.
+    pub fn clean(&self) -> Tensor<2> {
+        self.clean.clone()
     }
 
     /// The values of the explained input, in model space.

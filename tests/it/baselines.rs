@@ -76,7 +76,7 @@ fn what_is_no_picture_starts_from_zero() {
         near(&found.attribution.data, &linear.parts(), 1e-3, &format!("expected gradients {shape:?}"));
         let found = linear.explain("xrai", json!({ "steps": 3 }), Given::new()).unwrap();
         assert_eq!(found.info.baseline.as_deref(), Some(zero));
-        assert_eq!((found.info.steps, found.info.backward_passes), (3, 3));
+        assert_eq!((found.info.steps, found.info.forward_passes, found.info.backward_passes), (3, 1 + 3, 3));
     }
 }
 

@@ -486,10 +486,12 @@ fn no_method_costs_more_than_it_says() {
             "xrai" => (10, 10),
             "lime" => (60, 0),
             "kernel_shap" => (62, 0),
-            "occlusion" => (26, 0),
+            "occlusion" => (25, 0),
             "rise" => (20, 0),
             _ => (4, 4),
         };
+        // The input itself passes once.
+        let most = (1 + most.0, most.1);
         assert_eq!((found.forward_passes, found.backward_passes), most, "{method}");
     }
 }

@@ -27,20 +27,32 @@ functions! {
     Function atan: x => x.atan();
     Function atanh: x => x.atanh();
     Stop ceil: x => x.ceil();
-    Function cos: x => x.cos();
     Function cosh: x => x.cosh();
-    Function erf: x => x.erf();
     Stop floor: x => x.floor();
     Activation hard_swish: x => x.clone() * (x / 6.0 + 0.5).clamp(0.0, 1.0);
     Activation mish: x => x.mish();
     Stop round: x => x.round();
-    Function sin: x => x.sin();
     Function sinh: x => x.sinh();
     Activation softplus: x => x.softplus(1.0);
-    Activation softsign: x => x.softsign();
     Function sqrt: x => x.sqrt();
     Function tan: x => x.tan();
-    Activation tanh: x => x.tanh();
+}
+
+/// Functions of one number whose values lie between -1 and 1.
+macro_rules! bounded {
+    ($($kind:ident $name:ident;)*) => {
+        $(pub(super) fn $name(_: &Node) -> Described {
+            Ok(Operator::new(Kind::$kind, |inputs| one(inputs.float(0)?.$name())).within(Some((-1.0, 1.0))))
+        })*
+    };
+}
+
+bounded! {
+    Function cos;
+    Function erf;
+    Function sin;
+    Activation softsign;
+    Activation tanh;
 }
 
 pub(super) fn exp(_: &Node) -> Described {

@@ -195,10 +195,19 @@ impl<'g> Search<'g> {
     fn written_softmax(&self, above: Slot, below: Slot) -> Option<(Slot, Axes)> {
         let exponent = self.inside(above, Form::Exp)?;
         let (_, sum) = self.maker(self.unspread(below))?;
-        if sum.operator.properties.kind != Kind::AxisSum || sum.inputs.first() != Some(&Some(above)) {
+        if sum.inputs.first() != Some(&Some(above)) {
             return None;
         }
-        let axes = self.reduced_axes(sum)?;
+        let axes = match sum.operator.properties.kind {
+            Kind::AxisSum => self.reduced_axes(sum)?,
+            // The product with a column of ones.
+            Kind::Matmul => {
+                let ones = sum.inputs.get(1).copied().flatten()?;
+                let dims = self.graph.constant(ones)?.dims();
+                (dims.len() == 2 && dims[1] == 1 && self.number(ones) == Some(1.0)).then(|| vec![-1])?
+            }
+            _ => return None,
+        };
         let centred = self.maker(exponent).map(|(_, step)| step).and_then(|step| {
             let [Some(x), Some(highest)] = step.inputs[..] else { return None };
             let (_, maximum) = self.maker(self.unspread(highest))?;

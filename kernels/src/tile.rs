@@ -75,6 +75,10 @@ mod row {
         }
 
         #[inline(always)]
+        #[expect(
+            clippy::extra_unused_type_parameters,
+            reason = "callers name the vectors that other forms are made of"
+        )]
         pub fn plus_product<S: Simd>(self, factor: f32, values: Self) -> Self {
             Self(f32x4_add(self.0, f32x4_mul(f32x4_splat(factor), values.0)))
         }
@@ -161,6 +165,10 @@ mod row {
         }
 
         #[inline(always)]
+        #[expect(
+            clippy::extra_unused_type_parameters,
+            reason = "callers name the vectors that other forms are made of"
+        )]
         pub fn plus_product<S: Simd>(self, factor: f32, values: Self) -> Self {
             self.plus(values.times(factor))
         }

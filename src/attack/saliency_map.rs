@@ -16,7 +16,7 @@ use crate::{Result, Score};
 
 /// Where the map is to go.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "there is one for an attack")]
+#[allow(clippy::large_enum_variant, reason = "there is one for an attack")]
 pub enum Goal {
     /// The `k` most important features of each row's own map lose their weight.
     Away {

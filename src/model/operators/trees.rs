@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use burn::tensor::{Bool, Int, Tensor};
 
 use super::{
-    Described, Inputs, Kind, Node, Operator, Plan, check_size,
+    Described, Inputs, Kind, Node, Operator, check_size,
     classical::{Labels, Other, Transform, matrix, rows},
     float_tensor, int_tensor, one,
 };

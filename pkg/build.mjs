@@ -19,9 +19,13 @@ if (!existsSync(here("src/wasm/adversight_cpu_bg.wasm"))) {
 
 rmSync(here(out), { recursive: true, force: true });
 const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
-const { status } = spawnSync(process.execPath, [tsc, "-p", here("tsconfig.build.json"), "--outDir", here(out)], {
-  stdio: "inherit",
-});
+const { status } = spawnSync(
+  process.execPath,
+  [tsc, "-p", here("tsconfig.build.json"), "--outDir", here(out)],
+  {
+    stdio: "inherit",
+  },
+);
 if (status !== 0) process.exit(status ?? 1);
 cpSync(here("src/wasm"), here(`${out}/wasm`), {
   recursive: true,

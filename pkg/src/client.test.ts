@@ -143,7 +143,7 @@ test("where the engine for WebGPU is missing, the CPU's is used and says why, un
     if (before) Object.defineProperty(globalThis, "navigator", before);
     else Reflect.deleteProperty(globalThis, "navigator");
   });
-  const hooks = { isCancelled: () => false, onProgress: undefined, onPartial: undefined };
+  const hooks = { isCancelled: () => false, onProgress: () => undefined, onPartial: undefined };
   await host.open({ device: "auto", wasm: {} }, hooks);
   const reason =
     "The CPU is used, since the engine for WebGPU is not there. The engine could not be loaded from file:///none.wasm (404).";

@@ -51,7 +51,7 @@ export interface DrawOptions extends PaintOptions {
 }
 
 /** Of a map that explains an answer which the network is not sure of, so much of the colour is left. */
-const tonedDown = 0.35;
+const tonedDown = 0.4;
 
 /** Why the network is in doubt about its answer, in a sentence; null where it is not. */
 export function doubtOf({ info }: { info?: object }): string | null {
@@ -194,6 +194,10 @@ export function drawExplanation(
   small.height = painted.height;
   small.getContext("2d")?.putImageData(new ImageData(painted.data, painted.width, painted.height), 0, 0);
   context.imageSmoothingEnabled = !segments; // a segment's edge is where it is
+  if (view === "heatmap" && tone < 1) {
+    context.fillStyle = "black"; // else the page would shine through what is toned down
+    context.fillRect(x, y, width, height);
+  }
   context.drawImage(small, x, y, width, height);
   if (segments && borders) {
     const place = new DOMMatrix([width / painted.width, 0, 0, height / painted.height, x, y]);

@@ -220,7 +220,12 @@ test("files that people have are told by what they are, and change nothing", asy
     ["rows.csv", Buffer.from("a,b\n1,2\n"), /networks of pictures/, /a table/],
     ["paper.pdf", inside(0, "%PDF-1.7"), /cannot be used/, /PDF document/],
     ["photos.zip", inside(0, "PK\x03\x04"), /cannot be used/, /unpack/],
-    ["labels.txt", Buffer.from("cat\ndog\n"), /no network among/, /labels\.txt names classes.*\.onnx/],
+    [
+      "labels.txt",
+      Buffer.from("cat\ndog\n"),
+      /no network among/,
+      /labels\.txt is text that can name the classes.*\.onnx/,
+    ],
     ["scan.dcm", inside(128, "DICM"), /not a picture/, /DICOM file.*PNG/],
     ["IMG_1.heic", inside(4, "ftypheic"), /not a picture/, /HEIC.*JPEG/],
     ["scan.tif", inside(0, "II*\0"), /not a picture/, /TIFF picture.*PNG/],

@@ -584,7 +584,7 @@ export class OwnNetwork {
 /** Files that belong to a network, where there is none. */
 function missingNetwork({ labels, preprocessing, arrays }: Companions): Problem {
   const [file, what] = labels
-    ? [labels.file, "names classes of a network"]
+    ? [labels.file, "is text that can name the classes of a network"]
     : preprocessing
       ? [preprocessing.file, "says how pictures are prepared for a network"]
       : arrays[0]

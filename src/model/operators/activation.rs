@@ -4,7 +4,7 @@ use burn::tensor::Float;
 
 use super::{Described, Form, Inputs, Kind, Node, Operator, axis, one};
 use crate::model::element::Element;
-use crate::model::value::{Ranked, map_ranked};
+use crate::model::value::{MAX_RANK, Ranked, Value, map_ranked};
 
 /// Operators without attributes.
 macro_rules! functions {
@@ -192,7 +192,9 @@ fn along(kind: Kind, node: &Node, function: fn(Ranked<Float>, usize) -> Ranked<F
     let flattens = node.opset < 13;
     let given = node.int("axis", if flattens { 1 } else { -1 })?;
     let along = Operator::new(kind, move |inputs: &Inputs| {
-        let x = inputs.float(0)?;
+        let Value::Float(x) = inputs.wide(0)? else {
+            return Err("its input 0 must hold floating-point numbers".into());
+        };
         let dims = x.dims();
         if x.is_empty() {
             return one(x);
@@ -204,7 +206,12 @@ fn along(kind: Kind, node: &Node, function: fn(Ranked<Float>, usize) -> Ranked<F
         let axis = axis(given, dims.len())?;
         // Over the last axis, both definitions agree.
         if !flattens || axis + 1 == dims.len() {
-            return one(function(x, axis));
+            if dims.len() <= MAX_RANK {
+                return one(function(x, axis));
+            }
+            let cut = [dims[..axis].iter().product(), dims[axis], dims[axis + 1..].iter().product()];
+            let cut = x.reshape(&cut).ok_or("its input cannot be flattened")?;
+            return one(function(cut, 1).reshape(&dims).ok_or("its input cannot be flattened")?);
         }
         let flat = [dims[..axis].iter().product(), dims[axis..].iter().product()];
         let flat = x.reshape(&flat).ok_or("its input cannot be flattened")?;

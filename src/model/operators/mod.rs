@@ -267,8 +267,8 @@ operators! {
     "ai.onnx.ml::TreeEnsembleRegressor" => trees::regressor;
     "ai.onnx.ml::ZipMap" => classical::zip_map;
     "com.microsoft::Attention" => microsoft::attention;
-    "com.microsoft::CDist" => support_vectors::distances;
     "com.microsoft::BiasGelu" => microsoft::bias_gelu;
+    "com.microsoft::CDist" => support_vectors::distances;
     "com.microsoft::DequantizeLinear" => quantization::dequantize;
     "com.microsoft::DynamicQuantizeLSTM" => microsoft::dynamic_quantize_lstm;
     "com.microsoft::DynamicQuantizeMatMul" => microsoft::dynamic_quantize_matmul;
@@ -303,20 +303,20 @@ pub(super) fn plan(operator: &str, node: &Node) -> Described {
 
 /// Hands its input on.
 pub(super) fn identity() -> Operator {
-    Operator::new(Kind::Reshape, |inputs| Ok(vec![inputs.raw(0)?.clone()])).lowers(Lowering::Reshape)
+    Operator::new(Kind::Reshape, |inputs| Ok(vec![inputs.any(0)?.clone()])).lowers(Lowering::Reshape)
 }
 
 /// Its input with its axes in another order.
 pub(super) fn permute(order: Vec<usize>) -> Operator {
     let permutation = order.iter().map(|&axis| axis as i64).collect();
     let permute =
-        Operator::new(Kind::Move, move |inputs| one(shape::permuted(inputs.raw(0)?.clone(), &order)?));
+        Operator::new(Kind::Move, move |inputs| one(shape::permuted(inputs.any(0)?.clone(), &order)?));
     permute.permutes(permutation)
 }
 
 /// Its input in another shape.
 pub(super) fn reshape_to(dims: Vec<usize>) -> Operator {
-    Operator::new(Kind::Reshape, move |inputs| one(inputs.raw(0)?.clone().reshape(&dims)?))
+    Operator::new(Kind::Reshape, move |inputs| one(inputs.any(0)?.clone().reshape(&dims)?))
         .lowers(Lowering::Reshape)
 }
 
@@ -362,8 +362,7 @@ impl<'a> Inputs<'a> {
         let value = self.any(index)?;
         match value.rank() {
             rank if rank > MAX_RANK => Err(format!(
-                "its input {index} of {rank} axes has too many dimensions: beyond {MAX_RANK}, values can only be reshaped, \
-                 transposed and cast"
+                "its input {index} of {rank} axes has too many dimensions: it computes with at most {MAX_RANK}"
             )),
             _ => Ok(value),
         }
@@ -371,7 +370,13 @@ impl<'a> Inputs<'a> {
 
     /// Input `index` on the device that the node runs on.
     pub(crate) fn value(&self, index: usize) -> Result<Value, String> {
-        let value = self.raw(index)?;
+        self.raw(index)?;
+        self.wide(index)
+    }
+
+    /// The same, also of more dimensions than are computed with.
+    pub(crate) fn wide(&self, index: usize) -> Result<Value, String> {
+        let value = self.any(index)?;
         if self.on_host || value.device() == self.device {
             return Ok(value.clone());
         }
@@ -381,6 +386,47 @@ impl<'a> Inputs<'a> {
                 value.uploaded(&self.device).ok_or_else(|| format!("its input {index} cannot be uploaded"))
             }
         }
+    }
+
+    /// Runs a function of values at the same places on inputs of more dimensions than are computed with: neighbours that
+    /// broadcast alike are taken as one. Nothing where no input has so many.
+    fn merged(
+        &self,
+        run: impl Fn(&Inputs) -> Result<Vec<Value>, String>,
+    ) -> Option<Result<Vec<Value>, String>> {
+        let many = self.values.iter().flatten().any(|value| value.rank() > MAX_RANK);
+        many.then(|| {
+            let value = |index: usize| if self.has(index) { self.wide(index).map(Some) } else { Ok(None) };
+            let mut values = (0..self.len()).map(value).collect::<Result<Vec<_>, _>>()?;
+            let shapes: Vec<Vec<usize>> =
+                values.iter().map(|value| value.as_ref().map_or(Vec::new(), Value::dims)).collect();
+            let whole = arithmetic::common_shape(&shapes)?;
+            check_size(&whole)?;
+            // Which inputs have a size of their own there, and the size.
+            let mut groups: Vec<(Vec<bool>, usize)> = Vec::new();
+            for (axis, &size) in whole.iter().enumerate().filter(|(_, size)| **size != 1) {
+                let own = |dims: &Vec<usize>| {
+                    (axis + dims.len()).checked_sub(whole.len()).is_some_and(|at| dims[at] != 1)
+                };
+                let own: Vec<bool> = shapes.iter().map(own).collect();
+                match groups.last_mut() {
+                    Some((before, product)) if *before == own => *product *= size,
+                    _ => groups.push((own, size)),
+                }
+            }
+            if groups.len() > MAX_RANK {
+                return Err(too_many(&whole));
+            }
+            for (index, value) in values.iter_mut().enumerate() {
+                let Some(full) = value.as_ref().filter(|value| value.len() != 1) else { continue };
+                let dims: Vec<usize> =
+                    groups.iter().map(|(own, size)| if own[index] { *size } else { 1 }).collect();
+                *value = Some(full.clone().reshape(&dims)?);
+            }
+            let values: Vec<Option<&Value>> = values.iter().map(Option::as_ref).collect();
+            let results = run(&Inputs::new(&values, &[], &self.device))?;
+            results.into_iter().map(|result| result.reshape(&whole)).collect()
+        })
     }
 
     /// Whether input `index` is there.

@@ -3,10 +3,11 @@
 use burn::tensor::{Float, Int, Tensor, kind::Numeric};
 
 use super::{
-    Described, Form, Inputs, Kind, Node, Operator, Plan, axes, axis, host_ints, one, shape::axes_of,
+    Described, Form, Inputs, Kind, Node, Operator, Plan, axes, axis, host_ints, one,
+    shape::{axes_of, permuted},
 };
 use crate::model::element::Element;
-use crate::model::value::{Ranked, Value, map_ranked};
+use crate::model::value::{MAX_RANK, Ranked, Value, map_ranked};
 
 /// Where a reduction's axes come from, and whether they stay with size 1.
 struct Along {
@@ -56,7 +57,7 @@ fn reduce(
     let along = Along::of(node)?;
     let axes = along.attribute.clone();
     let reduction = Operator::new(kind, move |inputs| {
-        let value = inputs.value(0)?;
+        let value = inputs.wide(0)?;
         let dims = value.dims();
         let axes = along.axes(inputs, dims.len())?;
         let shape = along.shape(&dims, &axes);
@@ -70,6 +71,14 @@ fn reduce(
         // A scalar is reduced as a row of one.
         let (value, axes) = match dims.len() {
             0 => (value.reshape(&[1])?, vec![0]),
+            // What is reduced comes last, and is one axis.
+            rank if rank > MAX_RANK => {
+                let kept = (0..rank).filter(|axis| !axes.contains(axis));
+                let order: Vec<usize> = kept.chain(axes.iter().copied()).collect();
+                let columns: usize = axes.iter().map(|&axis| dims[axis]).product();
+                let rows = value.len() / columns;
+                (permuted(value, &order)?.reshape(&[rows, columns])?, vec![1])
+            }
             _ => (value, axes),
         };
         let reduced = match (value, int) {

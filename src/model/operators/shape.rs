@@ -373,6 +373,17 @@ pub(super) fn joined(values: Vec<Value>, axis: usize) -> Result<Value, String> {
             return Err(format!("its inputs {first:?} and {dims:?} differ off the axis {axis}"));
         }
     }
+    if first.len() > MAX_RANK {
+        let mut dims = first;
+        let size: usize = values.iter().map(|value| value.dims()[axis]).sum();
+        let cut = |value: Value| {
+            let dims = value.dims();
+            value.reshape(&[dims[..axis].iter().product(), dims[axis], dims[axis + 1..].iter().product()])
+        };
+        let parts = values.into_iter().map(cut).collect::<Result<Vec<_>, _>>()?;
+        dims[axis] = size;
+        return joined(parts, 1)?.reshape(&dims);
+    }
     // What is empty adds no element, though it may add to the shape.
     let mut full: Vec<Value> = values.iter().filter(|value| !value.is_empty()).cloned().collect();
     if full.is_empty() {
@@ -405,11 +416,21 @@ pub(super) fn concat(node: &Node) -> Described {
     }
     let given = node.int("axis", 1)?;
     let concat = Operator::new(Kind::Move, move |inputs| {
-        let values = (0..inputs.len()).map(|index| inputs.value(index)).collect::<Result<Vec<_>, _>>()?;
+        let values = (0..inputs.len()).map(|index| inputs.wide(index)).collect::<Result<Vec<_>, _>>()?;
         let rank = values.first().ok_or("it has no input")?.rank();
         one(joined(values, axis(given, rank)?)?)
     });
     Ok(concat.lowers(Lowering::Concat { axis: given }))
+}
+
+/// Changes a value of many dimensions along one axis, as one of three: before the axis, the axis, and after it.
+fn around(value: Value, axis: usize, change: impl FnOnce(Value) -> Value) -> Value {
+    let mut dims = value.dims();
+    let cut = [dims[..axis].iter().product(), dims[axis], dims[axis + 1..].iter().product()];
+    let Ok(flat) = value.clone().reshape(&cut) else { return value };
+    let changed = change(flat);
+    dims[axis] = changed.dims()[1];
+    changed.clone().reshape(&dims).unwrap_or(changed)
 }
 
 /// The elements from `start` to before `end` along an axis.
@@ -417,11 +438,17 @@ pub(super) fn narrowed(value: Value, axis: usize, start: usize, end: usize) -> V
     if start == 0 && value.dims().get(axis) == Some(&end) {
         return value;
     }
+    if value.rank() > MAX_RANK {
+        return around(value, axis, |value| narrowed(value, 1, start, end));
+    }
     map_value!(value, ranked => map_ranked!(ranked, x => x.slice_dim(axis, start as i64..end as i64)))
 }
 
 /// The elements at `indices` along an axis; the indices are in range.
 pub(super) fn picked(value: Value, axis: usize, indices: &[i64]) -> Value {
+    if value.rank() > MAX_RANK {
+        return around(value, axis, |value| picked(value, 1, indices));
+    }
     let indices = Tensor::<1, Int>::from_data(indices, &value.device());
     move_elements!(value, x => x.select(axis, indices.clone()))
 }
@@ -436,7 +463,7 @@ pub(super) fn split(node: &Node) -> Described {
         return Err(format!("its num_outputs is {parts}, and it has {outputs} outputs"));
     }
     Ok(Operator::new(Kind::Move, move |inputs| {
-        let value = inputs.raw(0)?.clone();
+        let value = inputs.any(0)?.clone();
         let dims = value.dims();
         let axis = axis(given, dims.len())?;
         let lengths = match axes_of(&attribute, inputs, 1)? {
@@ -496,7 +523,7 @@ pub(super) fn slice(node: &Node) -> Described {
         _ => None,
     };
     Ok(Operator::new(Kind::Move, move |inputs| {
-        let mut value = inputs.raw(0)?.clone();
+        let mut value = inputs.any(0)?.clone();
         let (starts, ends, given, steps) = match &attributes {
             Some((starts, ends, axes)) => (starts.clone(), ends.clone(), axes.clone(), None),
             None => {

@@ -1637,6 +1637,38 @@ fn many_axes(draw: &mut Draw) -> Vec<Case> {
         turned.wrt(&[0]),
         apart.wrt(&[0]),
         case("Squeeze", vec![draw.real(&dims)]).wrt(&[0]),
+        case("Tanh", vec![draw.real(&dims)]).wrt(&[0]),
+        case("Mul", vec![draw.real(&[2, 1, 2, 2, 1, 2, 2, 2]), draw.real(&[2, 1, 2, 1, 2])]).wrt(&[0, 1]),
+        case(
+            "Clip",
+            vec![draw.away(&dims, -1.0, 1.0, &[-0.5, 0.5]), reals(vec![-0.5], &[]), reals(vec![0.5], &[])],
+        )
+        .wrt(&[0]),
+        case("ReduceMean", vec![draw.real(&[2, 2, 2, 1, 2, 2, 2]), list(&[1, 3, -1])])
+            .with([int("keepdims", i64::from(draw.coin()))])
+            .wrt(&[0]),
+        case("ReduceMax", vec![draw.spread(&[2, 2, 2, 1, 2, 2, 2]), list(&[2, 4, 6])])
+            .with([int("keepdims", 0)])
+            .wrt(&[0]),
+        case("Softmax", vec![draw.real(&[2, 1, 2, 3, 1, 2, 1])]).with([int("axis", 3)]).wrt(&[0]),
+        case(
+            "Slice",
+            vec![
+                draw.real(&[1, 2, 3, 1, 4, 1, 2]),
+                list(&[1, -1]),
+                list(&[3, -9]),
+                list(&[2, 4]),
+                list(&[1, -2]),
+            ],
+        )
+        .wrt(&[0]),
+        case("Split", vec![draw.real(&[1, 2, 3, 1, 4, 1, 2]), list(&[1, 3])])
+            .with([int("axis", 4)])
+            .outputs(2, 1)
+            .wrt(&[0]),
+        case("Concat", vec![draw.real(&[1, 2, 1, 1, 2, 1, 2]), draw.real(&[1, 2, 3, 1, 2, 1, 2])])
+            .with([int("axis", 2)])
+            .wrt(&[0, 1]),
     ]
 }
 

@@ -280,8 +280,8 @@ test("values of further inputs are given with the model, as tensors of any numbe
   const inputs = { age: [[42]], mask: { data: Uint8Array.of(1, 0), shape: [2] } };
   const model = await engine.loadModel({ onnx, name: "clinic", inputs });
   assert.equal(model.info.name, "clinic with inputs");
-  const [, shapes] = log;
-  assert.match(shapes ?? "", /"shapes":\{"age":\[1,1\],"mask":\[2\]\}/);
+  const [, loaded] = log;
+  assert.match(loaded ?? "", /"inputs":\{"age":.*"mask":/);
   assert.deepEqual(log.slice(2), ["inputs of clinic: age, mask", "free clinic"]);
   const short = { data: Uint8Array.of(1), shape: [2] };
   await assert.rejects(engine.loadModel({ onnx, inputs: { mask: short } }), { code: "input_shape" });

@@ -270,9 +270,6 @@ export class Engine {
       preprocessing: preprocessing as Preprocessing | null,
       config: config as (ModelOptions["config"] & object) | null,
       ...defined({ name, input, output, at, sizes, shape, activation, layout, masker: masker?.bytes }),
-      ...(inputs
-        ? { shapes: Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, value.shape])) }
-        : {}),
       ...weights.given,
     };
     const files = [onnx, ...(masker ? [masker] : [])];

@@ -193,7 +193,9 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
         options: { ...options, external: null },
         ...(inputs ? { inputs } : {}),
       };
-      return { value: keep(given(await engineOf().loadModel(onnx, options), inputs), origin) };
+      // What decides what is computed has to be known while the file is read.
+      const all = inputs ? { ...options, inputs } : options;
+      return { value: keep(given(await engineOf().loadModel(onnx, all), inputs), origin) };
     },
 
     async classify({ model, input, top }) {
@@ -284,7 +286,8 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
     async randomise({ model, options }) {
       const { origin } = find(model);
       const onnx = wasmOf().randomise(await fileOf(model), options) as Uint8Array<ArrayBuffer>;
-      const forgetful = given(await engineOf().loadModel(onnx, origin.options), origin.inputs);
+      const all = origin.inputs ? { ...origin.options, inputs: origin.inputs } : origin.options;
+      const forgetful = given(await engineOf().loadModel(onnx, all), origin.inputs);
       return { value: keep(forgetful, { ...origin, onnx: new Blob([onnx]) }) };
     },
 

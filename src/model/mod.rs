@@ -667,6 +667,15 @@ fn as_logits(output: Value, rows: usize) -> Result<Tensor<2>> {
     flat.ok_or_else(|| Error::Internal("logits could not be reshaped".into()))
 }
 
+/// The inputs of a file that have no value in it.
+///
+/// # Errors
+/// [`Error::ModelMalformed`] for bytes that are not an ONNX model.
+pub fn file_inputs(onnx: &[u8]) -> Result<Vec<ValueInfo>> {
+    let parsed = file::Parsed::read(onnx)?;
+    Ok(parsed.inputs().map(file::value_info).collect())
+}
+
 /// The version of ONNX's operator set that a file is written for.
 pub(crate) fn opset(model: &onnx_ir::ModelProto) -> i64 {
     let own = model.opset_import.iter().filter(|set| node::is_default_domain(&set.domain));

@@ -124,6 +124,7 @@ impl Engine {
         #[wasm_bindgen(unchecked_param_type = "Pick<ModelOptions, \"external\">")] options: JsValue,
     ) -> JsResult {
         let options = types::ModelOptions::from_js(options)?;
+        let graph = options.of_graph(&onnx)?;
         let load = || {
             let external = options.external()?;
             let external =
@@ -149,7 +150,7 @@ impl Engine {
             let external =
                 |location: &str, offset: u64, length: Option<u64>| external.read(location, offset, length);
             let file = ModelFile { bytes: &onnx, external: Some(&external) };
-            let mut explainer = Explainer::load_with(&file, &options.graph, &self.device)?;
+            let mut explainer = Explainer::load_with(&file, &graph, &self.device)?;
             if let Some(declared) = &options.preprocessing {
                 explainer = explainer.with_preprocessing(Preprocessing::from_json(&declared.to_string())?)?;
             }

@@ -76,8 +76,8 @@ export interface ModelOptions {
     sizes?: Record<string, number> | null;
     /** The shape of an input at hand, from which sizes that the file leaves open are taken. */
     shape?: number[] | null;
-    /** The same for inputs that are not explained, by name. */
-    shapes?: Record<string, number[]> | null;
+    /** Values of inputs that are not explained, by name. Those that decide what is computed have to be known here. */
+    inputs?: Record<string, ModelInput> | null;
     /** How scores become probabilities; found in the graph where it is left out. */
     activation?: Activation | null;
     /** What the axes of the explained value mean; found by its shape and the graph where it is left out. */
@@ -159,6 +159,8 @@ pub(super) struct ModelOptions {
     files: JsValue,
     #[serde(skip)]
     masker: JsValue,
+    #[serde(skip)]
+    inputs: JsValue,
 }
 
 /// What of the options concerns the graph.
@@ -172,7 +174,6 @@ struct GraphOptions {
     activation: Option<model::Activation>,
     layout: Option<Layout>,
     shape: Option<Vec<usize>>,
-    shapes: Option<BTreeMap<String, Vec<usize>>>,
 }
 
 impl ModelOptions {
@@ -190,11 +191,22 @@ impl ModelOptions {
             activation: graph.activation,
             layout: graph.layout,
             explained_shape: graph.shape,
-            shapes: graph.shapes.unwrap_or_default(),
+            values: BTreeMap::new(),
         };
         read.files = convert::field(&options, "external")?.unwrap_or_default();
         read.masker = convert::field(&options, "masker")?.unwrap_or_default();
+        read.inputs = convert::field(&options, "inputs")?.unwrap_or_default();
         Ok(read)
+    }
+
+    /// What concerns the graph, with the values of inputs that are not explained: of the types that the file gives them.
+    pub fn of_graph(&self, onnx: &[u8]) -> JsResult<model::ModelOptions> {
+        let mut graph = self.graph.clone();
+        if self.inputs.is_object() {
+            let known = model::file_inputs(onnx).map_err(convert::js_error)?;
+            graph.values = convert::values_from_js(&self.inputs, &known)?;
+        }
+        Ok(graph)
     }
 
     /// The masking network.

@@ -146,15 +146,14 @@ impl Loaded {
             input: network.at.is_none().then(|| network.explained.clone()),
             at: network.at.clone(),
             explained_shape: explained.as_ref().map(|value| value.shape().to_vec()),
-            shapes: others.iter().map(|(name, value)| (name.clone(), value.shape().to_vec())).collect(),
+            values: others,
             layout: network.at.as_ref().map(|_| Layout::Sequence),
             // One of a detector's numbers is explained as it is.
             activation: (name == "nudenet").then_some(Activation::None),
             ..Default::default()
         };
-        let explainer = Explainer::load_with(&ModelFile::from(&bytes[..]), &options, &common::cpu())
-            .and_then(|explainer| explainer.with_inputs(others))
-            .unwrap();
+        let explainer =
+            Explainer::load_with(&ModelFile::from(&bytes[..]), &options, &common::cpu()).unwrap();
         let x = match explained {
             Some(HostValue::Float { data, shape }) => HostTensor::new(data, shape).unwrap(),
             Some(_) => panic!("whole numbers have no slopes"),

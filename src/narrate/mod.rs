@@ -43,7 +43,13 @@ impl Names {
 /// What the network answered, in a sentence.
 fn answer(info: &ExplanationInfo, graph: &GraphInfo, predicted: &ClassScore) -> String {
     let target = &info.target;
-    let probability = percent(target.probability.into());
+    // Scores that nothing turns into probabilities are told as what they are.
+    let shares = graph.activation != Activation::None || (0.0..=1.0).contains(&predicted.probability);
+    let share = |class: &ClassScore| match shares {
+        true => percent(class.probability.into()),
+        false => format!("{:.4}", class.probability),
+    };
+    let probability = share(target);
     match (graph.output_kind, graph.activation) {
         (OutputKind::Single, Activation::None) => {
             format!("The network\u{2019}s output \u{201c}{}\u{201d} is {:.4}.", target.label, target.logit)
@@ -63,7 +69,7 @@ fn answer(info: &ExplanationInfo, graph: &GraphInfo, predicted: &ClassScore) -> 
                 "The network gives \u{201c}{}\u{201d} {probability}; its first choice is \u{201c}{}\u{201d} ({}){}.",
                 target.label,
                 predicted.label,
-                percent(predicted.probability.into()),
+                share(predicted),
                 if doubt.is_some() { ", and it is not sure of that" } else { "" }
             ),
         },

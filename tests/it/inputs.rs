@@ -484,6 +484,8 @@ fn a_declared_layout_wins() -> Result<(), Error> {
     assert_eq!(layout(None)?, Layout::Sequence);
     assert_eq!(layout(Some(Layout::Sound))?, Layout::Sound);
     assert_eq!(layout(Some(Layout::Values))?, Layout::Values);
-    assert_eq!(layout(Some(Layout::Picture)).unwrap_err().code(), "model_invalid");
+    // Rows and columns without an axis of channels.
+    assert_eq!(layout(Some(Layout::Picture))?, Layout::Picture);
+    assert_eq!(layout(Some(Layout::PictureChannelsLast)).unwrap_err().code(), "model_invalid");
     Ok(())
 }

@@ -544,9 +544,17 @@ impl Model {
 
 /// The axis that holds the samples, by what the first readers say; the first where they say nothing.
 fn batch_axis(roles: &Roles, declared: &[usize], output: &[usize]) -> Option<usize> {
+    let size = |axis: usize| declared.get(axis).copied().unwrap_or(1);
     match roles.batch {
-        Some(Some(axis)) => Some(axis),
-        Some(None) if roles.channels == Some(Some(0)) || roles.positions.contains(&0) => None,
+        Some(Some(0)) => Some(0),
+        // Another axis than the first: one sample beside an axis of several, or samples that are seen to reach the scores.
+        Some(Some(axis)) if roles.output_batch.is_some() || (size(axis) == 1 && size(0) > 1) => Some(axis),
+        // An axis of size 1 in front is the samples' whatever else it may be taken for.
+        Some(None)
+            if size(0) > 1 && (roles.channels == Some(Some(0)) || roles.positions.contains(&0)) =>
+        {
+            None
+        }
         // A size that the file fixes and that the scores do not have is no number of samples.
         _ => match (declared.first(), output) {
             (Some(&rows), [first, ..]) if rows > 1 && *first != rows => None,

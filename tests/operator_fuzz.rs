@@ -316,7 +316,10 @@ fn wrong_nodes_are_refused_without_a_panic() {
             let fault = match (found, said) {
                 (Err(_), said) => Some(format!("a panic: {}", said.unwrap_or_default())),
                 (Ok(_), Some(said)) => Some(format!("a panic on another thread: {said}")),
-                (Ok(Err(error)), _) if !matches!(error.code(), "model_invalid" | "model_unsupported") => {
+                // Numbers that the declared type cannot hold are the input's fault.
+                (Ok(Err(error)), _)
+                    if !matches!(error.code(), "model_invalid" | "model_unsupported" | "input_invalid") =>
+                {
                     Some(format!("[{}] {error}", error.code()))
                 }
                 _ if grown > MEMORY => Some(format!("{} MiB", grown >> 20)),

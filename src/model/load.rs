@@ -550,9 +550,7 @@ fn batch_axis(roles: &Roles, declared: &[usize], output: &[usize]) -> Option<usi
         // Another axis than the first: one sample beside an axis of several, or samples that are seen to reach the scores.
         Some(Some(axis)) if roles.output_batch.is_some() || (size(axis) == 1 && size(0) > 1) => Some(axis),
         // An axis of size 1 in front is the samples' whatever else it may be taken for.
-        Some(None)
-            if size(0) > 1 && (roles.channels == Some(Some(0)) || roles.positions.contains(&0)) =>
-        {
+        Some(None) if size(0) > 1 && (roles.channels == Some(Some(0)) || roles.positions.contains(&0)) => {
             None
         }
         // A size that the file fixes and that the scores do not have is no number of samples.

@@ -152,8 +152,7 @@ impl Loaded {
             activation: (name == "nudenet").then_some(Activation::None),
             ..Default::default()
         };
-        let explainer =
-            Explainer::load_with(&ModelFile::from(&bytes[..]), &options, &common::cpu()).unwrap();
+        let explainer = Explainer::load_with(&ModelFile::from(&bytes[..]), &options, &common::cpu()).unwrap();
         let x = match explained {
             Some(HostValue::Float { data, shape }) => HostTensor::new(data, shape).unwrap(),
             Some(_) => panic!("whole numbers have no slopes"),

@@ -290,10 +290,11 @@ async fn run(cli: Cli) -> CliResult {
             let job = Job::new(&common).await?;
             let found = job.explainer.classify(&job.input.borrow(), top).await.map_err(say)?;
             let info = job.explainer.model().info();
-            let is_number = info.output_kind == OutputKind::Single && info.activation == Activation::None;
+            let shares = found.top.iter().all(|class| (0.0..=1.0).contains(&class.probability));
+            let shares = info.probabilities || (shares && info.output_kind != OutputKind::Single);
             for ClassScore { index, label, probability, logit } in found.top {
-                if is_number {
-                    out!("{logit}  {label}");
+                if !shares {
+                    out!("{logit}  {label}  (class {index})");
                     continue;
                 }
                 out!("{:6.2} %  {label}  (class {index}, logit {logit:.4})", probability * 100.0);

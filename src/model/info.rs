@@ -128,6 +128,8 @@ pub struct GraphInfo {
     pub output_kind: OutputKind,
     /// How scores become probabilities.
     pub activation: Activation,
+    /// Whether what they become are probabilities: by the activation, or as the graph leaves them.
+    pub probabilities: bool,
     /// Number of weights.
     pub parameters: usize,
     /// Memory that the weights take on the device.

@@ -1,5 +1,7 @@
 //! The inputs and outputs of a file: which are explained, and what the others hold.
 
+use std::collections::BTreeMap;
+
 use super::{
     HostValue, ModelOptions, ValueInfo,
     file::{self, Parsed},
@@ -25,7 +27,14 @@ pub(super) fn filled(info: &ValueInfo) -> Option<(HostValue, &'static str)> {
     let name = info.name.to_lowercase();
     let is_real = info.element_type.contains("float");
     let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
-    let mut value = blank(info).ok()?;
+    // A state is of one sample, whichever axis the samples lie along.
+    let mut one = info.clone();
+    let state = has(&["state", "hidden", "memory", "cache", "past_key", "past_value"])
+        || matches!(name.as_str(), "h" | "c" | "h0" | "c0" | "h_0" | "c_0" | "hx" | "cx" | "h_in" | "c_in");
+    if state {
+        one.shape.iter_mut().for_each(|size| *size = size.or(Some(1)));
+    }
+    let mut value = blank(&one).ok()?;
     if has(&["attention_mask", "input_mask"]) || name == "mask" {
         match &mut value {
             HostValue::Float { data, .. } => data.fill(1.0),
@@ -44,8 +53,6 @@ pub(super) fn filled(info: &ValueInfo) -> Option<(HostValue, &'static str)> {
         data.iter_mut().enumerate().for_each(|(index, position)| *position = (index % length) as i64);
         return Some((value, "the numbers of the positions, from 0"));
     }
-    let state = has(&["state", "hidden", "memory", "cache", "past_key", "past_value"])
-        || matches!(name.as_str(), "h" | "c" | "h0" | "c0" | "h_0" | "c_0" | "hx" | "cx" | "h_in" | "c_in");
     (is_real && state).then_some((value, "zeros: the state before the first step"))
 }
 
@@ -61,6 +68,34 @@ pub(super) fn named<'i>(inputs: &'i [(Slot, ValueInfo)], name: &str) -> Result<&
     })
 }
 
+/// Whether an input is the explained one, as far as the options say.
+fn is_explained(name: &str, element_type: &str, options: &ModelOptions) -> bool {
+    match &options.input {
+        Some(explained) => explained == name,
+        None => element_type.contains("float"),
+    }
+}
+
+/// The sizes of the file's symbols, as far as the values at hand say them: a mask is as long as the text that it is of.
+fn sizes_at_hand(parsed: &Parsed, options: &ModelOptions) -> BTreeMap<String, usize> {
+    let mut sizes = BTreeMap::new();
+    for info in parsed.inputs().map(file::value_info) {
+        let explained = is_explained(&info.name, &info.element_type, options);
+        let shape = match options.values.get(&info.name) {
+            Some(value) => Some(value.shape()),
+            None => options.explained_shape.as_deref().filter(|_| explained && options.at.is_none()),
+        };
+        for (symbol, &size) in info.symbols.iter().zip(shape.unwrap_or_default()).skip(1) {
+            if let Some(symbol) =
+                symbol.as_ref().filter(|_| shape.is_some_and(|shape| shape.len() == info.shape.len()))
+            {
+                sizes.entry(symbol.clone()).or_insert(size);
+            }
+        }
+    }
+    sizes
+}
+
 /// The inputs that have no value in the file, with the sizes that the caller gives them.
 pub(super) fn inputs(
     parsed: &Parsed,
@@ -68,6 +103,7 @@ pub(super) fn inputs(
     options: &ModelOptions,
 ) -> Result<Vec<(Slot, ValueInfo)>> {
     let mut inputs = Vec::new();
+    let at_hand = sizes_at_hand(parsed, options);
     for proto in parsed.inputs() {
         let mut info = file::value_info(proto);
         for (axis, (size, symbol)) in info.shape.iter_mut().zip(&info.symbols).enumerate() {
@@ -75,6 +111,13 @@ pub(super) fn inputs(
             let named = symbol.as_ref().and_then(|name| options.sizes.get(name));
             if let Some(&given) = placed.or(named) {
                 *size = Some(given);
+            }
+            // The explained input's own sizes are found when its axes are known.
+            let beside = symbol.as_ref().and_then(|name| at_hand.get(name));
+            if let Some(&given) =
+                beside.filter(|_| axis > 0 && !is_explained(&info.name, &info.element_type, options))
+            {
+                size.get_or_insert(given);
             }
         }
         let given = options.values.get(&info.name).map(HostValue::shape);

@@ -106,7 +106,7 @@ impl Model {
             before: None,
             device: device.clone(),
             fed: Vec::new(),
-            batch: Batch { axis: Some(0), fixed: None, largest: usize::MAX },
+            batch: Batch { axis: Some(0), fixed: None, largest: usize::MAX, mixes: false },
             groups: Groups { outer: 1, classes: 1, inner: 1 },
             maps: Vec::new(),
             holds_integers: false,
@@ -120,6 +120,7 @@ impl Model {
                 classes: 0,
                 output_kind: OutputKind::Classes,
                 activation: Activation::None,
+                probabilities: false,
                 parameters,
                 weight_bytes,
                 bytes_per_sample: 0,
@@ -221,7 +222,7 @@ impl Model {
                 node,
                 reason: format!(
                     "{reason}; it was tried with zeros for {}, whose values may decide what is computed: give them when \
-                     the model is loaded",
+                     the model is loaded (`inputs`, on the command line `--also`)",
                     names.join(", ")
                 ),
             },
@@ -419,16 +420,18 @@ impl Model {
         let is_open = self.input.shape.first().is_some_and(Option::is_none);
         let fed = self.fed.iter().any(|fed| fed.value.rank() > 0);
         let (mut largest, mut fixed) = (usize::MAX, None);
-        if self.batch.axis.is_none() || roles.mixes_samples {
+        if self.batch.axis.is_none() {
             largest = 1;
         } else if rows == 1 && (!is_open || fed) && !works(2) {
             largest = 1;
         } else if rows > 1 && !works(1) {
             (largest, fixed) = (rows, Some(rows));
         }
-        if roles.mixes_samples && rows == 1 {
+        self.batch.mixes = roles.mixes_samples && largest > 1 && fixed.is_none();
+        if self.batch.mixes {
             self.info.notes.push(
-                "Its result for a sample depends on the others of a batch, so that samples are run one by one."
+                "Its result for a sample depends on the others of a batch: what is given together is run together, and a \
+                 method\u{2019}s samples one by one."
                     .into(),
             );
         }
@@ -514,6 +517,11 @@ impl Model {
             (None, Found::Nothing, _) => (Activation::None, None),
         };
         self.info.activation = activation;
+        self.info.probabilities = match found {
+            Found::Ends(last) => activation != Activation::None || last.kind != Activation::None,
+            Found::Probabilities => true,
+            Found::Nothing => activation != Activation::None,
+        };
         self.info.notes.extend(note);
         if self.info.output_kind == OutputKind::Positions {
             self.info.notes.push(format!(

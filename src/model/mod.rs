@@ -180,6 +180,9 @@ struct Batch {
     fixed: Option<usize>,
     /// More at once do not work.
     largest: usize,
+    /// Whether a sample's result depends on the others: what is given together is run together, and a method's samples by
+    /// themselves.
+    mixes: bool,
 }
 
 impl Model {
@@ -423,7 +426,7 @@ impl Model {
 
     /// How many samples to work on at once: those that fit the memory budget of a gradient, 128 at most and 1 at least.
     pub fn batch_limit(&self) -> usize {
-        let most = self.batch.largest.min(WORTHWHILE_BATCH);
+        let most = if self.batch.mixes { 1 } else { self.batch.largest.min(WORTHWHILE_BATCH) };
         (self.device.batch_budget() / self.info.bytes_per_sample.max(1)).clamp(1, most)
     }
 
@@ -465,6 +468,9 @@ impl Model {
     /// A batch in parts that fit the memory budget. Those of the processor's kernels are smaller: their values fit its
     /// caches and the memory that is used again, and a large batch gains nothing there.
     fn parts(&self, input: Ranked<Float>) -> Result<Vec<Ranked<Float>>> {
+        if self.batch.mixes {
+            return Ok(vec![input]);
+        }
         let sample = self.info.bytes_per_sample / (3 * size_of::<f32>());
         let limit = self.batch_limit();
         let size = match self.program() {

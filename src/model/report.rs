@@ -141,10 +141,11 @@ fn last_activation(onnx: &[u8], parsed: &Parsed) -> Option<Activation> {
     let output = inputs::choose_output(&outputs, None).ok()?.name;
     let wanted = Some(std::slice::from_ref(&output));
     // What lies in other files are weights, on which the form of the graph does not depend: zeros stand for them.
-    let absent = |_: &str, _: u64, length: Option<u64>| match length.and_then(|length| usize::try_from(length).ok()) {
-        Some(length) if length <= MOST_ABSENT => Ok(vec![0; length]),
-        _ => Err("lies beside the model".to_owned()),
-    };
+    let absent =
+        |_: &str, _: u64, length: Option<u64>| match length.and_then(|length| usize::try_from(length).ok()) {
+            Some(length) if length <= MOST_ABSENT => Ok(vec![0; length]),
+            _ => Err("lies beside the model".to_owned()),
+        };
     let file = ModelFile { bytes: onnx, external: Some(&absent) };
     let mut graph = Graph::read(&file, parsed, wanted, &Device::cpu("inspection")).ok()?;
     let slot = graph.slot(&output);

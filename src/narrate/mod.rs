@@ -44,14 +44,14 @@ impl Names {
 fn answer(info: &ExplanationInfo, graph: &GraphInfo, predicted: &ClassScore) -> String {
     let target = &info.target;
     // Scores that nothing turns into probabilities are told as what they are.
-    let shares = graph.activation != Activation::None || (0.0..=1.0).contains(&predicted.probability);
+    let shares = graph.probabilities || (0.0..=1.0).contains(&predicted.probability);
     let share = |class: &ClassScore| match shares {
         true => percent(class.probability.into()),
         false => format!("{:.4}", class.probability),
     };
     let probability = share(target);
-    match (graph.output_kind, graph.activation) {
-        (OutputKind::Single, Activation::None) => {
+    match (graph.output_kind, graph.probabilities) {
+        (OutputKind::Single, false) => {
             format!("The network\u{2019}s output \u{201c}{}\u{201d} is {:.4}.", target.label, target.logit)
         }
         (OutputKind::Single, _) => {

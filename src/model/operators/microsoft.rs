@@ -212,7 +212,8 @@ pub(super) fn dynamic_quantize_matmul(_: &Node) -> Described {
         let b = dequantized(inputs, Quantized { value: 1, scale: Some(2), zero: Some(3), axis: columns })?;
         one(with_bias(product(a, b)?, inputs, 4)?)
     })
-    .gives(Some(Element::F32)))
+    .gives(Some(Element::F32))
+    .mixes_samples(true))
 }
 
 /// `MatMulIntegerToFloat`: both quantised, with their scales at 2 and 3 and their zero points at 4 and 5.
@@ -761,9 +762,10 @@ pub(super) fn multi_head_attention(node: &Node) -> Plan {
 
 /// `DynamicQuantizeLSTM`: an `LSTM` with quantised weights `[directions, inputs, gates]`, whose inputs and states are
 /// quantised by their own ranges on the way.
-pub(super) fn dynamic_quantize_lstm(node: &Node) -> Plan {
+pub(super) fn dynamic_quantize_lstm(node: &Node) -> Described {
     let lstm = super::recurrent::Lstm::of(node)?;
-    Ok(Box::new(move |inputs| {
+    let batch_first = lstm.is_batch_first();
+    let quantized = Operator::new(Kind::Recurrent, move |inputs| {
         let weights = |value: usize, scale: usize| -> Result<Tensor<3>, String> {
             let numbers = match inputs.value(value)? {
                 Value::Int(numbers) => real(numbers),
@@ -791,5 +793,6 @@ pub(super) fn dynamic_quantize_lstm(node: &Node) -> Plan {
             Ok((numbers * spread(scale)?).swap_dims(1, 2))
         };
         lstm.run(inputs, [weights(1, 8)?, weights(2, 10)?], &through_bytes)
-    }))
+    });
+    Ok(quantized.batch_first(batch_first).mixes_samples(true))
 }

@@ -262,6 +262,11 @@ impl Operator {
         self
     }
 
+    pub fn mixes_samples(mut self, mixes: bool) -> Self {
+        self.properties.mixes_samples = mixes;
+        self
+    }
+
     pub fn permutes(mut self, order: Vec<i64>) -> Self {
         self.properties.permutation = Some(order);
         self

@@ -208,7 +208,8 @@ pub(super) fn dynamic_quantize(_: &Node) -> Described {
         let result = as_bytes(value, &scale, &zero)?;
         Ok(vec![result, Ranked::<Float>::D0(scale).into(), Ranked::<Float>::D0(zero).into()])
     })
-    .gives(Some(Element::U8)))
+    .gives(Some(Element::U8))
+    .mixes_samples(true))
 }
 
 /// A value as it is after `DynamicQuantizeLinear` and back.

@@ -279,6 +279,11 @@ impl Lstm {
         Ok(Self { recurrence, coupled: node.flag("input_forget", false)? })
     }
 
+    /// Whether its input and its result have the batch first.
+    pub fn is_batch_first(&self) -> bool {
+        self.recurrence.batch_first
+    }
+
     /// Runs it with its weights; `prepared` is done to the inputs and to the states before their products.
     pub fn run(
         &self,
@@ -323,7 +328,7 @@ impl Lstm {
 /// `LSTM`.
 pub(super) fn lstm(node: &Node) -> Described {
     let lstm = Lstm::of(node)?;
-    let batch_first = lstm.recurrence.batch_first;
+    let batch_first = lstm.is_batch_first();
     let lstm = Operator::new(Kind::Recurrent, move |inputs| {
         lstm.run(inputs, [inputs.tensor::<3>(1)?, inputs.tensor::<3>(2)?], &Ok)
     });

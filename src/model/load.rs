@@ -420,9 +420,8 @@ impl Model {
         let is_open = self.input.shape.first().is_some_and(Option::is_none);
         let fed = self.fed.iter().any(|fed| fed.value.rank() > 0);
         let (mut largest, mut fixed) = (usize::MAX, None);
-        if self.batch.axis.is_none() {
-            largest = 1;
-        } else if rows == 1 && (!is_open || fed) && !works(2) {
+        let one_alone = || rows == 1 && (!is_open || fed) && !works(2);
+        if self.batch.axis.is_none() || one_alone() {
             largest = 1;
         } else if rows > 1 && !works(1) {
             (largest, fixed) = (rows, Some(rows));
@@ -487,7 +486,7 @@ impl Model {
             (outer * groups.classes * groups.inner == scores).then_some(Groups { outer, ..groups })
         });
         self.groups = groups.unwrap_or(Groups { outer: 1, classes: scores, inner: 1 });
-        let several = wide > 1 && self.groups.classes != scores || (wide > 1 && groups.is_none());
+        let several = wide > 1 && (self.groups.classes != scores || groups.is_none());
         self.info.output_kind = match scores {
             1 => OutputKind::Single,
             _ if several => OutputKind::Positions,

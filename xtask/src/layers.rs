@@ -236,10 +236,8 @@ fn scan(stream: TokenStream, depth: usize, found: &mut Vec<(String, usize)>) {
     while let Some(token) = tokens.get(at) {
         at += 1;
         match token {
-            TokenTree::Punct(punct) if punct.as_char() == '#' => {
-                if tokens.get(at).is_some_and(is_of_tests) {
-                    at += 1 + item_length(&tokens[at + 1..]);
-                }
+            TokenTree::Punct(punct) if punct.as_char() == '#' && tokens.get(at).is_some_and(is_of_tests) => {
+                at += 1 + item_length(&tokens[at + 1..]);
             }
             TokenTree::Ident(word) if word == "mod" => {
                 if let (Some(TokenTree::Ident(_)), Some(TokenTree::Group(body))) =

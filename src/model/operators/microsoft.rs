@@ -293,11 +293,11 @@ pub(super) fn matmul_n_bits(node: &Node) -> Plan {
     }))
 }
 
+/// A function of one number, value by value.
+type Pointwise = Box<dyn Fn(Ranked<Float>) -> Ranked<Float> + Send + Sync>;
+
 /// The function that is done to a result in the same node.
-fn function(
-    name: &str,
-    numbers: &[f32],
-) -> Result<Box<dyn Fn(Ranked<Float>) -> Ranked<Float> + Send + Sync>, String> {
+fn function(name: &str, numbers: &[f32]) -> Result<Pointwise, String> {
     let number = |at: usize, default: f32| numbers.get(at).copied().unwrap_or(default);
     Ok(match name {
         "" => Box::new(|x| x),

@@ -62,7 +62,10 @@ fn rows(inputs: &Inputs, width: usize) -> Result<Vec<f32>, String> {
 
 /// One side of a region: for each cell, the two neighbours of each of its samples with their weights; nothing for samples
 /// beyond the map.
-struct Side(Vec<Vec<Option<[(usize, f32); 2]>>>);
+struct Side(Vec<Vec<Option<Neighbours>>>);
+
+/// Two places with their weights.
+type Neighbours = [(usize, f32); 2];
 
 impl Side {
     fn of(start: f32, length: f32, cells: usize, samples: usize, size: usize) -> Result<Self, String> {

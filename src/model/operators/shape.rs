@@ -600,7 +600,7 @@ pub(super) fn padded(mut value: Value, amounts: &[(i64, i64)], fill: f32) -> Res
         value.dims().iter().zip(&pairs).map(|(size, (before, after))| size + before + after).collect();
     check_size(&dims)?;
     // Burn panics where a fill is none of its whole numbers.
-    if !matches!(value, Value::Float(_)) && !(fill.abs() < i32::MAX as f32) {
+    if !matches!(value, Value::Float(_)) && (fill.is_nan() || fill.abs() >= i32::MAX as f32) {
         return Err(format!("its whole numbers cannot be filled up with {fill}"));
     }
     Ok(match value {

@@ -240,19 +240,16 @@ impl Machines {
 fn coupled(pair: &[Vec<Tensor<2>>]) -> Tensor<2> {
     let classes = pair.len();
     let mut rows: Vec<Tensor<2>> = Vec::with_capacity(classes);
-    for i in 0..classes {
-        let mut row = Vec::with_capacity(classes);
-        for j in 0..classes {
-            row.push(match i == j {
-                false => (pair[j][i].clone() * pair[i][j].clone()).neg(),
-                true => {
-                    let others = (0..classes).filter(|&other| other != i);
-                    let squares = others.map(|other| pair[other][i].clone() * pair[other][i].clone());
-                    squares.reduce(|sum, square| sum + square).unwrap_or_else(|| pair[i][i].clone())
-                }
-            });
-        }
-        rows.push(Tensor::cat(row, 1));
+    for (i, beside) in pair.iter().enumerate() {
+        let entry = |(j, there): (usize, &Tensor<2>)| match i == j {
+            false => (pair[j][i].clone() * there.clone()).neg(),
+            true => {
+                let others = (0..classes).filter(|&other| other != i);
+                let squares = others.map(|other| pair[other][i].clone() * pair[other][i].clone());
+                squares.reduce(|sum, square| sum + square).unwrap_or_else(|| there.clone())
+            }
+        };
+        rows.push(Tensor::cat(beside.iter().enumerate().map(entry).collect(), 1));
     }
     let column = |x: &Tensor<2>, at: usize| x.clone().slice_dim(1, at as i64..at as i64 + 1);
     let epsilon = 0.005 / classes as f32;

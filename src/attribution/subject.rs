@@ -631,7 +631,7 @@ impl<'a> Subject<'a> {
         read(column.clone().reshape([rows])).await.map(Some)
     }
 
-    /// [`Control::checkpoint`].
+    /// `Control::checkpoint`.
     pub async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {
         self.control.checkpoint(self.model().device(), done, total, stage).await
     }

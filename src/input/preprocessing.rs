@@ -1,4 +1,4 @@
-//! The declared way from pixels to a network's input; [`super::declared`] reads it from a file.
+//! The declared way from pixels to a network's input; `declared.rs` reads it from a file.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,6 @@
 //! The model runtime: ONNX bytes in, logits and input gradients out, on any device.
 //!
-//! [`graph`] reads and checks a file, [`operators`] turns each node into a kernel over Burn tensors, and
+//! `graph` reads and checks a file, `operators` turns each node into a kernel over Burn tensors, and
 //! [`Model`] runs the kernels in the file's order. Burn's autodiff differentiates the run with respect to the
 //! input or to the output of any node; constants have no part in autodiff, so no gradient of a weight can ever
 //! be computed.

@@ -38,7 +38,7 @@ pub fn quickshift(picture: &Picture, settings: QuickShift, noise: Option<&[f64]>
 /// the other one.
 ///
 /// # Errors
-/// [`Error::DeviceLost`].
+/// [`crate::Error::DeviceLost`].
 pub async fn quickshift_on(
     device: &Device,
     picture: &Picture,

@@ -2,7 +2,7 @@
 //!
 //! An operator is one function: it reads a node's attributes when the model is loaded and gives back an [`Operator`]:
 //! the closure that computes the node's outputs on every run, and what holds of it ([`Properties`]). Nothing outside its
-//! file asks for an operator by its name. A further operator is that function and one line in [`operators!`].
+//! file asks for an operator by its name. A further operator is that function and one line in `operators!`.
 //!
 //! Kernels check the shapes that they are given, because a shape error inside Burn is a panic, which ends a
 //! wasm module.

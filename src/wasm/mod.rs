@@ -124,7 +124,6 @@ impl Engine {
         #[wasm_bindgen(unchecked_param_type = "Pick<ModelOptions, \"external\">")] options: JsValue,
     ) -> JsResult {
         let options = types::ModelOptions::from_js(options)?;
-        let graph = options.of_graph(&onnx)?;
         let load = || {
             let external = options.external()?;
             let external =
@@ -145,6 +144,7 @@ impl Engine {
         #[wasm_bindgen(unchecked_param_type = "ModelOptions")] options: JsValue,
     ) -> JsResult<Model> {
         let options = types::ModelOptions::from_js(options)?;
+        let graph = options.of_graph(&onnx)?;
         let load = || {
             let external = options.external()?;
             let external =

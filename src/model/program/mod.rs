@@ -262,11 +262,6 @@ impl<O: Operation> Program<O> {
         Some(Self { nodes, bounded, pool: O::Pool::default() })
     }
 
-    /// Notes that a step hands its input on as it is.
-    pub fn pass_on(&mut self, step: usize, device: &burn::tensor::Device) {
-        self.nodes[step] = Known::of(Plan::Move, device);
-    }
-
     /// Runs the steps; the values at `wanted` are given back. What a walk back along `way` needs is kept.
     pub fn forward(
         &self,

@@ -92,7 +92,7 @@ fn product(
 /// Longer sums are shared by a group of threads; software rasterisers end a loop of 65,536 turns before it is done.
 const LONG: usize = 4096;
 
-/// [`product`] by a group of threads for each number.
+/// [`product()`] by a group of threads for each number.
 #[cube(launch_unchecked)]
 fn long_product(
     x: &[f32],

@@ -236,6 +236,12 @@ impl Model {
         // Shapes first: as the file has them, and then with the samples in front.
         let at_hand = options.explained_shape.as_deref();
         let declared = inputs::sizes(&self.info.input, at_hand)?;
+        if declared.is_empty() {
+            return Err(Error::invalid_model(format!(
+                "its input \"{}\" is one number, without a batch",
+                self.info.input.name
+            )));
+        }
         let mut rehearsal = self.rehearse(&declared, false).map_err(|error| self.without_values(error))?;
         let mut roles = Axes::follow(&self.graph, self.source, self.output, &rehearsal.shapes).roles;
         if self.before.is_none() {
@@ -300,7 +306,9 @@ impl Model {
             }
             *size = Some(sizes[axis]);
         }
-        if let Some(axis) = self.batch.axis.filter(|&axis| self.info.input.shape[axis].is_none()) {
+        if let Some(axis) =
+            self.batch.axis.filter(|&axis| self.info.input.shape.get(axis).is_some_and(Option::is_none))
+        {
             sizes[axis] = 1;
         }
         self.input = self.info.input.clone();

@@ -301,9 +301,16 @@ pub(super) fn plan(operator: &str, node: &Node) -> Described {
     read(operator, node)
 }
 
-/// Hands its input on.
-pub(super) fn identity() -> Operator {
-    Operator::new(Kind::Reshape, |inputs| Ok(vec![inputs.any(0)?.clone()])).lowers(Lowering::Reshape)
+/// Hands on the logits of an activation along an axis that the input must have, as the activation would ask.
+pub(super) fn logits_along(along: Option<(i64, bool)>) -> Operator {
+    let logits = Operator::new(Kind::Reshape, move |inputs| {
+        let value = inputs.any(0)?.clone();
+        match along {
+            Some((given, _)) if value.rank() > 0 => axis(given, value.rank()).map(|_| vec![value]),
+            _ => Ok(vec![value]),
+        }
+    });
+    logits.lowers(Lowering::Reshape)
 }
 
 /// Its input with its axes in another order.

@@ -51,7 +51,10 @@ fn clamp(graph: &Graph, makers: &HashMap<Slot, usize>, index: usize) -> Option<C
             // A bound that is left out is none.
             let bound = |place: usize, none: f32| match input(place) {
                 None => Some(none),
-                Some(slot) => number(graph, slot).map(|(bound, _)| bound),
+                // A list is no bound.
+                Some(slot) => number(graph, slot)
+                    .filter(|(_, shape)| shape.iter().product::<usize>() == 1)
+                    .map(|(bound, _)| bound),
             };
             let bounds = (bound(1, f32::NEG_INFINITY)?, bound(2, f32::INFINITY)?);
             let source = input(0).filter(|_| bounds.0 <= bounds.1)?;

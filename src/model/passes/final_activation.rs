@@ -70,7 +70,7 @@ impl Axes {
                 (first, last)
             }
         };
-        if last >= rank || (first == 0 && rank > 1 && dims[0] == 1) {
+        if first > last || last >= rank || (first == 0 && rank > 1 && dims[0] == 1) {
             return None;
         }
         let size = |dims: &[usize]| dims.iter().product();
@@ -88,7 +88,7 @@ impl FinalActivation {
         if let Some((index, logits)) = self.strip {
             let step = &mut graph.steps[index];
             step.op_type = "Identity".into();
-            step.operator = Arc::new(operators::identity());
+            step.operator = Arc::new(operators::logits_along(step.operator.properties.axis));
             step.inputs = vec![Some(logits)];
         }
     }

@@ -202,15 +202,7 @@ impl<'g> Axes<'g> {
 
     /// The axes that a reduction adds up over.
     fn reduced(&self, step: &Step, rank: usize) -> Vec<usize> {
-        let given = match step.inputs.get(1).copied().flatten() {
-            None => step.operator.properties.axes.clone(),
-            Some(slot) => match self.graph.constant(slot) {
-                Some(Value::Int(axes)) => {
-                    axes.clone().flat().into_data().convert::<i64>().try_into_vec().ok()
-                }
-                _ => None,
-            },
-        };
+        let given = self.graph.reduced_axes(step);
         let counted = |axis: i64| usize::try_from(if axis < 0 { axis + rank as i64 } else { axis }).ok();
         given.unwrap_or_default().into_iter().filter_map(counted).filter(|&axis| axis < rank).collect()
     }

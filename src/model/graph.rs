@@ -319,6 +319,17 @@ impl Graph {
         step.compute(&inputs, &[], &self.device)
     }
 
+    /// The axes of a reduction that the file fixes: an attribute, or input 1 where that is there.
+    pub fn reduced_axes(&self, step: &Step) -> Option<Vec<i64>> {
+        match step.inputs.get(1).copied().flatten() {
+            None => step.operator.properties.axes.clone(),
+            Some(slot) => match self.constant(slot)? {
+                Value::Int(axes) => axes.clone().flat().into_data().convert::<i64>().try_into_vec().ok(),
+                _ => None,
+            },
+        }
+    }
+
     /// What is known of a slot before the run.
     pub fn constant(&self, slot: Slot) -> Option<&Value> {
         self.constants[slot].value.as_ref()

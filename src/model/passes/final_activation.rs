@@ -199,7 +199,7 @@ impl<'g> Search<'g> {
             return None;
         }
         let axes = match sum.operator.properties.kind {
-            Kind::AxisSum => self.reduced_axes(sum)?,
+            Kind::AxisSum => self.graph.reduced_axes(sum)?,
             // The product with a column of ones.
             Kind::Matmul => {
                 let ones = sum.inputs.get(1).copied().flatten()?;
@@ -238,14 +238,14 @@ impl<'g> Search<'g> {
     fn log_sum_exp(&self, x: Slot, value: Slot) -> Option<Axes> {
         if let Some(step) = self.formed(value, Form::LogSumExp) {
             return (step.inputs.first() == Some(&Some(x)))
-                .then(|| self.reduced_axes(step))
+                .then(|| self.graph.reduced_axes(step))
                 .flatten()
                 .map(Axes::Each);
         }
         let (_, sum) = self.maker(self.inside(value, Form::Log)?)?;
         let powers = sum.inputs.first().copied().flatten()?;
         let sums = sum.operator.properties.kind == Kind::AxisSum && self.inside(powers, Form::Exp) == Some(x);
-        sums.then(|| self.reduced_axes(sum)).flatten().map(Axes::Each)
+        sums.then(|| self.graph.reduced_axes(sum)).flatten().map(Axes::Each)
     }
 
     /// Whether the rows of a value are probabilities that add up to 1.
@@ -270,17 +270,6 @@ impl<'g> Search<'g> {
         let [Some(a), Some(b)] = sum.inputs[..] else { return None };
         let power = if is_one(a) { b } else { Some(a).filter(|_| is_one(b))? };
         self.inside(self.inside(power, Form::Exp)?, Form::Neg)
-    }
-
-    /// The axes of a reduction that the file fixes.
-    fn reduced_axes(&self, step: &Step) -> Option<Vec<i64>> {
-        match step.inputs.get(1).copied().flatten() {
-            None => step.operator.properties.axes.clone(),
-            Some(slot) => match self.graph.constant(slot)? {
-                Value::Int(axes) => axes.clone().flat().into_data().convert::<i64>().try_into_vec().ok(),
-                _ => None,
-            },
-        }
     }
 
     /// The one number of a constant.

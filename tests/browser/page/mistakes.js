@@ -18,7 +18,7 @@ export const mistakes = {
   "a picture that ends too soon": {
     call: async (_, { model, picture }) => model.classify(picture.slice(0, 60)),
     code: "input_invalid",
-    sentence: /not an image that this browser can read/,
+    sentence: /PNG picture.*damaged/,
   },
   "an image file of 0 by 0 pixels": {
     call: (_, { model, empty }) => model.classify(empty),
@@ -166,20 +166,27 @@ export const mistakes = {
     code: "input_invalid",
     sentence: /Float32Array.*Int32Array.*BigInt64Array.*Uint8Array/,
   },
-  "a graph that is run on whole numbers instead of real ones": {
+  "a graph of pixels that is run on a number that no pixel has": {
     call: async (lab, { engine }) =>
-      engine.run(await lab.bytes("/fixtures/tiny.onnx"), {
-        input: { data: new Int32Array(3072), shape: [1, 3, 32, 32] },
+      engine.run(await lab.bytes("/fixtures/cases/pixels-as-whole-numbers-2/model.onnx"), {
+        image: { data: new Int32Array(192).fill(256), shape: [1, 3, 8, 8] },
       }),
-    code: "model_invalid",
-    sentence: /"conv_0".*floating-point/,
-    node: "conv_0",
+    code: "input_invalid",
+    sentence: /"image" holds uint8, and 256 was given/,
+  },
+  "a graph of pixels that is run on a part of a number": {
+    call: async (lab, { engine }) =>
+      engine.run(await lab.bytes("/fixtures/cases/pixels-as-whole-numbers-2/model.onnx"), {
+        image: { data: new Float32Array(192).fill(0.5), shape: [1, 3, 8, 8] },
+      }),
+    code: "input_invalid",
+    sentence: /"image" holds uint8, and 0.5 was given/,
   },
   "too few labels": {
     call: async (lab, { engine }) =>
       engine.loadModel({ onnx: await lab.bytes("/fixtures/tiny.onnx"), labels: ["one", "two"] }),
-    code: "preprocessing_invalid",
-    sentence: /2 labels for 10 classes/,
+    code: "labels_invalid",
+    sentence: /2 names for 10 classes/,
   },
   "pixels without a declared preprocessing": {
     call: async (lab, { engine, picture }) => {

@@ -1,5 +1,5 @@
-// Questions to the command line with their right answers (tests/fixtures/cases), asked through the package in a browser: the same files, the
-// same options, the same answers. (ADVERSIGHT_CASES names another folder of cases.)
+// Questions to the command line with their right answers (tests/fixtures/cases), asked through the package in a browser, on the CPU and by
+// WebGPU: the same files, the same options, the same answers. (ADVERSIGHT_CASES names another folder of cases.)
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -13,19 +13,24 @@ const names = readdirSync(folder)
   .filter((name) => existsSync(join(folder, name, "case.json")))
   .sort();
 
-let browser, page, faults;
+const devices = ["cpu", "webgpu"];
+
+let browser;
+const pages = {};
 before(async () => {
-  browser = await openBrowser({ webgpu: false });
-  ({ page, faults } = await browser.openPackage());
-  await page.evaluate(answerHere);
+  browser = await openBrowser({ webgpu: true });
+  for (const device of devices) {
+    pages[device] = await browser.openPackage();
+    await pages[device].page.evaluate(answerHere, device);
+  }
 });
 after(() => browser?.close());
 
 /** Runs in the page: `lab.answer` does there what the command line does with its arguments. */
-async function answerHere() {
+async function answerHere(device) {
   const { lab } = window;
   const { AdversightError, createEngine, parseNpy } = lab.adversight;
-  const engine = await createEngine({ device: "cpu" });
+  const engine = await createEngine({ device });
   const plain = ({ data, shape }) => ({ data: Array.from(data, Number), shape });
 
   lab.answer = async (name, command, options) => {
@@ -195,34 +200,36 @@ test("there are cases", () => {
   assert.ok(names.length > 0, folder);
 });
 
-for (const name of names) {
-  const { expects, args, checks, refusal } = JSON.parse(
-    readFileSync(join(folder, name, "case.json"), "utf8"),
-  );
-  test(`${name}: ${expects}`, async (t) => {
-    const { command, options } = readArguments(args);
-    const answer = await page.evaluate(
-      ({ name, command, options }) => window.lab.answer(name, command, options),
-      { name, command, options },
+for (const device of devices) {
+  for (const name of names) {
+    const { expects, args, checks, refusal } = JSON.parse(
+      readFileSync(join(folder, name, "case.json"), "utf8"),
     );
-    if (answer.error) {
-      // Some answers are a message that tells what to do.
-      const { message } = answer.error;
-      const said = checks.some(({ says }) => says?.every((word) => message.includes(word)));
-      const worth =
-        refusal === "fine" || (Array.isArray(refusal) && refusal.some((word) => message.includes(word)));
-      assert.ok(said || worth, message);
-      t.diagnostic(message);
-      return;
-    }
-    for (const check of checks) {
-      const wrong = fault(check, answer, name);
-      const other = wrong && check.or ? fault(check.or, answer, name) : wrong;
-      assert.equal(other, null, `${check.read ?? ""}: ${wrong}`);
-    }
+    test(`${name} (${device}): ${expects}`, async (t) => {
+      const { command, options } = readArguments(args);
+      const answer = await pages[device].page.evaluate(
+        ({ name, command, options }) => window.lab.answer(name, command, options),
+        { name, command, options },
+      );
+      if (answer.error) {
+        // Some answers are a message that tells what to do.
+        const { message } = answer.error;
+        const said = checks.some(({ says }) => says?.every((word) => message.includes(word)));
+        const worth =
+          refusal === "fine" || (Array.isArray(refusal) && refusal.some((word) => message.includes(word)));
+        assert.ok(said || worth, message);
+        t.diagnostic(message);
+        return;
+      }
+      for (const check of checks) {
+        const wrong = fault(check, answer, name);
+        const other = wrong && check.or ? fault(check.or, answer, name) : wrong;
+        assert.equal(other, null, `${check.read ?? ""}: ${wrong}`);
+      }
+    });
+  }
+
+  test(`nothing went wrong unseen (${device})`, () => {
+    assert.deepEqual(pages[device].faults, []);
   });
 }
-
-test("nothing went wrong unseen", () => {
-  assert.deepEqual(faults, []);
-});

@@ -217,7 +217,9 @@ for (const device of devices) {
         const said = checks.some(({ says }) => says?.every((word) => message.includes(word)));
         const worth =
           refusal === "fine" || (Array.isArray(refusal) && refusal.some((word) => message.includes(word)));
-        assert.ok(said || worth, message);
+        // Integers decide what is computed, so that a GPU, which is never waited for, cannot hold them.
+        const onCpuOnly = device === "webgpu" && /holds integers.*run this model on the CPU/.test(message);
+        assert.ok(said || worth || onCpuOnly, message);
         t.diagnostic(message);
         return;
       }

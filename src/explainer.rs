@@ -23,6 +23,7 @@ use crate::{
         preprocessing::Size,
     },
     model::{GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, value::Ranked},
+    narrate,
 };
 
 /// What a user has: pixels, or a tensor that goes into the network as it is.
@@ -41,6 +42,9 @@ pub enum Input<'a> {
     Photograph(&'a Photograph),
     /// Model space, `[N, …]`.
     Tensor(&'a HostTensor),
+    /// The inputs that are explained at once, by name, each `[1, …]` as the file has it; for a model that was loaded with
+    /// [`ModelOptions::joint`].
+    Named(&'a BTreeMap<String, HostTensor>),
     /// The inputs that [`Explainer::with_inputs`] has set, for a model that is explained at a node.
     Bound,
 }
@@ -264,6 +268,10 @@ impl Explainer {
             }
         }
         let mut explanation = attribution::explain(this, method, &tensor, &options, &control).await?;
+        if let Some(joint) = this.model.joint() {
+            explanation.inputs = joint.split(&explanation.attribution);
+            explanation.words.extend(narrate::shares(&explanation.inputs));
+        }
         explanation.attribution = this.model.as_in_file(explanation.attribution);
         for map in &mut explanation.individual {
             *map = this.model.as_in_file(map.clone());
@@ -330,6 +338,7 @@ impl Explainer {
         let decoded;
         let photograph = match input {
             Input::Tensor(tensor) => return Ok((self.model.samples_first((*tensor).clone())?, None)),
+            Input::Named(values) => return Ok((self.named(values)?, None)),
             Input::Bound => {
                 return Err(Error::InputInvalid(
                     "The bound inputs are no picture that could be prepared.".into(),
@@ -366,6 +375,21 @@ impl Explainer {
             tensor.shape = vec![1, height, width, channels];
         }
         Ok((tensor, Some(region)))
+    }
+
+    /// The values of the explained inputs, by name.
+    fn named(&self, values: &BTreeMap<String, HostTensor>) -> Result<HostTensor> {
+        if let Some(joint) = self.model.joint() {
+            return joint.row(values);
+        }
+        let own = &self.model.info().input.name;
+        match values.get(own) {
+            Some(value) if values.len() == 1 => self.model.samples_first(value.clone()),
+            _ => Err(Error::InputInvalid(format!(
+                "One input is explained, \"{own}\": give its value alone, or name several inputs when the model is loaded \
+                 (`input`)."
+            ))),
+        }
     }
 
     /// Puts an input on the model's device.

@@ -206,6 +206,8 @@ pub struct ExplanationInfo {
 pub struct Explanation {
     /// The raw values of the method, in the shape of the input.
     pub attribution: HostTensor,
+    /// Where several inputs are explained at once, what belongs to each of them, by name and in its shape.
+    pub inputs: Vec<(String, HostTensor)>,
     /// The same, made for the eye.
     pub heatmap: display::Heatmap,
     /// What tells the target from each false class alone, in the order of `info.against`, where that was asked for
@@ -334,7 +336,7 @@ pub(crate) async fn explain(
     let predicted = score(model.predicted(&logits));
     let values = display::aggregate(&map, places, entry.display().channels);
     let words = narrate::explanation(&info, model.info(), &predicted, &heatmap, &values, subject.names());
-    Ok(Explanation { attribution: map, heatmap, individual, segments: attribution.segments, info, words })
+    Ok(Explanation { attribution: map, inputs: Vec::new(), heatmap, individual, segments: attribution.segments, info, words })
 }
 
 /// A map as a method leaves it, channel after channel or one value a place, in the order and shape of the input.

@@ -71,7 +71,8 @@ enum Command {
         /// repeated.
         #[arg(long = "given", value_name = "NAME=FILE")]
         given_tensors: Vec<String>,
-        /// Writes the raw attribution, in the shape of the input.
+        /// Writes the raw attribution, in the shape of the input; of several inputs, that of each, as name.input.npy for
+        /// name.npy.
         #[arg(long)]
         out: Option<PathBuf>,
         /// Writes the photograph with the heat map over it.
@@ -155,10 +156,11 @@ struct Common {
     /// A preprocessor_config.json, optionally with "channel_order": "BGR", or timm's config.json.
     #[arg(long)]
     preprocessing: Option<PathBuf>,
-    /// The explained input, where the model has several.
-    #[arg(long, value_name = "NAME")]
-    input_name: Option<String>,
-    /// The value of an input that is not explained, as name=number or name=file.npy; may be repeated.
+    /// The explained input, where the model has several; repeated, all of them are explained at once: `--input` is the
+    /// value of the first, and `--also` has those of the others.
+    #[arg(long = "input-name", value_name = "NAME")]
+    input_names: Vec<String>,
+    /// The value of another input, as name=number or name=file.npy; may be repeated.
     #[arg(long = "also", value_name = "NAME=VALUE")]
     also: Vec<String>,
     /// The explained output, where the model has several.
@@ -329,7 +331,12 @@ async fn run(cli: Cli) -> CliResult {
             let (explanation, region) = explained.map_err(say)?;
             out!("{}", explanation.words.join(" "));
             if let Some(out) = out {
-                write_npy(&out, &explanation.attribution)?;
+                match explanation.inputs.as_slice() {
+                    [] => write_npy(&out, &explanation.attribution)?,
+                    inputs => {
+                        inputs.iter().try_for_each(|(name, map)| write_npy(&named_file(&out, name), map))?
+                    }
+                }
             }
             if let Some(png) = png {
                 let (Owned::Photograph(photograph), Some(region)) = (&job.input, region) else {
@@ -345,6 +352,11 @@ async fn run(cli: Cli) -> CliResult {
                     "words": explanation.words,
                     "heatmap": { "shape": explanation.heatmap.shape, "rule": explanation.heatmap.rule },
                     "region": region,
+                    "inputs": explanation.inputs.iter().map(|(name, map)| {
+                        let sum = |value: fn(f32) -> f32| map.data.iter().map(|&x| f64::from(value(x))).sum::<f64>();
+                        let (signed, size) = (sum(|x| x), sum(f32::abs));
+                        (name.clone(), serde_json::json!({ "shape": map.shape, "sum": signed, "size": size }))
+                    }).collect::<serde_json::Map<_, _>>(),
                     "model": job.explainer.info(),
                     "device": job.explainer.model().device().report(),
                 });
@@ -364,6 +376,7 @@ struct Job {
 enum Owned {
     Photograph(Photograph),
     Tensor(HostTensor),
+    Named(BTreeMap<String, HostTensor>),
 }
 
 impl Owned {
@@ -371,6 +384,7 @@ impl Owned {
         match self {
             Self::Photograph(photograph) => Input::Photograph(photograph),
             Self::Tensor(tensor) => Input::Tensor(tensor),
+            Self::Named(values) => Input::Named(values),
         }
     }
 }
@@ -386,7 +400,8 @@ impl Common {
             sizes.insert(name, size);
         }
         Ok(ModelOptions {
-            input: self.input_name.clone(),
+            input: self.input_names.first().filter(|_| self.input_names.len() == 1).cloned(),
+            joint: self.input_names.iter().filter(|_| self.input_names.len() > 1).cloned().collect(),
             output: self.output_name.clone(),
             at: self.at.clone(),
             sizes,
@@ -441,6 +456,26 @@ impl Job {
             options.explained_shape = Some(tensor.shape.clone());
         }
         options.values = also;
+        let input = match (input, options.joint.as_slice()) {
+            (Owned::Tensor(tensor), [first, others @ ..]) if !others.is_empty() => {
+                let mut values = BTreeMap::from([(first.clone(), tensor)]);
+                for name in others {
+                    let value = options.values.get(name).ok_or_else(|| {
+                        format!("Give the value of the input \"{name}\": --also {name}=file.npy.")
+                    })?;
+                    values.insert(name.clone(), value.clone().into_real().map_err(say)?);
+                }
+                options
+                    .values
+                    .extend(values.iter().map(|(name, value)| (name.clone(), value.clone().into())));
+                options.explained_shape = None;
+                Owned::Named(values)
+            }
+            (Owned::Photograph(_), [_, _, ..]) => {
+                return Err("Several inputs are explained at once from .npy tensors.".into());
+            }
+            (input, _) => input,
+        };
         let mut explainer = Explainer::load_with(&file, &options, &device).map_err(say)?;
         if let Some(name) = common.model.file_stem() {
             explainer = explainer.with_name(name.to_string_lossy());
@@ -523,6 +558,13 @@ fn given(pairs: &[String]) -> CliResult<BTreeMap<String, HostTensor>> {
     pairs.iter().map(read).collect()
 }
 
+/// The file for what belongs to one of several inputs: its name stands before the ending.
+fn named_file(path: &Path, input: &str) -> PathBuf {
+    let safe: String =
+        input.chars().map(|c| if c.is_alphanumeric() || "-_".contains(c) { c } else { '_' }).collect();
+    path.with_extension(format!("{safe}.{}", path.extension().unwrap_or_default().to_string_lossy()))
+}
+
 fn pretty(value: &impl serde::Serialize) -> CliResult<String> {
     serde_json::to_string_pretty(value).map_err(|error| error.to_string())
 }
@@ -557,14 +599,7 @@ fn also(pairs: &[String]) -> CliResult<BTreeMap<String, HostValue>> {
 
 /// Reads an array in C order as real numbers.
 fn read_npy(path: &Path) -> CliResult<HostTensor> {
-    let (data, shape) = match read_values(path)? {
-        HostValue::Float { data, shape } => (data, shape),
-        HostValue::Int { data, shape } => (data.into_iter().map(|value| value as f32).collect(), shape),
-        HostValue::Bool { data, shape } => {
-            (data.into_iter().map(|value| f32::from(u8::from(value))).collect(), shape)
-        }
-    };
-    HostTensor::new(data, shape).map_err(say)
+    read_values(path)?.into_real().map_err(say)
 }
 
 /// Reads an array in C order, of any type that a network computes with.

@@ -153,6 +153,21 @@ impl HostValue {
         })
     }
 
+    /// Its numbers as real ones.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`] or [`Error::InputInvalid`] where its shape does not hold them.
+    pub fn into_real(self) -> Result<HostTensor> {
+        let (data, shape) = match self {
+            Self::Float { data, shape } => (data, shape),
+            Self::Int { data, shape } => (data.into_iter().map(|value| value as f32).collect(), shape),
+            Self::Bool { data, shape } => {
+                (data.into_iter().map(|value| f32::from(u8::from(value))).collect(), shape)
+            }
+        };
+        HostTensor::new(data, shape)
+    }
+
     /// Zeros in place of an input that nobody gave.
     pub(super) fn blank(float: bool, shape: Vec<usize>) -> Self {
         let count = shape.iter().product();

@@ -42,6 +42,9 @@ pub enum Activation {
 pub struct ModelOptions {
     /// The explained input, where there are several.
     pub input: Option<String>,
+    /// The inputs that are explained at once, as one row of all of their values; see `input` for one of them. Sizes that the file
+    /// leaves open are those of their values in `values`.
+    pub joint: Vec<String>,
     /// The explained output, where there are several.
     pub output: Option<String>,
     /// Explain the output of this node instead of an input: an embedding, above all.

@@ -10,7 +10,7 @@ use super::{
     file::{self, Parsed},
     graph::{Graph, Slot},
     inputs::{self, Fed, open_size},
-    layers, operators,
+    joint, layers, operators,
     passes::{self, FinalActivation, Found, Groups},
     value::{Ranked, Value},
     with_program,
@@ -55,9 +55,23 @@ impl Model {
         let inputs = inputs::inputs(&parsed, &mut graph, options)?;
         let output = graph.slot(&head.name);
         let mut before = None;
+        let joint = match options.joint.as_slice() {
+            [] | [_] => None,
+            _ if options.at.is_some() => {
+                return Err(Error::invalid_model(
+                    "either several inputs are explained at once (`input`), or the output of a node (`at`)",
+                ));
+            }
+            names => Some(joint::Joint::new(&inputs, names)?),
+        };
         let (source, input) = match &options.at {
+            None if let Some(joint) = &joint => (joint.join(&mut graph), joint.info()),
             None => {
-                let input = inputs::choose_input(&graph, &inputs, options.input.as_deref())?;
+                let input = inputs::choose_input(
+                    &graph,
+                    &inputs,
+                    options.input.as_deref().or(options.joint.first().map(String::as_str)),
+                )?;
                 (graph.slot(&input.name), input)
             }
             Some(at) => {
@@ -131,6 +145,7 @@ impl Model {
                 notes,
             },
             inputs,
+            joint,
             graph: Arc::new(graph),
             program: Arc::default(),
         };
@@ -185,7 +200,7 @@ impl Model {
                 .any(|graph| graph.steps.iter().any(|step| step.inputs.contains(&Some(slot))))
         };
         for (slot, info) in &self.inputs.clone() {
-            if *slot == self.source {
+            if *slot == self.source || self.joint.as_ref().is_some_and(|joint| joint.contains(*slot)) {
                 continue;
             }
             if let Some(value) = options.values.get(&info.name) {

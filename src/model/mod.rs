@@ -18,6 +18,7 @@ mod graph;
 mod host;
 mod info;
 mod inputs;
+mod joint;
 mod layers;
 mod load;
 mod node;
@@ -160,6 +161,8 @@ pub struct Model {
     fed: Vec<Fed>,
     /// Inputs by name, with their declared form.
     inputs: Vec<(Slot, ValueInfo)>,
+    /// The inputs that are explained at once, where there are several.
+    joint: Option<joint::Joint>,
     /// The explained input, the samples in front.
     input: ValueInfo,
     batch: Batch,
@@ -260,7 +263,8 @@ impl Model {
         let mut model = self.clone();
         for (name, value) in values {
             let (slot, info) = named(&self.inputs, &name)?;
-            if *slot == self.source || info.name == self.info.input.name {
+            let is_joined = self.joint.as_ref().is_some_and(|joint| joint.contains(*slot));
+            if *slot == self.source || info.name == self.info.input.name || is_joined {
                 return Err(Error::InputInvalid(format!("Input \"{name}\" is the explained one.")));
             }
             let fed = self.fed_with(*slot, info, value)?;
@@ -323,6 +327,11 @@ impl Model {
     /// The map that the output of a layer holds, as `[channels, height, width]`.
     pub(crate) fn map_view(&self, layer: &str) -> Option<&axes::MapView> {
         self.maps.iter().find(|map| map.layer.name == layer).map(|map| &map.view)
+    }
+
+    /// The inputs that are explained at once, where there are several.
+    pub(crate) fn joint(&self) -> Option<&joint::Joint> {
+        self.joint.as_ref()
     }
 
     /// Whether the explained value is the output of a node, computed from the inputs.

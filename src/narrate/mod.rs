@@ -1,7 +1,7 @@
 //! An explanation in words: what the network said, where the evidence lies, how much of it is where.
 
 use crate::{
-    ClassScore, Explainer, ExplanationInfo,
+    ClassScore, Explainer, ExplanationInfo, HostTensor,
     attribution::{anytime::Stopped, display::Heatmap},
     input::layout::{Layout, Places},
     model::{Activation, GraphInfo, OutputKind},
@@ -121,6 +121,22 @@ pub fn explanation(
         ));
     }
     words
+}
+
+/// How the weight of a map is shared among inputs that are explained at once, in a sentence.
+pub fn shares(inputs: &[(String, HostTensor)]) -> Option<String> {
+    let size = |map: &HostTensor| map.data.iter().map(|value| f64::from(value.abs())).sum::<f64>();
+    let total: f64 = inputs.iter().map(|(_, map)| size(map)).sum();
+    if inputs.len() < 2 || total <= 0.0 {
+        return None;
+    }
+    let mut shares: Vec<_> = inputs.iter().map(|(name, map)| (name, size(map) / total)).collect();
+    shares.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let mut told =
+        shares.iter().map(|(name, share)| format!("{} on \u{201c}{name}\u{201d}", percent(*share)));
+    let first = told.next()?;
+    let rest: Vec<String> = told.collect();
+    Some(format!("Of the weight, {first} lies among the inputs, then {}.", rest.join(", then ")))
 }
 
 /// A network is sure of a class whose probability is at least this part of the way from chance to certainty: 60 % of two

@@ -2,7 +2,9 @@
 //! twice the value of one pixel, so that the right map is known.
 
 use crate::common::{self, compare, draws::Given, linear::Linear};
-use adversight::{ExplainOptions, Explainer, Explanation, HostTensor};
+use std::collections::BTreeMap;
+
+use adversight::{Control, ExplainOptions, Explainer, Explanation, HostTensor, Input, ModelOptions};
 use serde_json::{Value, json};
 
 /// A picture of even noise, with the pixel that counts at `at`, of as many channels.
@@ -259,4 +261,60 @@ fn default_segments_give_shaps_exact_values() {
             assert!(agreement.relative_max < 1e-4, "{method} {name}: {agreement:?}");
         }
     }
+}
+
+/// A picture and a row, explained at once: SHAP's exact values of all of their numbers, slopes of ONNX Runtime's scores by
+/// differences, and integrated gradients from those (tests/reference/small_inputs.py).
+#[test]
+fn several_inputs_are_explained_at_once() {
+    let index = common::json("tests/fixtures/small_inputs/index.json");
+    let two = &index["two"];
+    let bytes = common::read("tests/fixtures/small_inputs/two.onnx");
+    let floats = |value: &Value| -> Vec<f32> { serde_json::from_value(value.clone()).unwrap() };
+    let names = ["row", "picture"];
+    let values: BTreeMap<String, HostTensor> = names
+        .map(|name| {
+            let shape = serde_json::from_value(two["shapes"][name].clone()).unwrap();
+            (name.to_owned(), HostTensor::new(floats(&two["input"][name]), shape).unwrap())
+        })
+        .into();
+    let options = ModelOptions { joint: names.map(str::to_owned).into(), ..ModelOptions::default() };
+    let explainer = Explainer::load_with(&bytes.as_slice().into(), &options, &common::cpu()).unwrap();
+    assert_eq!(explainer.model().info().input.name, "row + picture");
+    for (method, params, right) in [
+        ("saliency", json!({ "score": "logit" }), "gradient"),
+        ("integrated_gradients", json!({ "steps": two["steps"], "score": "logit" }), "integrated_gradients"),
+        ("kernel_shap", json!({ "samples": 20_000, "score": "logit" }), "shapley"),
+    ] {
+        let options = ExplainOptions {
+            method: method.into(),
+            target: Some(1),
+            params: params.as_object().unwrap().clone(),
+            ..ExplainOptions::default()
+        };
+        let found =
+            pollster::block_on(explainer.explain(&Input::Named(&values), &options, &Control::default()));
+        let (found, _) = found.unwrap();
+        assert_eq!(found.inputs.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), names);
+        for (name, map) in &found.inputs {
+            let agreement = compare(&map.data, &floats(&two[right][name]));
+            assert!(agreement.relative_max < 2e-3, "{method} {name}: {agreement:?}");
+            assert_eq!(map.shape, values[name].shape);
+        }
+        let said = found.words.last().unwrap();
+        assert!(said.contains("\u{201c}picture\u{201d}") && said.contains("\u{201c}row\u{201d}"), "{said}");
+    }
+
+    let refused = |values: &BTreeMap<String, HostTensor>| {
+        pollster::block_on(explainer.classify(&Input::Named(values), 1)).unwrap_err().to_string()
+    };
+    let mut missing = values.clone();
+    missing.remove("row");
+    assert!(refused(&missing).contains("\"row\" has no value"));
+    let mut more = values.clone();
+    more.insert("sound".into(), values["row"].clone());
+    assert!(refused(&more).contains("\"sound\" is none"));
+    more = values.clone();
+    more.insert("row".into(), values["picture"].clone());
+    assert!(refused(&more).contains("row"));
 }

@@ -327,6 +327,18 @@ pub(super) fn reshape_to(dims: Vec<usize>) -> Operator {
         .lowers(Lowering::Reshape)
 }
 
+/// Some columns of its input, `[N, features]`, as samples of a shape.
+pub(super) fn part_of_row(columns: std::ops::Range<usize>, sample: Vec<usize>) -> Operator {
+    Operator::new(Kind::Move, move |inputs| {
+        let value = inputs.any(0)?.clone();
+        let rows = value.dims().first().copied().ok_or("its input is one number")?;
+        let dims: Vec<usize> = std::iter::once(rows).chain(sample.iter().copied()).collect();
+        let range = columns.start as i64..columns.end as i64;
+        let cut = super::value::map_value!(value, ranked => super::value::map_ranked!(ranked, x => x.slice_dim(1, range.clone())));
+        one(cut.reshape(&dims)?)
+    })
+}
+
 /// Joins all inputs along their last axis.
 pub(super) fn joined_last() -> Operator {
     Operator::new(Kind::Move, |inputs| {

@@ -74,10 +74,13 @@ export interface ModelSource {
   config?: Record<string, unknown> | URL | string | undefined;
   /** What to call the model. */
   name?: string | undefined;
-  /** The input to explain, by its name in the file, where there are several. */
-  input?: string | undefined;
   /**
-   * Values of the inputs that are not explained, by their names: tensors, numbers, or lists of numbers. What is not given is filled by the
+   * The input to explain, by its name in the file, where there are several. A list of inputs is explained at once: give their values as
+   * `{ inputs: { name: tensor } }`, and read `explanation.inputs`.
+   */
+  input?: string | string[] | undefined;
+  /**
+   * Values of the inputs that are not explained (of those explained at once, for sizes that the file leaves open), by their names: tensors, numbers, or lists of numbers. What is not given is filled by the
    * engine's rules where there is one (`model.info` says which), and asked for by name where there is none.
    */
   inputs?: Record<string, InputLike> | undefined;

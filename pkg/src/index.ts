@@ -28,7 +28,7 @@ export type {
 export { AdversightError, errorCodes } from "./errors.js";
 export type { ErrorCode } from "./errors.js";
 export { decodeImage, maxPixels } from "./input.js";
-export type { ImageInput, ModelInput, TensorInput } from "./input.js";
+export type { ImageInput, ModelInput, NamedInputs, TensorInput } from "./input.js";
 export { colourMapNames, doubtOf, drawExplanation, heatmapPixels } from "./picture.js";
 export type { DrawOptions, PaintOptions, View } from "./picture.js";
 export { gameFrame, gameScore } from "./judge.js";

@@ -18,11 +18,16 @@ export interface TensorInput {
   shape: number[];
 }
 
+/** Values of the inputs that a model explains at once (`loadModel({ input: [...] })`), by their names. */
+export interface NamedInputs {
+  inputs: Record<string, TensorInput>;
+}
+
 /**
- * An image, or a tensor that goes into the network as it is. Null stands for the inputs that `Model.withInputs` has set, of a model that
+ * An image, a tensor that goes into the network as it is, or several of them by name. Null stands for the inputs that `Model.withInputs` has set, of a model that
  * is explained at a node.
  */
-export type ModelInput = ImageInput | TensorInput | null;
+export type ModelInput = ImageInput | TensorInput | NamedInputs | null;
 
 /** The form in which an input travels to the engine: an ImageBitmap's pixels are read there, off the page's thread. */
 export type SentInput = WasmInput | { bitmap: ImageBitmap };
@@ -57,6 +62,10 @@ export function checkSize(width: number, height: number): void {
 export async function prepareInput(source: ModelInput): Promise<PreparedInput> {
   if (source === null) return { input: null, transfer: [] };
   if (isTensor(source)) return { input: tensorOf(source), transfer: [] };
+  if (isNamed(source)) {
+    const values = Object.entries(source.inputs).map(([name, value]) => [name, tensorOf(value)] as const);
+    return { input: { values: Object.fromEntries(values) }, transfer: [] };
+  }
   if (isA(source, "ImageData") && source.colorSpace === "srgb") {
     checkSize(source.width, source.height);
     if (source.data instanceof Uint8ClampedArray) {
@@ -246,7 +255,11 @@ export function checkTensor({ data, shape }: Pick<TensorData, "shape"> & { data:
   }
 }
 
-function isTensor(source: ImageInput | TensorInput): source is TensorInput {
+function isNamed(source: ImageInput | NamedInputs): source is NamedInputs {
+  return "inputs" in source && typeof source.inputs === "object";
+}
+
+function isTensor(source: ImageInput | TensorInput | NamedInputs): source is TensorInput {
   return "data" in source && isNumbers(source.data) && "shape" in source && Array.isArray(source.shape);
 }
 

@@ -58,6 +58,7 @@ fn invalid(reason: &str) -> JsValue {
 pub(super) enum OwnedInput {
     Pixels { rgba: Vec<u8>, width: usize, height: usize },
     Tensor(HostTensor),
+    Named(BTreeMap<String, HostTensor>),
     Bound,
 }
 
@@ -65,6 +66,15 @@ impl OwnedInput {
     pub fn from_js(input: &JsValue) -> JsResult<Self> {
         if input.is_null() {
             return Ok(Self::Bound);
+        }
+        if let Some(values) = field(input, "values")? {
+            let mut named = BTreeMap::new();
+            for name in Object::keys(&Object::from(values.clone())) {
+                let name = name.as_string().unwrap_or_default();
+                let tensor = field(&values, &name)?.ok_or_else(|| invalid("An input has no value."))?;
+                named.insert(name, tensor_from_js(&tensor)?);
+            }
+            return Ok(Self::Named(named));
         }
         let Some(pixels) = field(input, "pixels")? else {
             return tensor_from_js(input).map(Self::Tensor);
@@ -87,6 +97,7 @@ impl OwnedInput {
         match self {
             Self::Pixels { rgba, width, height } => Input::Pixels { rgba, width: *width, height: *height },
             Self::Tensor(tensor) => Input::Tensor(tensor),
+            Self::Named(values) => Input::Named(values),
             Self::Bound => Input::Bound,
         }
     }
@@ -217,6 +228,13 @@ pub(super) fn explanation_to_js(explanation: &Explanation, region: Option<Region
             maps.push(&tensor_to_js(map)?);
         }
         set("individual", &maps)?;
+    }
+    if !explanation.inputs.is_empty() {
+        let inputs = Object::new();
+        for (name, map) in &explanation.inputs {
+            Reflect::set(&inputs, &name.into(), &tensor_to_js(map)?)?;
+        }
+        set("inputs", &inputs)?;
     }
     if let Some(found) = &explanation.segments {
         let segments = Object::new();

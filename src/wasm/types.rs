@@ -21,6 +21,7 @@ export type Score = "logit" | "probability" | "log_probability";
 
 /** What a model takes: RGBA pixels, or a tensor in model space that goes into the network as it is. */
 export type WasmInput =
+    | { values: Record<string, TensorData> }
     | { pixels: Uint8Array | Uint8ClampedArray; width: number; height: number }
     | TensorData
     /** The inputs that `withInputs` has set, for a model that is explained at a node. */
@@ -66,8 +67,8 @@ export interface ModelOptions {
     labels?: string[] | null;
     /** The contents of a Hugging Face config.json; its id2label names the classes. */
     config?: Record<string, unknown> | null;
-    /** The explained input, where there are several. */
-    input?: string | null;
+    /** The explained input, where there are several; a list of them is explained at once. */
+    input?: string | string[] | null;
     /** The explained output, where there are several. */
     output?: string | null;
     /** Explain the output of this node instead of an input: an embedding, above all. */
@@ -132,6 +133,8 @@ export interface Segmentation {
 export interface Explanation {
     /** The raw values of the method, in the shape of the model's input or of one channel of it. */
     attribution: TensorData;
+    /** Where several inputs are explained at once, what belongs to each of them, in its shape. */
+    inputs?: Record<string, TensorData>;
     heatmap: Heatmap;
     /** What tells the target from each class of `info.against` alone, where that was asked for (AGI's `individual`). */
     individual?: TensorData[];
@@ -167,13 +170,21 @@ pub(super) struct ModelOptions {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct GraphOptions {
-    input: Option<String>,
+    input: Option<OneOrMore>,
     output: Option<String>,
     at: Option<String>,
     sizes: Option<BTreeMap<String, usize>>,
     activation: Option<model::Activation>,
     layout: Option<Layout>,
     shape: Option<Vec<usize>>,
+}
+
+/// A name, or a list of names.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
 }
 
 impl ModelOptions {
@@ -183,8 +194,17 @@ impl ModelOptions {
         }
         let graph: GraphOptions = convert::from_js(options.clone())?;
         let mut read: Self = convert::from_js(options.clone())?;
+        let (input, joint) = match graph.input {
+            None => (None, Vec::new()),
+            Some(OneOrMore::One(name)) => (Some(name), Vec::new()),
+            Some(OneOrMore::More(names)) => match <[String; 1]>::try_from(names) {
+                Ok([name]) => (Some(name), Vec::new()),
+                Err(names) => (None, names),
+            },
+        };
         read.graph = model::ModelOptions {
-            input: graph.input,
+            input,
+            joint,
             output: graph.output,
             at: graph.at,
             sizes: graph.sizes.unwrap_or_default(),

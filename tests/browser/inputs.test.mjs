@@ -2,6 +2,7 @@
 // and files that are something else.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { openBrowser } from "./browser.mjs";
 import { onnxFile } from "./graph.mjs";
@@ -40,6 +41,36 @@ const run = (element, array, numbers) =>
     },
     { onnx: asReal(element, [numbers.length]), array, numbers },
   );
+
+test("several inputs are explained at once, each with its own map", async () => {
+  const { two } = JSON.parse(
+    readFileSync(new URL("../fixtures/small_inputs/index.json", import.meta.url), "utf8"),
+  );
+  const found = await page.evaluate(async (two) => {
+    const { lab } = window;
+    const names = Object.keys(two.shapes);
+    const inputs = Object.fromEntries(
+      names.map((name) => [name, { data: Float32Array.from(two.input[name]), shape: two.shapes[name] }]),
+    );
+    const onnx = await lab.bytes("/fixtures/small_inputs/two.onnx");
+    const model = await lab.engine.loadModel({ onnx, input: names });
+    const explain = (params) => model.explain({ inputs }, { target: 1, ...params });
+    const path = await explain({ method: "integrated_gradients", params: { steps: two.steps, score: "logit" } });
+    const missing = await lab.outcome(() =>
+      model.explain({ inputs: { row: inputs.row } }, { method: "saliency" }),
+    );
+    model.close();
+    const maps = Object.entries(path.inputs).map(([name, { data, shape }]) => [name, [...data], shape]);
+    return { maps, words: path.words, missing: missing.error };
+  }, two);
+  assert.equal(found.maps.length, 2);
+  for (const [name, data, shape] of found.maps) {
+    assert.deepEqual(shape, two.shapes[name]);
+    two.integrated_gradients[name].forEach((value, i) => assert.ok(Math.abs(data[i] - value) < 2e-3, name));
+  }
+  assert.match(found.words.at(-1), /picture.*row|row.*picture/);
+  assert.match(found.missing.message, /"picture" has no value/);
+});
 
 test("numbers are what the input's element type says, whatever array they come in", async () => {
   assert.deepEqual(await run("uint8", "Uint8Array", [0, 1, 2, 255]), [0, 1, 2, 255]);

@@ -3,48 +3,23 @@
 //! A method is one file: a `Config` whose `Default` is the paper's setting, and an `attribute` that reads like
 //! the paper's formula. It works on a [`Subject`], which holds the explained input as a row of features and
 //! gives gradients in batches; chunking, progress, cancelling and the mapping to pixels are the subject's
-//! concern. One line in [`registry`] makes a method known to the API, the command line, the page and the docs.
+//! concern. One line in `methods` makes a method known to the API, the command line, the page and the docs.
 
-pub mod agi;
 pub mod anytime;
-pub mod axai;
 mod baseline;
 mod batches;
-pub mod blur_ig;
 mod cam;
-pub mod deconvnet;
-pub mod deep_lift;
 pub mod display;
-pub mod expected_gradients;
-pub mod grad_cam;
-pub mod grad_cam_plus_plus;
-pub mod guided_backprop;
-pub mod guided_ig;
 mod hidden;
-pub mod input_x_gradient;
-pub mod integrated_gradients;
-pub mod kernel_shap;
-pub mod layer_cam;
-pub mod lime;
-pub mod lrp;
-pub mod mask;
 pub mod method;
-pub mod occlusion;
+mod methods;
 pub(crate) mod params;
 pub mod partition;
 pub mod registry;
 mod regression;
-pub mod relex;
 mod remarks;
-pub mod rise;
-pub mod rt_sal;
-pub mod saliency;
-pub mod score_cam;
-pub mod smoothgrad;
 mod subject;
 mod upsample;
-pub mod vargrad;
-pub mod xrai;
 
 use std::collections::BTreeMap;
 
@@ -54,7 +29,8 @@ use web_time::Instant;
 
 pub use baseline::Baseline;
 pub use batches::Batches;
-pub(crate) use rt_sal::Masker;
+pub(crate) use methods::rt_sal::Masker;
+pub use methods::*;
 pub(crate) use subject::gradients;
 pub use subject::{Control, Gradients, Progress, Subject};
 
@@ -336,7 +312,15 @@ pub(crate) async fn explain(
     let predicted = score(model.predicted(&logits));
     let values = display::aggregate(&map, places, entry.display().channels);
     let words = narrate::explanation(&info, model.info(), &predicted, &heatmap, &values, subject.names());
-    Ok(Explanation { attribution: map, inputs: Vec::new(), heatmap, individual, segments: attribution.segments, info, words })
+    Ok(Explanation {
+        attribution: map,
+        inputs: Vec::new(),
+        heatmap,
+        individual,
+        segments: attribution.segments,
+        info,
+        words,
+    })
 }
 
 /// A map as a method leaves it, channel after channel or one value a place, in the order and shape of the input.

@@ -1,4 +1,4 @@
-//! The methods, each by one line; whoever lists, describes or runs methods reads them from here.
+//! What is known of the methods; whoever lists, describes or runs methods reads it from here.
 
 use std::{future::Future, pin::Pin};
 
@@ -6,16 +6,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{
-    Attribution, Subject, agi,
+    Attribution, Subject,
     anytime::Anytime,
-    axai, blur_ig, deconvnet, deep_lift,
     display::Display,
-    expected_gradients, grad_cam, grad_cam_plus_plus, guided_backprop, guided_ig, input_x_gradient,
-    integrated_gradients, kernel_shap, layer_cam, lime, lrp, mask,
     method::Given,
-    occlusion,
+    methods::METHODS,
     params::{configure, in_force, params_of},
-    relex, rise, rt_sal, saliency, score_cam, smoothgrad, vargrad, xrai,
 };
 pub use super::{
     method::{Cost, Method, Need},
@@ -67,35 +63,6 @@ impl Entry {
         }
     }
 }
-
-static METHODS: &[Entry] = &[
-    Entry::of::<saliency::Saliency>(),
-    Entry::of::<input_x_gradient::InputXGradient>(),
-    Entry::of::<guided_backprop::GuidedBackprop>(),
-    Entry::of::<deconvnet::Deconvnet>(),
-    Entry::of::<deep_lift::DeepLift>(),
-    Entry::of::<lrp::Lrp>(),
-    Entry::of::<grad_cam::GradCam>(),
-    Entry::of::<grad_cam_plus_plus::GradCamPlusPlus>(),
-    Entry::of::<layer_cam::LayerCam>(),
-    Entry::of::<rt_sal::RtSal>(),
-    Entry::of::<smoothgrad::SmoothGrad>(),
-    Entry::of::<vargrad::VarGrad>(),
-    Entry::of::<integrated_gradients::IntegratedGradients>(),
-    Entry::of::<blur_ig::BlurIg>(),
-    Entry::of::<expected_gradients::ExpectedGradients>(),
-    Entry::of::<guided_ig::GuidedIg>(),
-    Entry::of::<agi::Agi>(),
-    Entry::of::<score_cam::ScoreCam>(),
-    Entry::of::<relex::RelEx>(),
-    Entry::of::<axai::Axai>(),
-    Entry::of::<xrai::Xrai>(),
-    Entry::of::<occlusion::Occlusion>(),
-    Entry::of::<mask::Mask>(),
-    Entry::of::<lime::Lime>(),
-    Entry::of::<kernel_shap::KernelShap>(),
-    Entry::of::<rise::Rise>(),
-];
 
 /// The description of every method, cheapest first.
 pub fn methods() -> Vec<MethodDescription> {

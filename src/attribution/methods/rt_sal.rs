@@ -121,7 +121,7 @@ impl Masker {
     }
 
     /// The mask of a class for one picture, `[1, pixels]`.
-    pub(super) fn mask(&self, picture: Ranked<Float>, class: usize) -> Result<Tensor<2>> {
+    pub(in crate::attribution) fn mask(&self, picture: Ranked<Float>, class: usize) -> Result<Tensor<2>> {
         let model = match &self.selector {
             None => self.model.clone(),
             Some(name) => {

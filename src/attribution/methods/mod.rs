@@ -1,0 +1,46 @@
+//! The methods, each a file and a line here.
+
+use super::registry::Entry;
+// What methods are made of.
+use super::{
+    Attribution, Batches, Completeness, Segmentation, Subject, anytime, baseline, cam, display, hidden,
+    method, partition, predicts, read, regression, scaled, subject, upsample,
+};
+
+/// Declares the module of each method and lists the methods in the order in which they are told, cheapest first.
+macro_rules! methods {
+    ($($module:ident::$method:ident),* $(,)?) => {
+        $(pub mod $module;)*
+
+        pub(super) static METHODS: &[Entry] = &[$(Entry::of::<$module::$method>()),*];
+    };
+}
+
+methods! {
+    saliency::Saliency,
+    input_x_gradient::InputXGradient,
+    guided_backprop::GuidedBackprop,
+    deconvnet::Deconvnet,
+    deep_lift::DeepLift,
+    lrp::Lrp,
+    grad_cam::GradCam,
+    grad_cam_plus_plus::GradCamPlusPlus,
+    layer_cam::LayerCam,
+    rt_sal::RtSal,
+    smoothgrad::SmoothGrad,
+    vargrad::VarGrad,
+    integrated_gradients::IntegratedGradients,
+    blur_ig::BlurIg,
+    expected_gradients::ExpectedGradients,
+    guided_ig::GuidedIg,
+    agi::Agi,
+    score_cam::ScoreCam,
+    relex::RelEx,
+    axai::Axai,
+    xrai::Xrai,
+    occlusion::Occlusion,
+    mask::Mask,
+    lime::Lime,
+    kernel_shap::KernelShap,
+    rise::Rise,
+}

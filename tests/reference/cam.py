@@ -10,7 +10,7 @@ from unittest import mock
 import torch
 import torch.nn.functional as F
 from captum.attr import LayerAttribution, LayerGradCam
-from pytorch_grad_cam import GradCAMPlusPlus, LayerCAM, ScoreCAM
+from pytorch_grad_cam import GradCAMPlusPlus, HiResCAM, LayerCAM, ScoreCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 import common
@@ -74,6 +74,7 @@ def score_cam(net, layer, x, target):
 METHODS = {
     "grad_cam": grad_cam,
     "grad_cam_plus_plus": lambda *a: by_pytorch_grad_cam(GradCAMPlusPlus, *a, scale=1e4),
+    "hires_cam": lambda *a: by_pytorch_grad_cam(HiResCAM, *a),
     "layer_cam": lambda *a: by_pytorch_grad_cam(LayerCAM, *a),
     "score_cam": score_cam,
 }
@@ -101,7 +102,7 @@ def make():
         default, finer = LAYERS[network.name]
         for image in images:
             x, x32, top = network.read(image)
-            for method in ("grad_cam", "grad_cam_plus_plus", "layer_cam"):
+            for method in ("grad_cam", "grad_cam_plus_plus", "hires_cam", "layer_cam"):
                 case(family, network, image, method, default, False, top, x, x32)
                 case(family, network, image, method, finer, True, top, x, x32)
             case(family, network, image, "grad_cam", default, False, OTHER[network.name], x, x32)

@@ -25,6 +25,7 @@ methods! {
     lrp::Lrp,
     grad_cam::GradCam,
     grad_cam_plus_plus::GradCamPlusPlus,
+    hires_cam::HiResCam,
     layer_cam::LayerCam,
     rt_sal::RtSal,
     smoothgrad::SmoothGrad,

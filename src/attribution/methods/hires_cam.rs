@@ -1,0 +1,36 @@
+//! HiResCAM (Draelos, Carin 2020, equation 9): the gradient times the feature maps, place by place, summed over channels.
+
+use super::{
+    Attribution, Subject,
+    cam::{self, FeatureMaps},
+    display::{Channels, Display},
+    grad_cam::Config,
+    method::{Cost, Method, Need},
+};
+use crate::Result;
+
+/// HiResCAM.
+pub struct HiResCam;
+
+impl Method for HiResCam {
+    type Config = Config;
+    const NAME: &'static str = "hires_cam";
+    const TITLE: &'static str = "HiResCAM";
+    const SUMMARY: &'static str =
+        "Shows the places of a layer that raised the score, without averaging the gradient over places first.";
+    const PAPER: &'static str = "Draelos, Carin: Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural networks \
+         (2020)";
+    const NEEDS: &'static [Need] = &[Need::Gradient, Need::Activations, Need::Image];
+    const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+
+    fn cost(_: &Config) -> Cost {
+        Cost { forward: 1, backward: 1 }
+    }
+
+    async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
+        subject.checkpoint(0, 1, "gradient at a layer").await?;
+        let FeatureMaps { maps, gradient } = FeatureMaps::new(subject, &config.layer, config.score)?;
+        // HiResCAM eq. 9.
+        cam::attribution(subject, (gradient * maps).sum_dim(1), 1)
+    }
+}

@@ -23,12 +23,13 @@ import segments
 import sentences
 import small_inputs
 import tiny
+import tokens
 import words
 import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, microsoft, classical, real_networks,
+    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, microsoft, classical, real_networks, tokens,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

@@ -11,6 +11,7 @@ import imagenet
 import images
 import limits
 import metrics
+import micro_front_end
 import microsoft
 import paths
 import perturbation
@@ -29,7 +30,7 @@ import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, microsoft, classical, real_networks, tokens,
+    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, microsoft, classical, real_networks, tokens, micro_front_end,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

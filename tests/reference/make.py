@@ -7,10 +7,12 @@ import cases
 import classical
 import families
 import fashion_mnist
+import features
 import imagenet
 import images
 import limits
 import metrics
+import micro_front_end
 import microsoft
 import paths
 import perturbation
@@ -23,12 +25,13 @@ import segments
 import sentences
 import small_inputs
 import tiny
+import tokens
 import words
 import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, microsoft, classical, real_networks,
+    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, microsoft, classical, real_networks, tokens, micro_front_end, features,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

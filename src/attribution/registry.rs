@@ -21,7 +21,7 @@ pub use super::{
     method::{Cost, Method, Need},
     params::{ParamDescription, ParamKind},
 };
-use crate::{Error, Model, Result};
+use crate::{Error, Model, Result, input::parts::Joined};
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(Attribution, Map<String, Value>)>> + 'a>>;
 
@@ -32,6 +32,7 @@ pub struct Entry {
     unsuited: fn(&Model) -> Option<String>,
     name: &'static str,
     display: Display,
+    joined: Joined,
     anytime: Anytime,
     given: &'static [Given],
     needs: &'static [Need],
@@ -60,6 +61,7 @@ impl Entry {
             unsuited: M::unsuited,
             name: M::NAME,
             display: M::DISPLAY,
+            joined: M::JOINED,
             anytime: M::ANYTIME,
             given: M::GIVEN,
             needs: M::NEEDS,
@@ -162,6 +164,11 @@ impl Entry {
 
     pub(crate) fn display(&self) -> Display {
         self.display
+    }
+
+    /// How its values become one for a part of the input.
+    pub(crate) fn joined(&self) -> Joined {
+        self.joined
     }
 
     pub(super) fn needs(&self) -> &'static [Need] {

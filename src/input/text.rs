@@ -100,7 +100,8 @@ impl Tokens {
                 "The text is empty: there is nothing to read. Write a word or a sentence.".into(),
             ));
         }
-        if let Some(token) = self.tokens.iter().find(|token| !token.special && token.text >= self.texts.len()) {
+        if let Some(token) = self.tokens.iter().find(|token| !token.special && token.text >= self.texts.len())
+        {
             return Err(Error::InputInvalid(format!(
                 "The token \"{}\" is of text {}, and {} are given.",
                 token.piece,

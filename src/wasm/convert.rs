@@ -142,7 +142,9 @@ fn value_from_js(
         return Ok(HostValue::Int { data: data.ok_or_else(|| refuse("are larger than 2^63 - 1"))?, shape });
     }
     if !ArrayBuffer::is_view(data) || data.is_instance_of::<DataView>() {
-        return Err(refuse("must be a typed array: a Float32Array, an Int32Array, a BigInt64Array, a Uint8Array or another"));
+        return Err(refuse(
+            "must be a typed array: a Float32Array, an Int32Array, a BigInt64Array, a Uint8Array or another",
+        ));
     }
     let numbers = Float64Array::new(data).to_vec();
     // Every whole number of a 64-bit float is kept whole: a 32-bit one would round it.

@@ -43,8 +43,11 @@ pub fn encode(file: &[u8]) -> Result<Tokens> {
         return Err(Error::NoTokens);
     }
     // What is shown: all that is looked at, in one piece where the two ends meet.
-    let shown: Vec<[usize; 2]> =
-        if end[0] <= start[1] { vec![[start[0].min(end[0]), start[1].max(end[1])]] } else { vec![start, end] };
+    let shown: Vec<[usize; 2]> = if end[0] <= start[1] {
+        vec![[start[0].min(end[0]), start[1].max(end[1])]]
+    } else {
+        vec![start, end]
+    };
     let view = View::new(file, &shown);
     let units = Units::of(&view.text);
     let token = |at: usize| {
@@ -59,14 +62,8 @@ pub fn encode(file: &[u8]) -> Result<Tokens> {
             special: false,
         }
     };
-    let filled = Token {
-        piece: "[PAD]".into(),
-        text: 0,
-        bytes: [0, 0],
-        units: [0, 0],
-        word: None,
-        special: true,
-    };
+    let filled =
+        Token { piece: "[PAD]".into(), text: 0, bytes: [0, 0], units: [0, 0], word: None, special: true };
     let (mut ids, mut tokens) = (Vec::new(), Vec::new());
     let fill = |ids: &mut Vec<i64>, tokens: &mut Vec<Token>, count: usize| {
         ids.extend(std::iter::repeat_n(PADDING, count));
@@ -122,10 +119,11 @@ impl View {
         let readable = shown.iter().all(|&[first, last]| {
             let bytes = trimmed(&file[first..last]);
             let text = std::str::from_utf8(bytes);
-            text.is_ok_and(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace() && c != '\u{1b}'))
+            text.is_ok_and(|text| {
+                !text.chars().any(|c| c.is_control() && !c.is_whitespace() && c != '\u{1b}')
+            })
         });
-        let mut view =
-            Self { text: String::new(), parts: Vec::new(), ranges: Vec::new(), words: Vec::new() };
+        let mut view = Self { text: String::new(), parts: Vec::new(), ranges: Vec::new(), words: Vec::new() };
         let mut word = 0;
         for &[first, last] in shown {
             if !view.text.is_empty() {

@@ -27,7 +27,10 @@ pub struct HuggingFace {
 /// Whether a vocabulary of one token a line is one of WordPiece, as BERT's `vocab.txt` is.
 pub fn is_wordpiece(text: &str) -> bool {
     let has = |name: &str| text.lines().any(|line| line == name);
-    text.lines().any(|line| line.len() > 2 && line.starts_with("##")) && has("[UNK]") && has("[CLS]") && has("[SEP]")
+    text.lines().any(|line| line.len() > 2 && line.starts_with("##"))
+        && has("[UNK]")
+        && has("[CLS]")
+        && has("[SEP]")
 }
 
 impl HuggingFace {
@@ -114,8 +117,10 @@ impl HuggingFace {
             None => EncodeInput::from(text),
             Some(pair) => EncodeInput::from((text, pair)),
         };
-        let found =
-            self.tokenizer.encode(input, true).map_err(|error| Error::Invalid(format!("it fails: {error}")))?;
+        let found = self
+            .tokenizer
+            .encode(input, true)
+            .map_err(|error| Error::Invalid(format!("it fails: {error}")))?;
         let texts: Vec<String> = std::iter::once(text).chain(pair).map(str::to_owned).collect();
         let units: Vec<Units> = texts.iter().map(|text| Units::of(text)).collect();
         let words = words(&found, &texts);

@@ -29,7 +29,9 @@ pub enum Error {
     #[error("The text is empty: there is nothing to read. Write a word or a sentence.")]
     Empty,
     /// Characters, and no word among them.
-    #[error("The text holds nothing that the tokenizer makes a token of: spaces or control characters alone.")]
+    #[error(
+        "The text holds nothing that the tokenizer makes a token of: spaces or control characters alone."
+    )]
     NoTokens,
     /// More than [`MOST_CHARACTERS`].
     #[error(

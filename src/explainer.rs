@@ -57,6 +57,8 @@ pub struct Classification {
     pub top: Vec<ClassScore>,
     /// The part of the photograph that the network saw; `null` for tensors.
     pub region: Option<Region>,
+    /// What was left out of the input, or guessed of it, in sentences.
+    pub notes: Vec<String>,
     /// Wall time.
     pub milliseconds: f64,
 }
@@ -242,6 +244,7 @@ impl Explainer {
         Ok(Classification {
             top: self.ranked(&this.logits(&tensor).await?.data, top),
             region,
+            notes: this.written().map_or_else(Vec::new, |written| written.reading.tokens.notes.clone()),
             milliseconds: started.elapsed().as_secs_f64() * 1e3,
         })
     }
@@ -305,6 +308,15 @@ impl Explainer {
             *map = this.model.as_in_file(map.clone());
         }
         Ok((explanation, region))
+    }
+
+    /// The network with an input in it, and the value that is explained of it: what metrics and attacks work on.
+    ///
+    /// # Errors
+    /// Those of the input.
+    pub async fn bound(&self, input: &Input<'_>) -> Result<(Self, HostTensor)> {
+        let (bound, value, _) = self.locate(input).await?;
+        Ok((bound.unwrap_or_else(|| self.clone()), value))
     }
 
     /// The explained value of an input. Where that is the output of a node, also the explainer with the input bound.

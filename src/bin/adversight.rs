@@ -29,6 +29,7 @@ use adversight::{
     render::{ColourMap, overlay},
 };
 use adversight_text::Tokenizer;
+use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use npyz::WriterBuilder;
 use serde::de::DeserializeOwned;
@@ -159,7 +160,7 @@ struct Common {
     model: PathBuf,
     /// A photograph (JPEG, PNG, WebP, GIF, BMP or TIFF), or an .npy tensor [N, C, H, W] that goes into the network as
     /// it is. With a tokenizer: a sentence, or a file of text.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     input: PathBuf,
     /// What makes tokens of text: a tokenizer.json, a vocabulary of one word a line, or "bytes" for networks that read any
     /// file's bytes as magika does.
@@ -312,6 +313,7 @@ async fn run(cli: Cli) -> CliResult {
         Command::Classify { common, top } => {
             let job = Job::new(&common).await?;
             let found = job.explainer.classify(&job.input.borrow(), top).await.map_err(say)?;
+            found.notes.iter().for_each(|note| eprintln!("note: {note}"));
             let info = job.explainer.model().info();
             let shares = found.top.iter().all(|class| (0.0..=1.0).contains(&class.probability));
             let shares = info.probabilities || (shares && info.output_kind != OutputKind::Single);

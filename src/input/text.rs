@@ -288,9 +288,18 @@ fn trim(part: &mut Part, tokens: &Tokens) {
     let (Some([start, end]), Some(text)) = (part.bytes, tokens.texts.get(part.source)) else { return };
     let written = text.get(start..end).unwrap_or_default();
     let kept = written.trim();
-    if kept.is_empty() {
-        // A space, or a character that is cut in two.
+    if written.is_empty() {
         part.name = part.places.iter().map(|&at| tokens.tokens[at].piece.as_str()).collect();
+        return;
+    }
+    if kept.is_empty() {
+        // Spaces have names that can be seen.
+        let seen = |character: char| match character {
+            '\n' => '\u{23ce}',
+            '\t' => '\u{21e5}',
+            _ => '\u{2423}',
+        };
+        part.name = written.chars().map(seen).collect();
         return;
     }
     let before = written.len() - written.trim_start().len();

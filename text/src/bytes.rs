@@ -100,6 +100,25 @@ pub fn encode(file: &[u8]) -> Result<Tokens> {
     })
 }
 
+/// What a character is joined to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Joins {
+    Letters,
+    Spaces,
+    Nothing,
+}
+
+impl Joins {
+    fn of(character: char) -> Self {
+        match character {
+            '_' => Self::Letters,
+            _ if character.is_alphanumeric() => Self::Letters,
+            _ if character.is_whitespace() => Self::Spaces,
+            _ => Self::Nothing,
+        }
+    }
+}
+
 /// How bytes are shown: as text where they are UTF-8, else by their numbers.
 struct View {
     text: String,
@@ -145,18 +164,18 @@ impl View {
         Some(part[2] + at - part[0])
     }
 
-    /// Letters and digits are joined to words; every other character is one. Returns the next word.
+    /// Letters and digits are joined to words, and spaces to one; every other character is one by itself. Returns the next word.
     fn add_text(&mut self, bytes: &[u8], mut word: usize) -> usize {
-        let mut joined = false;
+        let mut before = Joins::Nothing;
         for chunk in bytes.utf8_chunks() {
             for character in chunk.valid().chars() {
                 let start = self.text.len();
                 self.text.push(character);
-                let joins = character.is_alphanumeric() || character == '_';
-                if !(joins && joined) {
+                let joins = Joins::of(character);
+                if joins == Joins::Nothing || joins != before {
                     word += 1;
                 }
-                joined = joins;
+                before = joins;
                 for _ in 0..character.len_utf8() {
                     self.ranges.push([start, self.text.len()]);
                     self.words.push(word);
@@ -167,7 +186,7 @@ impl View {
                 let start = self.text.len();
                 self.text.push('\u{fffd}');
                 word += 1;
-                joined = false;
+                before = Joins::Nothing;
                 for _ in chunk.invalid() {
                     self.ranges.push([start, self.text.len()]);
                     self.words.push(word);

@@ -1,6 +1,6 @@
 //! A model with what is known about its input and its classes: what a user loads and asks.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use burn::tensor::{Float, Tensor, TensorData};
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::{
     ClassScore, Control, Device, Error, ExplainOptions, Explanation, HostTensor, Model, Photograph,
     Preprocessing, Result, Score,
     attribution::{
-        self, Masker,
+        self, Masker, Written,
         anytime::Partial,
         read,
         registry::{self, Entry, MethodSupport},
@@ -21,6 +21,7 @@ use crate::{
         labels::Labels,
         layout::{Layout, Places},
         preprocessing::Size,
+        text::Tokens,
     },
     model::{GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, value::Ranked},
     narrate,
@@ -45,6 +46,8 @@ pub enum Input<'a> {
     /// The inputs that are explained at once, by name, each `[1, …]` as the file has it; for a model that was loaded with
     /// [`ModelOptions::joint`].
     Named(&'a BTreeMap<String, HostTensor>),
+    /// A text, or a pair of texts, for a model that was loaded as one of text ([`ModelOptions::text`]).
+    Tokens(&'a Tokens),
     /// The inputs that [`Explainer::with_inputs`] has set, for a model that is explained at a node.
     Bound,
 }
@@ -58,6 +61,8 @@ pub struct Classification {
     pub top: Vec<ClassScore>,
     /// The part of the photograph that the network saw; `null` for tensors.
     pub region: Option<Region>,
+    /// What was left out of the input, or guessed of it, in sentences.
+    pub notes: Vec<String>,
     /// Wall time.
     pub milliseconds: f64,
 }
@@ -90,6 +95,8 @@ pub struct Explainer {
     preprocessing: Option<Preprocessing>,
     labels: Option<Vec<String>>,
     masker: Option<Masker>,
+    /// The text that is in the model's inputs.
+    written: Option<Arc<Written>>,
 }
 
 impl Explainer {
@@ -107,7 +114,14 @@ impl Explainer {
     /// Those of [`Model::load_with`].
     pub fn load_with(file: &ModelFile<'_>, options: &ModelOptions, device: &Device) -> Result<Self> {
         let model = Model::load_with(file, options, device)?;
-        Ok(Self { model, name: "model".into(), preprocessing: None, labels: None, masker: None })
+        Ok(Self {
+            model,
+            name: "model".into(),
+            preprocessing: None,
+            labels: None,
+            masker: None,
+            written: None,
+        })
     }
 
     /// The same with values for the inputs that are not explained: token numbers, masks.
@@ -115,7 +129,8 @@ impl Explainer {
     /// # Errors
     /// Those of [`Model::with_inputs`].
     pub fn with_inputs(&self, values: BTreeMap<String, HostValue>) -> Result<Self> {
-        Ok(Self { model: self.model.with_inputs(values)?, ..self.clone() })
+        // Whoever sets an input by hand no longer has the text in it that was there.
+        Ok(Self { written: None, model: self.model.with_inputs(values)?, ..self.clone() })
     }
 
     /// Declares the way from pixels to the network's input.
@@ -187,6 +202,20 @@ impl Explainer {
         self.masker.as_ref()
     }
 
+    /// The text that is in the model's inputs.
+    pub(crate) fn written(&self) -> Option<&Written> {
+        self.written.as_deref()
+    }
+
+    /// The model with a text in its inputs, and what its tokens are looked up as.
+    async fn reading(&self, text: &Tokens, wants_mean: bool) -> Result<(Self, HostTensor)> {
+        let tokens = self.model.fitted(text)?;
+        let model = self.model.with_tokens(&tokens)?;
+        let source = model.source().await?;
+        let written = Written::new(&model, tokens, &source, wants_mean).await?;
+        Ok((Self { model, written: Some(Arc::new(written)), ..self.clone() }, source))
+    }
+
     /// What the model is made of, and what is known about it.
     pub fn info(&self) -> ModelInfo {
         ModelInfo {
@@ -219,6 +248,7 @@ impl Explainer {
         Ok(Classification {
             top: self.ranked(&this.logits(&tensor).await?.data, top),
             region,
+            notes: this.written().map_or_else(Vec::new, |written| written.reading.tokens.notes.clone()),
             milliseconds: started.elapsed().as_secs_f64() * 1e3,
         })
     }
@@ -247,7 +277,16 @@ impl Explainer {
         options: &ExplainOptions,
         control: &Control<'_>,
     ) -> Result<(Explanation, Option<Region>)> {
-        let (bound, tensor, region) = self.locate(input).await?;
+        let (bound, tensor, region) = match input {
+            Input::Tokens(text) => {
+                // The mean of a large table takes a while, and few ask for it.
+                let means =
+                    |value: &serde_json::Value| matches!(value.as_str(), Some("mean" | "training_mean"));
+                let (bound, source) = self.reading(text, options.params.values().any(means)).await?;
+                (Some(bound), source, None)
+            }
+            _ => self.locate(input).await?,
+        };
         let this = bound.as_ref().unwrap_or(self);
         let on_partial = control
             .on_partial
@@ -279,6 +318,15 @@ impl Explainer {
         Ok((explanation, region))
     }
 
+    /// The network with an input in it, and the value that is explained of it: what metrics and attacks work on.
+    ///
+    /// # Errors
+    /// Those of the input.
+    pub async fn bound(&self, input: &Input<'_>) -> Result<(Self, HostTensor)> {
+        let (bound, value, _) = self.locate(input).await?;
+        Ok((bound.unwrap_or_else(|| self.clone()), value))
+    }
+
     /// The explained value of an input. Where that is the output of a node, also the explainer with the input bound.
     pub(crate) async fn locate(
         &self,
@@ -286,6 +334,10 @@ impl Explainer {
     ) -> Result<(Option<Self>, HostTensor, Option<Region>)> {
         if let Input::Bound = input {
             return Ok((None, self.model.source().await?, None));
+        }
+        if let Input::Tokens(text) = input {
+            let (bound, source) = self.reading(text, false).await?;
+            return Ok((Some(bound), source, None));
         }
         let (tensor, region) = self.prepare(input)?;
         let explained = self.model.check_shape(&tensor.shape).is_ok();
@@ -339,6 +391,11 @@ impl Explainer {
         let photograph = match input {
             Input::Tensor(tensor) => return Ok((self.model.samples_first((*tensor).clone())?, None)),
             Input::Named(values) => return Ok((self.named(values)?, None)),
+            Input::Tokens(_) => {
+                return Err(Error::InputInvalid(
+                    "What a text\u{2019}s tokens are looked up as depends on the network; ask about the text itself.".into(),
+                ));
+            }
             Input::Bound => {
                 return Err(Error::InputInvalid(
                     "The bound inputs are no picture that could be prepared.".into(),

@@ -56,5 +56,5 @@ pub use attribution::{
 pub use device::{Device, DeviceChoice, DeviceKind, DeviceReport, Memory};
 pub use error::{Error, Result};
 pub use explainer::{Classification, Explainer, Input, ModelInfo};
-pub use input::{HostTensor, image::Photograph, preprocessing::Preprocessing};
+pub use input::{HostTensor, image::Photograph, parts::Part, preprocessing::Preprocessing, text::Tokens};
 pub use model::{HostValue, Model, ModelFile, ModelOptions, Score};

@@ -4,16 +4,16 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Subject, method::Given};
+use super::{Subject, Written, method::Given};
 use crate::{Error, Result, input::layout::Layout, segment::Segments};
 
 /// What stands for the absence of information.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Baseline {
-    /// What suits the input. Where a path starts: black for pictures, zero for all else. In place of a hidden part: the
-    /// segment's own mean for pictures, where segments have four pixels or more on average and are not of one colour each;
-    /// else zero.
+    /// What suits the input. Where a path starts: black for pictures, the padding token for texts, zero for all else. In place of
+    /// a hidden part: the segment's own mean for pictures, where segments have four pixels or more on average and are not of
+    /// one colour each; for texts the mask token, or the padding token where there is none; else zero.
     #[default]
     Auto,
     /// 0 in model space: silence, an empty embedding, a row of zeros.
@@ -22,24 +22,30 @@ pub enum Baseline {
     Black,
     /// Pixels of value 1, for pictures alone: by the declared preprocessing, or else the picture's largest value.
     White,
-    /// The mean of the rows given as `background`; without them 0 in model space, which is the mean of the training data
+    /// The mean of the rows given as `background`; without them the mean row of a text's table of tokens in place of each word, or 0 in model space, which is the mean of the training data
     /// where the preprocessing subtracts that.
     Mean,
     /// The same as `mean`.
     TrainingMean,
     /// The mean of the hidden segment, channel by channel.
     SegmentMean,
+    /// The token by which a text is filled up in place of each word, for texts alone; what the tokenizer adds stays.
+    PadToken,
+    /// The token that hides a word in place of each word, for texts alone; what the tokenizer adds stays.
+    MaskToken,
     /// The given tensor `baseline`, which comes before every other choice.
     Given,
 }
 
 /// The choices of a method that starts from one input.
-pub(super) const STARTS: [&str; 6] = ["auto", "zero", "black", "white", "mean", "given"];
+pub(super) const STARTS: [&str; 8] =
+    ["auto", "zero", "black", "white", "mean", "pad_token", "mask_token", "given"];
 /// The choices of a method that hides parts of any shape.
-pub(super) const BLANKS: [&str; 6] = ["auto", "zero", "training_mean", "black", "white", "given"];
+pub(super) const BLANKS: [&str; 8] =
+    ["auto", "zero", "training_mean", "black", "white", "pad_token", "mask_token", "given"];
 /// The choices of a method that hides segments.
-pub(super) const COVERS: [&str; 7] =
-    ["auto", "segment_mean", "zero", "training_mean", "black", "white", "given"];
+pub(super) const COVERS: [&str; 9] =
+    ["auto", "segment_mean", "zero", "training_mean", "black", "white", "pad_token", "mask_token", "given"];
 
 /// The tensor that every method with a baseline takes.
 pub(super) const BASELINE: Given = Given {
@@ -63,7 +69,11 @@ impl Baseline {
     /// # Errors
     /// [`Error::ParameterInvalid`] for colours of what is no picture, and those of the given tensors.
     pub(super) fn start(self, subject: &Subject<'_>) -> Result<Tensor<2>> {
-        let black = || if subject.places().layout.is_picture() { Self::Black } else { Self::Zero };
+        let black = || match subject.written() {
+            Some(written) => written_token(written, [Self::PadToken, Self::MaskToken]),
+            None if subject.places().layout.is_picture() => Self::Black,
+            None => Self::Zero,
+        };
         self.settled(subject, "baseline", None, black)?.row(subject)
     }
 
@@ -73,7 +83,11 @@ impl Baseline {
     /// # Errors
     /// [`Error::ParameterInvalid`] for colours of what is no picture, and for a mean that hides nothing.
     pub(super) fn cover(self, subject: &Subject<'_>, segments: Option<&Segments>) -> Result<Tensor<2>> {
-        let blank = || if subject.is_prepared() { Self::TrainingMean } else { Self::Zero };
+        let blank = || match subject.written() {
+            Some(written) => written_token(written, [Self::MaskToken, Self::PadToken]),
+            None if subject.is_prepared() => Self::TrainingMean,
+            None => Self::Zero,
+        };
         let auto = || match segments {
             Some(cut) if subject.places().layout.is_picture() && averages(subject, cut) => Self::SegmentMean,
             _ => blank(),
@@ -111,6 +125,25 @@ impl Baseline {
                     subject.names().whole
                 )));
             }
+            Self::PadToken | Self::MaskToken if subject.written().is_none() => {
+                return Err(fault(&format!(
+                    "tokens are known of texts alone, and this input is a {}",
+                    subject.names().whole
+                )));
+            }
+            Self::PadToken | Self::MaskToken
+                if subject.written().is_some_and(|written| written.cover(settled).is_none()) =>
+            {
+                let (role, option) = if settled == Self::PadToken {
+                    ("fills up", "padding")
+                } else {
+                    ("hides a word", "mask")
+                };
+                return Err(fault(&format!(
+                    "the tokenizer names no token that {role}, or one that the network does not have; name one of its own \
+                     (`{option}`) or choose zero or mean"
+                )));
+            }
             Self::SegmentMean => match segments {
                 None => return Err(fault("there are no segments whose mean could be shown")),
                 Some(cut) if cut.sizes().iter().all(|&size| size == 1) => {
@@ -136,8 +169,11 @@ impl Baseline {
             Self::White => Ok(subject.pixel_space()?.white),
             Self::Mean | Self::TrainingMean => match rows(subject, BACKGROUND.name)? {
                 Some(background) => Ok(background.mean_dim(0)),
-                None => Ok(subject.input().zeros_like()),
+                None => Ok(covered(subject, self).unwrap_or_else(|| subject.input().zeros_like())),
             },
+            Self::PadToken | Self::MaskToken => {
+                covered(subject, self).ok_or_else(|| Error::Internal("a token is lost".into()))
+            }
             Self::Given => given(subject)?.ok_or_else(|| Error::Internal("a given baseline is lost".into())),
             Self::Auto | Self::Zero | Self::SegmentMean => Ok(subject.input().zeros_like()),
         }
@@ -152,6 +188,11 @@ impl Baseline {
             Self::Mean | Self::TrainingMean if subject.given(BACKGROUND.name).is_some() => {
                 "the mean of the given background".into()
             }
+            Self::PadToken => "the padding token in place of each word".into(),
+            Self::MaskToken => "the mask token in place of each word".into(),
+            Self::Mean | Self::TrainingMean if covers(subject, self) => {
+                "the mean row of the table of tokens in place of each word".into()
+            }
             Self::Mean | Self::TrainingMean if subject.is_prepared() => {
                 "the mean of the training data".into()
             }
@@ -160,6 +201,21 @@ impl Baseline {
             Self::Given => GIVEN_WORDS.into(),
         }
     }
+}
+
+/// The first of two tokens that may stand in place of each word, or zero where the tokenizer has neither.
+fn written_token(written: &Written, wanted: [Baseline; 2]) -> Baseline {
+    wanted.into_iter().find(|&token| written.cover(token).is_some()).unwrap_or(Baseline::Zero)
+}
+
+fn covers(subject: &Subject<'_>, baseline: Baseline) -> bool {
+    subject.written().is_some_and(|written| written.cover(baseline).is_some())
+}
+
+/// A text without its words, `[1, features]`.
+fn covered(subject: &Subject<'_>, baseline: Baseline) -> Option<Tensor<2>> {
+    let cover = subject.written()?.cover(baseline)?;
+    Some(subject.tensor(subject.places().planes(&cover.data).into_owned(), [1, subject.features()]))
 }
 
 const GIVEN_WORDS: &str = "the given baseline";
@@ -173,6 +229,13 @@ pub(super) fn zeros(subject: &Subject<'_>) -> &'static str {
 /// `otherwise`.
 pub(super) fn given_or(subject: &Subject<'_>, otherwise: &str) -> Result<Option<Tensor<2>>> {
     let given = given(subject)?;
+    if let (None, Some(written)) = (&given, subject.written()) {
+        let token = written_token(written, [Baseline::MaskToken, Baseline::PadToken]);
+        if let Some(cover) = covered(subject, token) {
+            subject.compared_with(token.words(subject));
+            return Ok(Some(cover));
+        }
+    }
     subject.compared_with(if given.is_some() { GIVEN_WORDS } else { otherwise }.to_owned());
     Ok(given)
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Attribution, Subject, anytime::Anytime, display::Display};
-use crate::{Model, Result};
+use crate::{Model, Result, input::parts::Joined};
 
 /// What a method needs of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +72,8 @@ pub trait Method {
     const DISPLAY: Display;
     /// Whether it has a map before its end.
     const ANYTIME: Anytime = Anytime::No;
+    /// How its values become one for a part of the input: a word.
+    const JOINED: Joined = Joined::Sum;
     /// The tensors that it takes from the caller; any other name is refused.
     const GIVEN: &'static [Given] = &[];
     /// Why the parts of a method that promises completeness may miss their sum, as a sentence; empty for the others.

@@ -20,6 +20,7 @@ mod regression;
 mod remarks;
 mod subject;
 mod upsample;
+mod written;
 
 use std::collections::BTreeMap;
 
@@ -33,13 +34,14 @@ pub(crate) use methods::rt_sal::Masker;
 pub use methods::*;
 pub(crate) use subject::gradients;
 pub use subject::{Control, Gradients, Progress, Subject};
+pub(crate) use written::Written;
 
 use anytime::{Stop, Stopped};
 use registry::Entry;
 
 use crate::{
     DeviceKind, Error, Explainer, Memory, Result,
-    input::{HostTensor, layout::Places},
+    input::{HostTensor, layout::Places, parts::Part},
     model::{OutputKind, value::Ranked},
     narrate,
 };
@@ -191,6 +193,11 @@ pub struct Explanation {
     pub individual: Vec<HostTensor>,
     /// The segments that the method worked on, for methods that use them.
     pub segments: Option<Segmentation>,
+    /// The words of a text, each with what it counted for, and then what the network is given beside them; empty for what has no
+    /// parts that a person knows.
+    pub parts: Vec<Part>,
+    /// The texts that the parts are of.
+    pub texts: Vec<String>,
     /// How it came about.
     pub info: ExplanationInfo,
     /// One or two sentences.
@@ -233,6 +240,9 @@ pub(crate) async fn explain(
         }
     };
     let subject = Subject::new(explainer, entry, input, clean.clone(), target, options, control)?;
+    if let Some(written) = explainer.written() {
+        written.reading.tokens.notes.iter().for_each(|note| subject.note(note.clone()));
+    }
     let (attribution, params) = entry.run(&subject, &options.params).await?;
 
     let mut transaction = Transaction::default().register(attribution.map).register(clean);
@@ -311,13 +321,29 @@ pub(crate) async fn explain(
     let heatmap = display::heatmap(&map, places, entry.display());
     let predicted = score(model.predicted(&logits));
     let values = display::aggregate(&map, places, entry.display().channels);
-    let words = narrate::explanation(&info, model.info(), &predicted, &heatmap, &values, subject.names());
+    let (parts, texts) = match explainer.written() {
+        Some(written) => (
+            written.parts(&map, places, attribution.segments.as_ref(), entry.joined()),
+            written.reading.tokens.texts.clone(),
+        ),
+        None => (Vec::new(), Vec::new()),
+    };
+    let found = narrate::Evidence {
+        heatmap: &heatmap,
+        values: &values,
+        parts: &parts,
+        is_signed: entry.joined().is_signed(),
+    };
+    let words = narrate::explanation(&info, model.info(), &predicted, &found, subject.names());
+    let segments = attribution.segments;
     Ok(Explanation {
         attribution: map,
         inputs: Vec::new(),
         heatmap,
         individual,
-        segments: attribution.segments,
+        segments,
+        parts,
+        texts,
         info,
         words,
     })

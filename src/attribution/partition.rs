@@ -24,6 +24,8 @@ pub enum Algorithm {
     Slic,
     /// Equal rectangles, or equal lengths.
     Grid,
+    /// The words of a text; what the tokenizer adds is one more.
+    Words,
 }
 
 /// Parameters of the segmentation, which a method's own parameters flatten in.
@@ -32,7 +34,7 @@ pub enum Algorithm {
 pub struct Partition {
     /// How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no
     /// preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a
-    /// grid; a sound into windows of equal length; tokens (padding too), steps and features one by one, where they are
+    /// grid; a sound into windows of equal length; a text into its words; other tokens (padding too), steps and features one by one, where they are
     /// no more than 1000, else into windows. Segments that are given come before all of this.
     pub segmentation: Algorithm,
     /// QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32
@@ -107,6 +109,16 @@ impl Partition {
         Ok(match algorithm {
             Algorithm::Auto => Segments::new(&(0..pixels).collect::<Vec<_>>()),
             Algorithm::Grid => segment::grid(height, width, self.segments),
+            Algorithm::Words => match subject.written() {
+                Some(written) => written.segments(MOST_TO_FIT),
+                None => {
+                    let reason = format!(
+                        "words are known of texts alone, and this input is a {}",
+                        subject.names().whole
+                    );
+                    return Err(subject.parameter_invalid("segmentation", &reason));
+                }
+            },
             Algorithm::Slic => {
                 let compactness = f64::from(self.compactness);
                 let settings = Slic { segments: self.segments, compactness, ..Slic::default() };
@@ -142,6 +154,9 @@ impl Partition {
             return self.segmentation;
         }
         let places = subject.places();
+        if subject.written().is_some() {
+            return Algorithm::Words;
+        }
         match places.layout {
             Layout::Picture | Layout::PictureChannelsLast => {
                 // QuickShift looks three kernel sizes far to each side.
@@ -154,6 +169,11 @@ impl Partition {
             _ => Algorithm::Grid,
         }
     }
+}
+
+/// Whether a segment may make up an explanation: of a text, words alone do.
+pub(super) fn may_explain(subject: &Subject<'_>, segments: &Segments, segment: u32) -> bool {
+    subject.written().is_none_or(|written| written.is_of_words(segments, segment))
 }
 
 /// The caller's own parts.
@@ -236,7 +256,7 @@ pub(super) fn fitted(
     steps: usize,
 ) -> Attribution {
     let mut chosen = ranked(&values);
-    chosen.retain(|&segment| values[segment as usize] > 0.0);
+    chosen.retain(|&segment| values[segment as usize] > 0.0 && may_explain(subject, &segments, segment));
     chosen.truncate(k);
     let map = subject.tensor(painted(&segments, &values), [1, segments.labels.len()]);
     Attribution { segments: Some(report(segments, values, chosen)), ..Attribution::new(map, steps) }

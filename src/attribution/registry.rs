@@ -17,7 +17,7 @@ pub use super::{
     method::{Cost, Method, Need},
     params::{ParamDescription, ParamKind},
 };
-use crate::{Error, Model, Result};
+use crate::{Error, Model, Result, input::parts::Joined};
 
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(Attribution, Map<String, Value>)>> + 'a>>;
 
@@ -28,6 +28,7 @@ pub struct Entry {
     unsuited: fn(&Model) -> Option<String>,
     name: &'static str,
     display: Display,
+    joined: Joined,
     anytime: Anytime,
     given: &'static [Given],
     needs: &'static [Need],
@@ -56,6 +57,7 @@ impl Entry {
             unsuited: M::unsuited,
             name: M::NAME,
             display: M::DISPLAY,
+            joined: M::JOINED,
             anytime: M::ANYTIME,
             given: M::GIVEN,
             needs: M::NEEDS,
@@ -129,6 +131,11 @@ impl Entry {
 
     pub(crate) fn display(&self) -> Display {
         self.display
+    }
+
+    /// How its values become one for a part of the input.
+    pub(crate) fn joined(&self) -> Joined {
+        self.joined
     }
 
     pub(super) fn needs(&self) -> &'static [Need] {
@@ -276,7 +283,7 @@ mod tests {
     #[test]
     fn values_are_checked_and_completed() {
         let values = |json: Value| json.as_object().unwrap().clone();
-        let (config, in_force) = configure::<<agi::Agi as Method>::Config>(
+        let (config, in_force) = configure::<<crate::attribution::agi::Agi as Method>::Config>(
             "agi",
             &values(serde_json::json!({ "steps": 5.0, "classes": [1, 2] })),
         )
@@ -292,7 +299,10 @@ mod tests {
             serde_json::json!({ "classes": 3 }),
             serde_json::json!({ "stepsize": 0.1 }),
         ] {
-            let error = configure::<<agi::Agi as Method>::Config>("agi", &values(bad.clone())).err().unwrap();
+            let error =
+                configure::<<crate::attribution::agi::Agi as Method>::Config>("agi", &values(bad.clone()))
+                    .err()
+                    .unwrap();
             assert_eq!(error.code(), "parameter_invalid", "{bad}");
         }
     }

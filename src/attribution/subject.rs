@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Batches, ExplainOptions, Masker,
+    Batches, ExplainOptions, Masker, Written,
     anytime::{Partial, Stopped, Watch},
     display::{self, Display},
     in_order, read,
@@ -335,6 +335,11 @@ impl<'a> Subject<'a> {
     /// The pixels, samples, tokens or features of the input.
     pub fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// The words that the input is made of, where it is a text.
+    pub(super) fn written(&self) -> Option<&'a Written> {
+        self.explainer.written()
     }
 
     /// What they are called, and the whole of them.

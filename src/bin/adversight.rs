@@ -2,6 +2,8 @@
 
 #[path = "adversight/evaluate.rs"]
 mod evaluate;
+#[path = "adversight/page.rs"]
+mod page;
 #[path = "adversight/report.rs"]
 mod report;
 #[path = "adversight/reproduce/mod.rs"]
@@ -19,13 +21,15 @@ use std::{
 
 use adversight::{
     ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
-    Photograph, Preprocessing, Score,
+    Photograph, Preprocessing, Score, Tokens,
     attribution::registry::{self, ParamDescription},
     input::{labels::Labels, layout::Layout},
     metric::{self, randomise},
     model::{self, Activation, HostValue, ModelFile, ModelOptions, OutputKind},
     render::{ColourMap, overlay},
 };
+use adversight_text::Tokenizer;
+use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use npyz::WriterBuilder;
 use serde::de::DeserializeOwned;
@@ -78,9 +82,15 @@ enum Command {
         /// Writes the photograph with the heat map over it.
         #[arg(long)]
         png: Option<PathBuf>,
-        /// Writes how the explanation came about, and its words.
+        /// Writes how the explanation came about, and its words; of a text each word with its score.
         #[arg(long)]
         json: Option<PathBuf>,
+        /// Writes one page that stands alone: the input, the map over it, words, settings, and hashes of network and input.
+        #[arg(long)]
+        html: Option<PathBuf>,
+        /// Writes the text with its words coloured.
+        #[arg(long)]
+        svg: Option<PathBuf>,
     },
     /// Writes the logits [N, classes] of a batch.
     Logits {
@@ -150,9 +160,23 @@ struct Common {
     #[arg(long)]
     model: PathBuf,
     /// A photograph (JPEG, PNG, WebP, GIF, BMP or TIFF), or an .npy tensor [N, C, H, W] that goes into the network as
-    /// it is.
-    #[arg(long)]
+    /// it is. With a tokenizer: a sentence, or a file of text.
+    #[arg(long, value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     input: PathBuf,
+    /// What makes tokens of text: a tokenizer.json, a vocabulary of one word a line, or "bytes" for networks that read any
+    /// file's bytes as magika does.
+    #[arg(long, value_name = "FILE")]
+    tokenizer: Option<PathBuf>,
+    /// What the tokenizer's file does not say, as lowercase=true|false, split=words|marks|whitespace|characters, unknown=TOKEN,
+    /// padding=TOKEN or mask=TOKEN; may be repeated.
+    #[arg(long = "tokenizer-option", value_name = "NAME=VALUE", requires = "tokenizer")]
+    tokenizer_options: Vec<String>,
+    /// The second text, for networks that take a pair.
+    #[arg(long, value_name = "TEXT", requires = "tokenizer")]
+    pair: Option<String>,
+    /// The most tokens of a text [default: as many as the network has places for].
+    #[arg(long, value_name = "TOKENS", requires = "tokenizer")]
+    longest: Option<usize>,
     /// A preprocessor_config.json, optionally with "channel_order": "BGR", or timm's config.json.
     #[arg(long)]
     preprocessing: Option<PathBuf>,
@@ -291,6 +315,7 @@ async fn run(cli: Cli) -> CliResult {
         Command::Classify { common, top } => {
             let job = Job::new(&common).await?;
             let found = job.explainer.classify(&job.input.borrow(), top).await.map_err(say)?;
+            found.notes.iter().for_each(|note| eprintln!("note: {note}"));
             let info = job.explainer.model().info();
             let shares = found.top.iter().all(|class| (0.0..=1.0).contains(&class.probability));
             let shares = info.probabilities || (shares && info.output_kind != OutputKind::Single);
@@ -311,7 +336,20 @@ async fn run(cli: Cli) -> CliResult {
             let gradient = job.explainer.input_gradient(&job.tensor()?, target, score).await;
             write_npy(&out, &gradient.map_err(say)?)?;
         }
-        Command::Explain { common, method, target, params, seed, masker, given_tensors, out, png, json } => {
+        Command::Explain {
+            common,
+            method,
+            target,
+            params,
+            seed,
+            masker,
+            given_tensors,
+            out,
+            png,
+            json,
+            html,
+            svg,
+        } => {
             let params = parse_params(&method, &params)?;
             let mut job = Job::new(&common).await?;
             if let Some(path) = masker {
@@ -330,6 +368,9 @@ async fn run(cli: Cli) -> CliResult {
             eprintln!();
             let (explanation, region) = explained.map_err(say)?;
             out!("{}", explanation.words.join(" "));
+            for line in page::listed(&explanation) {
+                out!("{line}");
+            }
             if let Some(out) = out {
                 match explanation.inputs.as_slice() {
                     [] => write_npy(&out, &explanation.attribution)?,
@@ -357,26 +398,64 @@ async fn run(cli: Cli) -> CliResult {
                         let (signed, size) = (sum(|x| x), sum(f32::abs));
                         (name.clone(), serde_json::json!({ "shape": map.shape, "sum": signed, "size": size }))
                     }).collect::<serde_json::Map<_, _>>(),
+                    "parts": explanation.parts,
+                    "texts": explanation.texts,
                     "model": job.explainer.info(),
                     "device": job.explainer.model().device().report(),
                 });
                 write(&json, pretty(&report)?.as_bytes())?;
+            }
+            if let Some(svg) = svg {
+                if explanation.texts.is_empty() {
+                    return Err("--svg draws the words of a text, and the input is none.".into());
+                }
+                write(&svg, page::svg(&explanation, 80).as_bytes())?;
+            }
+            if let Some(html) = html {
+                let figure = match (&job.input, region) {
+                    (Owned::Photograph(photograph), Some(region)) => {
+                        let shown =
+                            overlay(photograph.rgb(), &explanation.heatmap, region, ColourMap::Magma, 0.8);
+                        page::picture(&png_of(&shown)?, &explanation.words.join(" "))
+                            + &page::picture(&png_of(photograph.rgb())?, "The input")
+                    }
+                    (Owned::Text(_), _) => page::coloured(&explanation),
+                    _ => String::new(),
+                };
+                let asked = page::Asked {
+                    model: &job.explainer.info().name,
+                    model_hash: &job.hashes[0],
+                    input_hash: &job.hashes[1],
+                };
+                write(&html, page::page(&explanation, &asked, &figure).as_bytes())?;
             }
         }
     }
     Ok(())
 }
 
+/// A picture as the bytes of a PNG file.
+fn png_of(picture: &image::RgbImage) -> CliResult<Vec<u8>> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    picture
+        .write_to(&mut bytes, image::ImageFormat::Png)
+        .map_err(|error| format!("The picture cannot be written: {error}."))?;
+    Ok(bytes.into_inner())
+}
+
 /// A model on a device, and its input.
 struct Job {
     explainer: Explainer,
     input: Owned,
+    /// SHA-256 of the model and of the input.
+    hashes: [String; 2],
 }
 
 enum Owned {
     Photograph(Photograph),
     Tensor(HostTensor),
     Named(BTreeMap<String, HostTensor>),
+    Text(Box<Tokens>),
 }
 
 impl Owned {
@@ -385,6 +464,7 @@ impl Owned {
             Self::Photograph(photograph) => Input::Photograph(photograph),
             Self::Tensor(tensor) => Input::Tensor(tensor),
             Self::Named(values) => Input::Named(values),
+            Self::Text(tokens) => Input::Tokens(tokens),
         }
     }
 }
@@ -407,6 +487,8 @@ impl Common {
             sizes,
             layout: self.layout,
             explained_shape: None,
+            text: self.tokenizer.is_some(),
+            longest: self.longest,
             values: BTreeMap::new(),
             activation: self.activation.map(|scores| match scores {
                 Scores::Softmax => Activation::Softmax,
@@ -414,6 +496,46 @@ impl Common {
                 Scores::None => Activation::None,
             }),
         })
+    }
+}
+
+impl Common {
+    /// The text as tokens, and its bytes.
+    fn text(&self) -> CliResult<(Owned, Vec<u8>)> {
+        let mut options = serde_json::Map::new();
+        for pair in &self.tokenizer_options {
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| format!("--tokenizer-option {pair} is not of the form name=value."))?;
+            let value = match (name, value) {
+                ("lowercase", "true") => true.into(),
+                ("lowercase", "false") => false.into(),
+                _ => value.into(),
+            };
+            options.insert(name.to_owned(), value);
+        }
+        let options: adversight_text::Options = serde_json::from_value(options.into())
+            .map_err(|error| format!("--tokenizer-option: {error}."))?;
+        let fault = |error: adversight_text::Error| format!("{error} [{}]", error.code());
+        let path = self.tokenizer.as_deref().unwrap_or(Path::new("bytes"));
+        let tokenizer = match path == Path::new("bytes") && !path.exists() {
+            true => Tokenizer::bytes(),
+            false => Tokenizer::read(&read(path)?, &options).map_err(fault)?,
+        };
+        let written = self.input.to_string_lossy();
+        // A name that long is no file's, and asking for it would fail.
+        let is_file = written.len() < 4096 && self.input.is_file();
+        let names_a_file =
+            self.input.extension().is_some_and(|end| end == "txt") && !written.contains(char::is_whitespace);
+        let bytes = match is_file || names_a_file {
+            true => read(&self.input)?,
+            false => written.as_bytes().to_vec(),
+        };
+        let tokens = match &self.pair {
+            None => tokenizer.encode_bytes(&bytes),
+            Some(pair) => adversight_text::utf8(&bytes).and_then(|text| tokenizer.encode(text, Some(pair))),
+        };
+        Ok((Owned::Text(Box::new(tokens.map_err(fault)?.into())), bytes))
     }
 }
 
@@ -438,10 +560,20 @@ fn part_of(folder: &Path, location: &str, offset: u64, length: Option<u64>) -> R
 
 impl Job {
     async fn new(common: &Common) -> CliResult<Self> {
-        let input = if common.input.extension().is_some_and(|extension| extension == "npy") {
-            Owned::Tensor(read_npy(&common.input)?)
-        } else {
-            Owned::Photograph(Photograph::decode(&read(&common.input)?).map_err(say)?)
+        let is_tensor = common.input.extension().is_some_and(|extension| extension == "npy");
+        let (input, given) = match &common.tokenizer {
+            Some(_) if !is_tensor => common.text()?,
+            _ if is_tensor => (Owned::Tensor(read_npy(&common.input)?), read(&common.input)?),
+            _ if !common.input.exists() && common.input.to_string_lossy().contains(char::is_whitespace) => {
+                return Err(format!(
+                    "\u{201c}{}\u{201d} is no file. To explain a sentence, give what makes tokens of it, too (--tokenizer).",
+                    common.input.display()
+                ));
+            }
+            _ => {
+                let bytes = read(&common.input)?;
+                (Owned::Photograph(Photograph::decode(&bytes).map_err(say)?), bytes)
+            }
         };
         let device = open(common.device).await?;
         let bytes = read(&common.model)?;
@@ -496,7 +628,7 @@ impl Job {
         for note in &explainer.info().graph.notes {
             eprintln!("note: {note}");
         }
-        Ok(Self { explainer, input })
+        Ok(Self { explainer, input, hashes: [page::hash(&bytes), page::hash(&given)] })
     }
 
     fn tensor(&self) -> CliResult<HostTensor> {

@@ -6,9 +6,11 @@ mod files;
 pub mod image;
 pub mod labels;
 pub mod layout;
+pub mod parts;
 pub mod picture;
 pub mod preprocessing;
 mod resample;
+pub mod text;
 
 use crate::{Error, Result};
 

@@ -9,18 +9,18 @@ use std::{
 };
 
 use burn::tensor::{Tensor, TensorData};
-use rand::SeedableRng;
+use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::curve::Ranking;
 use crate::{
     Control, Error, ExplainOptions, Explainer, Explanation, HostTensor, Result, Score,
     attribution::{
-        self, Segmentation,
+        self, Baseline, Segmentation,
         display::{self, Channels},
         read, registry, rows_to,
     },
-    input::{check_finite, layout::Places},
+    input::{check_finite, layout::Places, parts::Joined},
 };
 
 /// One explanation under judgement.
@@ -301,6 +301,57 @@ impl<'a> Assessment<'a> {
         self.aggregated(&self.map, ranking.channels().unwrap_or(self.channels))
     }
 
+    /// Whose turn is when in a game that goes by the judged map: pixels one by one, or the words of a text, all pieces at once.
+    pub(super) fn turns(&self, ranking: Ranking, first: First) -> Result<Turns> {
+        let Some(written) = self.explainer.written() else {
+            return Ok(Turns::of_pixels(&first.order(&self.ranked(ranking))));
+        };
+        let joined = match ranking.channels() {
+            None => self.joined()?,
+            Some(Channels::Mean) => Joined::Sum,
+            Some(Channels::SumAbs | Channels::MaxAbs) => Joined::Magnitudes,
+        };
+        let map = if self.map.data.len() == self.input.data.len() {
+            self.in_order(&self.map.data)
+        } else {
+            self.map.as_ref().clone()
+        };
+        let parts = written.parts(&map, &self.places, self.segments, joined);
+        let scores: Vec<f64> =
+            parts.iter().take(written.reading.words).map(|part| part.score.into()).collect();
+        Ok(Turns::of_words(&first.order(&scores), &written.reading.labels))
+    }
+
+    /// The same in an order that knows nothing of the map.
+    pub(super) fn random_turns(&self) -> Turns {
+        let written = self.explainer.written();
+        let mut order: Vec<usize> =
+            (0..written.map_or(self.positions(), |written| written.reading.words)).collect();
+        order.shuffle(&mut self.random());
+        match written {
+            Some(written) => Turns::of_words(&order, &written.reading.labels),
+            None => Turns::of_pixels(&order),
+        }
+    }
+
+    /// How the method's values become one for a word; the sum where the method is not known.
+    fn joined(&self) -> Result<Joined> {
+        let method = self.options.map(|options| registry::find(&options.method)).transpose()?;
+        Ok(method.map_or(Joined::Sum, registry::Entry::joined))
+    }
+
+    /// A text with the mask token in place of each word, or the padding token; zeros where there is neither. Nothing for what is no
+    /// text.
+    pub(super) fn without_words(&self) -> Option<Vec<f32>> {
+        let written = self.explainer.written()?;
+        let cover =
+            [Baseline::MaskToken, Baseline::PadToken].into_iter().find_map(|token| written.cover(token));
+        Some(cover.map_or_else(
+            || vec![0.0; self.input.data.len()],
+            |cover| self.places.planes(&cover.data).into_owned(),
+        ))
+    }
+
     /// Any map of this input with its channels aggregated as the judged one.
     pub(super) fn aggregate(&self, map: &HostTensor) -> Vec<f64> {
         self.aggregated(map, self.channels)
@@ -450,6 +501,65 @@ fn check_map(map: &HostTensor, input: &HostTensor, places: &Places) -> Result<()
         Error::InputNotFinite { count, index } => Error::MapNotFinite { count, index },
         other => other,
     })
+}
+
+/// Who goes first in a game.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum First {
+    /// The most important.
+    Most,
+    /// The least important.
+    Least,
+}
+
+impl First {
+    fn order(self, values: &[f64]) -> Vec<usize> {
+        match self {
+            Self::Most => descending(values),
+            Self::Least => ascending(values),
+        }
+    }
+}
+
+/// Whose turn is when: pixels, or the words of a text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Turns {
+    /// The turn of each place, from 0. What is no word has the turn after the last, and does not change.
+    pub ranks: Vec<u32>,
+    /// How many there are.
+    pub count: usize,
+    /// How many of them change at a step where nobody says it.
+    usual: usize,
+}
+
+impl Turns {
+    fn of_pixels(order: &[usize]) -> Self {
+        Self { ranks: ranks(order), count: order.len(), usual: PIXELS_A_STEP }
+    }
+
+    fn of_words(order: &[usize], labels: &[u32]) -> Self {
+        let ranks = ranks(order);
+        let last = ranks.len() as u32;
+        let rank = |&label: &u32| ranks.get(label as usize).copied().unwrap_or(last);
+        Self { ranks: labels.iter().map(rank).collect(), count: order.len(), usual: 1 }
+    }
+
+    /// How many change at a step.
+    pub fn step(&self, wanted: Option<usize>) -> usize {
+        wanted.unwrap_or(self.usual).max(1)
+    }
+}
+
+/// Pixels that change at a step, as in RISE's code.
+const PIXELS_A_STEP: usize = 224;
+
+/// The place of each in an order.
+fn ranks(order: &[usize]) -> Vec<u32> {
+    let mut ranks = vec![0; order.len()];
+    for (rank, &at) in order.iter().enumerate() {
+        ranks[at] = rank as u32;
+    }
+    ranks
 }
 
 /// The pixels from the highest value to the lowest; equal ones in their own order.

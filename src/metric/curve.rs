@@ -5,16 +5,16 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Assessment, Curve};
+use super::{Assessment, Curve, assessment::Turns};
 use crate::{Result, Score, attribution::display::Channels, filter};
 
 /// What a picture without its pixels is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Substrate {
-    /// Zero in model space: the data set's mean.
+    /// Zero in model space: the data set's mean. Of a text the mask token in place of each word, or the padding token.
     Blank,
-    /// The picture itself, blurred as in RISE's code: kernel 11, sigma 5.
+    /// The picture itself, blurred as in RISE's code: kernel 11, sigma 5. A text has no blur, and is blank here, too.
     Blur,
 }
 
@@ -22,6 +22,9 @@ impl Substrate {
     /// Channel after channel.
     pub(super) fn values(self, assessment: &Assessment<'_>) -> Result<Vec<f32>> {
         let input = &assessment.input;
+        if let Some(hidden) = assessment.without_words() {
+            return Ok(hidden);
+        }
         match self {
             Self::Blank => Ok(vec![0.0; input.data.len()]),
             Self::Blur => {
@@ -70,9 +73,9 @@ impl Ranking {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Removal {
-    /// Pixels that are taken out at a step.
+    /// Pixels that are taken out at a step, or words of a text. Left out: RISE's 224 pixels, and one word.
     #[schemars(range(min = 1, max = 1000000))]
-    pub step: usize,
+    pub step: Option<usize>,
     /// What takes the place of a pixel.
     pub substrate: Substrate,
     /// How the channels of a pixel become the value that it is ranked by.
@@ -81,28 +84,26 @@ pub struct Removal {
 
 impl Default for Removal {
     fn default() -> Self {
-        Self { step: 224, substrate: Substrate::Blank, ranking: Ranking::AsShown }
+        Self { step: None, substrate: Substrate::Blank, ranking: Ranking::AsShown }
     }
 }
 
-/// Changes the pixels of `from` to those of `to` in `order`, `step` at a time, and follows the target's probability
+/// Changes the pixels of `from` to those of `to` at their turns, `step` at a time, and follows the target's probability
 /// from none changed to all. All pictures are made on the device and read back once.
 pub(super) async fn play(
     assessment: &Assessment<'_>,
-    order: &[usize],
+    turns: &Turns,
     from: Tensor<2>,
     to: Tensor<2>,
-    step: usize,
+    step: Option<usize>,
 ) -> Result<Curve> {
-    let (channels, pixels) = (assessment.input_channels(), order.len());
-    let mut turn = vec![0.0f32; pixels];
-    for (rank, &pixel) in order.iter().enumerate() {
-        // A whole number below 2^24, which a float holds.
-        turn[pixel] = (rank / step) as f32;
-    }
+    let step = turns.step(step);
+    let (channels, pixels, count) = (assessment.input_channels(), turns.ranks.len(), turns.count);
+    // Whole numbers below 2^24, which a float holds.
+    let turn = turns.ranks.iter().map(|&rank| (rank as usize / step) as f32).collect();
     let turn = assessment.tensor(turn, [1, 1, pixels]);
     let (from, to) = (from.reshape([1, channels, pixels]), to.reshape([1, channels, pixels]));
-    let pictures = pixels.div_ceil(step) + 1;
+    let pictures = count.div_ceil(step) + 1;
     let y = assessment
         .scores(pictures, Score::Probability, "pictures of a curve", |rows| {
             let count = rows.len();
@@ -113,7 +114,7 @@ pub(super) async fn play(
             (from.clone() * kept + to.clone() * changed).reshape([count, channels * pixels])
         })
         .await?;
-    let x = (0..pictures).map(|done| (done * step).min(pixels) as f64 / pixels as f64).collect();
+    let x = (0..pictures).map(|done| (done * step).min(count) as f64 / count as f64).collect();
     Ok(Curve { x, y })
 }
 

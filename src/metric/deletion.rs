@@ -2,7 +2,7 @@
 
 use super::{
     Assessment, Finding,
-    assessment::descending,
+    assessment::First,
     curve::{Removal, area, play},
     definition::{Better, Metric, Need},
 };
@@ -24,7 +24,7 @@ impl Metric for Deletion {
 
     async fn measure(assessment: &Assessment<'_>, config: &Removal) -> Result<Finding> {
         let empty = config.substrate.picture(assessment)?;
-        let order = descending(&assessment.ranked(config.ranking));
+        let order = assessment.turns(config.ranking, First::Most)?;
         let curve = play(assessment, &order, assessment.input_row(), empty, config.step).await?;
         Ok(Finding::new(area(&curve.y)).along(curve))
     }

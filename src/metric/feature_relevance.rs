@@ -2,7 +2,7 @@
 
 use super::{
     Assessment, Finding,
-    assessment::{ascending, descending},
+    assessment::First,
     curve::{Removal, area, play},
     definition::{Better, Metric, Need},
 };
@@ -25,8 +25,8 @@ impl Metric for FeatureRelevance {
     async fn measure(assessment: &Assessment<'_>, config: &Removal) -> Result<Finding> {
         let empty = config.substrate.picture(assessment)?;
         let x = assessment.input_row();
-        let pixels = assessment.ranked(config.ranking);
-        let (least_first, most_first) = (ascending(&pixels), descending(&pixels));
+        let (least_first, most_first) =
+            (assessment.turns(config.ranking, First::Least)?, assessment.turns(config.ranking, First::Most)?);
         let kept = play(assessment, &least_first, x.clone(), empty.clone(), config.step).await?;
         let lost = play(assessment, &most_first, x, empty, config.step).await?;
         let (p, d) = (area(&kept.y), area(&lost.y));

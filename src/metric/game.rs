@@ -3,14 +3,13 @@
 //! The two metrics keep the area alone. Whoever shows a game needs no network once it is played: the picture after any
 //! number of pixels follows from [`Game::ranks`].
 
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
 use super::{
     Assessment, Curve, Substrate,
-    assessment::descending,
-    curve::{area, play},
+    assessment::First,
+    curve::{Ranking, area, play},
 };
 use crate::{Error, HostTensor, Result};
 
@@ -44,7 +43,7 @@ pub struct GameOptions {
     pub kind: GameKind,
     /// The picture without its pixels; by default RISE's: blank for deletion, blurred for insertion.
     pub substrate: Option<Substrate>,
-    /// Pixels that change at a step; by default RISE's 224.
+    /// Pixels that change at a step, or words of a text; by default RISE's 224, and one word.
     pub step: Option<usize>,
     /// Who goes first.
     pub order: Order,
@@ -53,7 +52,8 @@ pub struct GameOptions {
 /// A game that was played to its end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Game {
-    /// The place of every pixel in the order of change, from 0. After `k` steps the pixels below `k * step` have changed.
+    /// The turn of every pixel, from 0. After `k` steps the pixels below `k * step` have changed. The tokens of a word have one
+    /// turn, and what is no word that after the last.
     pub ranks: Vec<u32>,
     /// The picture before the first step, in the input's shape.
     pub from: HostTensor,
@@ -83,21 +83,16 @@ pub async fn game(assessment: &Assessment<'_>, options: &GameOptions) -> Result<
         GameKind::Insertion => ("insertion", Substrate::Blur),
     };
     assessment.begin(name);
-    let step = options.step.unwrap_or(224);
-    if step == 0 {
+    if options.step == Some(0) {
         return Err(Error::ParameterInvalid {
             method: name.into(),
             name: "step".into(),
             reason: "at least one pixel must change at a step".into(),
         });
     }
-    let order = match options.order {
-        Order::Map => descending(&assessment.pixels()),
-        Order::Random => {
-            let mut order: Vec<usize> = (0..assessment.positions()).collect();
-            order.shuffle(&mut assessment.random());
-            order
-        }
+    let turns = match options.order {
+        Order::Map => assessment.turns(Ranking::AsShown, First::Most)?,
+        Order::Random => assessment.random_turns(),
     };
     let (input, empty) = (&assessment.input.data, options.substrate.unwrap_or(default).values(assessment)?);
     let (from, to) = match options.kind {
@@ -105,13 +100,10 @@ pub async fn game(assessment: &Assessment<'_>, options: &GameOptions) -> Result<
         GameKind::Insertion => (&empty, input),
     };
     let row = |picture: &Vec<f32>| assessment.tensor(picture.clone(), [1, picture.len()]);
-    let curve = play(assessment, &order, row(from), row(to), step).await?;
-    let mut ranks = vec![0; order.len()];
-    for (rank, &pixel) in order.iter().enumerate() {
-        ranks[pixel] = rank as u32;
-    }
+    let curve = play(assessment, &turns, row(from), row(to), options.step).await?;
+    let step = turns.step(options.step);
     Ok(Game {
-        ranks,
+        ranks: turns.ranks,
         from: assessment.in_order(from),
         to: assessment.in_order(to),
         step,

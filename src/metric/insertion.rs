@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Assessment, Finding,
-    assessment::descending,
+    assessment::First,
     curve::{Ranking, Substrate, area, play},
     definition::{Better, Metric, Need},
 };
@@ -18,9 +18,9 @@ pub struct Insertion;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Pixels that are put in at a step.
+    /// Pixels that are put in at a step, or words of a text. Left out: RISE's 224 pixels, and one word.
     #[schemars(range(min = 1, max = 1000000))]
-    pub step: usize,
+    pub step: Option<usize>,
     /// The picture that the pixels are put into: blurred as in RISE, or blank as in the AGI paper.
     pub substrate: Substrate,
     /// How the channels of a pixel become the value that it is ranked by.
@@ -29,7 +29,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { step: 224, substrate: Substrate::Blur, ranking: Ranking::AsShown }
+        Self { step: None, substrate: Substrate::Blur, ranking: Ranking::AsShown }
     }
 }
 
@@ -45,7 +45,7 @@ impl Metric for Insertion {
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let empty = config.substrate.picture(assessment)?;
-        let order = descending(&assessment.ranked(config.ranking));
+        let order = assessment.turns(config.ranking, First::Most)?;
         let curve = play(assessment, &order, empty, assessment.input_row(), config.step).await?;
         Ok(Finding::new(area(&curve.y)).along(curve))
     }

@@ -174,7 +174,7 @@ mod tests {
             let params = find(metric).unwrap().describe().params;
             params.into_iter().find(|param| param.name == name).unwrap().default
         };
-        assert_eq!(default("insertion", "step"), 224);
+        assert_eq!(default("insertion", "step"), Value::Null);
         assert_eq!(default("insertion", "substrate"), "blur");
         assert_eq!(default("deletion", "substrate"), "blank");
         assert_eq!(default("top_k_intersection", "k"), 1000);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::HostValue;
+use super::{HostValue, TokensInfo};
 use crate::input::layout::Layout;
 
 /// The name, shape and type of a model's input or output; `null` where any size is accepted.
@@ -63,6 +63,11 @@ pub struct ModelOptions {
     pub activation: Option<Activation>,
     /// What the axes of the explained value mean; found by its shape and its readers where it is left out.
     pub layout: Option<Layout>,
+    /// Whether it is asked about texts: the table that its tokens are looked up in is then found, and what they are looked up
+    /// as is explained, for texts of any length.
+    pub text: bool,
+    /// The most tokens of a text, where the file takes any number: those that it has places for, else 512, where it is left out.
+    pub longest: Option<usize>,
 }
 
 /// What the scores of one sample are.
@@ -150,6 +155,9 @@ pub struct GraphInfo {
     /// from which all positions count.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub layer: Option<String>,
+    /// What it does with tokens, where it was loaded as a network of text.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub tokens: Option<TokensInfo>,
     /// What was guessed about the network, in sentences that name the option which changes it.
     pub notes: Vec<String>,
 }

@@ -135,6 +135,32 @@ pub(super) fn inputs(
     Ok(inputs)
 }
 
+/// Inputs with the sizes that values of some of them say, also by the names that the file gives to sizes; the first axis stays open.
+pub(super) fn sized(
+    mut inputs: Vec<(Slot, ValueInfo)>,
+    values: &BTreeMap<String, HostValue>,
+) -> Vec<(Slot, ValueInfo)> {
+    let mut sizes: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, info) in &mut inputs {
+        let given = values.get(&info.name).map(HostValue::shape);
+        let Some(given) = given.filter(|shape| shape.len() == info.shape.len()) else { continue };
+        for (axis, &size) in given.iter().enumerate().skip(1) {
+            info.shape[axis].get_or_insert(size);
+            if let Some(symbol) = &info.symbols[axis] {
+                sizes.entry(symbol.clone()).or_insert(size);
+            }
+        }
+    }
+    for (_, info) in &mut inputs {
+        for (size, symbol) in info.shape.iter_mut().zip(&info.symbols).skip(1) {
+            if let Some(&known) = symbol.as_ref().and_then(|symbol| sizes.get(symbol)) {
+                size.get_or_insert(known);
+            }
+        }
+    }
+    inputs
+}
+
 /// The one that is named.
 fn find(what: &str, infos: &[ValueInfo], name: &str) -> Result<ValueInfo> {
     let found = infos.iter().find(|info| info.name == name).cloned();

@@ -7,6 +7,7 @@ use super::{
     Score, ValueInfo,
     axes::{Axes, Roles, Shapes},
     backward, count_names,
+    embedding::{self, Embedding, TextNetwork},
     file::{self, Parsed},
     graph::{Graph, Slot},
     inputs::{self, Fed, open_size},
@@ -42,6 +43,10 @@ impl Model {
     pub fn load_with(file: &ModelFile<'_>, options: &ModelOptions, device: &Device) -> Result<Self> {
         let parsed = Parsed::read(file.bytes)?;
         let mut notes = Vec::new();
+        let read_by = if options.text { Some(Embedding::find(&parsed, options)?) } else { None };
+        let asked = options;
+        let of_text = read_by.as_ref().map(|embedding| embedding.options(&parsed, options));
+        let options = of_text.as_ref().unwrap_or(options);
         let outputs: Vec<ValueInfo> = parsed.graph().output.iter().map(file::value_info).collect();
         let head = inputs::choose_output(&outputs, options.output.as_deref())?;
         if outputs.len() > 1 && options.output.is_none() {
@@ -52,7 +57,11 @@ impl Model {
             ));
         }
         let mut graph = Graph::read(file, &parsed, Some(std::slice::from_ref(&head.name)), device)?;
-        let inputs = inputs::inputs(&parsed, &mut graph, options)?;
+        let unsized_inputs = inputs::inputs(&parsed, &mut graph, asked)?;
+        let inputs = match &read_by {
+            Some(_) => inputs::sized(unsized_inputs.clone(), &options.values),
+            None => unsized_inputs.clone(),
+        };
         let output = graph.slot(&head.name);
         let mut before = None;
         let joint = match options.joint.as_slice() {
@@ -129,7 +138,7 @@ impl Model {
                 layout: Layout::Values,
                 input,
                 output: head,
-                inputs: inputs::infos(&inputs),
+                inputs: inputs::infos(&unsized_inputs),
                 outputs,
                 classes: 0,
                 output_kind: OutputKind::Classes,
@@ -142,8 +151,10 @@ impl Model {
                 operators: count_names(parsed.nodes.iter().map(|node| node.op_type.as_str())),
                 layers: Vec::new(),
                 layer: None,
+                tokens: None,
                 notes,
             },
+            text: None,
             inputs,
             joint,
             graph: Arc::new(graph),
@@ -152,6 +163,21 @@ impl Model {
         if let Some((first, slot)) = before {
             model.before = Some(Arc::new(first));
             model.find_source_shape(slot)?;
+        }
+        if let Some(embedding) = read_by {
+            let infos = inputs::infos(&unsized_inputs);
+            let info = embedding.info(&infos, asked);
+            model.info.notes.extend(embedding.notes(asked));
+            model.info.notes.extend(embedding::filled(&infos, &info.input, asked));
+            model.info.tokens = Some(info.clone());
+            model.text = Some(Arc::new(TextNetwork {
+                info,
+                inputs: unsized_inputs,
+                found: found.clone(),
+                last: last.clone(),
+                options: ModelOptions { values: asked.values.clone(), ..options.clone() },
+                notes: model.info.notes.clone(),
+            }));
         }
         model.feed(options)?;
         model.holds_integers = model.before.is_none()
@@ -169,7 +195,7 @@ impl Model {
     }
 
     /// Finds the shape of the explained node's output by a run on blank inputs.
-    fn find_source_shape(&mut self, slot: Slot) -> Result<()> {
+    pub(super) fn find_source_shape(&mut self, slot: Slot) -> Result<()> {
         let Some(before) = &self.before else { return Ok(()) };
         let mut given = Vec::new();
         for (slot, info) in &self.inputs {
@@ -191,7 +217,7 @@ impl Model {
     }
 
     /// Fills the inputs that are not explained, by a rule where there is one.
-    fn feed(&mut self, options: &ModelOptions) -> Result<()> {
+    pub(super) fn feed(&mut self, options: &ModelOptions) -> Result<()> {
         let read = |slot: Slot| {
             let graphs = [Some(&self.graph), self.before.as_ref()];
             graphs
@@ -247,7 +273,12 @@ impl Model {
 
     /// Passes blank samples through the graph, so that what does not fit is said at load time, so that the axes and the
     /// memory of a sample are known, and so that a batch that does not work is never tried.
-    fn finish(&mut self, found: &Found, last: Option<FinalActivation>, options: &ModelOptions) -> Result<()> {
+    pub(super) fn finish(
+        &mut self,
+        found: &Found,
+        last: Option<FinalActivation>,
+        options: &ModelOptions,
+    ) -> Result<()> {
         // Shapes first: as the file has them, and then with the samples in front.
         let at_hand = options.explained_shape.as_deref();
         let declared = inputs::sizes(&self.info.input, at_hand)?;

@@ -10,6 +10,7 @@ pub(crate) mod backward;
 mod bodies;
 mod cpu;
 mod element;
+mod embedding;
 mod file;
 mod functions;
 #[cfg(feature = "webgpu")]
@@ -39,6 +40,7 @@ use std::{
 use burn::tensor::{Float, Tensor};
 
 pub use element::External;
+pub use embedding::TokensInfo;
 pub use file::ModelFile;
 pub use host::HostValue;
 pub use info::{Activation, GraphInfo, Layer, ModelOptions, NodeInfo, OperatorCount, OutputKind, ValueInfo};
@@ -172,6 +174,8 @@ pub struct Model {
     /// Whether the explained input holds integers that the graph does not make real numbers of: no gradient passes.
     holds_integers: bool,
     info: GraphInfo,
+    /// What is kept to take texts of other lengths, where it reads text.
+    text: Option<Arc<embedding::TextNetwork>>,
 }
 
 /// How a file arranges samples.

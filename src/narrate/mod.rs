@@ -3,7 +3,10 @@
 use crate::{
     ClassScore, Explainer, ExplanationInfo, HostTensor,
     attribution::{anytime::Stopped, display::Heatmap},
-    input::layout::{Layout, Places},
+    input::{
+        layout::{Layout, Places},
+        parts::Part,
+    },
     model::{Activation, GraphInfo, OutputKind},
 };
 
@@ -76,37 +79,34 @@ fn answer(info: &ExplanationInfo, graph: &GraphInfo, predicted: &ClassScore) -> 
     }
 }
 
-/// One or two sentences about an explanation; `predicted` is the network's first choice. `values` has the map's value at
-/// each place, of which the heatmap is the picture. Samples, tokens and features are counted from 0.
+/// What an explanation has found, in all the forms that a sentence may be made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The map as it is shown.
+    pub heatmap: &'a Heatmap,
+    /// Its value at each place.
+    pub values: &'a [f32],
+    /// What each word counted for; empty for what has no parts that a person knows.
+    pub parts: &'a [Part],
+    /// Whether a negative value speaks against the class.
+    pub is_signed: bool,
+}
+
+/// One or two sentences about an explanation; `predicted` is the network's first choice. Words are told by their names; samples,
+/// tokens and features are counted from 0.
 pub fn explanation(
     info: &ExplanationInfo,
     graph: &GraphInfo,
     predicted: &ClassScore,
-    heatmap: &Heatmap,
-    values: &[f32],
+    found: &Evidence<'_>,
     names: Names,
 ) -> Vec<String> {
-    let target = &info.target;
+    let Evidence { heatmap, values, parts, is_signed } = *found;
     let mut words = vec![answer(info, graph, predicted)];
-    let found = if names.place == "pixel" {
-        evidence(heatmap, names)
-    } else {
-        // A few tokens are no picture whose contrast could be stretched: what counts for the class, counts.
-        evidence_along(&values.iter().map(|value| value.max(0.0)).collect::<Vec<_>>(), names)
-    };
-    words.push(match (found, info.against.as_slice()) {
-        (None, _) => {
-            format!("This method finds no part of the {} that counts more than the rest.", names.whole)
-        }
-        (Some(evidence), [other]) => format!(
-            "What makes it \u{201c}{}\u{201d} and not \u{201c}{}\u{201d} lies mostly {evidence}.",
-            target.label, other.label
-        ),
-        (Some(evidence), _) if graph.output_kind == OutputKind::Single => {
-            format!("What makes the output rise lies mostly {evidence}.")
-        }
-        (Some(evidence), _) => format!("What counts for it lies mostly {evidence}."),
-    });
+    match parts.is_empty() {
+        false => words.extend(written(info, graph, parts, is_signed)),
+        true => words.push(placed(info, graph, heatmap, values, names)),
+    }
     // What is usual for photographs goes without saying.
     if let Some(baseline) = &info.baseline
         && (names.place != "pixel" || baseline.contains("given"))
@@ -137,6 +137,110 @@ pub fn shares(inputs: &[(String, HostTensor)]) -> Option<String> {
     let first = told.next()?;
     let rest: Vec<String> = told.collect();
     Some(format!("Of the weight, {first} lies among the inputs, then {}.", rest.join(", then ")))
+}
+
+/// A word that has less of the weight of the first is not told beside it.
+const WORTH_TELLING: f32 = 0.2;
+/// So many words are told by their names.
+const NAMED: usize = 3;
+
+/// The words that count most, in the order of their weight, with their sign.
+fn written(info: &ExplanationInfo, graph: &GraphInfo, parts: &[Part], is_signed: bool) -> Vec<String> {
+    let mut order: Vec<&Part> = parts.iter().filter(|part| !part.special).collect();
+    order.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let total: f64 = order.iter().map(|part| f64::from(part.score.max(0.0))).sum();
+    let most = order.iter().map(|part| part.score.abs()).fold(0.0, f32::max);
+    let quoted = |part: &Part| format!("\u{201c}{}\u{201d}", part.name);
+    let target = &info.target;
+    let mut told = Vec::new();
+    let first = order.first().filter(|part| part.score > 0.0 && part.score >= WORTH_TELLING * most);
+    if let Some(first) = first {
+        let mut others: Vec<String> = order[1..]
+            .iter()
+            .take_while(|part| part.score >= WORTH_TELLING * first.score)
+            .take(NAMED - 1)
+            .map(|part| quoted(part))
+            .collect();
+        let then = match others.pop() {
+            None => String::new(),
+            Some(last) if others.is_empty() => format!(", then {last}"),
+            Some(last) => format!(", then {} and {last}", others.join(", ")),
+        };
+        let mut held = 0.0;
+        let half = order
+            .iter()
+            .take_while(|part| {
+                let more = held < total / 2.0;
+                held += f64::from(part.score.max(0.0));
+                more
+            })
+            .count();
+        let share = match order.len() {
+            1 => String::new(),
+            count => format!(": half of the weight is on {half} of {count} words"),
+        };
+        let first = quoted(first);
+        told.push(match info.against.as_slice() {
+            [other] => format!(
+                "What makes it \u{201c}{}\u{201d} and not \u{201c}{}\u{201d} is most of all {first}{then}{share}.",
+                target.label, other.label
+            ),
+            _ if graph.output_kind == OutputKind::Single && is_signed => {
+                format!("{first} makes the output rise most{then}{share}.")
+            }
+            _ if is_signed => format!("{first} speaks most for it{then}{share}."),
+            _ => format!("{first} counts most for it{then}{share}."),
+        });
+    } else if most > 0.0 {
+        told.push("No word speaks for it.".to_owned());
+    } else {
+        told.push("This method finds no word that counts more than the rest.".to_owned());
+    }
+    let mut against: Vec<String> = order
+        .iter()
+        .rev()
+        .take_while(|part| is_signed && part.score < 0.0 && -part.score >= WORTH_TELLING * most)
+        .take(NAMED)
+        .map(|part| quoted(part))
+        .collect();
+    if let Some(last) = against.pop() {
+        let (list, speak) = match against.is_empty() {
+            true => (last, "speaks"),
+            false => (format!("{} and {last}", against.join(", ")), "speak"),
+        };
+        told.push(format!("{list} {speak} against it."));
+    }
+    told
+}
+
+/// Where what counts lies in a picture, or in a line of places.
+fn placed(
+    info: &ExplanationInfo,
+    graph: &GraphInfo,
+    heatmap: &Heatmap,
+    values: &[f32],
+    names: Names,
+) -> String {
+    let target = &info.target;
+    let found = if names.place == "pixel" {
+        evidence(heatmap, names)
+    } else {
+        // A few tokens are no picture whose contrast could be stretched: what counts for the class, counts.
+        evidence_along(&values.iter().map(|value| value.max(0.0)).collect::<Vec<_>>(), names)
+    };
+    match (found, info.against.as_slice()) {
+        (None, _) => {
+            format!("This method finds no part of the {} that counts more than the rest.", names.whole)
+        }
+        (Some(evidence), [other]) => format!(
+            "What makes it \u{201c}{}\u{201d} and not \u{201c}{}\u{201d} lies mostly {evidence}.",
+            target.label, other.label
+        ),
+        (Some(evidence), _) if graph.output_kind == OutputKind::Single => {
+            format!("What makes the output rise lies mostly {evidence}.")
+        }
+        (Some(evidence), _) => format!("What counts for it lies mostly {evidence}."),
+    }
 }
 
 /// A network is sure of a class whose probability is at least this part of the way from chance to certainty: 60 % of two

@@ -30,5 +30,6 @@ mod real_networks;
 mod runtime;
 mod small_pictures;
 mod statistics;
+mod text;
 mod words;
 mod zoo;

@@ -11,13 +11,13 @@ use super::{
     Attribution, Subject,
     display::{Channels, Display, percentile},
     method::{Cost, Given, Method, Need},
-    partition::{DENSITY_NOISE, Partition, SEGMENTS, painted, ranked, report},
+    partition::{DENSITY_NOISE, Partition, SEGMENTS, may_explain, painted, ranked, report},
     read,
 };
 use crate::{
     Result,
     attack::{Attack, Norm, Within},
-    input::layout::Layout,
+    input::{layout::Layout, parts::Joined},
     segment::Segments,
 };
 
@@ -87,6 +87,7 @@ impl Method for Axai {
     const PAPER: &'static str = "Rahnama, Tseng: An Adversarial Approach for Explaining the Predictions of Deep Neural Networks (2021)";
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+    const JOINED: Joined = Joined::Mean;
 
     const GIVEN: &'static [Given] = &[SEGMENTS, DENSITY_NOISE];
 
@@ -116,10 +117,16 @@ impl Method for Axai {
             _ => densities(&segments, &attacked(&delta, segments.labels.len(), config), 1),
         };
         // The top K.
-        let chosen = densest(&density, config.k);
+        // The attack moves what the tokenizer has added too, and that explains nothing to a person.
+        let counted: Vec<f32> = (0..)
+            .zip(&density)
+            .map(|(segment, &density)| if may_explain(subject, &segments, segment) { density } else { 0.0 })
+            .collect();
+        let mut chosen = densest(&counted, config.k);
+        chosen.retain(|&segment| may_explain(subject, &segments, segment));
         let mut shown = vec![0.0; density.len()];
         for &segment in &chosen {
-            shown[segment as usize] = density[segment as usize];
+            shown[segment as usize] = counted[segment as usize];
         }
         let map = subject.tensor(painted(&segments, &shown), [1, segments.labels.len()]);
         let steps = config.steps();

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     Model, Result,
+    input::parts::Joined,
     model::{
         Seed,
         backward::{Flow, Visit},
@@ -42,6 +43,7 @@ impl Method for Deconvnet {
     const PAPER: &'static str = "Zeiler, Fergus: Visualizing and Understanding Convolutional Networks (2013)";
     const NEEDS: &'static [Need] = &[Need::BackwardRule];
     const DISPLAY: Display = Display { channels: Channels::MaxAbs, low: 0.0, high: 99.0 };
+    const JOINED: Joined = Joined::Magnitudes;
 
     fn cost(_: &Config) -> Cost {
         Cost { forward: 1, backward: 1 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     anytime::Anytime,
-    baseline::{rows, zeros},
+    baseline::{Baseline, rows, zeros},
     display::{Channels, Display},
     method::{Cost, Given, Method, Need},
 };
@@ -71,7 +71,7 @@ impl Method for ExpectedGradients {
 
     /// Without a given background the backgrounds are a black picture, a white one, and the mean of the training data: one
     /// photograph knows no others, and with a single one whatever has its colour could not count. What is no picture has
-    /// no colours, and starts from zero.
+    /// no colours, and starts from zero; a text starts from padding.
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let Config { samples, score } = *config;
         let x = subject.input();
@@ -104,6 +104,9 @@ fn backgrounds(subject: &Subject<'_>) -> Result<Tensor<2>> {
     if let Some(given) = rows(subject, "background")? {
         subject.compared_with("the given background".into());
         return Ok(given);
+    }
+    if subject.written().is_some() {
+        return Baseline::Auto.start(subject);
     }
     let zero = subject.input().zeros_like();
     if !subject.places().layout.is_picture() {

@@ -9,7 +9,7 @@ use super::{
     display::{Channels, Display},
     method::{Cost, Method, Need},
 };
-use crate::{Result, model::Score};
+use crate::{Result, input::parts::Joined, model::Score};
 
 /// Grad-CAM.
 pub struct GradCam;
@@ -35,6 +35,7 @@ impl Method for GradCam {
     const PAPER: &'static str = "Selvaraju et al.: Grad-CAM: Visual Explanations from Deep Networks (2017)";
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::Activations, Need::Image];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+    const JOINED: Joined = Joined::Mean;
 
     fn cost(_: &Config) -> Cost {
         Cost { forward: 1, backward: 1 }

@@ -9,7 +9,7 @@ use super::{
     grad_cam::Config,
     method::{Cost, Method, Need},
 };
-use crate::Result;
+use crate::{Result, input::parts::Joined};
 
 /// Grad-CAM++.
 pub struct GradCamPlusPlus;
@@ -23,6 +23,7 @@ impl Method for GradCamPlusPlus {
     const PAPER: &'static str = "Chattopadhyay, Sarkar, Howlader, Balasubramanian: Grad-CAM++ (2018)";
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::Activations, Need::Image];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+    const JOINED: Joined = Joined::Mean;
 
     fn cost(_: &Config) -> Cost {
         Cost { forward: 1, backward: 1 }

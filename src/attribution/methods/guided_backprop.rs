@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     Model, Result,
+    input::parts::Joined,
     model::{
         Seed,
         backward::{Flow, Site, Visit},
@@ -58,6 +59,7 @@ impl Method for GuidedBackprop {
     const PAPER: &'static str = "Springenberg, Dosovitskiy, Brox, Riedmiller: Striving for Simplicity (2014)";
     const NEEDS: &'static [Need] = &[Need::BackwardRule];
     const DISPLAY: Display = Display { channels: Channels::MaxAbs, low: 0.0, high: 99.0 };
+    const JOINED: Joined = Joined::Magnitudes;
 
     fn cost(_: &Config) -> Cost {
         Cost { forward: 1, backward: 1 }

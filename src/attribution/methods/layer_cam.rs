@@ -9,7 +9,7 @@ use super::{
     grad_cam::Config,
     method::{Cost, Method, Need},
 };
-use crate::Result;
+use crate::{Result, input::parts::Joined};
 
 /// LayerCAM.
 pub struct LayerCam;
@@ -24,6 +24,7 @@ impl Method for LayerCam {
         "Jiang, Zhang, Hou, Cheng, Wei: LayerCAM: Exploring Hierarchical Class Activation Maps (2021)";
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::Activations, Need::Image];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+    const JOINED: Joined = Joined::Mean;
 
     fn cost(_: &Config) -> Cost {
         Cost { forward: 1, backward: 1 }

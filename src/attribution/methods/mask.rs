@@ -16,7 +16,7 @@ use super::{
     method::{Cost, Given, Method, Need},
     scaled,
 };
-use crate::{Result, filter::gaussian, model::Score};
+use crate::{Result, filter::gaussian, input::parts::Joined, model::Score};
 
 /// Meaningful perturbation.
 pub struct Mask;
@@ -101,6 +101,7 @@ impl Method for Mask {
         "Fong, Vedaldi: Interpretable Explanations of Black Boxes by Meaningful Perturbation (2017)";
     const NEEDS: &'static [Need] = &[Need::Gradient, Need::Image];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+    const JOINED: Joined = Joined::Mean;
     const ANYTIME: Anytime = Anytime::Settles;
     const GIVEN: &'static [Given] = &[BASELINE];
 

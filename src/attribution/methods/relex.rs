@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     Result,
+    input::parts::Joined,
     model::{Activation, Score},
 };
 
@@ -82,6 +83,7 @@ impl Method for RelEx {
         "Lim, Lee, Kim: Building Reliable Explanations of Unreliable Neural Networks (2021)";
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+    const JOINED: Joined = Joined::Mean;
     const ANYTIME: Anytime = Anytime::Settles;
     const GIVEN: &'static [Given] = &[
         Given { name: "mask", description: "where the descent starts, in the input's shape, 0 to 1" },

@@ -16,7 +16,12 @@ use super::{
     method::{Cost, Given, Method, Need},
     partition::{Partition, SEGMENTS},
 };
-use crate::{Error, Result, input::layout::Places, model::Score, segment::Segments};
+use crate::{
+    Error, Result,
+    input::{layout::Places, parts::Joined},
+    model::Score,
+    segment::Segments,
+};
 
 /// RISE.
 pub struct Rise;
@@ -52,6 +57,7 @@ impl Method for Rise {
         "Petsiuk, Das, Saenko: RISE: Randomized Input Sampling for Explanation of Black-box Models (2018)";
     const NEEDS: &'static [Need] = &[Need::Predictions];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+    const JOINED: Joined = Joined::Mean;
     const ANYTIME: Anytime = Anytime::Settles;
     const GIVEN: &'static [Given] = &[
         Given {

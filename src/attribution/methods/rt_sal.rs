@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Error, Model, ModelFile, ModelOptions, Result, Score,
-    input::layout::Places,
+    input::{layout::Places, parts::Joined},
     model::{Activation, HostValue, ValueInfo, inspect, value::Ranked},
 };
 
@@ -36,6 +36,7 @@ impl Method for RtSal {
     const PAPER: &'static str = "Dabkowski, Gal: Real Time Image Saliency for Black Box Classifiers (2017)";
     const NEEDS: &'static [Need] = &[Need::Masker, Need::Image];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+    const JOINED: Joined = Joined::Mean;
 
     fn cost(_: &Config) -> Cost {
         // The masker's pass is none of the classifier's.

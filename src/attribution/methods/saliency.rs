@@ -8,7 +8,7 @@ use super::{
     display::{Channels, Display},
     method::{Cost, Method, Need},
 };
-use crate::{Result, model::Score};
+use crate::{Result, input::parts::Joined, model::Score};
 
 /// Saliency.
 pub struct Saliency;
@@ -29,6 +29,7 @@ impl Method for Saliency {
     const PAPER: &'static str = "Simonyan, Vedaldi, Zisserman: Deep Inside Convolutional Networks (2013)";
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::MaxAbs, low: 0.0, high: 99.0 };
+    const JOINED: Joined = Joined::Magnitudes;
 
     fn cost(_: &Config) -> Cost {
         Cost { forward: 1, backward: 1 }

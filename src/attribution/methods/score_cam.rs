@@ -14,7 +14,7 @@ use super::{
     method::{Cost, Given, Method, Need},
     read, upsample,
 };
-use crate::{Result, model::Score};
+use crate::{Result, input::parts::Joined, model::Score};
 
 /// Score-CAM.
 pub struct ScoreCam;
@@ -49,6 +49,7 @@ impl Method for ScoreCam {
         "Wang et al.: Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks (2020)";
     const NEEDS: &'static [Need] = &[Need::Predictions, Need::Activations, Need::Image];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
+    const JOINED: Joined = Joined::Mean;
 
     const GIVEN: &'static [Given] = &[BASELINE];
 

@@ -10,7 +10,7 @@ use super::{
     display::{Channels, Display},
     method::{Cost, Given, Method, NOISE, Need},
 };
-use crate::{Result, model::Score};
+use crate::{Result, input::parts::Joined, model::Score};
 
 /// SmoothGrad.
 pub struct SmoothGrad;
@@ -46,6 +46,7 @@ impl Method for SmoothGrad {
     const PAPER: &'static str = "Smilkov, Thorat, Kim, Viégas, Wattenberg: SmoothGrad (2017)";
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::MaxAbs, low: 0.0, high: 99.0 };
+    const JOINED: Joined = Joined::Magnitudes;
     const ANYTIME: Anytime = Anytime::Settles;
     const GIVEN: &'static [Given] = &[NOISE];
 

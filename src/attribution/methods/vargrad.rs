@@ -10,7 +10,7 @@ use super::{
     method::{Cost, Given, Method, NOISE, Need},
     smoothgrad::{Moments, moments},
 };
-use crate::{Result, model::Score};
+use crate::{Result, input::parts::Joined, model::Score};
 
 /// VarGrad.
 pub struct VarGrad;
@@ -44,6 +44,7 @@ impl Method for VarGrad {
     const PAPER: &'static str = "Adebayo, Gilmer, Goodfellow, Kim: Local Explanation Methods for Deep Neural Networks Lack Sensitivity to Parameter Values (2018)";
     const NEEDS: &'static [Need] = &[Need::Gradient];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 0.0, high: 99.0 };
+    const JOINED: Joined = Joined::Magnitudes;
     const ANYTIME: Anytime = Anytime::Settles;
     const GIVEN: &'static [Given] = &[NOISE];
 

@@ -1,0 +1,364 @@
+//! Texts: tokens as Python's `tokenizers` makes them, networks that are asked about sentences, and each word's share beside programs
+//! that we did not write (tests/reference/text.py).
+
+use std::fs;
+
+use crate::common::{self, cpu};
+use adversight::{
+    Control, Error, ExplainOptions, Explainer, Explanation, Input, Tokens,
+    input::text::Token,
+    metric::{self, Assessment, GameKind, GameOptions, Order},
+    model::{ModelFile, ModelOptions},
+};
+use adversight_text::{Options, Tokenizer};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+const FOLDER: &str = "tests/fixtures/text";
+
+#[derive(Deserialize)]
+struct Index {
+    length: usize,
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    network: String,
+    text: Value,
+    ids: Vec<i64>,
+    /// The places of each word's pieces.
+    words: Vec<Vec<usize>>,
+    special: Vec<u8>,
+    logits: Vec<f32>,
+    target: usize,
+    integrated_gradients: Vec<f32>,
+    occlusion: Vec<f32>,
+    #[serde(default)]
+    shapley: Vec<f32>,
+}
+
+fn index() -> Index {
+    serde_json::from_value(common::json(&format!("{FOLDER}/index.json"))).unwrap()
+}
+
+fn tokenizer(network: &str) -> Tokenizer {
+    let file = if network == "transformer" { "tokenizer.json" } else { "vocabulary.txt" };
+    Tokenizer::read(&common::read(&format!("{FOLDER}/{file}")), &Options::default()).unwrap()
+}
+
+fn load(network: &str, options: ModelOptions) -> adversight::Result<Explainer> {
+    let bytes = common::read(&format!("{FOLDER}/{network}.onnx"));
+    let options = ModelOptions { text: true, ..options };
+    Explainer::load_with(&ModelFile::from(&bytes[..]), &options, &cpu())
+}
+
+fn explainer(network: &str) -> Explainer {
+    load(network, ModelOptions::default()).unwrap()
+}
+
+impl Case {
+    fn tokens(&self) -> Tokens {
+        let tokenizer = tokenizer(&self.network);
+        let found = match &self.text {
+            Value::Array(pair) => tokenizer.encode(pair[0].as_str().unwrap(), pair[1].as_str()),
+            text => tokenizer.encode(text.as_str().unwrap(), None),
+        };
+        found.unwrap().into()
+    }
+}
+
+fn explain(explainer: &Explainer, tokens: &Tokens, method: &str, params: Value) -> Explanation {
+    try_explain(explainer, tokens, method, params).unwrap()
+}
+
+fn try_explain(
+    explainer: &Explainer,
+    tokens: &Tokens,
+    method: &str,
+    params: Value,
+) -> adversight::Result<Explanation> {
+    let Value::Object(params) = params else { panic!("no object") };
+    let options = ExplainOptions { method: method.into(), params, ..Default::default() };
+    Ok(pollster::block_on(explainer.explain(&Input::Tokens(tokens), &options, &Control::default()))?.0)
+}
+
+fn scores(explanation: &Explanation) -> Vec<f32> {
+    explanation.parts.iter().filter(|part| !part.special).map(|part| part.score).collect()
+}
+
+fn close(ours: &[f32], theirs: &[f32], what: &str) {
+    let agreement = common::compare(ours, theirs);
+    assert!(agreement.relative_max < 1e-3, "{what}: {agreement:?}\n{ours:?}\n{theirs:?}");
+}
+
+#[test]
+fn sentences_are_tokenised_and_answered_as_elsewhere() {
+    let index = index();
+    for case in &index.cases {
+        let explainer = explainer(&case.network);
+        let tokens = case.tokens();
+        let count = tokens.len();
+        assert_eq!(tokens.ids, case.ids[..count], "{}", case.text);
+        assert!(case.ids[count..].iter().all(|&id| id == 0), "what follows is padding");
+        let special: Vec<u8> = tokens.tokens.iter().map(|token| token.special.into()).collect();
+        assert_eq!(special, case.special[..count]);
+        let found = pollster::block_on(explainer.classify(&Input::Tokens(&tokens), 2)).unwrap();
+        assert_eq!(found.top[0].index, case.target);
+        for class in &found.top {
+            assert!((class.logit - case.logits[class.index]).abs() < 1e-4, "{}: {class:?}", case.text);
+        }
+    }
+    assert_eq!(index.cases.len(), 9);
+}
+
+#[test]
+fn words_get_what_the_oracles_give_them() {
+    for case in index().cases {
+        let explainer = explainer(&case.network);
+        let tokens = case.tokens();
+        let what = |method: &str| format!("{method} of {} by {}", case.text, case.network);
+        let found = explain(&explainer, &tokens, "integrated_gradients", json!({}));
+        close(&scores(&found), &case.integrated_gradients, &what("integrated gradients"));
+        // What stands for nothing holds what the tokenizer has added as it is.
+        assert!(found.parts.iter().filter(|part| part.special).all(|part| part.score == 0.0));
+        assert_eq!(found.info.baseline.as_deref(), Some("the padding token in place of each word"));
+        let words: Vec<_> = found.parts.iter().filter(|part| !part.special).collect();
+        let places: Vec<_> = words.iter().map(|part| part.places.clone()).collect();
+        assert_eq!(places, case.words, "{}", case.text);
+        // Each word's name is what stands in its range, in bytes as in JavaScript's units.
+        for part in words {
+            let text = &found.texts[part.source];
+            let [start, end] = part.bytes.unwrap();
+            assert_eq!(part.name, text[start..end]);
+            let units: Vec<u16> = text.encode_utf16().collect();
+            let range = part.start as usize..part.end as usize;
+            assert_eq!(String::from_utf16(&units[range]).unwrap(), part.name);
+        }
+        let occlusion = explain(&explainer, &tokens, "occlusion", json!({}));
+        close(&scores(&occlusion), &case.occlusion, &what("occlusion"));
+        if !case.shapley.is_empty() {
+            let shapley = explain(&explainer, &tokens, "kernel_shap", json!({ "samples": 10000 }));
+            close(&scores(&shapley), &case.shapley, &what("Shapley values"));
+        }
+    }
+}
+
+#[test]
+fn every_method_that_applies_to_words_names_words() {
+    let case = &index().cases[0];
+    let explainer = explainer("transformer");
+    let tokens = case.tokens();
+    let mut explained = 0;
+    for method in explainer.info().methods.iter().filter(|method| method.applies) {
+        let params = match method.name.as_str() {
+            "lime" | "kernel_shap" | "rise" => json!({ "samples": 60 }),
+            "relex" => json!({ "iterations": 5, "samples": 2 }),
+            "expected_gradients" | "smoothgrad" | "vargrad" => json!({ "samples": 5 }),
+            _ => json!({}),
+        };
+        let found = match try_explain(&explainer, &tokens, &method.name, params) {
+            Ok(found) => found,
+            // What only pictures have, and what this network's layers have no rule for.
+            Err(Error::MethodUnsuited { .. }) => continue,
+            Err(error) => panic!("{}: {error}", method.name),
+        };
+        assert_eq!(scores(&found).len(), case.words.len(), "{}", method.name);
+        let strongest = found
+            .parts
+            .iter()
+            .filter(|part| !part.special)
+            .max_by(|a, b| a.score.total_cmp(&b.score))
+            .unwrap();
+        assert!(
+            found.words[1].contains(&format!("\u{201c}{}\u{201d}", strongest.name)),
+            "{}: {:?}",
+            method.name,
+            found.words
+        );
+        explained += 1;
+    }
+    assert!(explained >= 14, "{explained}");
+}
+
+#[test]
+fn what_stands_in_place_of_words_can_be_chosen() {
+    let case = &index().cases[1];
+    let explainer = explainer("transformer");
+    let tokens = case.tokens();
+    let with = |baseline: &str| {
+        explain(&explainer, &tokens, "integrated_gradients", json!({ "baseline": baseline, "steps": 20 }))
+    };
+    let maps: Vec<Vec<f32>> = ["pad_token", "mask_token", "mean"].map(|name| scores(&with(name))).into();
+    assert!(maps[0] != maps[1] && maps[1] != maps[2]);
+    // Of zeros, what the tokenizer adds has a share of its own.
+    assert!(with("zero").parts.iter().any(|part| part.special && part.score != 0.0));
+    assert!(with("mean").info.baseline.unwrap().starts_with("the mean row"));
+    // A vocabulary without a mask token says so.
+    let words = self::explainer("convolutions");
+    let plain: Tokens = tokenizer("convolutions").encode("a warm film", None).unwrap().into();
+    let error =
+        try_explain(&words, &plain, "integrated_gradients", json!({ "baseline": "mask_token" })).unwrap_err();
+    assert!(error.to_string().contains("names no token that hides a word"), "{error}");
+    let picture = common::tiny(&cpu());
+    let input = common::prepared(&picture, "images/astronaut_224.png");
+    let options = ExplainOptions {
+        method: "integrated_gradients".into(),
+        params: json!({ "baseline": "pad_token" }).as_object().unwrap().clone(),
+        ..Default::default()
+    };
+    let error = pollster::block_on(picture.explain(&Input::Tensor(&input), &options, &Control::default()));
+    assert_eq!(error.unwrap_err().code(), "parameter_invalid");
+}
+
+#[test]
+fn one_network_takes_texts_of_any_length_one_after_the_other() {
+    let explainer = explainer("transformer");
+    let cases: Vec<Case> = index().cases.into_iter().filter(|case| case.network == "transformer").collect();
+    // There and back again, so that nothing of one text stays for the next.
+    for case in cases.iter().chain(cases.iter().rev()) {
+        let tokens = case.tokens();
+        let found = pollster::block_on(explainer.classify(&Input::Tokens(&tokens), 1)).unwrap();
+        assert!((found.top[0].logit - case.logits[case.target]).abs() < 1e-4, "{}", case.text);
+    }
+    let info = explainer.info().graph.tokens.unwrap();
+    assert_eq!(
+        (info.input.as_str(), info.rows, info.length, info.longest),
+        ("input_ids", Some(61), None, 24)
+    );
+}
+
+#[test]
+fn long_texts_are_cut_and_told() {
+    let index = index();
+    for (network, most) in [("transformer", 24), ("convolutions", index.length)] {
+        let explainer = explainer(network);
+        let long = "a great film ".repeat(10_000);
+        assert!(long.len() > 100_000);
+        let tokens: Tokens = tokenizer(network).encode(&long, None).unwrap().into();
+        let found = explain(&explainer, &tokens, "integrated_gradients", json!({ "steps": 3 }));
+        let told = found.words.iter().any(|word| word.contains(&format!("the first {most}")));
+        assert!(told, "{:?}", found.words);
+        let places: usize = found.parts.iter().map(|part| part.places.len()).sum();
+        assert_eq!(places, most);
+        let answer = pollster::block_on(explainer.classify(&Input::Tokens(&tokens), 1)).unwrap();
+        assert!(answer.notes.iter().any(|note| note.contains("tokens, and the network is given")));
+    }
+    // The last token that the tokenizer adds stays.
+    let explainer = load("transformer", ModelOptions { longest: Some(5), ..Default::default() }).unwrap();
+    let tokens: Tokens = tokenizer("transformer").encode("a great film and a story", None).unwrap().into();
+    let found = explain(&explainer, &tokens, "occlusion", json!({}));
+    let names: Vec<&str> = found.parts.iter().map(|part| part.name.as_str()).collect();
+    assert_eq!(names, ["a", "great", "film", "[CLS]", "[SEP]"]);
+}
+
+#[test]
+fn mistakes_with_texts_have_sentences_of_their_own() {
+    let words = explainer("convolutions");
+    let say = |error: Error| error.to_string();
+    // A tokenizer of another network.
+    let foreign: Tokens = tokenizer("transformer").encode("people love", None).unwrap().into();
+    let error = pollster::block_on(words.classify(&Input::Tokens(&foreign), 1)).unwrap_err();
+    assert!(say(error.clone()).contains("the rows 0 to 53"), "{error}");
+    assert!(say(error).contains("another network"));
+    // A text to a network that takes pictures, and the other way round.
+    let tiny = common::read("tests/fixtures/tiny.onnx");
+    let options = ModelOptions { text: true, ..Default::default() };
+    let error = Explainer::load_with(&ModelFile::from(&tiny[..]), &options, &cpu()).err().unwrap();
+    assert!(say(error.clone()).contains("so it reads no text"), "{error}");
+    let error = pollster::block_on(common::tiny(&cpu()).classify(&Input::Tokens(&foreign), 1)).unwrap_err();
+    assert!(say(error.clone()).contains("load it with a tokenizer"), "{error}");
+    // Nothing to read.
+    let nothing = Tokens { ids: vec![2], type_ids: vec![0], attention_mask: vec![1], ..Tokens::default() };
+    let added =
+        Token { piece: "[CLS]".into(), text: 0, bytes: [0, 0], units: [0, 0], word: None, special: true };
+    let nothing = Tokens { tokens: vec![added], ..nothing };
+    let error = pollster::block_on(words.classify(&Input::Tokens(&nothing), 1)).unwrap_err();
+    assert!(say(error.clone()).contains("The text is empty"), "{error}");
+    // A network that takes vectors of words as they are.
+    let bytes = common::read("tests/fixtures/sentences/cnn.onnx");
+    let error = Explainer::load_with(&ModelFile::from(&bytes[..]), &options, &cpu()).err().unwrap();
+    assert!(say(error.clone()).contains("needs its table inside"), "{error}");
+}
+
+#[test]
+fn words_are_taken_out_and_put_back_whole() {
+    let case = &index().cases[0];
+    let explainer = explainer("transformer");
+    let tokens = case.tokens();
+    // The game is played on the network with the text in it, as the boundary to JavaScript does it.
+    let options = ExplainOptions { method: "occlusion".into(), ..Default::default() };
+    let (bound, input) = pollster::block_on(explainer.bound(&Input::Tokens(&tokens))).unwrap();
+    let found = explain(&explainer, &tokens, "occlusion", json!({}));
+    let control = Control::default();
+    let assessment = Assessment::of(&bound, &input, &found, &options, &control).unwrap();
+    let play = |kind, order| {
+        let rules = GameOptions { kind, order, ..Default::default() };
+        pollster::block_on(metric::game(&assessment, &rules)).unwrap()
+    };
+    let deletion = play(GameKind::Deletion, Order::Map);
+    assert_eq!(deletion.step, 1);
+    assert_eq!(deletion.curve.y.len(), case.words.len() + 1);
+    // The pieces of a word have one turn, what the tokenizer adds has none.
+    for places in &case.words {
+        assert!(places.iter().all(|&place| deletion.ranks[place] == deletion.ranks[places[0]]));
+    }
+    assert_eq!(deletion.ranks[0] as usize, case.words.len());
+    // The first step is what occlusion has measured: the whole without its most important word.
+    let most = case.occlusion.iter().copied().fold(f32::MIN, f32::max);
+    let drop = deletion.curve.y[0] - deletion.curve.y[1];
+    assert!((drop - f64::from(most)).abs() < 1e-4, "{drop} in place of {most}");
+    // Both games go between the text and the text without its words.
+    let insertion = play(GameKind::Insertion, Order::Map);
+    assert!((insertion.curve.y[0] - deletion.curve.y[case.words.len()]).abs() < 1e-6);
+    assert!((insertion.curve.y[case.words.len()] - deletion.curve.y[0]).abs() < 1e-6);
+    let random = play(GameKind::Deletion, Order::Random);
+    assert_ne!(random.ranks, deletion.ranks);
+    for name in ["deletion", "insertion", "preservation", "feature_relevance"] {
+        let measured = pollster::block_on(metric::measure(&assessment, name, &Default::default())).unwrap();
+        assert!((0.0..=1.0).contains(&measured.finding.value), "{name}: {measured:?}");
+    }
+    let measured = pollster::block_on(metric::measure(&assessment, "deletion", &Default::default())).unwrap();
+    assert_eq!(measured.finding.value, deletion.area);
+}
+
+/// The ids and offsets that Python's `tokenizers` gives, for every tokenizer that lies there.
+#[test]
+fn tokens_equal_those_of_python() {
+    #[derive(Deserialize)]
+    struct Expected {
+        sentences: Vec<String>,
+        ids: Vec<Vec<i64>>,
+        /// In characters, as Python counts.
+        offsets: Vec<Vec<[usize; 2]>>,
+        #[serde(default)]
+        options: Options,
+    }
+    let folder = common::root().join("tests/fixtures/tokenizers");
+    let Ok(folders) = fs::read_dir(&folder) else {
+        panic!("{} is missing", folder.display());
+    };
+    let mut compared = 0;
+    for folder in folders.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        let Ok(expected) = fs::read(folder.join("expected.json")) else { continue };
+        let expected: Expected = serde_json::from_slice(&expected).unwrap();
+        let file = ["tokenizer.json", "vocab.txt"].map(|name| folder.join(name));
+        let file = file.iter().find(|file| file.exists()).unwrap();
+        let tokenizer = Tokenizer::read(&fs::read(file).unwrap(), &expected.options).unwrap();
+        assert_eq!(expected.sentences.len(), expected.ids.len());
+        for ((sentence, ids), offsets) in expected.sentences.iter().zip(&expected.ids).zip(&expected.offsets)
+        {
+            let found = tokenizer.encode(sentence, None).unwrap();
+            assert_eq!(found.ids, *ids, "{}: {sentence}", folder.display());
+            let characters = |at: usize| sentence[..at].chars().count();
+            let ours: Vec<[usize; 2]> = found
+                .tokens
+                .iter()
+                .map(|token| if token.special { [0, 0] } else { token.bytes.map(characters) })
+                .collect();
+            assert_eq!(ours, *offsets, "{}: {sentence}", folder.display());
+        }
+        compared += 1;
+    }
+    assert!(compared > 0);
+}

@@ -3,7 +3,7 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: ["dist/", ".test/", "src/wasm/"] },
+  { ignores: ["dist/", "dist.next/", ".test/", "src/wasm/", "types/"] },
   js.configs.recommended,
   {
     files: ["src/**/*.ts"],
@@ -29,6 +29,8 @@ export default defineConfig(
   },
   {
     files: ["*.mjs", "*.js"],
-    languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
+    languageOptions: {
+      globals: { console: "readonly", process: "readonly", URL: "readonly", WebAssembly: "readonly" },
+    },
   },
 );

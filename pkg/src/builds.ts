@@ -1,21 +1,10 @@
-// The builds of the engine. Nothing of their WebAssembly is fetched before it is chosen.
+// The builds of the engine. Nothing of their WebAssembly is fetched, and no address made, before it is chosen.
 
-import type { Build, BuildName } from "./choice.js";
-import { spawn } from "./spawn.js";
-import type { ThreadedBuild } from "./threads.js";
+import { cpuBuilds } from "./builds-cpu.js";
+import type { Builds } from "./host.js";
 import * as webgpu from "./wasm/adversight.js";
-import * as cpu from "./wasm/adversight_cpu.js";
 
-export const builds: Record<BuildName, Build> & { threads: ThreadedBuild } = {
-  webgpu: { module: webgpu, url: new URL("./wasm/adversight_bg.wasm", import.meta.url) },
-  cpu: { module: cpu, url: new URL("./wasm/adversight_cpu_bg.wasm", import.meta.url) },
-  threads: {
-    glue: new URL("./wasm/adversight_cpu_threads.js", import.meta.url),
-    url: new URL("./wasm/adversight_cpu_threads_bg.wasm", import.meta.url),
-    helper: () =>
-      spawn(
-        "helper.js",
-        () => new Worker(new URL("./helper.js", import.meta.url), { type: "module", name: "adversight" }),
-      ),
-  },
+export const builds: Builds = {
+  ...cpuBuilds,
+  webgpu: { module: webgpu, url: () => new URL("./wasm/adversight_bg.wasm", import.meta.url) },
 };

@@ -100,7 +100,7 @@ function fakeWasm() {
 }
 
 function hostOf(module: Wasm) {
-  const url = new URL("file:///none.wasm");
+  const url = () => new URL("file:///none.wasm");
   return createHost({ webgpu: { module, url }, cpu: { module, url } });
 }
 
@@ -134,7 +134,7 @@ test("where the engine for WebGPU is missing, the CPU's is used and says why, un
       return wasm.createEngine(options);
     },
   };
-  const url = new URL("file:///none.wasm");
+  const url = () => new URL("file:///none.wasm");
   const host = createHost({ webgpu: { module: missing, url }, cpu: { module: cpu, url } });
   const requestAdapter = () => Promise.resolve({ info: { description: "", isFallbackAdapter: false } });
   const before = Object.getOwnPropertyDescriptor(globalThis, "navigator");

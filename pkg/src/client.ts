@@ -1,13 +1,16 @@
 // The engine and its models as the user of the package sees them.
 
+import { before, late } from "./choice.js";
 import { download, downloadJson, downloadOnce, readBlob } from "./download.js";
 import { AdversightError, engineFailure } from "./errors.js";
+import type { EngineEvent, Loss } from "./failover.js";
 import type { ColourMaps, EngineProtocol } from "./host.js";
 import {
   checkTensor,
   foreignPixels,
   prepareInput,
   tensorOf,
+  tight,
   type ModelInput,
   type SentInput,
   type TensorInput,
@@ -27,6 +30,7 @@ import {
 import { recognise, recognisedBytes } from "./recognise.js";
 import { Caller, type CallOptions, type Endpoint } from "./rpc.js";
 import type { Preprocessing } from "./preprocessing.js";
+import { nameOf, Tally, type LoadProgress, type OnProgress } from "./tally.js";
 import { toInputValue, type InputLike } from "./values.js";
 import type {
   Activation,
@@ -56,7 +60,7 @@ import type {
 } from "./wasm/adversight.js";
 
 /** A file: its address, the file itself, or its bytes. */
-export type FileSource = URL | string | Blob | Uint8Array | ArrayBuffer;
+export type FileSource = URL | string | Blob | Uint8Array | ArrayBuffer | SharedArrayBuffer;
 
 export interface ModelSource {
   /** The model: its address, its file, or its bytes. */
@@ -101,8 +105,11 @@ export interface ModelSource {
   /** Files that weights lie in, by the location that the ONNX file names (`ModelReport.external`). */
   external?: Record<string, FileSource> | undefined;
   signal?: AbortSignal | undefined;
-  /** Called with bytes while the model is downloaded (stage "download"), and while it is read. */
-  onProgress?: ((progress: Progress) => void) | undefined;
+  /**
+   * Called with bytes while the model and the files beside it are downloaded (stage "download"; `file` says which one has come on), and
+   * while it is read.
+   */
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
 }
 
 export interface InspectOptions {
@@ -148,9 +155,20 @@ export interface Thread {
   terminate?: () => void;
 }
 
+/** How an engine is waited for. */
+export interface Waiting {
+  signal?: AbortSignal | undefined;
+  /** How long its thread may take to answer at all, in milliseconds. */
+  timeout?: number | undefined;
+}
+
+/** A worker's script comes over the network; whoever waits longer waits for nothing. */
+const patience = 30_000;
+
 export class Engine {
-  /** The device in use, with the reason in words. */
-  readonly device: DeviceReport;
+  /** Resolves when the engine, or the GPU under it, has failed; it never rejects, and a mere `close()` is no loss. */
+  readonly lost: Promise<Loss>;
+  #device: DeviceReport;
   readonly #caller: Caller<EngineProtocol>;
   readonly #thread: Thread;
   readonly #methods: MethodDescription[];
@@ -161,10 +179,12 @@ export class Engine {
     thread: Thread,
     caller: Caller<EngineProtocol>,
     opened: EngineProtocol["open"]["reply"],
+    lost: Promise<Loss>,
   ) {
     this.#thread = thread;
     this.#caller = caller;
-    this.device = opened.device;
+    this.lost = lost;
+    this.#device = opened.device;
     this.#methods = opened.methods;
     this.#metrics = opened.metrics;
     this.#colourMaps = opened.colourMaps;
@@ -174,18 +194,53 @@ export class Engine {
   static async open(
     start: (onCrash: (error: unknown) => void) => Thread,
     options: EngineProtocol["open"]["send"],
+    { signal, timeout = patience }: Waiting = {},
   ): Promise<Engine> {
     let caller: Caller<EngineProtocol> | null = null;
+    let engine: Engine | null = null;
+    let lose: (loss: Loss) => void = () => undefined;
+    const lost = new Promise<Loss>((resolve) => (lose = resolve));
     const thread = start((error) => {
       caller?.die(engineFailure(error));
     });
-    caller = new Caller<EngineProtocol>(thread.endpoint, () => thread.terminate?.());
+    const onDeath = ({ code, message }: AdversightError) => {
+      lose({ code: code === "device_lost" ? code : "engine_failed", message, goesOn: false });
+      thread.terminate?.();
+    };
+    const onEvent = (told: unknown) => {
+      const event = told as EngineEvent;
+      if (event.type === "device") {
+        if (engine) engine.#device = event.device;
+        return;
+      }
+      const why = event.message === "" ? "" : ` (${event.message.replace(/\.$/, "")})`;
+      const message = `The GPU was lost${why}: the engine goes on on the CPU.`;
+      lose({ code: "device_lost", message, goesOn: true });
+    };
+    caller = new Caller<EngineProtocol>(thread.endpoint, onDeath, onEvent);
     try {
-      return new Engine(thread, caller, await caller.call("open", options));
+      const opened = caller.call("open", options, { signal });
+      const heard = await before(timeout, Promise.race([caller.heard, opened]));
+      if (heard === late) {
+        opened.catch(() => undefined);
+        throw new AdversightError(
+          "engine_failed",
+          `The engine's worker did not answer within ${timeout / 1000} seconds: its script did not come, or is not the package's.`,
+        );
+      }
+      engine = new Engine(thread, caller, await opened, lost);
+      return engine;
     } catch (error) {
+      const ended = new AdversightError("engine_closed", "The engine was not opened.");
+      caller.end(ended, thread.terminate ? undefined : "close");
       thread.terminate?.();
       throw error;
     }
+  }
+
+  /** The device in use, with the reason in words. Where a GPU is lost it becomes the CPU, if "auto" was asked for. */
+  get device(): DeviceReport {
+    return this.#device;
   }
 
   /** The methods that can be asked for, each with its parameters. */
@@ -203,7 +258,7 @@ export class Engine {
     return this.#colourMaps[name].slice();
   }
 
-  /** Whether the engine is of no more use: closed, or ended by a failure. */
+  /** Whether the engine is of no more use: closed, or ended by a failure or by the loss of its GPU. */
   get closed(): boolean {
     return this.#caller.ended;
   }
@@ -260,10 +315,11 @@ export class Engine {
   async loadModel(source: ModelSource): Promise<Model> {
     const { signal, onProgress, name, input, output, at, sizes, shape, activation, layout } = source;
     const inputs = source.inputs && tensorsOf(source.inputs);
+    const tally = new Tally(onProgress);
     const [onnx, masker, weights, labels, preprocessing, config] = await Promise.all([
-      readFile(source.onnx, source, source.sha256),
-      source.masker === undefined ? null : readFile(source.masker, source),
-      readExternal(source),
+      readFile(source.onnx, source, source.sha256, tally),
+      source.masker === undefined ? null : readFile(source.masker, source, undefined, tally),
+      readExternal(source, tally),
       readJson(source.labels, signal),
       readJson(source.preprocessing, signal),
       readJson(source.config, signal),
@@ -291,7 +347,7 @@ export class Engine {
         },
       ),
     );
-    return new Model(this.#caller, model, info);
+    return new Model(this, this.#caller, model, info);
   }
 
   /** Ends the engine and frees its memory; what still runs is rejected with the code "engine_closed". */
@@ -308,11 +364,14 @@ export class Engine {
 
 export class Model {
   readonly info: ModelInfo;
+  /** The engine that it was loaded into. */
+  readonly engine: Engine;
   readonly #caller: Caller<EngineProtocol>;
   readonly #model: number;
 
   /** @internal */
-  constructor(caller: Caller<EngineProtocol>, model: number, info: ModelInfo) {
+  constructor(engine: Engine, caller: Caller<EngineProtocol>, model: number, info: ModelInfo) {
+    this.engine = engine;
     this.#caller = caller;
     this.#model = model;
     this.info = info;
@@ -342,12 +401,21 @@ export class Model {
    * The same model with values for the inputs that are not explained (numbers of tokens, masks), by their names. It shares the model's
    * weights, and is closed by itself.
    */
-  async withInputs(inputs: Record<string, InputLike>): Promise<Model> {
-    const { model, info } = await this.#caller.call("withInputs", {
-      model: this.#model,
-      inputs: tensorsOf(inputs),
-    });
-    return new Model(this.#caller, model, info);
+  async withInputs(
+    inputs: Record<string, InputLike>,
+    { signal }: Pick<CallOptions, "signal"> = {},
+  ): Promise<Model> {
+    const { model, info } = await this.#caller.call(
+      "withInputs",
+      { model: this.#model, inputs: tensorsOf(inputs) },
+      {
+        signal,
+        onLate: (late) => {
+          closeModel(this.#caller, (late as EngineProtocol["withInputs"]["reply"]).model);
+        },
+      },
+    );
+    return new Model(this.engine, this.#caller, model, info);
   }
 
   /** The tensor that the network is given for an image: scaled, cut, normalised. A tensor comes back as it is. */
@@ -468,7 +536,7 @@ export class Model {
         },
       },
     );
-    return new Model(this.#caller, model, info);
+    return new Model(this.engine, this.#caller, model, info);
   }
 
   /** Frees the model's memory, after the calls that still run on it. */
@@ -531,25 +599,52 @@ interface FileBytes {
   name?: string;
 }
 
-async function readFile(file: FileSource, options: InspectOptions, sha256?: string): Promise<FileBytes> {
-  if (file instanceof Uint8Array) return { bytes: file as Uint8Array<ArrayBuffer>, ours: false };
-  if (file instanceof ArrayBuffer) return { bytes: new Uint8Array(file), ours: false };
-  if (file instanceof Blob) {
-    const name = "name" in file ? { name: String(file.name) } : {};
-    return { bytes: await readBlob(file), ours: true, ...name };
+async function readFile(
+  file: FileSource,
+  options: InspectOptions,
+  sha256?: string,
+  tally?: Tally,
+): Promise<FileBytes> {
+  // By name instead of `instanceof`: a frame's objects have classes of their own.
+  const kind = Object.prototype.toString.call(file).slice(8, -1);
+  if (ArrayBuffer.isView(file)) {
+    const bytes = new Uint8Array(file.buffer, file.byteOffset, file.byteLength);
+    return { bytes: tight(bytes) as Uint8Array<ArrayBuffer>, ours: false };
   }
-  const bytes = sha256 === undefined ? download(file, options) : downloadOnce(file, sha256, options);
-  return { bytes: await bytes, ours: true, name: String(file) };
+  if (kind === "ArrayBuffer" || kind === "SharedArrayBuffer") {
+    return { bytes: tight(new Uint8Array(file as ArrayBuffer)), ours: false };
+  }
+  if (kind === "Blob" || kind === "File") {
+    const blob = file as Blob;
+    const name = "name" in blob ? { name: String(blob.name) } : {};
+    return { bytes: await readBlob(blob), ours: true, ...name };
+  }
+  if (typeof file !== "string" && kind !== "URL") {
+    throw new AdversightError(
+      "input_invalid",
+      `A file is given by its address, as a Blob, or by its bytes (Uint8Array, ArrayBuffer), not as ${kind}.`,
+    );
+  }
+  const address = file as URL | string;
+  const onProgress: OnProgress | undefined = tally ? tally.file(nameOf(address)) : options.onProgress;
+  const following = { signal: options.signal, onProgress };
+  const bytes =
+    sha256 === undefined ? download(address, following) : downloadOnce(address, sha256, following);
+  return { bytes: await bytes, ours: true, name: String(address) };
 }
 
 /** The files beside a model, as the engine takes them, and the buffers that may be handed over. */
 async function readExternal(
   options: RunOptions,
+  tally?: Tally,
 ): Promise<{ given: Pick<ModelOptions, "external">; ours: ArrayBuffer[] }> {
   const named = Object.entries(options.external ?? {});
   if (named.length === 0) return { given: {}, ours: [] };
   const files = await Promise.all(
-    named.map(async ([location, file]) => ({ location, ...(await readFile(file, options)) })),
+    named.map(async ([location, file]) => ({
+      location,
+      ...(await readFile(file, options, undefined, tally)),
+    })),
   );
   return {
     given: { external: Object.fromEntries(files.map(({ location, bytes }) => [location, bytes])) },
@@ -566,5 +661,6 @@ function defined<T extends object>(options: T): { [Key in keyof T]?: NonNullable
 
 function readJson(value: object | URL | string | undefined, signal: AbortSignal | undefined): unknown {
   if (value === undefined) return null;
-  return value instanceof URL || typeof value === "string" ? downloadJson(value, signal) : value;
+  const isAddress = typeof value === "string" || Object.prototype.toString.call(value) === "[object URL]";
+  return isAddress ? downloadJson(value as URL | string, signal) : value;
 }

@@ -2,33 +2,116 @@
  * `<adversight-explainer model="model.onnx" preprocessing="preprocessor_config.json" labels="labels.json" src="photo.jpg" method="agi">`:
  * a photograph with the explanation over it and the words under it.
  *
- * Further attributes: `config`, `preset` instead of `preprocessing` (imagenet, timm, keras_tf, keras_caffe, unit, bytes) with `size`
- * (224, or "height width"), `output` (of a model with several), `inputs` (values of the inputs that are not explained, as JSON by name:
- * numbers, lists of numbers, or addresses of .npy files; the property `inputs` takes tensors too), `activation` (softmax, sigmoid, none),
- * `layout` (what the input's axes mean), `device` (auto, webgpu, cpu),
- * `target` (a class's number), `params` (JSON), `opacity` (0 to 1), `colour-map` (magma, viridis, turbo), `view` (overlay, heatmap,
- * photograph), `segments` (how many are shown). Events, which bubble: `adversight-progress`, `adversight-partial`,
- * `adversight-explanation` and `adversight-error`, with the Progress, PartialExplanation, Explanation or AdversightError as their detail. Parts for styling: `picture`,
- * `caption`, `status`.
+ * Its attributes stand in attributes.ts, each with what it means; every one is a property too, which also takes what no text can say: `image` (a
+ * file, ImageData ...), `model` (a Model, a file), `params` (an object). They may be set before the element is defined or after. Events, which
+ * bubble: `adversight-progress`, `adversight-partial`, `adversight-explanation` and `adversight-error`, with the Progress, PartialExplanation,
+ * Explanation or AdversightError as their detail. Parts for styling: `picture`, `caption`, `words`, `status`, `progress`; slots: `placeholder`,
+ * `controls`. The words of its own can be put into another language by the property `strings`.
  *
- * Importing this module does nothing; `define()` registers the element.
+ * Importing this module does nothing; `define()` registers the element, and so does importing "adversight/register".
  */
 
-import type { Engine, Model } from "./client.js";
+import { attributes, colourMap, oneOf, record, share, wholeNumber } from "./attributes.js";
+import { Model, type Engine, type FileSource, type ModelSource } from "./client.js";
 import { AdversightError, asAdversightError } from "./errors.js";
 import { download } from "./download.js";
 import { createEngine } from "./index.js";
-import { decodeImage } from "./input.js";
-import { colourMapNames, drawExplanation } from "./picture.js";
-import { presetNames, presetPreprocessing, type Preprocessing } from "./preprocessing.js";
+import { decodeImage, type ImageInput } from "./input.js";
+import { drawExplanation, type View } from "./picture.js";
+import { presetNames, presetPreprocessing, type PresetName, type Preprocessing } from "./preprocessing.js";
+import { Shared } from "./shared.js";
 import { parseNpy, type InputLike } from "./values.js";
-import type { DeviceChoice, Explanation, Layout, PartialExplanation } from "./wasm/adversight.js";
+import type {
+  Activation,
+  ColourMap,
+  DeviceChoice,
+  Explanation,
+  Layout,
+  PartialExplanation,
+  Progress,
+} from "./wasm/adversight.js";
 
-export interface AdversightExplainer extends HTMLElement {
-  /** Values of the inputs that are not explained, by their names, in place of the attribute `inputs`; null for that. */
-  inputs: Record<string, InputLike> | null;
+/** The element's own words. Explanations are told in English, and marked as such. */
+export interface Strings {
+  /** Tells what the picture is, to those who do not see it; an `aria-label` of the element takes its place. */
+  photograph: string;
+  loading: string;
+  computing: string;
+  /** Tells how far it is, to those who do not see the bar; null for nothing. */
+  progress: (share: number) => string | null;
+  /** What is told of an error: its own sentence by default. */
+  error: (error: AdversightError) => string;
+}
+
+const english: Strings = {
+  photograph: "Photograph",
+  loading: "Loading…",
+  computing: "Computing…",
+  progress: (share) => `${Math.round(100 * share)}%`,
+  error: ({ message }) => message,
+};
+
+/** The properties of the element; each is an attribute too, where a text can say it. */
+export interface ExplainerProperties {
+  /** The network: the address of an ONNX file, the file itself, or a model that was loaded before, which stays its owner's. */
+  model: Model | FileSource | null;
+  /** The SHA-256 of the model's file, by which the browser keeps it. */
+  sha256: string | null;
+  preprocessing: Preprocessing | URL | string | null;
+  preset: PresetName | null;
+  size: number | string | null;
+  labels: string[] | URL | string | null;
+  config: Record<string, unknown> | URL | string | null;
+  output: string | null;
+  /** Values of the inputs that are not explained, by their names. */
+  inputs: Record<string, InputLike> | string | null;
+  activation: Activation | null;
+  layout: Layout | null;
+  device: DeviceChoice | null;
+  /** The address of the photograph. */
+  src: string | null;
+  /** The photograph itself, in place of `src`. */
+  image: ImageInput | null;
+  method: string | null;
+  target: number | null;
+  params: Record<string, unknown> | string | null;
+  seed: number | null;
+  opacity: number | string | null;
+  colourMap: ColourMap | null;
+  view: View | null;
+  segments: number | null;
+  /** The element's own words, in another language; those that are left out stay English. */
+  strings: Partial<Strings> | null;
+}
+
+/** The element's events, with what they tell. */
+export interface ExplainerEventMap {
+  "adversight-progress": CustomEvent<Progress>;
+  "adversight-partial": CustomEvent<PartialExplanation>;
+  "adversight-explanation": CustomEvent<Explanation>;
+  "adversight-error": CustomEvent<AdversightError>;
+}
+
+export interface AdversightExplainer extends HTMLElement, ExplainerProperties {
   /** The explanation that is shown, or null. */
   readonly explanation: Explanation | null;
+  /** Computes again, as for a canvas or a video whose picture has changed. */
+  refresh(): void;
+  addEventListener<Name extends keyof ExplainerEventMap>(
+    type: Name,
+    listener: (this: AdversightExplainer, event: ExplainerEventMap[Name]) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener<Name extends keyof HTMLElementEventMap>(
+    type: Name,
+    listener: (this: AdversightExplainer, event: HTMLElementEventMap[Name]) => unknown,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
 }
 
 declare global {
@@ -39,93 +122,92 @@ declare global {
 
 const style = `
   :host { display: inline-block; max-width: 100%; }
+  :host([hidden]) { display: none; }
   figure { margin: 0; }
   canvas { display: block; max-width: 100%; height: auto; border-radius: inherit; }
   figcaption { margin-top: 0.5em; }
+  progress { width: 100%; }
+  [hidden] { display: none; }
   [part="status"] { opacity: 0.75; }
   [part="status"]:empty { display: none; }
 `;
 
-/** Changing one of these computes anew; the others only draw anew. */
-const computing = [
-  "model",
-  "preprocessing",
-  "preset",
-  "size",
-  "labels",
-  "config",
-  "output",
-  "inputs",
-  "activation",
-  "layout",
-  "src",
-  "method",
-  "target",
-  "params",
-  "device",
-];
-const drawing = ["opacity", "colour-map", "view", "segments"];
+/** One engine for each kind of device, shared by the elements of a page, and one model for each description. */
+const engines = new Shared<Engine>(
+  (engine) => engine.closed,
+  (engine) => {
+    engine.close();
+  },
+);
+const models = new Shared<{ model: Model; release: () => void }>(
+  ({ model }) => model.engine.closed,
+  ({ model, release }) => {
+    model.close();
+    release();
+  },
+);
 
-/** One engine for each kind of device and one model for each address, shared by the elements of a page. */
-const engines = new Map<DeviceChoice, Promise<Engine>>();
-const models = new Map<string, Promise<{ engine: Engine; model: Model }>>();
-
-async function sharedEngine(device: DeviceChoice): Promise<Engine> {
-  const present = engines.get(device);
-  if (present && !(await present.catch(() => null))?.closed) return present;
-  const engine = createEngine({ device });
-  engines.set(device, engine);
-  engine.catch(() => engines.delete(device));
-  return engine;
-}
-
-/** Values that were set as a property, each with a number, which stands for them in a model's key. */
+/** Values that are no text, each with a number, which stands for them in a key. */
 const numbered = new WeakMap<object, number>();
 let lastNumber = 0;
 
-function numberOf(inputs: object): number {
-  const number = numbered.get(inputs) ?? ++lastNumber;
-  numbered.set(inputs, number);
-  return number;
+function keyOf(value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  if (Object.prototype.toString.call(value) === "[object URL]") return (value as URL).href;
+  // Plain data is the same where it says the same: frameworks make a new object each time they draw.
+  const isPlain = [Object.prototype, null, Array.prototype].includes(
+    Object.getPrototypeOf(value) as object | null,
+  );
+  if (isPlain) {
+    return Object.entries(value).map(([name, inner]) => [name, keyOf(inner)]);
+  }
+  const number = numbered.get(value) ?? ++lastNumber;
+  numbered.set(value, number);
+  return { number };
 }
 
-async function sharedModel(
-  device: DeviceChoice,
-  attribute: (name: string) => string | undefined,
-  property: Record<string, InputLike> | null,
-) {
-  const onnx = attribute("model");
-  if (onnx === undefined)
-    throw new TypeError("The attribute model, the address of an ONNX file, is missing.");
-  const options = {
-    preprocessing: attribute("preprocessing") ?? presetOf(attribute),
-    labels: attribute("labels"),
-    config: attribute("config"),
-    output: attribute("output"),
-    activation: oneOf(["softmax", "sigmoid", "none"] as const, attribute("activation")),
-    layout: attribute("layout") as Layout | undefined, // the engine says which there are
-  };
-  const declared = attribute("inputs");
-  const values = property ? numberOf(property) : declared;
-  const key = JSON.stringify([device, onnx, options, values]);
-  const present = models.get(key);
-  if (present && !(await present.catch(() => null))?.engine.closed) return present;
-  const loading = sharedEngine(device).then(async (engine) => {
-    const inputs = property ?? (declared === undefined ? undefined : await readInputs(declared));
-    return { engine, model: await engine.loadModel({ onnx, ...options, inputs }) };
+/** What is asked of a model, and a key that is the same for the same. */
+interface Wanted {
+  device: DeviceChoice;
+  source: Model | (Omit<ModelSource, "inputs"> & { inputs: unknown });
+  key: string;
+}
+
+/** All that an element's values ask for. */
+interface Asked {
+  model: Wanted;
+  image: ImageInput | string;
+  question: { method: string; target: number | null; params: Record<string, unknown>; seed?: number };
+  key: string;
+}
+
+/** The model for an element, and what says that the element needs it no more. */
+async function takeModel({ device, source, key }: Wanted, onProgress: (progress: Progress) => void) {
+  if (source instanceof Model) return { model: source, release: () => undefined };
+  const { value, release } = await models.take(key, async () => {
+    const engine = await engines.take(device, () => createEngine({ device }));
+    try {
+      const inputs = await readInputs(source.inputs);
+      const model = await engine.value.loadModel({ ...source, inputs, onProgress });
+      return { model, release: engine.release };
+    } catch (error) {
+      engine.release();
+      throw error;
+    }
   });
-  models.set(key, loading);
-  loading.catch(() => models.delete(key));
-  return loading;
+  return { model: value.model, release };
 }
 
-/** The values of the attribute `inputs`: JSON, in which a text is the address of a .npy file. */
-async function readInputs(declared: string): Promise<Record<string, InputLike>> {
-  let values: unknown;
-  try {
-    values = JSON.parse(declared);
-  } catch {
-    values = null;
+/** The values of `inputs`: tensors and numbers; in JSON a text is the address of a .npy file. */
+async function readInputs(declared: unknown): Promise<Record<string, InputLike> | undefined> {
+  if (declared === null || declared === undefined) return undefined;
+  let values: unknown = declared;
+  if (typeof declared === "string") {
+    try {
+      values = JSON.parse(declared) as unknown;
+    } catch {
+      values = null;
+    }
   }
   if (typeof values !== "object" || values === null || Array.isArray(values)) {
     throw new AdversightError(
@@ -142,37 +224,52 @@ async function readInputs(declared: string): Promise<Record<string, InputLike>> 
 }
 
 /** The preprocessing that the attributes `preset` and `size` name. */
-function presetOf(attribute: (name: string) => string | undefined): Preprocessing | undefined {
-  const name = attribute("preset");
-  if (name === undefined) return undefined;
-  const preset = oneOf(presetNames, name);
-  if (!preset)
-    throw new TypeError(`The attribute preset is one of ${presetNames.join(", ")}, not "${name}".`);
-  const [height = 224, width = height] = (attribute("size") ?? "224").split(/\D+/).map(Number);
+function presetOf(name: string | null, size: number | string | null): Preprocessing | undefined {
+  const preset = oneOf("preset", presetNames, name);
+  if (preset === undefined) return undefined;
+  const sides = String(size ?? 224).match(/\d+/g) ?? [];
+  const [height = NaN, width = height] = sides.map(Number);
+  if (!(height > 0 && width > 0)) {
+    throw new AdversightError(
+      "parameter_invalid",
+      `The attribute size is "224" or "height width", not "${String(size)}".`,
+    );
+  }
   return presetPreprocessing(preset, { height, width });
 }
 
-function oneOf<Name extends string>(names: readonly Name[], value: string | undefined): Name | undefined {
-  return names.find((name) => name === value);
-}
+const observed = attributes.flatMap(({ attribute }) => (attribute === null ? [] : [attribute]));
+const byAttribute = new Map(attributes.map((one) => [one.attribute, one]));
+const byProperty = new Map(attributes.map((one) => [one.property, one]));
 
 /** Registers the element, once; does nothing on a server. */
 export function define(tag = "adversight-explainer"): void {
   if (typeof customElements === "undefined" || customElements.get(tag)) return;
 
-  class Explainer extends HTMLElement implements AdversightExplainer {
-    static readonly observedAttributes = [...computing, ...drawing];
+  class Explainer extends HTMLElement {
+    static readonly observedAttributes = observed;
 
-    explanation: Explanation | null = null;
+    /** What was set as a property and is no text, by the property's name. */
+    readonly #values = new Map<string, unknown>();
+    #explanation: Explanation | null = null;
     #partial: PartialExplanation | null = null;
     readonly #canvas = document.createElement("canvas");
     readonly #words = document.createElement("span");
     readonly #status = document.createElement("span");
+    readonly #bar = document.createElement("progress");
+    readonly #placeholder = document.createElement("slot");
     #photograph: ImageBitmap | null = null;
     #engine: Engine | null = null;
     #running: AbortController | null = null;
+    /** What is computed or was computed last, so that the same is not computed again. */
+    #answered: string | null = null;
+    #held: { key: string; taken: ReturnType<typeof takeModel> } | null = null;
     #scheduled = false;
-    #inputs: Record<string, InputLike> | null = null;
+    #strings: Partial<Strings> | null = null;
+    /** Whether an attribute is being changed by its property. */
+    #writing = false;
+    /** Whether the status tells of a value that nothing can be drawn by. */
+    #misdrawn = false;
 
     constructor() {
       super();
@@ -184,37 +281,126 @@ export function define(tag = "adversight-explainer"): void {
       const caption = document.createElement("figcaption");
       this.#canvas.part.add("picture");
       this.#canvas.setAttribute("role", "img");
+      this.#canvas.width = this.#canvas.height = 0;
       caption.part.add("caption");
       caption.setAttribute("aria-live", "polite");
+      this.#words.part.add("words");
+      this.#words.lang = "en";
       this.#status.part.add("status");
+      this.#bar.part.add("progress");
+      this.#bar.hidden = true;
+      this.#placeholder.name = "placeholder";
+      const controls = document.createElement("slot");
+      controls.name = "controls";
       caption.append(this.#words, this.#status);
-      figure.append(this.#canvas, caption);
+      figure.append(this.#canvas, this.#placeholder, this.#bar, caption, controls);
       root.append(figure);
     }
 
-    get inputs(): Record<string, InputLike> | null {
-      return this.#inputs;
+    get explanation(): Explanation | null {
+      return this.#explanation;
     }
 
-    set inputs(inputs: Record<string, InputLike> | null) {
-      this.#inputs = inputs;
-      this.#schedule();
+    get strings(): Partial<Strings> | null {
+      return this.#strings;
+    }
+
+    set strings(strings: Partial<Strings> | null) {
+      this.#strings = strings;
+      this.#draw();
     }
 
     connectedCallback(): void {
+      // What was set before the element was defined lies on it and hides the property.
+      for (const property of [...attributes.map(({ property }) => property), "strings"]) {
+        if (!Object.hasOwn(this, property)) continue;
+        const self = this as unknown as Record<string, unknown>;
+        const value = self[property];
+        Reflect.deleteProperty(self, property);
+        self[property] = value;
+      }
       this.#schedule();
     }
 
-    disconnectedCallback(): void {
-      this.#running?.abort();
+    /** A move within the page, where the browser can tell it from taking out and putting in. */
+    connectedMoveCallback(): void {
+      // nothing changes
     }
 
-    attributeChangedCallback(name: string): void {
-      if (drawing.includes(name)) this.#draw();
+    disconnectedCallback(): void {
+      // Whoever moves it puts it in again at once.
+      queueMicrotask(() => {
+        if (!this.isConnected) this.#stop();
+      });
+    }
+
+    attributeChangedCallback(name: string, before: string | null, now: string | null): void {
+      const described = byAttribute.get(name);
+      if (!described || this.#writing) return;
+      const hidden = this.#values.delete(described.property); // what was said last counts
+      if (before !== now || hidden) this.#changed(described.effect);
+    }
+
+    static {
+      for (const { property } of attributes) {
+        Object.defineProperty(this.prototype, property, {
+          configurable: true,
+          enumerable: true,
+          get(this: Explainer) {
+            return this.#read(property);
+          },
+          set(this: Explainer, value: unknown) {
+            this.#write(property, value);
+          },
+        });
+      }
+    }
+
+    /** The value of a property: what was set, or what the attribute says. */
+    #read(property: string): unknown {
+      const raw = this.#raw(property);
+      const isNumber = typeof raw === "string" && byProperty.get(property)?.type === "number | null";
+      return isNumber && raw.trim() !== "" && Number.isFinite(Number(raw)) ? Number(raw) : raw;
+    }
+
+    #raw(property: string): unknown {
+      if (this.#values.has(property)) return this.#values.get(property);
+      const attribute = byProperty.get(property)?.attribute ?? null;
+      return attribute === null ? null : this.getAttribute(attribute);
+    }
+
+    #write(property: string, value: unknown): void {
+      const described = byProperty.get(property);
+      if (!described || Object.is(this.#raw(property), value)) return;
+      const { attribute, effect } = described;
+      const isText = typeof value === "string" || typeof value === "number";
+      const isNone = value === null || value === undefined;
+      if ((isText && attribute !== null) || isNone) this.#values.delete(property);
+      else this.#values.set(property, value);
+      if (attribute !== null) {
+        this.#writing = true;
+        try {
+          if (isText) this.setAttribute(attribute, String(value));
+          else if (isNone) this.removeAttribute(attribute);
+        } finally {
+          this.#writing = false;
+        }
+      }
+      this.#changed(effect);
+    }
+
+    /** Computes again, as for a canvas or a video whose picture has changed. */
+    refresh(): void {
+      this.#answered = null;
+      this.#schedule();
+    }
+
+    #changed(effect: (typeof attributes)[number]["effect"]): void {
+      if (effect === "drawing") this.#draw();
       else this.#schedule();
     }
 
-    /** Several attributes that change together start one computation. */
+    /** Several values that change together start one computation. */
     #schedule(): void {
       if (this.#scheduled || !this.isConnected) return;
       this.#scheduled = true;
@@ -224,31 +410,115 @@ export function define(tag = "adversight-explainer"): void {
       });
     }
 
-    async #run(): Promise<void> {
+    /** Ends what runs and lets the model go; what is shown stays. */
+    #stop(): void {
       this.#running?.abort();
-      const { signal } = (this.#running = new AbortController());
-      const attribute = (name: string) => this.getAttribute(name) ?? undefined;
-      const src = attribute("src");
-      if (src === undefined || attribute("model") === undefined) {
-        this.explanation = this.#partial = null;
-        this.#words.textContent = this.#status.textContent = "";
-        this.#clear();
+      this.#running = null;
+      if (this.#explanation === null) this.#answered = null;
+      this.#calm();
+      this.#status.textContent = "";
+      this.#release();
+    }
+
+    #release(): void {
+      this.#held?.taken.then(
+        ({ release }) => {
+          release();
+        },
+        () => undefined,
+      );
+      this.#held = null;
+    }
+
+    /** The model that is wanted; the one before is let go when this one is asked for. */
+    #hold(wanted: Wanted, onProgress: (progress: Progress) => void): ReturnType<typeof takeModel> {
+      if (this.#held?.key === wanted.key) {
+        const { taken } = this.#held;
+        return taken.then((found) => {
+          if (!found.model.engine.closed) return found;
+          this.#release(); // it was lost meanwhile
+          return this.#hold(wanted, onProgress);
+        });
+      }
+      const taken = takeModel(wanted, onProgress);
+      const held = { key: wanted.key, taken };
+      this.#release();
+      this.#held = held;
+      taken.catch(() => {
+        if (this.#held === held) this.#held = null;
+      });
+      return taken;
+    }
+
+    /** What the element's values ask for; null where the model or the photograph is missing. */
+    #wanted(): Asked | null {
+      const text = (property: string) => {
+        const value = this.#raw(property);
+        return value === null || value === undefined ? null : (value as string);
+      };
+      const onnx = this.#raw("model") as Model | FileSource | null;
+      const image = (this.#raw("image") ?? this.#raw("src")) as ImageInput | string | null;
+      if (onnx === null || onnx === "" || image === null) return null;
+      const device = oneOf("device", ["auto", "webgpu", "cpu"] as const, text("device")) ?? "auto";
+      const given = (property: string): unknown => this.#raw(property) ?? undefined;
+      const source =
+        onnx instanceof Model
+          ? onnx
+          : {
+              onnx,
+              sha256: given("sha256") as string | undefined,
+              preprocessing:
+                (given("preprocessing") as Preprocessing | string | undefined) ??
+                presetOf(text("preset"), text("size")),
+              labels: given("labels") as string[] | string | undefined,
+              config: given("config") as Record<string, unknown> | string | undefined,
+              output: given("output") as string | undefined,
+              activation: oneOf("activation", ["softmax", "sigmoid", "none"] as const, text("activation")),
+              layout: given("layout") as Layout | undefined, // the engine says which there are
+              inputs: this.#raw("inputs"),
+            };
+      const model: Wanted = { device, source, key: JSON.stringify(keyOf([device, source])) };
+      const question = {
+        method: text("method") ?? "agi",
+        target: wholeNumber("target", "the number of a class", text("target")) ?? null,
+        params: record("params", this.#raw("params")),
+        ...(text("seed") === null ? {} : { seed: wholeNumber("seed", "a whole number", text("seed")) ?? 0 }),
+      };
+      return { model, image, question, key: JSON.stringify(keyOf([model.key, image, question])) };
+    }
+
+    async #run(): Promise<void> {
+      let wanted: Asked | null;
+      try {
+        wanted = this.#wanted();
+      } catch (error) {
+        this.#end();
+        this.#fail(asAdversightError(error));
         return;
       }
+      if (wanted === null) {
+        this.#end();
+        this.#clear();
+        this.#status.textContent = "";
+        return;
+      }
+      if (wanted.key === this.#answered) return;
+      this.#running?.abort();
+      this.#answered = wanted.key;
+      const controller = (this.#running = new AbortController());
+      const { signal } = controller;
 
       this.setAttribute("aria-busy", "true");
-      this.#status.textContent = "Loading…";
+      this.#tellStatus("loading");
       let shown = false;
       try {
-        const device = oneOf(["auto", "webgpu", "cpu"] as const, attribute("device")) ?? "auto";
-        const question = {
-          method: attribute("method") ?? "agi",
-          target: targetOf(attribute("target")),
-          params: paramsOf(attribute("params")),
-        };
-        const loading = sharedModel(device, attribute, this.#inputs);
+        const loading = this.#hold(wanted.model, (progress) => {
+          if (!signal.aborted) this.#advance(progress);
+        });
         loading.catch(() => undefined); // it is awaited below, where the photograph may have failed before
-        const photograph = await decodeImage(await loadImage(src));
+        const photograph = await decodeImage(
+          typeof wanted.image === "string" ? await loadImage(wanted.image) : wanted.image,
+        );
         if (signal.aborted) {
           photograph.close();
           return;
@@ -256,18 +526,19 @@ export function define(tag = "adversight-explainer"): void {
         this.#photograph?.close();
         this.#photograph = photograph;
         shown = true;
-        this.explanation = this.#partial = null;
+        this.#explanation = this.#partial = null;
         this.#words.textContent = "";
         this.#draw();
 
-        const { engine, model } = await loading;
-        this.#engine = engine;
-        this.#status.textContent = "Computing…";
-        this.explanation = await model.explain(photograph, {
-          ...question,
+        const { model } = await loading;
+        signal.throwIfAborted();
+        this.#engine = model.engine;
+        this.#tellStatus("computing");
+        this.#explanation = await model.explain(photograph, {
+          ...wanted.question,
           signal,
           onProgress: (progress) => {
-            this.#tell("adversight-progress", progress);
+            this.#advance(progress);
           },
           onPartial: (partial) => {
             this.#partial = partial;
@@ -276,23 +547,76 @@ export function define(tag = "adversight-explainer"): void {
           },
         });
         this.#partial = null;
-        this.#words.textContent = this.explanation.words.join(" ");
+        this.#calm();
+        this.#words.textContent = this.#explanation.words.join(" ");
         this.#status.textContent = "";
-        this.#draw();
-        this.#tell("adversight-explanation", this.explanation);
+        if (this.#draw()) this.#tell("adversight-explanation", this.#explanation);
       } catch (thrown) {
         if (signal.aborted) return;
-        const error = asAdversightError(thrown);
-        // An answer about another photograph, or to another question, is none.
-        this.explanation = this.#partial = null;
-        this.#words.textContent = "";
         if (!shown) this.#clear();
-        this.#draw();
-        this.#status.textContent = error.message;
-        this.#tell("adversight-error", error);
+        this.#fail(asAdversightError(thrown));
       } finally {
-        if (!signal.aborted) this.removeAttribute("aria-busy");
+        if (this.#running === controller) {
+          this.#running = null;
+          this.#calm();
+        }
       }
+    }
+
+    /** Ends what runs, and what it holds. */
+    #end(): void {
+      this.#stop();
+      this.#answered = null;
+      this.#explanation = this.#partial = null;
+      this.#words.textContent = "";
+    }
+
+    /** Nothing is being done any more. */
+    #calm(): void {
+      this.removeAttribute("aria-busy");
+      this.#bar.hidden = true;
+      this.#bar.removeAttribute("value");
+    }
+
+    #fail(error: AdversightError): void {
+      // An answer about another photograph, or to another question, is none. The same is tried again when it is asked for again.
+      this.#explanation = this.#partial = null;
+      this.#answered = null;
+      this.#words.textContent = "";
+      this.#draw();
+      this.#status.textContent = this.#string("error")(error);
+      this.#tell("adversight-error", error);
+    }
+
+    #string<Name extends keyof Strings>(name: Name): Strings[Name] {
+      return this.#strings?.[name] ?? english[name];
+    }
+
+    #tellStatus(name: "loading" | "computing"): void {
+      this.#status.textContent = this.#string(name);
+      this.#setLanguage(this.#status, name);
+      this.#bar.removeAttribute("value");
+      this.#bar.hidden = false;
+      this.#bar.setAttribute("aria-label", this.#string(name));
+      this.#setLanguage(this.#bar, name);
+    }
+
+    /** The words of the element are English, whatever the page is, unless they were put into its language. */
+    #setLanguage(element: HTMLElement, name: keyof Strings): void {
+      if (this.#strings?.[name] === undefined) element.lang = "en";
+      else element.removeAttribute("lang");
+    }
+
+    #advance(progress: Progress): void {
+      if (progress.total > 0) {
+        this.#bar.value = Math.min(1, progress.done / progress.total);
+        const text = this.#string("progress")(this.#bar.value);
+        if (text === null) this.#bar.removeAttribute("aria-valuetext");
+        else this.#bar.setAttribute("aria-valuetext", text);
+      } else {
+        this.#bar.removeAttribute("value");
+      }
+      this.#tell("adversight-progress", progress);
     }
 
     /** Takes the photograph away. */
@@ -300,54 +624,67 @@ export function define(tag = "adversight-explainer"): void {
       this.#photograph?.close();
       this.#photograph = null;
       this.#canvas.width = this.#canvas.height = 0;
-      this.#canvas.setAttribute("aria-label", this.getAttribute("aria-label") ?? "Photograph");
+      this.#placeholder.hidden = false;
+      this.#name();
     }
 
-    #draw(): void {
-      if (!this.#photograph) return;
-      const map = oneOf(colourMapNames, this.getAttribute("colour-map") ?? undefined) ?? "magma";
-      const view = oneOf(
-        ["overlay", "heatmap", "photograph"] as const,
-        this.getAttribute("view") ?? undefined,
+    /** What the picture is called: what the author says, or else what the explanation says. */
+    #name(): void {
+      const words = this.#explanation?.words.join(" ");
+      this.#canvas.setAttribute(
+        "aria-label",
+        this.getAttribute("aria-label") ?? words ?? this.#string("photograph"),
       );
-      drawExplanation(this.#canvas, this.#photograph, this.#partial ?? this.explanation, {
-        colours: this.#engine?.colourMap(map) ?? new Uint8Array(768),
-        opacity: Number(this.getAttribute("opacity") ?? 0.8),
-        view: view ?? "overlay",
-        segments: this.hasAttribute("segments") ? Number(this.getAttribute("segments")) : undefined,
-      });
-      const words = this.explanation?.words.join(" ");
-      this.#canvas.setAttribute("aria-label", words ?? this.getAttribute("aria-label") ?? "Photograph");
     }
 
-    #tell(type: string, detail: unknown): void {
+    /** Whether everything was drawn as it was asked for. */
+    #draw(): boolean {
+      this.#name();
+      if (!this.#photograph) return true;
+      this.#placeholder.hidden = true;
+      const value = (property: string) => this.#raw(property) as string | number | null;
+      const faults: AdversightError[] = [];
+      const read = <T>(parse: () => T, otherwise: T): T => {
+        try {
+          return parse();
+        } catch (error) {
+          faults.push(asAdversightError(error));
+          return otherwise;
+        }
+      };
+      const map = read(() => colourMap(value("colourMap")), "magma");
+      const opacity = read(() => share("opacity", value("opacity")), undefined);
+      const view = read(
+        () => oneOf("view", ["overlay", "heatmap", "photograph"] as const, value("view")),
+        undefined,
+      );
+      const segments = read(
+        () => wholeNumber("segments", "how many segments are shown", value("segments")),
+        undefined,
+      );
+      drawExplanation(this.#canvas, this.#photograph, this.#partial ?? this.#explanation, {
+        colours: this.#engine?.colourMap(map) ?? new Uint8Array(768),
+        opacity: opacity ?? 0.8,
+        view: view ?? "overlay",
+        segments,
+      });
+      const [fault] = faults;
+      if (fault) {
+        this.#status.textContent = this.#string("error")(fault);
+        this.#tell("adversight-error", fault);
+      } else if (this.#misdrawn && !this.#running) {
+        this.#status.textContent = "";
+      }
+      this.#misdrawn = fault !== undefined;
+      return !fault;
+    }
+
+    #tell(type: keyof ExplainerEventMap, detail: unknown): void {
       this.dispatchEvent(new CustomEvent(type, { detail, bubbles: true, composed: true }));
     }
   }
 
   customElements.define(tag, Explainer);
-}
-
-/** The class that the attribute `target` names; null for the network's own answer. */
-function targetOf(value: string | undefined): number | null {
-  if (value === undefined || value.trim() === "") return null;
-  const target = Number(value);
-  if (Number.isInteger(target)) return target;
-  throw new AdversightError(
-    "parameter_invalid",
-    `The attribute target is the number of a class, not "${value}".`,
-  );
-}
-
-function paramsOf(value: string | undefined): Record<string, unknown> {
-  if (value === undefined || value.trim() === "") return {};
-  try {
-    const params: unknown = JSON.parse(value);
-    if (typeof params === "object" && params !== null) return params as Record<string, unknown>;
-  } catch {
-    // told below
-  }
-  throw new AdversightError("parameter_invalid", `The attribute params is an object in JSON, not ${value}.`);
 }
 
 async function loadImage(src: string): Promise<HTMLImageElement> {

@@ -1,26 +1,20 @@
-// The engine on the page's own thread, for `worker: false`. It is reached over a message port as a worker is, so that both
-// behave alike; this file is loaded only where it is asked for.
+/**
+ * `createEngine` for the thread that imports this, without a worker and without an import of its own at run time: for workers of
+ * yours, and for the service worker of an extension, which can have neither.
+ */
 
 import { builds } from "./builds.js";
-import { AdversightError } from "./errors.js";
-import { createHost, watchForTraps, type EngineProtocol } from "./host.js";
-import { serve } from "./rpc.js";
+import type { Engine } from "./client.js";
+import { openEngine, type EngineOptions } from "./start.js";
+import { startOn } from "./thread.js";
 
-let trapped = false;
+export * from "./common.js";
+export type * from "./index.js";
 
-export function startHere(): MessagePort {
-  // A thread can hold one instance of the module, and a trap leaves it unusable.
-  if (trapped) {
-    throw new AdversightError(
-      "engine_failed",
-      "The engine failed on this thread. Reload the page, or run it in a worker, where it can be started again.",
-    );
-  }
-  const { port1, port2 } = new MessageChannel();
-  const die = serve<EngineProtocol>(port2, createHost(builds));
-  watchForTraps(globalThis, (trap) => {
-    trapped = true;
-    die(trap);
-  });
-  return port1;
+export const startHere = (): MessagePort => startOn(builds);
+
+export async function createEngine(
+  options: Omit<EngineOptions, "worker" | "threads"> & { worker?: false } = {},
+): Promise<Engine> {
+  return openEngine({ ...options, worker: false }, { here: () => ({ startHere }) });
 }

@@ -1,11 +1,22 @@
 // What stands beside the WebAssembly module and answers calls: in the worker, or on the page's own thread.
 
-import { choose, type Build, type BuildName } from "./choice.js";
+import {
+  before,
+  choose,
+  late,
+  type Build,
+  type BuildName,
+  type PowerPreference,
+  type WasmSource,
+} from "./choice.js";
 import { AdversightError, asAdversightError, isFatal } from "./errors.js";
-import { toWasmInput, type SentInput } from "./input.js";
+import { guardLoss, type EngineEvent, type Guard } from "./failover.js";
+import { openingGpu, unfollow } from "./gpu.js";
+import { canvasIsNoisy, discardInput, noisyCanvas, toWasmInput, type SentInput } from "./input.js";
 import { colourMapNames } from "./picture.js";
-import type { Handlers } from "./rpc.js";
-import { openThreaded, threadsHere, type ThreadedBuild } from "./threads.js";
+import { refused, watchPolicy } from "./policy.js";
+import { serve, teller, type Endpoint, type Handlers, type Hooks, type Protocol } from "./rpc.js";
+import { openThreaded, threadsHere, type MovedThreads, type ThreadedBuild } from "./threads.js";
 import type {
   Attacked,
   AttackOptions,
@@ -55,12 +66,19 @@ interface Origin {
   onnx: Blob;
   options: ModelOptions;
   inputs?: Record<string, InputValue>;
+  /** The files beside it, where the model may have to be made again on another device. */
+  external?: Record<string, Blob>;
 }
 
 /** Where the WebAssembly of a build lies, where it was moved from its place. */
-export type Moved = Partial<Record<BuildName | "threads", string>>;
+export type Moved = Partial<Record<BuildName, WasmSource>> & MovedThreads;
 
-type Builds = Record<BuildName, Build> & { threads?: ThreadedBuild };
+/** The builds that an entry of the package has. */
+export interface Builds {
+  cpu: Build;
+  webgpu?: Build;
+  threads?: ThreadedBuild;
+}
 
 /** Every call that the engine's side answers. A model is named by the number that `loadModel` gave. */
 export interface EngineProtocol {
@@ -70,6 +88,7 @@ export interface EngineProtocol {
       wasm: Moved;
       threads?: number | undefined;
       batchMemory?: number | undefined;
+      powerPreference?: PowerPreference | undefined;
     };
     reply: {
       device: DeviceReport;
@@ -121,11 +140,43 @@ export interface EngineProtocol {
   close: { send: undefined; reply: undefined };
 }
 
+/** How long an engine may take to open a GPU that has answered, in milliseconds: compiling its shaders included. */
+const patience = 60_000;
+
+/** Whether the GPU that this thread's engines share was lost: the WebAssembly keeps what it has opened, and a thread has one instance. */
+let gpuWasLost = false;
+
+export interface Host {
+  handlers: Handlers<EngineProtocol>;
+  guard: Guard;
+}
+
+/** The handlers alone. */
 export function createHost(builds: Builds): Handlers<EngineProtocol> {
+  return hostOf(
+    builds,
+    () => undefined,
+    () => undefined,
+  ).handlers;
+}
+
+/** `tell` is given what nobody has asked for, and `end` the error after which nothing can go on. */
+export function hostOf(
+  builds: Builds,
+  tell: (event: EngineEvent) => void,
+  end: (error: AdversightError) => void,
+): Host {
   let engine: WasmEngine | null = null;
   let wasm: Build["module"] | null = null;
   const models = new Map<number, { model: WasmModel; origin: Origin }>();
   let next = 0;
+  /** Whether a model may have to be made again. */
+  let recoverable = false;
+  const guard = guardLoss(tell, end);
+  const lose = (message: string) => {
+    gpuWasLost = true;
+    guard.lose(message);
+  };
 
   const engineOf = (): WasmEngine => {
     if (!engine) throw new AdversightError("engine_closed", "The engine was closed.");
@@ -149,22 +200,53 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
     return { model: id, info: model.info };
   };
 
-  return {
-    async open({ device, wasm: moved, threads, batchMemory }) {
-      let { name, reason } = await choose(device);
-      const loadIt = () => load(builds, name, moved, name === "cpu" ? threadsHere(threads) : 1);
-      const module = await loadIt().catch((error: unknown) => {
+  const handlers: Handlers<EngineProtocol> = {
+    async open({ device, wasm: moved, threads, batchMemory, powerPreference }) {
+      const memory = batchMemory === undefined ? {} : { batchMemory };
+      const onCpu = async (reason: string | undefined) => {
+        const module = await load(builds, "cpu", moved, threadsHere(threads));
+        const choice = reason === undefined ? { device } : { device: "cpu" as const, reason };
+        return { module, opened: await module.createEngine({ ...choice, ...memory }) };
+      };
+      const onGpu = async () => {
+        const module = await load(builds, "webgpu", moved, 1);
+        const opened = await before(
+          patience,
+          openingGpu(powerPreference, lose, () => module.createEngine({ device, ...memory })),
+        );
+        if (opened !== late) return { module, opened };
+        throw new AdversightError(
+          "device_unavailable",
+          `the GPU did not open within ${patience / 1000} seconds.`,
+        );
+      };
+      const { name, reason } = await choiceOf(builds, device, powerPreference);
+      let made: { module: Build["module"]; opened: WasmEngine };
+      try {
+        made = name === "webgpu" ? await onGpu() : await onCpu(reason);
+      } catch (error) {
         // Whoever asks for WebGPU alone gets it or the error.
-        if (name === "cpu" || device !== "auto" || isFatal(error)) throw error;
-        reason = `The CPU is used, since the engine for WebGPU is not there. ${asAdversightError(error).message}`;
-        name = "cpu";
-        return loadIt();
-      });
+        if (name === "cpu" || device !== "auto") throw error;
+        made = await onCpu(
+          `The CPU is used, since the engine for WebGPU is not there. ${asAdversightError(error).message}`,
+        );
+      }
+      const { module, opened } = made;
       wasm = module;
-      engine = await module.createEngine({
-        ...(reason === undefined ? { device } : { device: "cpu", reason }),
-        ...(batchMemory === undefined ? {} : { batchMemory }),
-      });
+      engine = opened;
+      if (engine.device.kind === "webgpu") {
+        recoverable = device === "auto";
+        const recover = async () => {
+          // Nothing of the other instance may be called any more, not even to free it.
+          const { module, opened } = await onCpu("The CPU is used: the GPU was lost.");
+          wasm = module;
+          engine = opened;
+          for (const kept of models.values()) kept.model = await again(opened, kept.origin);
+          recoverable = false;
+          return opened.device;
+        };
+        guard.arm(recoverable ? recover : null);
+      }
       const colourMaps = Object.fromEntries(
         colourMapNames.map((name) => [name, module.colourMap(name)]),
       ) as ColourMaps;
@@ -192,6 +274,7 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
         onnx: new Blob([onnx as Uint8Array<ArrayBuffer>]),
         options: { ...options, external: null },
         ...(inputs ? { inputs } : {}),
+        ...(recoverable && options.external ? { external: blobsOf(options.external) } : {}),
       };
       // What decides what is computed has to be known while the file is read.
       const all = inputs ? { ...options, inputs } : options;
@@ -212,6 +295,7 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
             onPartial(partial, whole(partial.attribution.data, partial.heatmap.data));
           }),
       });
+      if (input && "bitmap" in input && canvasIsNoisy()) value.info.notes.push(noisyCanvas);
       const { attribution, heatmap, segments } = value;
       const parts = segments ? [segments.labels, segments.values, segments.chosen] : [];
       return { value, transfer: whole(attribution.data, heatmap.data, ...parts) };
@@ -298,6 +382,7 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
     },
 
     close() {
+      unfollow(lose);
       for (const { model } of models.values()) model.free();
       models.clear();
       engine?.free();
@@ -305,6 +390,79 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
       return Promise.resolve({ value: undefined });
     },
   };
+  return { handlers: guarded(handlers, guard), guard };
+}
+
+/** The build, where this entry of the package has it and this thread's GPU is whole. */
+async function choiceOf(
+  builds: Builds,
+  device: DeviceChoice,
+  power: PowerPreference | undefined,
+): ReturnType<typeof choose> {
+  const against = !builds.webgpu
+    ? 'this is "adversight/cpu", which has no engine for WebGPU.'
+    : gpuWasLost
+      ? "the GPU was lost on this thread: load the page again, or run the engine in a worker."
+      : null;
+  if (against === null || !["auto", "webgpu"].includes(device)) return choose(device, undefined, { power });
+  if (device === "auto") return { name: "cpu", reason: `The CPU is used: ${against}` };
+  throw new AdversightError(builds.webgpu ? "device_lost" : "device_unavailable", against);
+}
+
+/** The handlers, whose calls go on elsewhere where the device is lost under them. */
+function guarded<P extends Protocol<P>>(handlers: Handlers<P>, guard: Guard): Handlers<P> {
+  const call = (name: keyof P) => (args: P[keyof P]["send"], hooks: Hooks) =>
+    guard.run(() => handlers[name](args, hooks));
+  return Object.fromEntries(
+    Object.keys(handlers).map((name) => [name, call(name as keyof P)]),
+  ) as unknown as Handlers<P>;
+}
+
+/** Serves an engine on this thread; `onTrap` is told when its WebAssembly is of no more use. */
+export function serveHost(
+  endpoint: Endpoint,
+  builds: Builds,
+  scope: Pick<EventTarget, "addEventListener">,
+  onTrap: () => void = () => undefined,
+): void {
+  let die: (error: unknown) => void = () => undefined;
+  const { handlers, guard } = hostOf(builds, teller(endpoint), (error) => {
+    die(error);
+  });
+  die = serve<EngineProtocol>(endpoint, handlers, discardInput);
+  watchForTraps(scope, (trap) => {
+    void guard.survives(trap).then((survived) => {
+      if (survived) return;
+      onTrap();
+      die(trap);
+    });
+  });
+}
+
+/** Serves an engine in a worker. */
+export function work(builds: Builds): void {
+  const scope = globalThis as unknown as Endpoint & EventTarget;
+  serveHost(scope, builds, scope);
+}
+
+const blobsOf = (files: Record<string, Uint8Array>) =>
+  Object.fromEntries(
+    Object.entries(files).map(([name, bytes]) => [name, new Blob([bytes as Uint8Array<ArrayBuffer>])]),
+  );
+
+const bytesOf = async (blob: Blob) => new Uint8Array(await blob.arrayBuffer());
+
+/** A model once more, on another engine. */
+async function again(engine: WasmEngine, { onnx, options, inputs, external }: Origin): Promise<WasmModel> {
+  const files = Object.entries(external ?? {}).map(
+    async ([name, blob]) => [name, await bytesOf(blob)] as const,
+  );
+  const all = {
+    ...options,
+    ...(inputs ? { inputs } : {}),
+    ...(external ? { external: Object.fromEntries(await Promise.all(files)) } : {}),
+  };
+  return given(await engine.loadModel(await bytesOf(onnx), all), inputs);
 }
 
 /** A model that was just loaded, with values for inputs that are not explained. */
@@ -335,26 +493,49 @@ async function load(
   const threaded = builds.threads;
   if (threaded && threads > 1) {
     try {
-      return await openThreaded(threaded, new URL(moved.threads ?? threaded.url), threads);
+      return await openThreaded(threaded, moved, threads);
     } catch (error) {
       console.warn("Adversight computes in one thread:", error);
     }
   }
-  const { module, url } = builds[name];
-  await instantiate(module, new URL(moved[name] ?? url));
-  return module;
+  const build = builds[name];
+  if (!build) throw new AdversightError("internal", `There is no engine for ${name} here.`);
+  await instantiate(build, moved[name]);
+  return build.module;
 }
 
-async function instantiate(wasm: Build["module"], url: URL): Promise<void> {
+async function instantiate({ module, url }: Build, moved: WasmSource | undefined): Promise<void> {
+  let source = moved;
   try {
-    await wasm.default({ module_or_path: url });
+    source ??= url();
   } catch (cause) {
-    if (isFatal(cause)) throw cause;
     throw new AdversightError(
       "engine_failed",
-      `The engine could not be loaded from ${url.href} (${asAdversightError(cause).message}).`,
+      "Where the engine's WebAssembly lies is not known here, since a bundler has taken its address away. Give createEngine its addresses or bytes, as the " +
+        "option `wasm`.",
       { cause },
     );
+  }
+  const watch = watchPolicy();
+  try {
+    await module.default({ module_or_path: typeof source === "string" ? new URL(source) : source });
+  } catch (cause) {
+    if (isFatal(cause)) throw cause;
+    const from = source instanceof URL || typeof source === "string" ? ` from ${String(source)}` : "";
+    const { message } = asAdversightError(cause);
+    const refusal = await watch.refusal();
+    const policy = /unsafe-eval|Content Security Policy/i.test(message)
+      ? " The page's Content Security Policy has to allow WebAssembly: script-src 'wasm-unsafe-eval'."
+      : refusal
+        ? ` ${refused(refusal)}`
+        : "";
+    throw new AdversightError(
+      "engine_failed",
+      `The engine could not be loaded${from} (${message}).${policy}`,
+      { cause },
+    );
+  } finally {
+    watch.end();
   }
 }
 

@@ -10,7 +10,14 @@ import type { Numbers, TensorData, WasmInput } from "./wasm/adversight.js";
 
 /** Anything with pixels that a browser can read. */
 export type ImageInput =
-  Blob | ImageData | ImageBitmap | HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement;
+  | Blob
+  | ImageData
+  | ImageBitmap
+  | HTMLImageElement
+  | HTMLCanvasElement
+  | OffscreenCanvas
+  | HTMLVideoElement
+  | VideoFrame;
 
 /** Numbers in any typed array, with their shape. The engine explains at 32-bit floats. */
 export interface TensorInput {
@@ -69,7 +76,8 @@ export async function prepareInput(source: ModelInput): Promise<PreparedInput> {
   if (isA(source, "ImageData") && source.colorSpace === "srgb") {
     checkSize(source.width, source.height);
     if (source.data instanceof Uint8ClampedArray) {
-      return { input: { pixels: source.data, width: source.width, height: source.height }, transfer: [] };
+      const { data, width, height } = source;
+      return { input: { pixels: tight(data), width, height }, transfer: [] };
     }
   }
   if (isA(source, "ImageBitmap")) {
@@ -83,7 +91,20 @@ export async function prepareInput(source: ModelInput): Promise<PreparedInput> {
 /** A tensor as the engine takes it: its shape checked, its numbers as 32-bit floats. */
 export function tensorOf({ data, shape }: TensorInput): TensorData {
   checkTensor({ data, shape });
-  return { data: data instanceof Float32Array ? data : Float32Array.from(data, Number), shape: [...shape] };
+  const isFloat32 = Object.prototype.toString.call(data) === "[object Float32Array]"; // of whatever frame
+  return {
+    data: isFloat32 ? tight(data as Float32Array) : Float32Array.from(data, Number),
+    shape: [...shape],
+  };
+}
+
+/**
+ * An array that can be sent by itself: of a part of a buffer the whole buffer would be copied, and one of shared memory could change on its
+ * way, or not be sent at all.
+ */
+export function tight<T extends Uint8Array | Uint8ClampedArray | Float32Array>(array: T): T {
+  const isShared = Object.prototype.toString.call(array.buffer) === "[object SharedArrayBuffer]";
+  return isShared || array.byteLength < array.buffer.byteLength ? (array.slice() as T) : array;
 }
 
 /**
@@ -124,6 +145,11 @@ async function checkSource(source: ImageInput): Promise<void> {
       throw new AdversightError("input_invalid", "The video shows no picture yet. Wait until it plays.");
     }
     checkSize(source.videoWidth, source.videoHeight);
+  } else if (isA(source, "VideoFrame")) {
+    if (source.format === null && source.codedWidth === 0) {
+      throw new AdversightError("input_invalid", "The video frame was closed: give it before its close().");
+    }
+    checkSize(source.displayWidth, source.displayHeight);
   } else if (
     isA(source, "ImageData") ||
     isA(source, "ImageBitmap") ||
@@ -134,24 +160,61 @@ async function checkSource(source: ImageInput): Promise<void> {
   } else {
     throw new AdversightError(
       "input_invalid",
-      "This is not an image. Give a file (Blob), ImageData, ImageBitmap, an image, canvas or video element, " +
+      "This is not an image. Give a file (Blob), ImageData, ImageBitmap, VideoFrame, an image, canvas or video element, " +
         "or a tensor { data, shape } whose data is a typed array.",
     );
   }
 }
 
+/** Pixels of bitmaps that are closed, for calls that are made again on another device. */
+const taken = new WeakMap<ImageBitmap, WasmInput>();
+
 /** The input as the engine takes it; a bitmap that was sent is closed once its pixels are read. */
 export function toWasmInput(input: SentInput): WasmInput {
   if (input === null || !("bitmap" in input)) return input;
   const { bitmap } = input;
+  const before = taken.get(bitmap);
+  if (before) return before;
   const { width, height } = bitmap;
   try {
-    const pixels = readPixels(bitmap);
-    return { pixels: isOpaque(pixels) ? pixels : straightOf(readStraight(bitmap), pixels), width, height };
+    const read = readPixels(bitmap);
+    const pixels = isOpaque(read) ? read : straightOf(readStraight(bitmap), read);
+    const made = { pixels, width, height };
+    taken.set(bitmap, made);
+    return made;
   } finally {
     bitmap.close();
   }
 }
+
+/** Frees what was sent for a call that is not made. */
+export function discardInput(args: unknown): void {
+  const { input } = (args ?? {}) as { input?: SentInput };
+  if (input && "bitmap" in input) input.bitmap.close();
+}
+
+let noisy: boolean | null = null;
+
+/**
+ * Whether this browser changes the pixels that are read from a canvas, as privacy modes do against recognising visitors. Tried once, on
+ * pixels that are known.
+ */
+export function canvasIsNoisy(): boolean {
+  if (noisy !== null) return noisy;
+  const side = 16;
+  const known = Uint8ClampedArray.from({ length: side * side * 4 }, (_, i) =>
+    i % 4 === 3 ? 255 : (i * 73 + (i >> 4) * 29) % 256,
+  );
+  const context = canvasContext(side, side);
+  context.putImageData(new ImageData(known, side, side), 0, 0);
+  const { data } = context.getImageData(0, 0, side, side);
+  return (noisy = known.some((value, i) => value !== data[i]));
+}
+
+/** What is told then. */
+export const noisyCanvas =
+  "This browser changes the pixels that a page reads from a picture, to protect your privacy: what the network saw differs a little from the " +
+  "picture. Allow this site to read canvases, or give ImageData or a tensor.";
 
 function isOpaque(pixels: Uint8ClampedArray): boolean {
   for (let i = 3; i < pixels.length; i += 4) if (pixels[i] !== 255) return false;
@@ -272,6 +335,7 @@ interface Kinds {
   HTMLCanvasElement: HTMLCanvasElement;
   OffscreenCanvas: OffscreenCanvas;
   HTMLVideoElement: HTMLVideoElement;
+  VideoFrame: VideoFrame;
 }
 
 /** By name instead of `instanceof`: it holds for objects of another frame, and where the class does not exist (a server). */

@@ -60,7 +60,7 @@ async function openEngine() {
   };
   const { port1, port2 } = new MessageChannel();
   open.push(port1, port2);
-  const build = { module: wasm as unknown as Wasm, url: new URL("file:///none.wasm") };
+  const build = { module: wasm as unknown as Wasm, url: () => new URL("file:///none.wasm") };
   serve<EngineProtocol>(port2, createHost({ webgpu: build, cpu: build }));
   const engine = await Engine.open(() => ({ endpoint: port1 }), { device: "cpu", wasm: {} });
   return { engine, log };

@@ -5,7 +5,7 @@
 // comlink has none, and the whole of it is shorter than the wrappers would be.
 //
 //   caller -> engine   { call, name, args } | { cancel }
-//   engine -> caller   { progress } | { partial } | { done } | { failed } | { dead }
+//   engine -> caller   { here } | { progress } | { partial } | { done } | { failed } | { dead } | { event }
 
 import { AdversightError, engineFailure, fromRecord, isFatal, toRecord, type ErrorRecord } from "./errors.js";
 import type { PartialExplanation, Progress } from "./wasm/adversight.js";
@@ -22,6 +22,9 @@ type ToEngine =
   | { kind: "cancel"; id: number };
 
 type FromEngine =
+  /** The first answer of all: somebody listens. */
+  | { kind: "here" }
+  | { kind: "event"; event: unknown }
   | { kind: "progress"; id: number; progress: Progress }
   | { kind: "partial"; id: number; partial: PartialExplanation }
   | { kind: "done"; id: number; value: unknown }
@@ -69,14 +72,24 @@ interface Pending {
 export class Caller<P extends Protocol<P>> {
   readonly #endpoint: Endpoint;
   readonly #pending = new Map<number, Pending>();
-  readonly #onDeath: () => void;
+  readonly #onDeath: (error: AdversightError) => void;
+  readonly #onEvent: (event: unknown) => void;
   #next = 0;
   #ended: AdversightError | null = null;
+  /** Resolves when the engine's side has been heard of. */
+  readonly heard: Promise<void>;
+  #hear: () => void = () => undefined;
 
-  /** `onDeath` is told once, when the engine has stopped for good. */
-  constructor(endpoint: Endpoint, onDeath: () => void = () => undefined) {
+  /** `onDeath` is told once, when the engine has stopped for good; `onEvent` of what it tells unasked. */
+  constructor(
+    endpoint: Endpoint,
+    onDeath: (error: AdversightError) => void = () => undefined,
+    onEvent: (event: unknown) => void = () => undefined,
+  ) {
     this.#endpoint = endpoint;
     this.#onDeath = onDeath;
+    this.#onEvent = onEvent;
+    this.heard = new Promise((resolve) => (this.#hear = resolve));
     endpoint.addEventListener("message", (event) => {
       this.#receive(event.data as FromEngine);
     });
@@ -140,7 +153,7 @@ export class Caller<P extends Protocol<P>> {
   die(error: AdversightError): void {
     if (this.#ended) return;
     this.end(error);
-    this.#onDeath();
+    this.#onDeath(error);
   }
 
   #post(message: ToEngine, transfer: Transferable[] = []): void {
@@ -148,7 +161,15 @@ export class Caller<P extends Protocol<P>> {
   }
 
   #receive(message: FromEngine): void {
-    if (message.kind === "dead") {
+    this.#hear();
+    if (message.kind === "here") return;
+    if (message.kind === "event") {
+      if (!this.#ended) this.#onEvent(message.event);
+      return;
+    }
+    // Without its device an engine is of no more use, as after a trap.
+    const lost = message.kind === "failed" && message.error.code === "device_lost";
+    if (message.kind === "dead" || lost) {
       this.die(fromRecord(message.error));
       return;
     }
@@ -175,6 +196,8 @@ export class Caller<P extends Protocol<P>> {
 export function serve<P extends Protocol<P>>(
   endpoint: Endpoint,
   handlers: Handlers<P>,
+  /** Told of what was sent for a call that is not made, so that what it holds can be freed. */
+  discard: (args: unknown) => void = () => undefined,
 ): (trap: unknown) => void {
   const open = new Set<number>();
   const cancelled = new Set<number>();
@@ -191,6 +214,7 @@ export function serve<P extends Protocol<P>>(
 
   const run = async (id: number, name: keyof P, args: P[keyof P]["send"], partials: boolean) => {
     try {
+      if (dead || cancelled.has(id)) discard(args);
       if (dead) return;
       if (cancelled.has(id)) throw new AdversightError("cancelled", "Cancelled.");
       const { value, transfer } = await handlers[name](args, {
@@ -214,8 +238,11 @@ export function serve<P extends Protocol<P>>(
     }
   };
 
+  let heard = false;
   endpoint.addEventListener("message", (event) => {
     const message = event.data as ToEngine;
+    if (!heard) post({ kind: "here" });
+    heard = true;
     if (message.kind === "cancel") {
       if (open.has(message.id)) cancelled.add(message.id);
       return;
@@ -226,3 +253,10 @@ export function serve<P extends Protocol<P>>(
   endpoint.start?.();
   return die;
 }
+
+/** What tells the other side something that it has not asked for. */
+export const teller =
+  (endpoint: Endpoint) =>
+  (event: unknown): void => {
+    endpoint.postMessage({ kind: "event", event } satisfies FromEngine, []);
+  };

@@ -41,9 +41,11 @@ export function readStraight(bitmap: ImageBitmap): Uint8ClampedArray | null {
 function context(): WebGL2RenderingContext | null {
   if (kept && !kept.isContextLost()) return kept;
   try {
-    const canvas =
-      typeof OffscreenCanvas === "undefined" ? document.createElement("canvas") : new OffscreenCanvas(1, 1);
-    kept = canvas.getContext("webgl2") as WebGL2RenderingContext | null;
+    // Each canvas is asked by itself, as in input.ts.
+    kept =
+      typeof OffscreenCanvas === "undefined"
+        ? document.createElement("canvas").getContext("webgl2")
+        : new OffscreenCanvas(1, 1).getContext("webgl2");
   } catch {
     kept = null; // no canvas here at all
   }

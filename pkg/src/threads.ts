@@ -1,12 +1,13 @@
 // Threads for the engine on the CPU: helpers, workers that compute with it on the same memory.
 
-import type { Wasm } from "./choice.js";
+import type { Wasm, WasmSource } from "./choice.js";
+import { spawnAt } from "./spawn.js";
 
 /** The build for threads. Its module is imported only where it is used. */
 export interface ThreadedBuild {
   /** Where its module and its WebAssembly lie. */
-  glue: URL;
-  url: URL;
+  glue: () => URL;
+  url: () => URL;
   /** Starts a worker from helper.ts. */
   helper: () => Worker;
 }
@@ -48,24 +49,38 @@ export function threadsHere(wanted?: number, scope: Scope = globalThis): number 
 let opened: Promise<Wasm> | null = null;
 
 /** The build for threads with its helpers; once for each thread, which can hold one instance of it. Rejects where it cannot be had. */
-export function openThreaded(build: ThreadedBuild, url: URL, threads: number): Promise<Wasm> {
-  return (opened ??= open(build, url, threads));
+export function openThreaded(build: ThreadedBuild, moved: MovedThreads, threads: number): Promise<Wasm> {
+  return (opened ??= open(build, moved, threads));
 }
 
-async function open({ glue, helper }: ThreadedBuild, url: URL, threads: number): Promise<Wasm> {
+/** What threads need, where it was moved from its place. */
+export interface MovedThreads {
+  threads?: WasmSource;
+  glue?: string;
+  helper?: string;
+}
+
+async function open(build: ThreadedBuild, moved: MovedThreads, threads: number): Promise<Wasm> {
   // While the WebAssembly comes, the workers start.
+  const place = moved.helper;
+  const helper = place === undefined ? build.helper : () => spawnAt(place, { type: "module" });
   const helpers = Array.from({ length: threads - 1 }, () => start(helper)).filter(
     (helper) => helper !== null,
   );
   try {
-    const wasm = (await import(/* @vite-ignore */ /* webpackIgnore: true */ glue.href)) as ThreadedWasm;
-    await wasm.default({ module_or_path: url });
+    const glue = moved.glue ?? build.glue().href;
+    const wasm = (await import(/* @vite-ignore */ /* webpackIgnore: true */ glue)) as ThreadedWasm;
+    await wasm.default({ module_or_path: moved.threads ?? build.url() });
     const [module, memory] = wasm.shared();
     for (const { worker } of helpers) {
-      worker.postMessage({ glue: glue.href, module, memory } satisfies HelperParts);
+      worker.postMessage({ glue, module, memory } satisfies HelperParts);
     }
     const joined = await Promise.all(helpers.map(({ joins }) => Promise.race([joins, late()])));
-    wasm.joinedBy(joined.filter(Boolean).length);
+    const joining = joined.filter(Boolean).length;
+    if (joining < threads - 1) {
+      console.warn(`Adversight computes in ${joining + 1} of ${threads} threads: helpers did not start.`);
+    }
+    wasm.joinedBy(joining);
     return wasm;
   } catch (error) {
     for (const { worker } of helpers) worker.terminate();
@@ -85,7 +100,8 @@ function start(helper: () => Worker): Helper | null {
     const worker = helper();
     const joins = new Promise<boolean>((resolve) => {
       worker.addEventListener("message", ({ data }) => {
-        resolve(data === "ready");
+        // A helper says "ready" or what went wrong; what else speaks in its script is none of our business.
+        if (typeof data === "string") resolve(data === "ready");
       });
       worker.addEventListener("error", (event) => {
         event.preventDefault(); // one thread less

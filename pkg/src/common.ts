@@ -1,0 +1,12 @@
+// What every entry of the package has, beside the way in which its `createEngine` starts one.
+
+export { Model } from "./client.js";
+export { modelCache } from "./cache.js";
+export { AdversightError, errorCodes } from "./errors.js";
+export { decodeImage, maxPixels } from "./input.js";
+export { gameFrame, gameScore } from "./judge.js";
+export { colourMapNames, doubtOf, drawExplanation, heatmapPixels } from "./picture.js";
+export { presetNames, presetPreprocessing } from "./preprocessing.js";
+export { recognise, recogniseFile, recognisedBytes } from "./recognise.js";
+export { segmentHeatmap, segmentRanking } from "./segments.js";
+export { parseNpy, parseValue, toInputValue } from "./values.js";

@@ -1,0 +1,5 @@
+// Registers `<adversight-explainer>` by being imported.
+
+import { define } from "./element.js";
+
+define();

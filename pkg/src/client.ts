@@ -27,6 +27,7 @@ import {
   type RandomiseOptions,
   type RetrieveOptions,
 } from "./judge.js";
+import { requested, type MethodChoice } from "./methods.js";
 import { recognise, recognisedBytes } from "./recognise.js";
 import { Caller, type CallOptions, type Endpoint } from "./rpc.js";
 import type { Preprocessing } from "./preprocessing.js";
@@ -138,7 +139,11 @@ export interface InputGradientOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface ExplainOptions extends MethodOptions {
+/** What to explain, and how: the parameters are those of the method that is named. */
+export type ExplainOptions = Omit<MethodOptions, "method" | "params"> & MethodChoice & Watched;
+
+/** How an explanation is watched and stopped. */
+export interface Watched {
   /** Aborting it stops the method at its next step; the promise is rejected with the signal's reason. */
   signal?: AbortSignal | undefined;
   onProgress?: ((progress: Progress) => void) | undefined;
@@ -462,7 +467,7 @@ export class Model {
     const measuring = {
       segments: segmentsOf(judged),
       ...judging(judged, rest),
-      metrics: metrics.map((metric) => (typeof metric === "string" ? { name: metric } : metric)),
+      metrics: metrics.map(requested),
     };
     return this.#withInput(source, signal, (input, transfer) =>
       this.#caller.call(

@@ -3,6 +3,7 @@
 export { Model } from "./client.js";
 export { modelCache } from "./cache.js";
 export { AdversightError, errorCodes } from "./errors.js";
+export { anyName } from "./methods.js";
 export { decodeImage, maxPixels } from "./input.js";
 export { gameFrame, gameScore } from "./judge.js";
 export { colourMapNames, doubtOf, drawExplanation, heatmapPixels } from "./picture.js";

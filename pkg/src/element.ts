@@ -17,6 +17,7 @@ import { AdversightError, asAdversightError } from "./errors.js";
 import { download } from "./download.js";
 import { createEngine } from "./index.js";
 import { decodeImage, type ImageInput } from "./input.js";
+import { anyName } from "./methods.js";
 import { drawExplanation, type View } from "./picture.js";
 import { presetNames, presetPreprocessing, type PresetName, type Preprocessing } from "./preprocessing.js";
 import { Shared } from "./shared.js";
@@ -536,6 +537,7 @@ export function define(tag = "adversight-explainer"): void {
         this.#tellStatus("computing");
         this.#explanation = await model.explain(photograph, {
           ...wanted.question,
+          method: anyName(wanted.question.method),
           signal,
           onProgress: (progress) => {
             this.#advance(progress);

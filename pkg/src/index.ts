@@ -25,6 +25,8 @@ export type {
 } from "./client.js";
 export type { ErrorCode } from "./errors.js";
 export type { ImageInput, ModelInput, NamedInputs, TensorInput } from "./input.js";
+export type { AnyName, MethodChoice, MethodName, MetricChoice, MetricName } from "./methods.js";
+export type { MethodParams, MetricParams } from "./parameters.js";
 export type { DrawOptions, PaintOptions, View } from "./picture.js";
 export type {
   AttackOptions,

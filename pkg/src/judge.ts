@@ -1,6 +1,7 @@
 // What judges an explanation: the types of its calls, and a game's pictures. Showing a game needs no engine.
 
 import { AdversightError } from "./errors.js";
+import type { MetricChoice } from "./methods.js";
 import type {
   AttackOptions as Attacking,
   ExplainOptions,
@@ -9,7 +10,6 @@ import type {
   JudgeOptions as Judging,
   MaskRule,
   MeasureOptions as Measuring,
-  MetricRequest,
   PixelPicture,
   PlayOptions as Playing,
   Progress,
@@ -30,7 +30,7 @@ type OfJudged<Options extends Judging> = Omit<Options, "target"> & { target?: nu
 
 export type MeasureOptions<Model> = Omit<OfJudged<Measuring>, "metrics"> & {
   /** By their names, or with parameters. */
-  metrics: (string | MetricRequest)[];
+  metrics: MetricChoice[];
   /** A copy of the model that has forgotten what it learned, for the metrics that need one: `model.randomise()`. */
   randomised?: Model | undefined;
 };

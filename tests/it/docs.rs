@@ -1,11 +1,11 @@
-//! docs/methods.md and docs/metrics.md are made from the registries; `UPDATE_DOCS=1 cargo test --test it docs::` writes them
+//! docs/methods.md, docs/metrics.md and the types of pkg/src/parameters.ts are made from the registries; `UPDATE_DOCS=1 cargo test --test it docs::` writes them
 //! anew.
 
 use std::{fmt::Write, fs, path::Path};
 
 use adversight::{
     Anytime,
-    attribution::registry::{MethodDescription, ParamDescription, methods},
+    attribution::registry::{MethodDescription, ParamDescription, ParamKind, methods},
     metric::registry::{Better, MetricDescription, metrics},
 };
 use serde::Serialize;
@@ -208,4 +208,64 @@ fn the_methods_page_is_the_registrys() {
 #[test]
 fn the_metrics_page_is_the_registrys() {
     check("docs/metrics.md", &metrics_markdown());
+}
+
+/// The parameters of methods and metrics as TypeScript has them.
+fn typescript() -> String {
+    let mut text = String::from(
+        "// Made from the registries by `UPDATE_DOCS=1 cargo test --test it docs::`; do not edit by hand.\n",
+    );
+    let methods: Vec<_> =
+        methods().into_iter().map(|method| (method.name, method.summary, method.params)).collect();
+    let metrics: Vec<_> =
+        metrics().into_iter().map(|metric| (metric.name, metric.summary, metric.params)).collect();
+    interface(&mut text, "MethodParams", "The parameters of each attribution method.", &methods).unwrap();
+    interface(&mut text, "MetricParams", "The parameters of each metric.", &metrics).unwrap();
+    text
+}
+
+fn interface(
+    text: &mut String,
+    name: &str,
+    about: &str,
+    members: &[(String, String, Vec<ParamDescription>)],
+) -> std::fmt::Result {
+    writeln!(text, "\n/** {about} */\nexport interface {name} {{")?;
+    for (name, summary, params) in members {
+        writeln!(text, "  /** {summary} */")?;
+        if params.is_empty() {
+            writeln!(text, "  {name}: Record<string, never>;")?;
+            continue;
+        }
+        writeln!(text, "  {name}: {{")?;
+        for param in params {
+            let range = match (param.minimum, param.maximum) {
+                (Some(low), Some(high)) => format!("{low} to {high}, "),
+                _ => String::new(),
+            };
+            writeln!(text, "    /** {} ({range}default {}) */", param.description, param.default)?;
+            writeln!(text, "    {}?: {} | undefined;", param.name, typescript_type(param))?;
+        }
+        writeln!(text, "  }};")?;
+    }
+    writeln!(text, "}}")
+}
+
+fn typescript_type(param: &ParamDescription) -> String {
+    let kind = match param.kind {
+        ParamKind::Number | ParamKind::Integer => "number".to_owned(),
+        ParamKind::Boolean => "boolean".to_owned(),
+        ParamKind::Classes => "number[]".to_owned(),
+        ParamKind::Text | ParamKind::Layer => "string".to_owned(),
+        ParamKind::Choice => {
+            let names = param.choices.iter().flatten().map(|choice| format!("\"{choice}\""));
+            names.collect::<Vec<_>>().join(" | ")
+        }
+    };
+    if param.default.is_null() { format!("{kind} | null") } else { kind }
+}
+
+#[test]
+fn the_packages_parameters_are_the_registries() {
+    check("pkg/src/parameters.ts", &typescript());
 }

@@ -4,6 +4,7 @@
 
 import {
   AdversightError,
+  anyName,
   createEngine,
   decodeImage,
   type ColourMap,
@@ -518,6 +519,7 @@ export class App {
     const stop = limit === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(limit * 1000)]);
     const explanation = await model.explain(photo.bitmap, {
       ...question,
+      method: anyName(name),
       signal: stop,
       onProgress,
       onPartial: (partial) => {

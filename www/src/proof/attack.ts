@@ -1,6 +1,6 @@
 // "Attack it": the image under an attack, and which explanations survive it.
 
-import type { Attacked, ClassScore, Explanation } from "adversight";
+import { anyName, type Attacked, type ClassScore, type Explanation } from "adversight";
 import { midSentence } from "../format.js";
 import { Store } from "../state.js";
 import { sameAnswer, type Bench, type Run, type Subject } from "./bench.js";
@@ -152,7 +152,7 @@ export class Attack {
     const onProgress = begin(`${label}, the attacked picture`);
     const params = name === question.method ? question.params : (this.#bench.app.state.params[name] ?? {});
     const attacked = await model.explain(x, {
-      method: name,
+      method: anyName(name),
       params,
       target: target.index,
       signal,

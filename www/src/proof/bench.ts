@@ -1,7 +1,15 @@
 // Where explanations are put to the test: what is judged, one test at a time, how far it is, and an end to it as soon as something else
 // is asked of the page.
 
-import type { ClassScore, Explanation, MethodDescription, Model, Progress, TensorData } from "adversight";
+import {
+  anyName,
+  type ClassScore,
+  type Explanation,
+  type MethodDescription,
+  type Model,
+  type Progress,
+  type TensorData,
+} from "adversight";
 import { problemOf } from "../advice.js";
 import type { App } from "../app.js";
 import { passes } from "../methods.js";
@@ -159,7 +167,7 @@ export class Bench {
     }
     const onProgress = begin(label);
     return subject.model.explain(input, {
-      method: name,
+      method: anyName(name),
       params: params[name] ?? {},
       target: subject.target.index,
       signal,

@@ -1,6 +1,6 @@
 // "Compare the evidence": a table of metrics, one row for each method.
 
-import { AdversightError, type Explanation, type TensorData } from "adversight";
+import { AdversightError, anyName, type Explanation, type TensorData } from "adversight";
 import { midSentence } from "../format.js";
 import { Store } from "../state.js";
 import { sameAnswer, type Bench, type Run, type Subject } from "./bench.js";
@@ -162,7 +162,7 @@ export class Compare {
     const params = isCurve(name) ? { step: this.#prove.step(subject), ...substrate } : {};
     const found = await attempt(async () => {
       const measured = await subject.model.measure(input, map, {
-        metrics: [{ name, params }],
+        metrics: [{ name: anyName(name), params }],
         target: subject.target.index,
         signal,
         onProgress,

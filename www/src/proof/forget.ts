@@ -1,6 +1,13 @@
 // "Is it just edges?": the same question to copies of the network that have forgotten what they learned (Adebayo et al. 2018).
 
-import type { Explanation, LearnedLayer, Model, TensorData } from "adversight";
+import {
+  anyName,
+  type Explanation,
+  type LearnedLayer,
+  type MetricChoice,
+  type Model,
+  type TensorData,
+} from "adversight";
 import { Store } from "../state.js";
 import type { Bench, Run, Subject } from "./bench.js";
 import { attempt } from "./compare.js";
@@ -61,7 +68,7 @@ export class Forget {
       this.store.set({ layers, none: layers.length === 0 });
 
       const alike = async (reference: TensorData) => {
-        const metrics = [{ name: "spearman", params: { magnitudes: true } }];
+        const metrics: MetricChoice[] = [{ name: "spearman", params: { magnitudes: true } }];
         const [rank] = await model.measure(input, explanation, { metrics, reference, signal });
         const [ssim] = subject.size
           ? await model.measure(input, explanation, { metrics: ["ssim"], reference, signal }).catch(() => [])
@@ -100,7 +107,9 @@ export class Forget {
   ): Promise<void> {
     try {
       const onProgress = begin(label);
-      const made = await attempt(() => forgetful.explain(input, { ...question, signal, onProgress }));
+      const made = await attempt(() =>
+        forgetful.explain(input, { ...question, method: anyName(question.method), signal, onProgress }),
+      );
       if ("reason" in made) copy.reason = made.reason;
       else Object.assign(copy, { explanation: made.value }, await alike(made.value.attribution));
     } finally {

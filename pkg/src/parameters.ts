@@ -1,0 +1,431 @@
+// Made from the registries by `UPDATE_DOCS=1 cargo test --test it docs::`; do not edit by hand.
+
+/** The parameters of each attribution method. */
+export interface MethodParams {
+  /** How strongly the score reacts to a small change of each pixel. The quickest method, and the noisiest. */
+  saliency: {
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The gradient times the network's input, in which 0 is the mean of the training pictures: what each value adds, were the network linear. */
+  input_x_gradient: {
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The gradient, except that at every ReLU only what is positive goes back. Crisp, but it hardly depends on the class or the weights: it fails the sanity checks. */
+  guided_backprop: Record<string, never>;
+  /** Projects the class back to the pixels through the network's layers in reverse, with a ReLU on the way back in place of the gradient's. */
+  deconvnet: Record<string, never>;
+  /** Follows the difference from an empty input (black for pictures, zero for all else) through every layer, by slopes between the two instead of gradients; the parts sum to the change of the score. */
+  deep_lift: {
+    /** The reference input. (default "auto") */
+    baseline?: "auto" | "zero" | "black" | "white" | "mean" | "pad_token" | "mask_token" | "given" | undefined;
+  };
+  /** Distributes the score from layer to layer down to the pixels, in proportion to what each value added to the next layer. */
+  lrp: {
+    /** How layers with weights distribute relevance; sums, pooling and normalisation always do by epsilon. (default "epsilon_plus") */
+    rule?: "epsilon_plus" | "epsilon" | "gamma" | "z_plus" | undefined;
+    /** What is added to the size of a denominator. (0.000000000001 to 1000, default 1e-6) */
+    epsilon?: number | undefined;
+    /** How much more contributions of the output's sign count under gamma. (0 to 1000, default 0.25) */
+    gamma?: number | undefined;
+  };
+  /** Weighs the last feature maps by how much the score depends on each. Coarse, quick and steady. */
+  grad_cam: {
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. (default "") */
+    layer?: string | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Grad-CAM with weights that also do justice to several objects of a class and to small ones. */
+  grad_cam_plus_plus: {
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. (default "") */
+    layer?: string | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Shows the places of a layer that raised the score, without averaging the gradient over places first. */
+  hires_cam: {
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. (default "") */
+    layer?: string | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Weighs every position of the feature maps by itself; fit for earlier, finer layers too. */
+  layer_cam: {
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. (default "") */
+    layer?: string | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Asks a second network, trained beside this one, which pixels it takes to keep the class and to lose it. */
+  rt_sal: Record<string, never>;
+  /** The mean gradient of many noisy copies of the picture; steadier than a single one. */
+  smoothgrad: {
+    /** Noisy copies of the input. (1 to 1000, default 25) */
+    samples?: number | undefined;
+    /** Standard deviation of the noise, as a part of the input's range. (0 to 1, default 0.15) */
+    noise_level?: number | undefined;
+    /** Average the squares of the gradients instead of the gradients. (default false) */
+    squared?: boolean | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** How much the gradient varies among noisy copies of the picture; what stays equal drops out. */
+  vargrad: {
+    /** Noisy copies of the input. (2 to 1000, default 25) */
+    samples?: number | undefined;
+    /** Standard deviation of the noise, as a part of the input's range. (0 to 1, default 0.15) */
+    noise_level?: number | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Adds up the gradient on the way from an empty input (black for pictures, zero for all else) to this one; the parts sum to the change of the score. */
+  integrated_gradients: {
+    /** Points on the line from the baseline to the input, both ends included. (2 to 1000, default 50) */
+    steps?: number | undefined;
+    /** Where the line starts. (default "auto") */
+    baseline?: "auto" | "zero" | "black" | "white" | "mean" | "pad_token" | "mask_token" | "given" | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Adds up the gradient while the picture comes into focus; no foreign colour serves as a baseline. */
+  blur_ig: {
+    /** Blurred pictures on the way. (1 to 1000, default 100) */
+    steps?: number | undefined;
+    /** Standard deviation of the strongest blur, in pixels. (0 to 1000, default 50.0) */
+    max_sigma?: number | undefined;
+    /** The difference of standard deviations over which the change of the picture is measured, in pixels. (0.001 to 1, default 0.01) */
+    grad_step?: number | undefined;
+    /** Let the standard deviations grow as square roots instead of evenly. (default false) */
+    sqrt?: boolean | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Integrated gradients on average over many empty pictures, so that none of them decides (SHAP's GradientExplainer). */
+  expected_gradients: {
+    /** Draws of a background and of a point between it and the input. (1 to 5000, default 200) */
+    samples?: number | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Integrated gradients along a path that avoids what makes the network's gradient noisy. */
+  guided_ig: {
+    /** Steps from the baseline to the input. (2 to 1000, default 200) */
+    steps?: number | undefined;
+    /** Where the path starts. (default "auto") */
+    baseline?: "auto" | "zero" | "black" | "white" | "mean" | "pad_token" | "mask_token" | "given" | undefined;
+    /** Part of the features that move at a time, those of the smallest gradients. (0.05 to 1, default 0.25) */
+    fraction?: number | undefined;
+    /** How far from the straight line a feature may be, as a part of its way; at 0 the path is the line. (0 to 1, default 0.02) */
+    max_dist?: number | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Pushes the picture towards other classes and adds up what the network gives up on the way. No baseline is needed. */
+  agi: {
+    /** The curve along which the gradient is integrated. (default "path") */
+    mode?: "path" | "reference" | "straight" | undefined;
+    /** The false classes; where none is given, as many as `samples` says are chosen as `sampling` says. (default []) */
+    classes?: number[] | undefined;
+    /** False classes to choose. (1 to 1000, default 20) */
+    samples?: number | undefined;
+    /** How they are chosen. (default "random") */
+    sampling?: "random" | "spread" | "probable" | undefined;
+    /** Steps towards a false class at most; on the straight line, also the points on it. (1 to 1000, default 20) */
+    steps?: number | undefined;
+    /** Length of a step in every pixel, where black is 0 and white is 1. (0 to 1, default 0.05) */
+    step_size?: number | undefined;
+    /** Also return each false class's own map: what tells the class from that one. (default false) */
+    individual?: boolean | undefined;
+  };
+  /** Lets through only what a feature map lets through, and weighs the map by what the picture then scores. */
+  score_cam: {
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. (default "") */
+    layer?: string | undefined;
+    /** The score that a masked picture gets. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+    /** Feature maps to work with at most; where the layer has more, those that vary most (Faster Score-CAM). (1 to 4096, default 2048) */
+    channels?: number | undefined;
+  };
+  /** Learns the smallest mask that keeps the class while the rest of the picture loses it, also under noise. Robust against attacks, and costly. */
+  relex: {
+    /** Steps of gradient descent; the paper also takes 100. (1 to 1000, default 50) */
+    iterations?: number | undefined;
+    /** Noisy copies of the input, drawn anew in each step. (1 to 1000, default 50) */
+    samples?: number | undefined;
+    /** Standard deviation of the noise, as a part of the input's range. (0 to 1, default 0.1) */
+    noise_level?: number | undefined;
+    /** Weight of the mask's l1 norm (lambda 1). (0 to 1, default 0.0001) */
+    sparsity?: number | undefined;
+    /** Weight of what the rest of the picture must lose (lambda 2). (0 to 100, default 1.0) */
+    deletion?: number | undefined;
+    /** Length of a step. (0 to 10, default 0.1) */
+    learning_rate?: number | undefined;
+    /** Part of the last step that is made again. (0 to 1, default 0.99) */
+    momentum?: number | undefined;
+    /** End as soon as the mask does its work: on average the masked copies have at least this probability of the class, and the rest of them at most what is missing to 1. At 1 all steps are made. (0.5 to 1, default 1.0) */
+    stop_at?: number | undefined;
+  };
+  /** Attacks the network and shows the parts of the picture in which the attack gathers. How many parts are shown can be changed at no cost. */
+  axai: {
+    /** Length of the explanation: the number of segments that are shown; of equally dense ones all. (1 to 1000, default 5) */
+    k?: number | undefined;
+    /** The attack. (default "pgd") */
+    attack?: "pgd" | "fgm" | undefined;
+    /** Steps of PGD. (1 to 1000, default 20) */
+    steps?: number | undefined;
+    /** Euclidean length of a step of PGD, in model space. (0 to 100, default 0.001) */
+    alpha?: number | undefined;
+    /** Euclidean length of the whole change at most, in model space. (0 to 1000, default 0.2) */
+    epsilon?: number | undefined;
+    /** Changes of a channel below this percentile count. (0 to 50, default 15.0) */
+    lower_percentile?: number | undefined;
+    /** Changes of a channel from this percentile on count. (50 to 100, default 85.0) */
+    upper_percentile?: number | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 8.0) */
+    kernel_size?: number | undefined;
+    /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 10.0) */
+    max_dist?: number | undefined;
+    /** QuickShift: weight of colour against position. (0 to 10, default 0.1) */
+    ratio?: number | undefined;
+    /** SLIC, grid and windows: about how many segments to make. (1 to 10000, default 100) */
+    segments?: number | undefined;
+    /** SLIC: weight of position against colour. (0.001 to 1000, default 10.0) */
+    compactness?: number | undefined;
+  };
+  /** Sums up integrated gradients over regions of the picture and ranks the regions. */
+  xrai: {
+    /** Points of integrated gradients from each of the baselines: black and white for pictures, zero for all else, or those that are given. (2 to 1000, default 100) */
+    steps?: number | undefined;
+    /** Pixels by which every region of a picture grows, so that it holds its edges. Left out: 5 for pictures of 224 pixels a side and more, in proportion for smaller ones. (0 to 50, default null) */
+    dilation?: number | null | undefined;
+    /** Regions of a picture that would add fewer pixels are left out. Left out itself: 50 for pictures of 224 pixels a side and more, the same part of a smaller one. (1 to 10000, default null) */
+    min_pixels?: number | null | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Slides a blank window over the picture and shows where the score drops when it is covered. */
+  occlusion: {
+    /** Side of the window in pixels. Left out: 15 for pictures of 224 pixels a side and more, in proportion for smaller ones. Sounds, tokens and tables are covered a segment at a time instead, as AXAI's `segmentation` auto cuts them; and so is whatever segments are given for. (1 to 1000, default null) */
+    window?: number | null | undefined;
+    /** Pixels from one window to the next, no more than the window's side. Left out: half of that; where the window is left out too, 8 for pictures of 224 pixels a side and more, and no more windows along a smaller side. Where the window alone is left out, any larger number sets the windows side by side. (1 to 1000, default null) */
+    stride?: number | null | undefined;
+    /** What is shown in the window, or in place of the covered segment. (default "auto") */
+    hidden?: "auto" | "zero" | "training_mean" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
+    /** The score whose drop is measured. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Looks for the smallest region that must be blurred for the class to vanish. */
+  mask: {
+    /** gentle: 300 iterations, l1 0.0001, tv 0.01; sparse: 500 iterations, l1 0.01, tv 0.2; own: the three parameters below. (default "gentle") */
+    setting?: "gentle" | "sparse" | "own" | undefined;
+    /** With the setting own: steps of the optimiser. (1 to 10000, default 300) */
+    iterations?: number | undefined;
+    /** With the setting own: weight of the region's size. (0 to 100, default 0.0001) */
+    l1?: number | undefined;
+    /** With the setting own: weight of the region's roughness. (0 to 100, default 0.01) */
+    tv?: number | undefined;
+    /** Power of the differences in the roughness. (1 to 10, default 3.0) */
+    tv_beta?: number | undefined;
+    /** Step size of the optimiser (Adam). (0 to 10, default 0.1) */
+    learning_rate?: number | undefined;
+    /** Side of the coarse mask. Left out: 28 for pictures of 224 pixels a side and more; an eighth of a smaller one's shorter side, but no coarser than 8 cells where there are as many pixels. (2 to 1000, default null) */
+    mask_size?: number | null | undefined;
+    /** Deviation of the blur, in pixels; its kernel is 11 pixels wide. (0.1 to 100, default 5.0) */
+    blur?: number | undefined;
+  };
+  /** Hides parts of the picture at random and fits a simple model to what the network then says. It needs the network's answers alone. */
+  lime: {
+    /** Pictures that the network is asked about. (2 to 100000, default 1000) */
+    samples?: number | undefined;
+    /** Width of the kernel that weighs a sample by its cosine distance from the whole picture. (0.01 to 100, default 0.25) */
+    kernel_width?: number | undefined;
+    /** Strength of the ridge that keeps the weights small. (0 to 1000, default 1.0) */
+    ridge?: number | undefined;
+    /** What is shown in place of a hidden segment. (default "auto") */
+    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
+    /** Segments that make up the explanation: the highest positive weights. (1 to 1000, default 5) */
+    k?: number | undefined;
+    /** The score that is modelled. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 4.0) */
+    kernel_size?: number | undefined;
+    /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 200.0) */
+    max_dist?: number | undefined;
+    /** QuickShift: weight of colour against position. (0 to 10, default 0.2) */
+    ratio?: number | undefined;
+    /** SLIC, grid and windows: about how many segments to make. (1 to 10000, default 100) */
+    segments?: number | undefined;
+    /** SLIC: weight of position against colour. (0.001 to 1000, default 10.0) */
+    compactness?: number | undefined;
+  };
+  /** Shares the score out among the parts of the picture, as the players of a game share a win. The shares add up to the score. */
+  kernel_shap: {
+    /** Pictures that the network is asked about; where there are no more ways to hide segments, all of them are taken, and the values are exact. (2 to 100000, default 1000) */
+    samples?: number | undefined;
+    /** What is shown in place of a hidden segment. (default "auto") */
+    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
+    /** Segments that make up the explanation: the highest positive values. (1 to 1000, default 5) */
+    k?: number | undefined;
+    /** The score that is shared out. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 4.0) */
+    kernel_size?: number | undefined;
+    /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 200.0) */
+    max_dist?: number | undefined;
+    /** QuickShift: weight of colour against position. (0 to 10, default 0.2) */
+    ratio?: number | undefined;
+    /** SLIC, grid and windows: about how many segments to make. (1 to 10000, default 100) */
+    segments?: number | undefined;
+    /** SLIC: weight of position against colour. (0.001 to 1000, default 10.0) */
+    compactness?: number | undefined;
+  };
+  /** Shows the network thousands of randomly masked copies and averages the masks by its answers. It needs the answers alone, and time. */
+  rise: {
+    /** Random masks. (1 to 100000, default 6000) */
+    samples?: number | undefined;
+    /** Cells of a mask along each side of a picture. The cells of sounds, tokens and tables, which have no neighbours to shade off to, are their segments as AXAI's `segmentation` auto cuts them; and so are segments that are given. (2 to 100, default 8) */
+    grid?: number | undefined;
+    /** Probability that a cell is shown. (0.001 to 1, default 0.1) */
+    probability?: number | undefined;
+  };
+}
+
+/** The parameters of each metric. */
+export interface MetricParams {
+  /** The area under the class's probability while the pixels are put into an empty picture, the most important first. */
+  insertion: {
+    /** Pixels that are put in at a step, or words of a text. Left out: RISE's 224 pixels, and one word. (1 to 1000000, default null) */
+    step?: number | null | undefined;
+    /** The picture that the pixels are put into: blurred as in RISE, or blank as in the AGI paper. (default "blur") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+  };
+  /** The area under the class's probability while the pixels are taken out, the most important first. Very low values say little: they come from pictures that no network has seen. */
+  deletion: {
+    /** Pixels that are taken out at a step, or words of a text. Left out: RISE's 224 pixels, and one word. (1 to 1000000, default null) */
+    step?: number | null | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+  };
+  /** The area under the class's probability while the pixels are taken out, the least important first: how long what matters alone keeps the class. */
+  preservation: {
+    /** Pixels that are taken out at a step, or words of a text. Left out: RISE's 224 pixels, and one word. (1 to 1000000, default null) */
+    step?: number | null | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+  };
+  /** High where the important pixels alone keep the class and their loss takes it away: the harmonic mean of preservation and 1 - deletion. */
+  feature_relevance: {
+    /** Pixels that are taken out at a step, or words of a text. Left out: RISE's 224 pixels, and one word. (1 to 1000000, default null) */
+    step?: number | null | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+  };
+  /** 1 where the network finds the class in the picture multiplied with the map, else 0. For an attacked picture, the class is that of the clean one. */
+  class_retrieval: {
+    /** How the map becomes a mask: its magnitudes scaled, or its values as they are. (default "scaled") */
+    mask?: "scaled" | "raw" | undefined;
+  };
+  /** The class's mean probability while important pixels are replaced by what their neighbours suggest, so that the hole itself tells the network nothing. */
+  road: {
+    /** How many parts of the pixels are removed, evenly between none and all: 9 removes 10 %, 20 %, … 90 %. (1 to 99, default 9) */
+    steps?: number | undefined;
+    /** Which pixels go first; with the least relevant a high value is good. (default "most_relevant") */
+    first?: "most_relevant" | "least_relevant" | undefined;
+    /** Standard deviation of the noise on imputed pixels, as a part of the input's range. (0 to 1, default 0.01) */
+    noise_level?: number | undefined;
+  };
+  /** How much of the class's probability is lost when the top five segments are blurred. Beside it, whether the class stays the predicted one, and both for the sixth to tenth. */
+  ablation: {
+    /** How many of the most important segments are blurred first, and how many of those after them then. The method must explain with as many as both together: K = 10 in the paper. (1 to 100, default 5) */
+    first?: number | undefined;
+    /** Standard deviation of the blur in pixels; the paper names none. (0.5 to 100, default 10.0) */
+    sigma?: number | undefined;
+  };
+  /** The mean squared difference between what the map predicts for a disturbance of the input and how much the score really falls. */
+  infidelity: {
+    /** How the input is disturbed: by noise, by noise in place of the input, or by removing a square. (default "noise") */
+    perturbation?: "noise" | "noisy_baseline" | "square" | undefined;
+    /** How often. (1 to 10000, default 100) */
+    samples?: number | undefined;
+    /** Standard deviation of the noise, as a part of the input's range. (0 to 10, default 0.05) */
+    noise_level?: number | undefined;
+    /** The longest side of a removed square, as a part of the picture's shorter side. (0 to 1, default 0.25) */
+    square?: number | undefined;
+    /** Scale the map first by the factor that fits it best, as the paper's comparisons between methods do. (default false) */
+    normalise?: boolean | undefined;
+    /** The score that the map accounts for. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** How far the map's sum is from the change of the score between the baseline and the input; beside it, the same as a part of that change. */
+  completeness: {
+    /** The input against which the score is lost: the one that the method started from. (default "auto") */
+    baseline?: "auto" | "zero" | "black" | undefined;
+    /** The score that the map accounts for. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The largest distance between the map and that of a nearby input, as a part of the map's own length. */
+  max_sensitivity: {
+    /** How many neighbours of the input are explained. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
+    radius?: number | undefined;
+  };
+  /** The mean rank correlation between maps made with different seeds: 1 where chance has no part. */
+  stability: {
+    /** How many maps are made, with the judged map's seed and those after it. (2 to 100, default 5) */
+    seeds?: number | undefined;
+    /** How many of the most important pixels are compared. (1 to 1000000, default 1000) */
+    k?: number | undefined;
+  };
+  /** The rank correlation of the map with one from half the steps; the curve shows an eighth, a quarter, a half and all of them. */
+  convergence: {
+    /** The method's parameter that is varied; where it is empty, the first of steps, iterations, samples and masks that the method has. (default "") */
+    parameter?: string | undefined;
+  };
+  /** The rank correlation between the map and that of the same network with random weights. A method whose map hardly changes does not explain the network. */
+  randomisation: {
+    /** Compare magnitudes instead of signed values: random weights turn signs around by chance. (default true) */
+    magnitudes?: boolean | undefined;
+  };
+  /** Whether two maps put the pixels in the same order: 1 the same, 0 unrelated, -1 reversed. A constant map agrees with nothing but itself. */
+  spearman: {
+    /** Compare magnitudes instead of signed values, as the check by weight randomisation does. (default false) */
+    magnitudes?: boolean | undefined;
+  };
+  /** The part of one map's most important pixels that are among the other's, 0 to 1. */
+  top_k_intersection: {
+    /** How many pixels are compared; all of them where the map has fewer. (1 to 1000000, default 1000) */
+    k?: number | undefined;
+  };
+  /** Whether two maps rise and fall together: 1 the same, 0 unrelated, -1 reversed. A constant map agrees with nothing but itself. */
+  pearson: Record<string, never>;
+  /** Whether two maps look alike, each brought to the range from 0 to 1 first: 1 the same. */
+  ssim: Record<string, never>;
+  /** 1 where the most important pixel lies on the object or beside it, else 0. A constant map points nowhere. */
+  pointing_game: {
+    /** How many pixels beside the object still count as a hit. (0 to 1000, default 15) */
+    tolerance?: number | undefined;
+  };
+  /** With as many of the most important pixels as the object has: intersection over union with it. Beside it, the part of them on the object (relevance rank accuracy) and the part of the positive values there (relevance mass accuracy). */
+  mask_overlap: Record<string, never>;
+  /** The Gini index of the pixels' magnitudes: 0 where all count the same, near 1 where one counts alone. */
+  sparseness: Record<string, never>;
+  /** The entropy in nats of the pixels' parts of all magnitudes: 0 where one counts alone, the logarithm of their number where all count the same. An empty map has 0. */
+  complexity: Record<string, never>;
+}

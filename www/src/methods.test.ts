@@ -23,7 +23,11 @@ const method = (
 });
 const steps = { name: "steps", title: "Steps", description: "", kind: "integer", default: 50 } as const;
 const all = [
-  method("integrated_gradients", ["gradient", "pixel_space"], 50, 50, [steps]),
+  {
+    ...method("integrated_gradients", ["gradient", "pixel_space"], 50, 50, [steps]),
+    quick: { steps: 15 },
+    quick_cost: { forward: 15, backward: 15 },
+  },
   method("lrp", ["backward_rule", "gradient"], 1, 1),
   method("rise", ["predictions", "image"], 6000, 0),
   method("grad_cam", ["activations", "gradient", "image"], 1, 1),

@@ -28,7 +28,11 @@ const param = (
   kind,
   default: value,
 });
-const method = (name: string, params: ParamDescription[]): MethodDescription => ({
+const method = (
+  name: string,
+  params: ParamDescription[],
+  quick: Partial<MethodDescription> = {},
+): MethodDescription => ({
   name,
   title: name,
   summary: "",
@@ -38,8 +42,13 @@ const method = (name: string, params: ParamDescription[]): MethodDescription => 
   anytime: "no",
   cost: { forward: 1, backward: 1 },
   params,
+  ...quick,
 });
-const agi = method("agi", [param("samples", 20), param("steps", 20), param("classes", [], "classes")]);
+const agi = method("agi", [param("samples", 20), param("steps", 20), param("classes", [], "classes")], {
+  cost: { forward: 801, backward: 800 },
+  quick: { samples: 3, steps: 10 },
+  quick_cost: { forward: 61, backward: 60 },
+});
 const saliency = method("saliency", [param("score", "logit", "choice")]);
 
 test("on a processor a method starts with its quick settings, on a GPU with the paper's", () => {
@@ -48,8 +57,7 @@ test("on a processor a method starts with its quick settings, on a GPU with the 
   assert.deepEqual(startingParams(saliency, "cpu"), paperParams(saliency));
 });
 
-test("a quick setting that the engine does not know is left out", () => {
-  assert.deepEqual(quickParams(method("agi", [param("steps", 20)])), { steps: 10 });
+test("a method that is quick as it is has no quick settings", () => {
   assert.equal(quickParams(method("agi", [])), null);
   assert.equal(quickParams(saliency), null);
 });
@@ -64,12 +72,13 @@ test("the paper's and the quick settings are known whatever the classes, and wha
   assert.equal(Math.round(paperCost(agi, { samples: 3, steps: 10, classes: [] })), 13);
   assert.equal(paperCost(agi, paper), 1);
   assert.equal(paperCost(saliency, {}), 1);
-  const occlusion = method("occlusion", [param("window", 15), param("stride", 8)]);
-  assert.equal(
-    paperCost(occlusion, quickParams(occlusion) ?? {}),
-    (15 / 8) ** 2,
-    "a longer stride in both directions",
-  );
+  const occlusion = method("occlusion", [param("window", 15), param("stride", 8)], {
+    cost: { forward: 785, backward: 0 },
+    quick: { stride: 15 },
+    quick_cost: { forward: 226, backward: 0 },
+  });
+  const found = paperCost(occlusion, { window: 15, stride: 16 });
+  assert.ok(Math.abs(found - 2 ** (Math.log(785 / 226) / Math.log(15 / 8))) < 1e-9, "in both directions");
 });
 
 test("settings are compared by what they hold", () => {

@@ -3,51 +3,20 @@
 import type { DeviceReport, MethodDescription, ParamDescription } from "adversight";
 import type { Params, Question } from "./state.js";
 
-interface Quick {
-  settings: Params;
-  /** The power of each number with which the method's cost grows, where that is not 1. */
-  growth?: Record<string, number>;
-}
-
-/**
- * On a processor the methods start with these, so that the first picture comes in seconds or within a minute; the papers' values are
- * one click away.
- */
-const quick: Record<string, Quick> = {
-  agi: { settings: { samples: 3, steps: 10 } },
-  blur_ig: { settings: { steps: 20 } },
-  expected_gradients: { settings: { samples: 20 } },
-  guided_ig: { settings: { steps: 20 } },
-  integrated_gradients: { settings: { steps: 15 } },
-  kernel_shap: { settings: { samples: 200 } },
-  lime: { settings: { samples: 200 } },
-  // The weights are those of its setting "sparse", which finds a region sooner.
-  mask: {
-    settings: { setting: "own", iterations: 100, l1: 0.01, tv: 0.2 },
-    growth: { l1: 0, tv: 0 },
-  },
-  // Windows side by side; larger ones would not fit a small network's pictures.
-  occlusion: { settings: { stride: 15 }, growth: { stride: -2 } },
-  relex: { settings: { samples: 1 } },
-  rise: { settings: { samples: 500 } },
-  score_cam: { settings: { channels: 64 } },
-  smoothgrad: { settings: { samples: 8 } },
-  vargrad: { settings: { samples: 8 } },
-  xrai: { settings: { steps: 15 } },
-};
-
 export function paperParams(method: MethodDescription): Params {
   return Object.fromEntries(method.params.map((param) => [param.name, param.default]));
 }
 
-/** The quick settings, or null for a method that is quick as it is. */
+/** The quick settings that the engine names, or null for a method that is quick as it is. */
 export function quickParams(method: MethodDescription): Params | null {
-  const changes = Object.entries(quick[method.name]?.settings ?? {}).filter(([name]) =>
-    method.params.some((param) => param.name === name),
-  );
-  return changes.length === 0 ? null : { ...paperParams(method), ...Object.fromEntries(changes) };
+  const { quick = {} } = method;
+  return Object.keys(quick).length === 0 ? null : { ...paperParams(method), ...quick };
 }
 
+/**
+ * On a processor the methods start with their quick settings, so that the first picture comes in seconds or within a minute; the papers'
+ * values are one click away.
+ */
 export function startingParams(method: MethodDescription, device: DeviceReport["kind"]): Params {
   return (device === "cpu" ? quickParams(method) : null) ?? paperParams(method);
 }
@@ -68,14 +37,23 @@ function sameSettings({ params }: MethodDescription, a: Params, b: Params): bool
   );
 }
 
-/** How many times as long the paper's settings take, at most: methods' times grow with the numbers that the quick settings change. */
+/**
+ * How many times as long the paper's settings take, at most: with a power of the counts (steps, samples, strides) that the quick settings
+ * change, which follows from the two costs that the engine tells.
+ */
 export function paperCost(method: MethodDescription, params: Params): number {
-  const { settings = {}, growth = {} } = quick[method.name] ?? {};
-  return Object.keys(settings).reduce((cost, name) => {
-    const [paper, now] = [paperParams(method)[name], params[name]];
-    if (typeof paper !== "number" || typeof now !== "number" || !(now > 0)) return cost;
-    return cost * (paper / now) ** (growth[name] ?? 1);
-  }, 1);
+  const { cost, quick = {}, quick_cost: quickCost = cost } = method;
+  const paper = paperParams(method);
+  const counts = method.params.filter(({ name, kind }) => kind === "integer" && name in quick);
+  const ratio = (other: Params) =>
+    counts.reduce((all, { name }) => {
+      const [most, now] = [paper[name], other[name]];
+      return typeof most === "number" && typeof now === "number" && now > 0 ? all * (most / now) : all;
+    }, 1);
+  const whole = ratio(quick);
+  if (whole === 1) return 1;
+  const all = ({ forward, backward }: MethodDescription["cost"]) => forward + 2 * backward;
+  return ratio(params) ** (Math.log(all(cost) / all(quickCost)) / Math.log(whole));
 }
 
 export function sameParams(a: Params, b: Params): boolean {

@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import soxr
 import torch
+import torch.nn.functional as F
 import torchaudio
 from transformers import (
     ASTFeatureExtractor,
@@ -34,6 +35,8 @@ def sounds():
     clip = lambda name: read_wave(PAGE / "clips" / f"{name}.wav")
     time = np.arange(RATE // 2) / RATE
     chord = sum(np.sin(2 * np.pi * tone * time) for tone in (220.0, 554.37, 3000.0)) * 8000 * np.exp(-3 * time)
+    # In bands without any sound the extractors' own 32 bits would be all that is heard.
+    chord += np.random.default_rng(5).normal(0, 60, len(time))
     return {"go_goforward": clip("go_goforward"), "down_en-gb_m3": clip("down_en-gb_m3"), "chord": chord.round().astype(np.int16)}
 
 
@@ -97,6 +100,72 @@ def features():
     (folder / "index.json").write_text(json.dumps(index, indent=1) + "\n")
 
 
+def whisper(extractor, wave):
+    """Whisper's features written out in PyTorch: differentiable, in float64."""
+    wave = F.pad(wave, (0, extractor.n_samples - len(wave)))
+    window = torch.hann_window(extractor.n_fft, dtype=torch.float64)
+    power = torch.stft(wave, extractor.n_fft, extractor.hop_length, window=window, return_complex=True)[:, :-1].abs() ** 2
+    bands = (torch.from_numpy(extractor.mel_filters).double().T @ power).clamp(min=1e-10).log10()
+    return (torch.maximum(bands, bands.max() - 8) + 4) / 4
+
+
+def fbank(wave, **chosen):
+    return torchaudio.compliance.kaldi.fbank(wave[None], dither=0.0, sample_frequency=RATE, **chosen)
+
+
+def ast(extractor, wave):
+    found = fbank(wave, window_type="hanning", num_mel_bins=extractor.num_mel_bins)[: extractor.max_length]
+    found = F.pad(found, (0, 0, 0, extractor.max_length - len(found)))
+    return (found - extractor.mean) / (extractor.std * 2) if extractor.do_normalize else found
+
+
+def wav2vec2(_, wave):
+    return (wave - wave.mean()) / (wave.var(correction=0) + 1e-7).sqrt()
+
+
+def seamless(_, wave):
+    found = fbank(wave * 32768, window_type="povey", num_mel_bins=80)
+    found = (found - found.mean(0)) / (found.var(0, correction=1) + 1e-7).sqrt()
+    return found[: len(found) // 2 * 2].reshape(-1, 160)
+
+
+WRITTEN_OUT = {
+    "whisper": whisper,
+    "whisper_128": whisper,
+    "ast": ast,
+    "ast_short": ast,
+    "wav2vec2": wav2vec2,
+    "seamless_m4t": seamless,
+    **{name: lambda _, wave, chosen=chosen: fbank(wave * 32768, **chosen) for name, chosen in KALDI.items()},
+}
+
+
+def gradients():
+    """For the chord, the gradient by the samples of the sum of all features times cos(k), k counting them in their order.
+
+    The formulas in float64 also say how far the extractors' 32 bits are off, sound by sound: `float32` in the index.
+    """
+    waves = {name: torch.from_numpy(samples.astype(np.float64) / 32768) for name, samples in sounds().items()}
+    index = json.loads((FOLDER / "features" / "index.json").read_text())
+    for case in index["cases"]:
+        name, shapes = case["name"], case["shapes"]
+        stored, start, case["float32"] = np.load(FOLDER / "features" / f"{name}.npy"), 0, {}
+        for sound, wave in waves.items():
+            count = int(np.prod(shapes[sound]))
+            theirs = stored[start : start + count].reshape(shapes[sound])
+            start += count
+            leaf = wave.clone().requires_grad_()
+            found = WRITTEN_OUT[name](EXTRACTORS.get(name), leaf)
+            case["float32"][sound] = float(np.abs(found.detach().numpy() - theirs).max())
+        print(name, case["float32"])
+        # The last is the chord.
+        assert case["float32"]["chord"] < 1e-4 * max(1, np.abs(theirs).max())
+        weights = torch.cos(torch.arange(found.numel(), dtype=torch.float64)).reshape(found.shape)
+        (found * weights).sum().backward()
+        np.save(FOLDER / "features" / f"{name}_gradient.npy", leaf.grad.numpy().astype(np.float32))
+    (FOLDER / "features" / "index.json").write_text(json.dumps(index, indent=1) + "\n")
+
+
 def resampling():
     """Half a second of a sweep that ends at 0.45 of the lower rate, resampled by soxr's best ("VHQ"), in float64."""
     folder = FOLDER / "resampling"
@@ -119,6 +188,7 @@ def resampling():
 
 def make():
     features()
+    gradients()
     resampling()
 
 

@@ -155,14 +155,6 @@ def graph(state: dict[str, np.ndarray]) -> bytes:
     return g.model({"tokens": (TensorProto.INT64, ["batch", "length"])}, {"logits": ["batch", len(reviews.LABELS)]}, ABOUT)
 
 
-def widened(net: Kim) -> Kim:
-    """The same module with the embedding that the 8 bits of the file stand for."""
-    with torch.no_grad():
-        numbers, scale = bundle.quantised(net.table.weight.numpy(), 0)
-        net.table.weight.copy_(torch.from_numpy(numbers * scale[:, None]))
-    return net
-
-
 def logits(model: bytes, encoded: list[list[int]]) -> np.ndarray:
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     return np.concatenate([session.run(["logits"], {"tokens": np.array([row], np.int64)})[0] for row in encoded])

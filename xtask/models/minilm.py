@@ -120,9 +120,9 @@ class MiniLM(torch.nn.Module):
         """The module of weights under their own names, in float64."""
         empty = collections.defaultdict(lambda: torch.zeros(1))
         net = cls(empty, [0])
-        for name, value in state.items():
+        for name in [name for name, _ in net.named_parameters()]:
             owner, _, leaf = name.rpartition(".")
-            setattr(net.get_submodule(owner), leaf, torch.nn.Parameter(value.double()))
+            setattr(net.get_submodule(owner), leaf, torch.nn.Parameter(state[name].double()))
         return net.eval()
 
     @staticmethod
@@ -252,17 +252,6 @@ def graph(state: dict[str, np.ndarray]) -> bytes:
     tokens = (TensorProto.INT64, ["batch", "length"])
     inputs = {"input_ids": tokens, "attention_mask": tokens, "token_type_ids": tokens}
     return g.model(inputs, {"logits": ["batch", len(reviews.LABELS)]}, ABOUT)
-
-
-def widened(net: MiniLM) -> MiniLM:
-    """The same module with the matrices that the 8 bits of the file stand for."""
-    with torch.no_grad():
-        for name, value in net.named_parameters():
-            if value.ndim == 2 and name not in ("types", "head.weight"):
-                # A layer's matrix is stored transposed, a scale for each of its outputs.
-                numbers, scale = bundle.quantised(value.numpy(), 0)
-                value.copy_(torch.from_numpy(numbers * scale[:, None]))
-    return net
 
 
 def logits(model: bytes, encoded: list[list[int]]) -> np.ndarray:

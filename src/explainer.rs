@@ -209,8 +209,7 @@ impl Explainer {
 
     /// The model with a text in its inputs, and what its tokens are looked up as.
     async fn reading(&self, text: &Tokens, wants_mean: bool) -> Result<(Self, HostTensor)> {
-        let tokens = self.model.fitted(text)?;
-        let model = self.model.with_tokens(&tokens)?;
+        let (tokens, model) = self.model.with_text(text)?;
         let source = model.source().await?;
         let written = Written::new(&model, tokens, &source, wants_mean).await?;
         Ok((Self { model, written: Some(Arc::new(written)), ..self.clone() }, source))

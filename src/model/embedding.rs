@@ -451,6 +451,30 @@ impl Model {
         Ok(fitted)
     }
 
+    /// A text as the network takes it, and the model with it in its inputs.
+    ///
+    /// # Errors
+    /// Those of [`Model::fitted`] and [`Model::with_tokens`].
+    pub(crate) fn with_text(&self, text: &Tokens) -> Result<(Tokens, Self)> {
+        let tokens = self.fitted(text)?;
+        let failed = match self.with_tokens(&tokens) {
+            Ok(model) => return Ok((tokens, model)),
+            Err(error) => error,
+        };
+        // A convolution over five words finds no place in a text of three.
+        for length in tokens.len() + 1..=REHEARSED {
+            let Ok(mut filled) = tokens.clone().filled_to(length) else { break };
+            if let Ok(model) = self.with_tokens(&filled) {
+                filled.notes.push(format!(
+                    "The network takes no text of {} tokens, and this one is filled up with padding to {length}.",
+                    tokens.len()
+                ));
+                return Ok((filled, model));
+            }
+        }
+        Err(failed)
+    }
+
     /// The model with a text in its inputs, as [`Model::fitted`] gives it: the same weights, for as many tokens.
     ///
     /// # Errors

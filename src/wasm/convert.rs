@@ -11,7 +11,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::JsResult;
 use crate::{
-    Error, Explanation, HostTensor, Input, Partial,
+    Error, Explanation, HostTensor, Input, Partial, Tokens,
     attribution::display::Heatmap,
     input::image::Region,
     model::{HostValue, ValueInfo},
@@ -57,6 +57,7 @@ fn invalid(reason: &str) -> JsValue {
 /// An input that has been copied into the engine's memory.
 pub(super) enum OwnedInput {
     Pixels { rgba: Vec<u8>, width: usize, height: usize },
+    Tokens(Box<Tokens>),
     Tensor(HostTensor),
     Named(BTreeMap<String, HostTensor>),
     Bound,
@@ -75,6 +76,9 @@ impl OwnedInput {
                 named.insert(name, tensor_from_js(&tensor)?);
             }
             return Ok(Self::Named(named));
+        }
+        if field(input, "ids")?.is_some() {
+            return from_js(input.clone()).map(|tokens| Self::Tokens(Box::new(tokens)));
         }
         let Some(pixels) = field(input, "pixels")? else {
             return tensor_from_js(input).map(Self::Tensor);
@@ -96,6 +100,7 @@ impl OwnedInput {
     pub fn borrow(&self) -> Input<'_> {
         match self {
             Self::Pixels { rgba, width, height } => Input::Pixels { rgba, width: *width, height: *height },
+            Self::Tokens(tokens) => Input::Tokens(tokens),
             Self::Tensor(tensor) => Input::Tensor(tensor),
             Self::Named(values) => Input::Named(values),
             Self::Bound => Input::Bound,
@@ -246,6 +251,8 @@ pub(super) fn explanation_to_js(explanation: &Explanation, region: Option<Region
         set("chosen", &Uint32Array::from(found.chosen.as_slice()))?;
         Reflect::set(&object, &"segments".into(), &segments)?;
     }
+    set("parts", &to_js(&explanation.parts)?)?;
+    set("texts", &to_js(&explanation.texts)?)?;
     set("region", &to_js(&region)?)?;
     set("info", &to_js(&explanation.info)?)?;
     set("words", &to_js(&explanation.words)?)?;

@@ -101,7 +101,7 @@ export interface PlayOptions extends JudgeOptions {
     kind?: "deletion" | "insertion";
     /** The picture without its pixels: zero in model space, or a blur. By default RISE's: blank for deletion, blurred for insertion. */
     substrate?: "blank" | "blur" | null;
-    /** Pixels that change at a step (224). */
+    /** Pixels that change at a step (224), or words of a text (1). */
     step?: number | null;
     /** Whether the most important pixels go first ("map", the default), or any. */
     order?: "map" | "random";
@@ -109,7 +109,10 @@ export interface PlayOptions extends JudgeOptions {
 
 /** A game of insertion or deletion that was played to its end. `gameFrame` shows any moment of it. */
 export interface Game {
-    /** The place of every pixel in the order of change, from 0. After k steps the pixels below `k * step` have changed. */
+    /**
+     * The turn of every pixel, from 0. After k steps the pixels below `k * step` have changed. Of a text the turn of every token: those of a
+     * word have one, and what is no word that after the last.
+     */
     ranks: Uint32Array;
     /** The network's input before the first step and after the last one, as pictures; null where it is none. */
     from: PixelPicture | null;

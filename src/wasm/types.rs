@@ -23,9 +23,45 @@ export type Score = "logit" | "probability" | "log_probability";
 export type WasmInput =
     | { values: Record<string, TensorData> }
     | { pixels: Uint8Array | Uint8ClampedArray; width: number; height: number }
+    | Tokens
     | TensorData
     /** The inputs that `withInputs` has set, for a model that is explained at a node. */
     | null;
+
+/** A token of a text, and where it stands. */
+export interface Token {
+    /** What the tokenizer calls it. */
+    piece: string;
+    /** Which of the texts it is of. */
+    text: number;
+    /** Its range in that text, in bytes of UTF-8; empty for what the tokenizer has added. */
+    bytes: [number, number];
+    /** The same in units of UTF-16, as JavaScript counts. */
+    units: [number, number];
+    /** The word of that text that it is a piece of, counted from 0. */
+    word: number | null;
+    /** Whether the tokenizer has added it, as it does `[CLS]`. */
+    special: boolean;
+}
+
+/** A text, or a pair of texts, as the numbers that a network takes. */
+export interface Tokens {
+    texts: string[];
+    /** The number of each token. */
+    ids: number[];
+    /** The number of the text that each token is of, as the tokenizer has it. */
+    typeIds: number[];
+    /** 1 for what is to be looked at. */
+    attentionMask: number[];
+    tokens: Token[];
+    /** The numbers of the tokens that fill up, that hide a word, and that stand for unknown words. */
+    padding: number | null;
+    mask: number | null;
+    unknown: number | null;
+    /** The most tokens that the tokenizer's file lets through. */
+    longest: number | null;
+    notes: string[];
+}
 
 /** Numbers in any typed array. */
 export type Numbers =
@@ -83,6 +119,10 @@ export interface ModelOptions {
     activation?: Activation | null;
     /** What the axes of the explained value mean; found by its shape and the graph where it is left out. */
     layout?: Layout | null;
+    /** Whether it is asked about texts: the table that its tokens are looked up in is then found and explained, for texts of any length. */
+    text?: boolean;
+    /** The most tokens of a text, where the file takes any number: those that it has places for, else 512, where it is left out. */
+    longest?: number | null;
     /** An ONNX network that was trained to mask what this one looks at, which RT-Sal needs. */
     masker?: Uint8Array | null;
     /** Files with weights that lie outside of the ONNX file, by the location that it names. */
@@ -142,6 +182,10 @@ export interface Explanation {
     segments?: Segmentation;
     /** The part of the photograph that the network saw; null for tensors. */
     region: Region | null;
+    /** The words of a text, each with what it counted for, and then what the network is given beside them; empty for what has no such parts. */
+    parts: Part[];
+    /** The texts that the parts are of. */
+    texts: string[];
     info: ExplanationInfo;
     /** One or two sentences. */
     words: string[];
@@ -176,6 +220,8 @@ struct GraphOptions {
     sizes: Option<BTreeMap<String, usize>>,
     activation: Option<model::Activation>,
     layout: Option<Layout>,
+    text: bool,
+    longest: Option<usize>,
     shape: Option<Vec<usize>>,
 }
 
@@ -210,6 +256,8 @@ impl ModelOptions {
             sizes: graph.sizes.unwrap_or_default(),
             activation: graph.activation,
             layout: graph.layout,
+            text: graph.text,
+            longest: graph.longest,
             explained_shape: graph.shape,
             values: BTreeMap::new(),
         };

@@ -13,6 +13,7 @@ use adversight::{
 use adversight_text::{Options, Tokenizer};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 const FOLDER: &str = "tests/fixtures/text";
 
@@ -322,43 +323,140 @@ fn words_are_taken_out_and_put_back_whole() {
     assert_eq!(measured.finding.value, deletion.area);
 }
 
-/// The ids and offsets that Python's `tokenizers` gives, for every tokenizer that lies there.
+/// What Python's `tokenizers` says of one tokenizer (tests/reference/tokens.py).
+#[derive(Deserialize)]
+struct Expected {
+    tokenizer: String,
+    sentences: Vec<String>,
+    pairs: Pairs,
+    digest: Digest,
+    #[serde(flatten)]
+    found: Listed,
+}
+
+#[derive(Deserialize)]
+struct Pairs {
+    sentences: Vec<[String; 2]>,
+    #[serde(flatten)]
+    found: Listed,
+}
+
+#[derive(Deserialize)]
+struct Digest {
+    sentences: usize,
+    sha256: String,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    ids: Vec<Vec<i64>>,
+    type_ids: Vec<Vec<i64>>,
+    attention_mask: Vec<Vec<i64>>,
+    /// In characters, as Python counts.
+    offsets: Vec<Vec<[usize; 2]>>,
+    word_ids: Vec<Vec<Option<usize>>>,
+}
+
+/// The tokens of a text as the file has them that cuts and fills up: here the engine does that, for the network's length.
+fn as_in_the_file(mut tokens: adversight_text::Tokens, filled: Option<usize>) -> adversight_text::Tokens {
+    if let Some(longest) = tokens.longest {
+        while tokens.ids.len() > longest {
+            // The last of the longer text.
+            let count = |text: usize| tokens.tokens.iter().filter(|t| !t.special && t.text == text).count();
+            let longer = usize::from(count(1) >= count(0));
+            let last =
+                tokens.tokens.iter().rposition(|token| !token.special && token.text == longer).unwrap();
+            tokens.ids.remove(last);
+            tokens.type_ids.remove(last);
+            tokens.attention_mask.remove(last);
+            tokens.tokens.remove(last);
+        }
+    }
+    if let Some(length) = filled {
+        tokens.ids.resize(length, tokens.padding.unwrap());
+        tokens.type_ids.resize(length, 0);
+        tokens.attention_mask.resize(length, 0);
+    }
+    tokens
+}
+
+/// The offsets in characters; what the tokenizer has added has none.
+fn offsets(tokens: &adversight_text::Tokens) -> Vec<[usize; 2]> {
+    // Bytes within a character count as its start.
+    let characters = |text: usize, at: usize| {
+        tokens.texts[text].char_indices().take_while(|(start, _)| *start < at).count()
+    };
+    let added = tokens.ids.len() - tokens.tokens.len();
+    let own = tokens.tokens.iter().map(|token| match token.special {
+        true => [0, 0],
+        false => token.bytes.map(|at| characters(token.text, at)),
+    });
+    own.chain(std::iter::repeat_n([0, 0], added)).collect()
+}
+
+/// The ids, offsets and words that Python's `tokenizers` gives, for every tokenizer that lies there.
 #[test]
 fn tokens_equal_those_of_python() {
-    #[derive(Deserialize)]
-    struct Expected {
-        sentences: Vec<String>,
-        ids: Vec<Vec<i64>>,
-        /// In characters, as Python counts.
-        offsets: Vec<Vec<[usize; 2]>>,
-        #[serde(default)]
-        options: Options,
-    }
     let folder = common::root().join("tests/fixtures/tokenizers");
-    let Ok(folders) = fs::read_dir(&folder) else {
-        panic!("{} is missing", folder.display());
-    };
-    let mut compared = 0;
-    for folder in folders.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
-        let Ok(expected) = fs::read(folder.join("expected.json")) else { continue };
-        let expected: Expected = serde_json::from_slice(&expected).unwrap();
-        let file = ["tokenizer.json", "vocab.txt"].map(|name| folder.join(name));
-        let file = file.iter().find(|file| file.exists()).unwrap();
-        let tokenizer = Tokenizer::read(&fs::read(file).unwrap(), &expected.options).unwrap();
-        assert_eq!(expected.sentences.len(), expected.ids.len());
-        for ((sentence, ids), offsets) in expected.sentences.iter().zip(&expected.ids).zip(&expected.offsets)
-        {
-            let found = tokenizer.encode(sentence, None).unwrap();
-            assert_eq!(found.ids, *ids, "{}: {sentence}", folder.display());
-            let characters = |at: usize| sentence[..at].chars().count();
-            let ours: Vec<[usize; 2]> = found
-                .tokens
-                .iter()
-                .map(|token| if token.special { [0, 0] } else { token.bytes.map(characters) })
-                .collect();
-            assert_eq!(ours, *offsets, "{}: {sentence}", folder.display());
+    let lines = fs::read_to_string(folder.join("sentences.txt")).unwrap();
+    let reviews: Vec<&str> = lines.trim_end_matches('\n').split('\n').collect();
+    let mut names = Vec::new();
+    for folder in
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
+    {
+        let expected: Expected =
+            serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
+        let name = expected.tokenizer.as_str();
+        let file = common::read(name);
+        let tokenizer = Tokenizer::read(&file, &Options::default()).unwrap();
+        let filled = serde_json::from_slice::<Value>(&file)
+            .ok()
+            .and_then(|file| file["padding"]["strategy"]["Fixed"].as_u64())
+            .map(|length| length as usize);
+        let check = |found: adversight_text::Result<adversight_text::Tokens>,
+                     listed: &Listed,
+                     at: usize,
+                     text: &str| {
+            let Ok(tokens) = found else {
+                // What is empty, or nothing but spaces, is refused, and has no word there either.
+                assert!(text.trim().is_empty(), "{name}: {text:?} is refused");
+                return;
+            };
+            let tokens = as_in_the_file(tokens, filled);
+            assert_eq!(tokens.ids, listed.ids[at], "{name}: {text:?}");
+            assert_eq!(tokens.attention_mask, listed.attention_mask[at], "{name}: {text:?}");
+            assert_eq!(offsets(&tokens), listed.offsets[at], "{name}: {text:?}");
+            if !name.ends_with(".txt") {
+                assert_eq!(tokens.type_ids, listed.type_ids[at], "{name}: {text:?}");
+            }
+            let words: Vec<Option<usize>> = tokens.tokens.iter().map(|token| token.word).collect();
+            // Where nothing cuts before pieces are looked for, there is one word there, and spaces cut here.
+            let theirs = &listed.word_ids[at][..words.len()];
+            if theirs.iter().flatten().max() > Some(&0) {
+                assert_eq!(words, theirs, "{name}: {text:?}");
+            }
+        };
+        for (at, sentence) in expected.sentences.iter().enumerate() {
+            check(tokenizer.encode(sentence, None), &expected.found, at, sentence);
         }
-        compared += 1;
+        for (at, [first, second]) in expected.pairs.sentences.iter().enumerate() {
+            if name.ends_with(".txt") || first.is_empty() || second.is_empty() {
+                continue;
+            }
+            check(tokenizer.encode(first, Some(second)), &expected.pairs.found, at, second);
+        }
+        assert_eq!(reviews.len(), expected.digest.sentences);
+        let mut digest = Sha256::new();
+        for review in &reviews {
+            let tokens = as_in_the_file(tokenizer.encode(review, None).unwrap(), filled);
+            let places: Vec<i64> = offsets(&tokens).iter().flatten().map(|&place| place as i64).collect();
+            for number in [&[tokens.ids.len() as i64][..], &tokens.ids, &places].concat() {
+                digest.update((number as u32).to_le_bytes());
+            }
+        }
+        let found = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(found, expected.digest.sha256, "{name}");
+        names.push(name.to_owned());
     }
-    assert!(compared > 0);
+    assert_eq!(names.len(), 5, "{names:?}");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use regex::Regex;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
-    /// Runs of letters, digits, underscores and apostrophes, and each other mark by itself: `[\w']+|[^\w\s]`.
+    /// Runs of letters and digits, with the apostrophes within them, and each other mark by itself: `\w+(?:'\w+)*|[^\w\s]`.
     #[default]
     Words,
     /// Runs of letters, digits and underscores, and each other mark by itself: `\w+|[^\w\s]`.
@@ -26,31 +27,23 @@ pub enum Split {
 }
 
 impl Split {
-    /// The ranges of a text's words, in bytes.
-    fn ranges(self, text: &str) -> Vec<[usize; 2]> {
-        let joins = |character: char| match self {
-            Self::Words => character.is_alphanumeric() || matches!(character, '_' | '\''),
-            Self::Marks => character.is_alphanumeric() || character == '_',
-            Self::Whitespace => !character.is_whitespace(),
-            Self::Characters => false,
+    /// What a word is.
+    fn expression(self) -> Result<Regex> {
+        let expression = match self {
+            // The raised figures and fractions of Latin-1 are letters to Oniguruma, and not to this package.
+            Self::Words => r"[\w²³¹¼½¾]+(?:'[\w²³¹¼½¾]+)*|[^\w²³¹¼½¾\s]",
+            Self::Marks => r"[\w²³¹¼½¾]+|[^\w²³¹¼½¾\s]",
+            Self::Whitespace => r"\S+",
+            Self::Characters => r"\S",
         };
-        let mut ranges: Vec<[usize; 2]> = Vec::new();
-        let mut open = false;
-        for (at, character) in text.char_indices() {
-            let end = at + character.len_utf8();
-            match (joins(character), ranges.last_mut()) {
-                (true, Some(last)) if open => last[1] = end,
-                (joined, _) if joined || !character.is_whitespace() => ranges.push([at, end]),
-                _ => (),
-            }
-            open = joins(character);
-        }
-        ranges
+        Regex::new(expression).map_err(|error| Error::Invalid(error.to_string()))
     }
 
     fn words(self) -> &'static str {
         match self {
-            Self::Words => "letters, digits and apostrophes together, each other mark by itself",
+            Self::Words => {
+                "letters, digits and the apostrophes within words together, each other mark by itself"
+            }
             Self::Marks => "letters and digits together, each other mark by itself",
             Self::Whitespace => "at spaces",
             Self::Characters => "into characters",
@@ -62,7 +55,7 @@ impl Split {
 pub struct Vocabulary {
     numbers: HashMap<String, i64>,
     lowercase: bool,
-    split: Split,
+    expression: Regex,
     unknown: Option<i64>,
     padding: Option<i64>,
     mask: Option<i64>,
@@ -111,7 +104,7 @@ impl Vocabulary {
             mask: named(&options.mask, "mask", "hiding a word")?,
             numbers,
             lowercase,
-            split,
+            expression: split.expression()?,
             notes,
         })
     }
@@ -123,8 +116,8 @@ impl Vocabulary {
     pub fn encode(&self, text: &str) -> Result<Tokens> {
         let units = Units::of(text);
         let (mut ids, mut tokens, mut strangers) = (Vec::new(), Vec::new(), Vec::new());
-        for (word, bytes) in self.split.ranges(text).into_iter().enumerate() {
-            let written = &text[bytes[0]..bytes[1]];
+        for (word, found) in self.expression.find_iter(text).enumerate() {
+            let (written, bytes) = (found.as_str(), [found.start(), found.end()]);
             let looked_up = if self.lowercase { written.to_lowercase() } else { written.to_owned() };
             let id = match (self.numbers.get(&looked_up), self.unknown) {
                 (Some(&id), _) => id,
@@ -168,7 +161,7 @@ mod tests {
     use super::*;
 
     fn cut(split: Split, text: &str) -> Vec<&str> {
-        split.ranges(text).into_iter().map(|[start, end]| &text[start..end]).collect()
+        split.expression().unwrap().find_iter(text).map(|found| found.as_str()).collect()
     }
 
     #[test]
@@ -181,7 +174,10 @@ mod tests {
         );
         assert_eq!(cut(Split::Whitespace, text), ["it's", "a", "long,", "un-funny", "one", "…"]);
         assert_eq!(cut(Split::Characters, "a é"), ["a", "é"]);
-        assert_eq!(cut(Split::Words, "--a"), ["-", "-", "a"]);
+        assert_eq!(
+            cut(Split::Words, "--a rock'n'roll 'quoted'"),
+            ["-", "-", "a", "rock'n'roll", "'", "quoted", "'"]
+        );
     }
 
     #[test]

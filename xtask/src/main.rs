@@ -54,8 +54,11 @@ enum Task {
     },
     /// Checks the format and the layers of the Rust code and runs clippy and rustdoc
     Lint,
-    /// Builds the engine for WebAssembly into pkg/src/wasm
-    Wasm,
+    /// Builds the engines for WebAssembly, and what is beside them, into pkg/src/wasm
+    Wasm {
+        /// Which of them: adversight_cpu, adversight_text and so on; all where none is named
+        names: Vec<String>,
+    },
     /// Measures the engine in a browser beside other libraries (tests/bench)
     Bench {
         /// Measure natively beside PyTorch instead
@@ -114,7 +117,7 @@ fn run(task: Task) -> Result<()> {
             if !build_only {
                 return demo(&paths, port);
             }
-            wasm::build(&paths)?;
+            wasm::build(&paths, &[])?;
             let page = npm::build_page(&paths)?;
             let page = paths.relative(&page);
             report::note(&format!("the page is in {page}; `cargo xtask demo` serves it"));
@@ -122,7 +125,7 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Test { suites, thorough } => test::run(&paths, &suites, thorough),
         Task::Lint => lint::run(&paths),
-        Task::Wasm => wasm::build(&paths),
+        Task::Wasm { names } => wasm::build(&paths, &names),
         Task::Bench { native: true, .. } => python::bench(&paths),
         Task::Bench { arguments, .. } => test::bench(&paths, &arguments),
         Task::Models { scripts } => python::models(&paths, &scripts),

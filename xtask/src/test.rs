@@ -82,7 +82,7 @@ fn engine(paths: &Paths, thorough: bool) -> Result<()> {
 
 fn pkg(paths: &Paths) -> Result<()> {
     // The package's types are made from the engine.
-    wasm::build(paths)?;
+    wasm::build(paths, &[])?;
     for folder in ["pkg", "www"] {
         npm::install(paths, folder)?;
         npm::script(paths, folder, "check", &format!("Checking and testing {folder}"), &[])?;
@@ -114,7 +114,7 @@ fn in_browser(
     arguments: &[String],
 ) -> Result<()> {
     let browser = setup::browser()?;
-    wasm::build(paths)?;
+    wasm::build(paths, &[])?;
     npm::build_page(paths)?;
     npm::install(paths, folder)?;
     let mut environment = vec![("CHROME", browser.as_path()), ("CHROMIUM", browser.as_path())];

@@ -57,6 +57,10 @@ pub struct Engine {
     name: &'static str,
     /// What it is, for people.
     title: &'static str,
+    /// The package that it is made of.
+    package: &'static str,
+    /// What is compiled into it, beside the packages of Cargo.lock.
+    sources: &'static [&'static str],
     /// The features of the crate that it is built with.
     features: &'static str,
     /// Whether it computes in threads.
@@ -87,6 +91,8 @@ const THREADED: &[&str] = &[
 const CPU: Engine = Engine {
     name: "adversight_cpu",
     title: "the engine for the CPU",
+    package: "adversight",
+    sources: &SOURCES,
     features: "",
     threads: false,
     passes: PRUNING,
@@ -96,6 +102,8 @@ const CPU: Engine = Engine {
 const THREADS: Engine = Engine {
     name: "adversight_cpu_threads",
     title: "the engine for the CPU with threads",
+    package: "adversight",
+    sources: &SOURCES,
     features: "threads",
     threads: true,
     passes: THREADED,
@@ -105,13 +113,27 @@ const THREADS: Engine = Engine {
 const WEBGPU: Engine = Engine {
     name: "adversight",
     title: "the engine for WebGPU",
+    package: "adversight",
+    sources: &SOURCES,
     features: "webgpu",
     threads: false,
     passes: PRUNING,
 };
 
-/// All engines, in the order in which they are built: what is compiled soonest comes first.
-static ENGINES: [Engine; 3] = [CPU, THREADS, WEBGPU];
+/// Modules beside the engines, each a package and a file of its own, which a page fetches only when it is given such an input. What they give
+/// is handed to an engine.
+const TEXT: Engine = Engine {
+    name: "adversight_text",
+    title: "the tokenizers of texts",
+    package: "adversight-text",
+    sources: &[".cargo/config.toml", "Cargo.lock", "Cargo.toml", "text", "rust-toolchain.toml"],
+    features: "",
+    threads: false,
+    passes: PRUNING,
+};
+
+/// All engines and what is beside them, in the order in which they are built: what is compiled soonest comes first.
+static ENGINES: [Engine; 4] = [CPU, TEXT, THREADS, WEBGPU];
 
 /// What is compiled into the engine, beside the packages of Cargo.lock. The command line, which lies in a folder of `src`, is not.
 const SOURCES: [&str; 7] = [
@@ -143,10 +165,16 @@ const WASM_OPT: [&str; 9] = [
 /// How many finished builds stay in the cache.
 const KEPT: usize = 4 * ENGINES.len();
 
-/// Builds the engines into the npm package (pkg/src/wasm). What has not changed is not built again.
-pub fn build(paths: &Paths) -> Result<()> {
+/// Builds the engines and what is beside them into the npm package (pkg/src/wasm): all, or those with these names. What has not changed is
+/// not built again.
+pub fn build(paths: &Paths, names: &[String]) -> Result<()> {
+    if let Some(name) = names.iter().find(|name| !ENGINES.iter().any(|engine| engine.name == **name)) {
+        let known: Vec<_> = ENGINES.iter().map(|engine| engine.name).collect();
+        bail!("There is no module {name}; there are {}.", known.join(", "));
+    }
     let builder = Builder::new(paths)?;
-    builder.possible()?.into_iter().try_for_each(|engine| builder.build(engine))
+    let wanted = |engine: &&Engine| names.is_empty() || names.iter().any(|name| name == engine.name);
+    builder.possible()?.into_iter().filter(wanted).try_for_each(|engine| builder.build(engine))
 }
 
 /// What engines are built with.
@@ -192,7 +220,7 @@ impl<'a> Builder<'a> {
     pub fn build_what_a_page_needs(&self) -> Result<Vec<&'static Engine>> {
         let mut later = Vec::new();
         for engine in self.possible()? {
-            if *engine == CPU || self.finished(engine)?.is_some() {
+            if *engine == CPU || !engine.is_engine() || self.finished(engine)?.is_some() {
                 self.build(engine)?;
             } else {
                 engine.remove(self.paths)?;
@@ -254,7 +282,7 @@ impl<'a> Builder<'a> {
             digest.add(name.as_encoded_bytes());
             digest.add(value.as_encoded_bytes());
         }
-        for source in SOURCES {
+        for source in engine.sources {
             let path = self.paths.root.join(source);
             digest.add(source.as_bytes());
             if path.is_dir() {
@@ -331,6 +359,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether it computes, and is not only beside those that do.
+    fn is_engine(&self) -> bool {
+        self.package == "adversight"
+    }
+
     /// The name of the WebAssembly file.
     fn file(&self) -> String {
         format!("{}_bg.wasm", self.name)
@@ -346,7 +379,10 @@ impl Engine {
             "Compiling {self} for WebAssembly ({with}the first time takes many minutes on two cores)"
         );
         report::step(&what, || command::run(&mut cargo(compiler, paths, self)))?;
-        Ok(self.target(compiler, paths).join(TARGET).join("release/adversight.wasm"))
+        Ok(self
+            .target(compiler, paths)
+            .join(TARGET)
+            .join(format!("release/{}.wasm", self.package.replace('-', "_"))))
     }
 
     /// Where cargo's build outputs go. The build scripts of some packages look at what allows unfinished features: in one folder, builds with
@@ -452,7 +488,7 @@ fn call(compiler: &WasmCompiler, paths: &Paths, engine: &Engine, what: &[&str]) 
             command
         }
     };
-    command.args(what).args(["--package", "adversight"]);
+    command.args(what).args(["--package", engine.package]);
     command.args(["--no-default-features", "--features", engine.features, "--locked", "--target", TARGET]);
     if engine.threads || *compiler == WasmCompiler::Debian {
         // A compiler that is released lets none of its unfinished features be used, of which this is one.
@@ -630,6 +666,14 @@ mod tests {
             assert!(variable(&command, "RUSTFLAGS").unwrap().starts_with("-C target-feature=+simd128"));
             assert_eq!(variable(&command, "CARGO_TARGET_DIR").as_deref(), Some("/target/wasm"));
         }
+    }
+
+    #[test]
+    fn what_is_beside_the_engines_is_a_package_of_its_own() {
+        let arguments = arguments(&cargo(&WasmCompiler::Own, &paths(), &TEXT)).join(" ");
+        assert!(arguments.contains("--package adversight-text --no-default-features"), "{arguments}");
+        assert!(!TEXT.is_engine() && CPU.is_engine());
+        assert_eq!(TEXT.file(), "adversight_text_bg.wasm");
     }
 
     #[test]

@@ -80,31 +80,6 @@ fn finish_kernel(
     }
 }
 
-#[cube(launch)]
-fn within_kernel(gradient: &[f32], x: &[f32], out: &mut [f32], count: u32, low: f32, high: f32) {
-    let at = ABSOLUTE_POS;
-    if at < count as usize {
-        out[at] = select(x[at] >= low && x[at] <= high, gradient[at], 0.0f32);
-    }
-}
-
-/// A gradient where the value `x` that is bounded lies within its bounds, on them too.
-pub(crate) fn passed_within(gradient: &Buffer, x: &Buffer, bounds: (f32, f32)) -> Buffer {
-    let (out, (low, high)) = (x.room(x.dims.clone()), finite(bounds));
-    within_kernel::launch(
-        x.client(),
-        groups(x.len()),
-        CubeDim::new_1d(GROUP),
-        gradient.arg(),
-        x.arg(),
-        out.arg(),
-        x.len() as u32,
-        low,
-        high,
-    );
-    out
-}
-
 /// The values, or the sums of two arrays of one shape, kept between bounds.
 pub(crate) fn bounded(x: &Buffer, plus: Option<&Buffer>, bounds: (f32, f32)) -> Buffer {
     let (out, (low, high)) = (x.room(x.dims.clone()), finite(bounds));

@@ -25,7 +25,7 @@ mod quickshift;
 pub(crate) use self::{
     buffer::Buffer,
     convolution::{BothWays, Convolution, Depthwise},
-    elementwise::{bounded, finished, passed_within},
+    elementwise::{bounded, finished},
     linear::Linear,
     parts::{joined, parted},
     pooling::{maximum, maximum_backward, mean, mean_backward},

@@ -1,9 +1,7 @@
-//! A walk back through the graph with rules of one's own at its nodes.
+//! The way back from the scores to the explained value, and rules of one's own at its nodes.
 //!
-//! The forward pass keeps the values of the nodes on the way from the explained value to the scores. Then something
-//! travels back: what reaches a node's outputs is handed to its inputs, and what several readers of a value hand to it adds
-//! up. A node whose rule says nothing hands on the plain vector-Jacobian product, so that without rules the walk ends
-//! in the gradient.
+//! On the walk back ([`super::exec`]) a rule sees a node with the values that it had in the forward pass. A node whose rule
+//! says nothing hands on the plain vector-Jacobian product, so that without rules the walk ends in the gradient.
 
 use std::collections::{HashMap, HashSet};
 
@@ -94,6 +92,17 @@ pub(crate) struct Values {
 }
 
 impl Values {
+    /// Those of a step among the values of a pass, or of the file.
+    pub(super) fn of(graph: &Graph, step: &Step, values: &[Option<Value>]) -> Self {
+        let value = |slot: &Option<Slot>| {
+            slot.and_then(|slot| values[slot].as_ref().or_else(|| graph.constant(slot)).cloned())
+        };
+        Self {
+            inputs: step.inputs.iter().map(value).collect(),
+            outputs: step.outputs.iter().map(value).collect(),
+        }
+    }
+
     /// Input `index`, which must hold real numbers.
     pub fn input(&self, index: usize) -> Result<Ranked<Float>> {
         real(self.inputs.get(index))
@@ -124,7 +133,18 @@ pub(crate) struct Visit<'w> {
     gradients: Flow,
 }
 
-impl Visit<'_> {
+impl<'w> Visit<'w> {
+    pub(super) fn new(
+        graph: &'w Graph,
+        step: &'w Step,
+        site: &'w Site,
+        here: Values,
+        there: Option<Values>,
+        gradients: Flow,
+    ) -> Self {
+        Self { graph, step, site, here, there, gradients }
+    }
+
     /// Its values at the reference input.
     pub fn there(&self) -> Result<&Values> {
         self.there.as_ref().ok_or_else(|| Error::Internal("the walk has no reference".into()))
@@ -170,144 +190,40 @@ impl Visit<'_> {
                 leaves[index] = Some(leaf);
             }
         }
-        let mut sum: Option<Tensor<1>> = None;
-        for (output, gradient) in self.graph.apply(self.step, &inputs)?.into_iter().zip(gradients) {
-            let (Value::Float(output), Some(gradient)) = (output, gradient) else { continue };
-            if !with_ranked!(&output, output => output.is_tracked()) {
-                continue;
-            }
-            let part = with_ranked!(output * gradient.clone(), product => product.sum());
-            sum = Some(match sum {
-                Some(sum) => sum + part,
-                None => part,
-            });
-        }
-        let Some(sum) = sum else { return Ok(vec![None; leaves.len()]) };
-        let mut found = sum.backward();
-        let mut gradient = |leaf: Ranked<Float>| {
-            Some(map_ranked!(leaf, leaf => match leaf.grad_remove(&mut found) {
-                Some(gradient) => gradient,
-                None => return None,
-            }))
+        let outputs = self.graph.apply(self.step, &inputs)?.into_iter().zip(gradients.iter().cloned());
+        let real = outputs.filter_map(|(output, gradient)| match output {
+            Value::Float(output) => Some((output, gradient)),
+            _ => None,
+        });
+        Ok(pulled_back(real, leaves))
+    }
+}
+
+/// What leaves of Burn's graph get of the gradients at some of its values. The graph is used up.
+pub(super) fn pulled_back(
+    gradients: impl Iterator<Item = (Ranked<Float>, Option<Ranked<Float>>)>,
+    leaves: Flow,
+) -> Flow {
+    let mut sum: Option<Tensor<1>> = None;
+    for (value, gradient) in gradients {
+        let Some(gradient) = gradient.filter(|_| with_ranked!(&value, value => value.is_tracked())) else {
+            continue;
         };
-        Ok(leaves.into_iter().map(|leaf| leaf.and_then(&mut gradient)).collect())
+        let part = with_ranked!(value * gradient, product => product.sum());
+        sum = Some(match sum {
+            Some(sum) => sum + part,
+            None => part,
+        });
     }
-}
-
-/// The plain vector-Jacobian product of one node, differentiated by Burn.
-pub(super) fn product(
-    graph: &Graph,
-    step: &Step,
-    site: &Site,
-    inputs: Vec<Option<Value>>,
-    gradients: Flow,
-) -> Result<Flow> {
-    let here = Values { inputs, outputs: Vec::new() };
-    Visit { graph, step, site, here, there: None, gradients }.plain()
-}
-
-/// A graph with the way through it.
-pub(super) struct Walk<'g> {
-    graph: &'g Graph,
-    sites: Vec<Option<Site>>,
-    source: Slot,
-    output: Slot,
-}
-
-/// The values of a forward pass, by slot.
-pub(super) struct Passed(Vec<Option<Value>>);
-
-impl<'g> Walk<'g> {
-    pub fn new(graph: &'g Graph, source: Slot, output: Slot) -> Self {
-        Self { sites: way(graph, source, output), graph, source, output }
-    }
-
-    /// The values at the nodes on the way, and the output.
-    pub fn forward(&self, given: Vec<(Slot, Value)>) -> Result<(Passed, Value)> {
-        let on_the_way = self.graph.steps.iter().zip(&self.sites).filter(|(_, site)| site.is_some());
-        let kept: HashSet<Slot> = on_the_way
-            .flat_map(|(step, _)| step.inputs.iter().chain(&step.outputs).flatten().copied())
-            .chain([self.output])
-            .collect();
-        let mut values = vec![None; self.graph.constants.len()];
-        let fixed: HashSet<Slot> = given.iter().map(|(slot, _)| *slot).collect();
-        for (slot, value) in given {
-            values[slot] = Some(value);
-        }
-        for step in &self.graph.steps {
-            for (slot, value) in step.outputs.iter().zip(self.graph.advance(step, &values)?) {
-                if let Some(slot) = slot.filter(|slot| !fixed.contains(slot)) {
-                    values[slot] = Some(value);
-                }
-            }
-            for &slot in step.dead_after.iter().filter(|slot| !kept.contains(slot)) {
-                values[slot] = None;
-            }
-        }
-        let output = values[self.output].clone();
-        Ok((Passed(values), output.ok_or_else(|| Error::invalid_model("no node computes its output"))?))
-    }
-
-    /// Walks back from `seed` at the output; what arrives at the explained value.
-    pub fn backward(
-        &self,
-        mut here: Passed,
-        mut there: Option<Passed>,
-        seed: Ranked<Float>,
-        rule: &Rule<'_>,
-    ) -> Result<Ranked<Float>> {
-        let mut gradients = HashMap::from([(self.output, seed)]);
-        for (step, site) in self.graph.steps.iter().zip(&self.sites).rev() {
-            let Some(site) = site else { continue };
-            let reached: Flow =
-                step.outputs.iter().map(|slot| slot.and_then(|slot| gradients.remove(&slot))).collect();
-            if reached.iter().any(Option::is_some) {
-                let visit = Visit {
-                    graph: self.graph,
-                    step,
-                    site,
-                    here: self.values(step, &here),
-                    there: there.as_ref().map(|there| self.values(step, there)),
-                    gradients: reached,
-                };
-                let flow = match rule(&visit)? {
-                    Some(flow) => flow,
-                    None => visit.plain()?,
-                };
-                for (index, arrived) in flow.into_iter().enumerate() {
-                    let (Some(slot), Some(Some(_)), Some(arrived)) =
-                        (step.inputs[index], site.computed.get(index), arrived)
-                    else {
-                        continue;
-                    };
-                    let sum = match gradients.remove(&slot) {
-                        Some(before) => before + arrived,
-                        None => arrived,
-                    };
-                    gradients.insert(slot, sum);
-                }
-            }
-            // Whoever reads these values has been visited.
-            for passed in std::iter::once(&mut here).chain(there.as_mut()) {
-                for slot in step.outputs.iter().flatten() {
-                    passed.0[*slot] = None;
-                }
-            }
-        }
-        gradients.remove(&self.source).ok_or_else(|| {
-            Error::invalid_model("its logits do not depend on the value that is differentiated")
-        })
-    }
-
-    fn values(&self, step: &Step, passed: &Passed) -> Values {
-        let value = |slot: &Option<Slot>| {
-            slot.and_then(|slot| passed.0[slot].as_ref().or_else(|| self.graph.constant(slot)).cloned())
-        };
-        Values {
-            inputs: step.inputs.iter().map(value).collect(),
-            outputs: step.outputs.iter().map(value).collect(),
-        }
-    }
+    let Some(sum) = sum else { return vec![None; leaves.len()] };
+    let mut found = sum.backward();
+    let mut gradient = |leaf: Ranked<Float>| {
+        Some(map_ranked!(leaf, leaf => match leaf.grad_remove(&mut found) {
+            Some(gradient) => gradient,
+            None => return None,
+        }))
+    };
+    leaves.into_iter().map(|leaf| leaf.and_then(&mut gradient)).collect()
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 use burn::tensor::Float;
 
 use super::{
-    operators::Window,
-    program::{self, Bias, Finish, Held, Plan, Record, placed, placed_average, rectifier},
+    exec::{self, Bias, Finish, Held, Node, placed, placed_average},
+    operators::{Lowering, Window},
     value::{Ranked, Value},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     gpu::{self, BothWays, Buffer, Convolution, Depthwise, Linear},
 };
 
-impl program::Array for Buffer {
+impl exec::Array for Buffer {
     fn of(value: Ranked<Float>) -> std::result::Result<Self, Ranked<Float>> {
         Self::of(&value).ok_or(value)
     }
@@ -78,14 +78,15 @@ fn there(value: Ranked<Float>, device: &burn::tensor::Device) -> Option<Buffer> 
 impl Operation {
     fn convolution(
         weights: Ranked<Float>,
-        bias: Option<Ranked<Float>>,
+        bias: Bias,
         groups: usize,
         window: Window,
         device: &burn::tensor::Device,
     ) -> Option<Self> {
         let bias = match bias {
-            Some(bias) => Some(there(bias, device)?),
-            None => None,
+            Bias::Nothing => None,
+            Bias::Row(bias) => Some(there(bias, device)?),
+            Bias::Other => return None,
         };
         let weights = there(weights, device)?;
         if weights.dims[1] == 1 && weights.dims[0] == groups && groups > 1 {
@@ -116,32 +117,36 @@ impl Operation {
     }
 }
 
-impl program::Operation for Operation {
+impl exec::Operation for Operation {
     type Array = Buffer;
     type Pool = ();
 
-    fn of(plan: Plan, device: &burn::tensor::Device) -> Option<Self> {
-        Some(match plan {
-            Plan::Convolution { weights, bias, groups, window } => {
-                return Self::convolution(weights, bias, groups, window, device);
+    fn of(node: Node, device: &burn::tensor::Device) -> Option<Self> {
+        let Node { operator, weights, bias, bounds } = node;
+        Some(match operator {
+            Lowering::Convolution { groups, window } => {
+                return Self::convolution(weights?, bias, groups, window, device);
             }
-            Plan::MaxPool(window) => Self::MaxPool(window),
-            Plan::AveragePool { window, with_padding } => {
+            Lowering::MaxPool(window) => Self::MaxPool(window),
+            Lowering::AveragePool { window, with_padding } => {
                 let weights = Self::uniform(window.kernel.as_ref()?.iter().product(), device)?;
                 Self::AveragePool { weights, window, with_padding }
             }
-            Plan::GlobalAverage => Self::GlobalAverage,
-            Plan::Bound { low, high } => Self::Bound { low, high },
-            Plan::Add => Self::Add,
-            Plan::Concat { axis } => Self::Concat { axis },
-            Plan::Move => Self::Move,
-            Plan::Linear { matrix, turned, alpha, bias } => {
+            Lowering::GlobalAverage => Self::GlobalAverage,
+            Lowering::Clamp => {
+                let (low, high) = bounds?;
+                Self::Bound { low, high }
+            }
+            Lowering::Add => Self::Add,
+            Lowering::Concat { axis } => Self::Concat { axis },
+            Lowering::Reshape => Self::Move,
+            Lowering::Matmul { transposed, alpha, .. } => {
                 let (bias, runs) = match bias {
                     Bias::Nothing => (None, true),
                     Bias::Row(bias) => (Some(there(bias, device)?), true),
                     Bias::Other => (None, false),
                 };
-                Self::Linear { matrix: Linear::new(there(matrix, device)?, turned, alpha, bias), runs }
+                Self::Linear { matrix: Linear::new(there(weights?, device)?, transposed, alpha, bias), runs }
             }
         })
     }
@@ -201,7 +206,7 @@ impl program::Operation for Operation {
 
     fn backward(
         &self,
-        record: &Record<Buffer>,
+        kept: Option<&Buffer>,
         dims: &[Vec<usize>],
         gradient: Held<Buffer>,
         finish: &[Finish<Buffer>],
@@ -216,18 +221,11 @@ impl program::Operation for Operation {
             Self::Depthwise { weights, .. } | Self::AveragePool { weights, .. } => {
                 weights.backward(&shape()?, &g, first)
             }
-            Self::MaxPool(_) => {
-                let kept = record.kept.as_ref().ok_or_else(lost)?;
-                Some(gpu::maximum_backward(&shape()?, kept, &g, first))
-            }
+            Self::MaxPool(_) => Some(gpu::maximum_backward(&shape()?, kept.ok_or_else(lost)?, &g, first)),
             Self::GlobalAverage => Some(gpu::mean_backward(&g, x.clone(), first)),
             Self::Bound { low, high } => {
-                let kept = record.kept.clone().ok_or_else(lost)?;
-                let bounds = (*low, *high);
-                Some(match record.fused || rectifier(bounds) {
-                    true => gpu::finished(&g, &Finish { plus: None, between: Some((kept, bounds)) }),
-                    false => gpu::passed_within(&g, &kept, bounds),
-                })
+                let between = Some((kept.ok_or_else(lost)?.clone(), (*low, *high)));
+                Some(gpu::finished(&g, &Finish { plus: None, between }))
             }
             Self::Add => return Ok(vec![Held::Numbers(g.clone()), Held::Numbers(g)]),
             Self::Concat { axis } => {

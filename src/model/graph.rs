@@ -11,6 +11,7 @@ use onnx_ir::NodeProto;
 use super::{
     NodeInfo, bodies,
     element::{self, Element},
+    exec::{ByBurn, Keep},
     file::{self, ModelFile, Parsed},
     node::{self, Node},
     operators::{self, Inputs, Kind, Operator},
@@ -128,7 +129,7 @@ impl Graph {
                 dead_after: Vec::new(),
             });
         }
-        self.fold_constants()
+        passes::fold_constants(self)
     }
 
     /// The slot of the value called `name`.
@@ -178,56 +179,6 @@ impl Graph {
         self.steps.push(Step::new(name, operator, input, output));
     }
 
-    /// Computes once what follows from constants alone: casts of f16 weights, above all.
-    fn fold_constants(&mut self) -> Result<()> {
-        let host = burn::tensor::Device::flex();
-        let mut kept = Vec::with_capacity(self.steps.len());
-        for step in std::mem::take(&mut self.steps) {
-            let known = |slot: &Option<Slot>| slot.is_none_or(|slot| self.constants[slot].value.is_some());
-            if step.inputs.iter().all(known) {
-                let values = step.run(|slot| self.constants[slot].value.as_ref(), |_| None, &host)?;
-                for (slot, value) in step.outputs.iter().zip(values) {
-                    if let Some(slot) = *slot {
-                        self.constants[slot] = value.into();
-                    }
-                }
-            } else {
-                kept.push(step);
-            }
-        }
-        self.steps = kept;
-        Ok(())
-    }
-
-    /// Drops steps that nothing in `wanted` follows from, and notes after which step each value dies. The values in
-    /// `given` are there from the start.
-    pub fn keep_only(&mut self, wanted: &[Slot], given: &[Slot]) {
-        let mut needed: HashSet<Slot> = wanted.iter().copied().collect();
-        let mut kept = Vec::with_capacity(self.steps.len());
-        for mut step in std::mem::take(&mut self.steps).into_iter().rev() {
-            let wanted = |slot: &Option<Slot>| {
-                slot.is_some_and(|slot| needed.contains(&slot) && !given.contains(&slot))
-            };
-            if !step.outputs.iter().any(wanted) {
-                continue;
-            }
-            let mut reads: Vec<Slot> = step.inputs.iter().flatten().copied().collect();
-            reads.sort_unstable();
-            reads.dedup();
-            step.dead_after = reads.into_iter().filter(|&slot| needed.insert(slot)).collect();
-            let unread = |slot: &Option<Slot>| slot.filter(|slot| !needed.contains(slot));
-            step.dead_after.extend(step.outputs.iter().filter_map(unread));
-            kept.push(step);
-        }
-        kept.reverse();
-        self.steps = kept;
-        for (slot, constant) in self.constants.iter_mut().enumerate() {
-            if !needed.contains(&slot) {
-                *constant = Constant::default();
-            }
-        }
-    }
-
     /// Puts the weights on the model's device. Whole numbers and a few real ones stay on the host, where sizes are
     /// computed, and are copied when a kernel wants them.
     pub fn upload(&mut self) {
@@ -245,15 +196,9 @@ impl Graph {
         }
     }
 
-    /// Runs the steps on the values in `given`; `visit` sees every step with what it computed. Returns the values at
-    /// `wanted`.
-    pub fn run(
-        &self,
-        given: impl IntoIterator<Item = (Slot, Value)>,
-        wanted: &[Slot],
-        visit: impl FnMut(&Step, &[Value]),
-    ) -> Result<Vec<Value>> {
-        self.run_on(&self.device, given, wanted, visit)
+    /// Runs the graph by Burn's kernels on the values in `given`. Returns the values at `wanted`.
+    pub fn run(&self, given: impl IntoIterator<Item = (Slot, Value)>, wanted: &[Slot]) -> Result<Vec<Value>> {
+        self.run_on(&self.device, given, wanted)
     }
 
     /// Like [`Graph::run`] on another device, where the graph is a part of one that runs there.
@@ -262,58 +207,30 @@ impl Graph {
         device: &burn::tensor::Device,
         given: impl IntoIterator<Item = (Slot, Value)>,
         wanted: &[Slot],
-        mut visit: impl FnMut(&Step, &[Value]),
     ) -> Result<Vec<Value>> {
-        let mut values: Vec<Option<Value>> = vec![None; self.constants.len()];
-        let mut fixed = HashSet::new();
-        for (slot, value) in given {
-            values[slot] = Some(value);
-            fixed.insert(slot);
-        }
-        for step in &self.steps {
-            let outputs = self.advance_on(device, step, &values)?;
-            visit(step, &outputs);
-            for (slot, value) in step.outputs.iter().zip(outputs) {
-                if let Some(slot) = slot.filter(|slot| !fixed.contains(slot)) {
-                    values[slot] = Some(value);
-                }
-            }
-            for &slot in step.dead_after.iter().filter(|slot| !wanted.contains(slot)) {
-                values[slot] = None;
-            }
-            // What only a caller wants ends the run.
-            if wanted.iter().all(|&slot| values[slot].is_some()) {
-                break;
-            }
-        }
-        wanted
-            .iter()
-            .map(|&slot| {
-                let found = values[slot].clone().or_else(|| self.constants[slot].value.clone());
-                found.ok_or_else(|| Error::invalid_model("no node computes its output"))
-            })
-            .collect()
+        let steps = 0..self.steps.len();
+        Ok(ByBurn::by_burn().forward_on(device, self, steps, given, wanted, Keep::Nothing)?.wanted)
     }
 
-    /// One step on the values so far.
-    pub fn advance(&self, step: &Step, values: &[Option<Value>]) -> Result<Vec<Value>> {
-        self.advance_on(&self.device, step, values)
-    }
-
-    fn advance_on(
+    /// One step by Burn's kernels, on the inputs that it has in a run.
+    pub fn advance(
         &self,
         device: &burn::tensor::Device,
         step: &Step,
-        values: &[Option<Value>],
+        inputs: &[Option<Value>],
     ) -> Result<Vec<Value>> {
-        step.run(
-            |slot| values[slot].as_ref().or(self.constants[slot].value.as_ref()),
-            |slot| self.copy(slot, device),
-            device,
-        )
+        let host = burn::tensor::Device::flex();
+        let there = |value: &Value| value.device() != host;
+        // Copies are made only for a step that runs on a GPU.
+        let copies: Vec<Option<&Value>> = match *device != host && inputs.iter().flatten().any(there) {
+            true => step.inputs.iter().map(|slot| slot.and_then(|slot| self.copy(slot, device))).collect(),
+            false => Vec::new(),
+        };
+        let inputs: Vec<Option<&Value>> = inputs.iter().map(Option::as_ref).collect();
+        step.compute(&inputs, &copies, device)
     }
 
-    /// One step on inputs of the caller's, one for each of the step's own.
+    /// One step by Burn's kernels on inputs of the caller's, one for each of the step's own.
     pub fn apply(&self, step: &Step, inputs: &[Option<Value>]) -> Result<Vec<Value>> {
         let inputs: Vec<Option<&Value>> = inputs.iter().map(Option::as_ref).collect();
         step.compute(&inputs, &[], &self.device)
@@ -367,34 +284,8 @@ impl Step {
         }
     }
 
-    fn run<'v>(
-        &self,
-        value: impl Fn(Slot) -> Option<&'v Value>,
-        copy: impl Fn(Slot) -> Option<&'v Value>,
-        device: &burn::tensor::Device,
-    ) -> Result<Vec<Value>> {
-        let mut inputs = Vec::with_capacity(self.inputs.len());
-        let host = burn::tensor::Device::flex();
-        let mut on_device = *device == host;
-        for slot in &self.inputs {
-            let input = match slot {
-                None => None,
-                Some(slot) => Some(value(*slot).ok_or_else(|| {
-                    Error::invalid_node(&self.names[0], "one of its inputs is computed by no node before it")
-                })?),
-            };
-            on_device |= input.is_some_and(|input| input.device() != host);
-            inputs.push(input);
-        }
-        // Copies are made only for a step that runs on a GPU.
-        let copies: Vec<Option<&Value>> = match on_device && *device != host {
-            true => self.inputs.iter().map(|slot| slot.and_then(&copy)).collect(),
-            false => Vec::new(),
-        };
-        self.compute(&inputs, &copies, device)
-    }
-
-    fn compute(
+    /// The outputs on these inputs; `copies` are those of constants on a device.
+    pub fn compute(
         &self,
         inputs: &[Option<&Value>],
         copies: &[Option<&Value>],
@@ -488,39 +379,36 @@ mod tests {
         let mut graph = Graph::read(&TINY.into(), &parsed, None, &Device::cpu("test")).unwrap();
         let input = graph.slot(&parsed.graph().input[0].name);
         let output = graph.slot(&parsed.graph().output[0].name);
-        graph.keep_only(&[output], &[input]);
+        passes::keep_only(&mut graph, &[output], &[input]);
         (graph, input, output)
     }
 
     /// The backward pass visits what is tracked; weights are not, so that no weight's gradient is computed.
     #[test]
     fn only_what_follows_from_the_input_is_tracked() {
-        let (graph, input, output) = tiny();
+        let (graph, input, _) = tiny();
         for constant in graph.constants.iter().filter_map(|constant| constant.value.as_ref()) {
             if let Value::Float(weight) = constant {
                 assert!(with_ranked!(weight, weight => !weight.is_autodiff() && !weight.is_tracked()));
             }
         }
+        let slots: Vec<Slot> =
+            graph.steps.iter().flat_map(|step| step.outputs.iter().flatten().copied()).collect();
         let tracked = |from: Slot, value: Ranked<Float>| {
-            let mut count = 0;
             let blank = burn::tensor::Tensor::<4>::zeros([1, 3, 32, 32], &graph.device);
             let given = [(input, Value::from(blank)), (from, leaf(value).into())];
-            graph
-                .run(given, &[output], |_, values| {
-                    if let [Value::Float(value)] = values {
-                        count += usize::from(with_ranked!(value, value => value.is_tracked()));
-                    }
-                })
-                .unwrap();
-            count
+            let values = graph.run(given, &slots).unwrap();
+            let follows = |(slot, value): (&Slot, &Value)| {
+                let Value::Float(value) = value else { return false };
+                *slot != from && with_ranked!(value, value => value.is_tracked())
+            };
+            slots.iter().zip(&values).filter(|&(slot, value)| follows((slot, value))).count()
         };
         let blank = burn::tensor::Tensor::<4>::zeros([1, 3, 32, 32], &graph.device);
         // Every one of the file's 25 nodes depends on the input; one, the last, on the features before it.
         assert_eq!(tracked(input, blank.clone().into()), 25);
         let features = graph.output_of("flatten_23").unwrap();
-        let Value::Float(value) =
-            graph.run([(input, blank.into())], &[features], |_, _| ()).unwrap().remove(0)
-        else {
+        let Value::Float(value) = graph.run([(input, blank.into())], &[features]).unwrap().remove(0) else {
             panic!("features are real");
         };
         assert_eq!(tracked(features, value), 1);
@@ -531,23 +419,6 @@ mod tests {
         let names: Vec<String> = tiny().0.nodes().into_iter().map(|node| node.name).collect();
         assert_eq!(names.len(), 25);
         assert_eq!((&*names[0], &*names[8], &*names[24]), ("conv_0", "concat_8", "gemm_24"));
-    }
-
-    #[test]
-    fn values_die_after_their_last_use() {
-        let (graph, input, output) = tiny();
-        let mut alive = HashSet::from([input]);
-        let mut most = 0;
-        for step in &graph.steps {
-            alive.extend(step.outputs.iter().flatten().copied());
-            most = most.max(alive.iter().filter(|&&slot| graph.constants[slot].value.is_none()).count());
-            for slot in &step.dead_after {
-                alive.remove(slot);
-            }
-        }
-        // A branch keeps one value besides the input and output of the node that runs.
-        assert!(most <= 4, "{most} values alive at once");
-        assert!(alive.contains(&output));
     }
 
     /// A message is about one operator: it names it, its node and what to do.

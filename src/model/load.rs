@@ -8,6 +8,7 @@ use super::{
     axes::{Axes, Roles, Shapes},
     backward, count_names,
     embedding::{self, Embedding, TextNetwork},
+    exec::{Keep, Passed},
     file::{self, Parsed},
     graph::{Graph, Slot},
     inputs::{self, Fed, open_size},
@@ -90,7 +91,7 @@ impl Model {
                 })?;
                 let mut first = Graph::read(file, &parsed, Some(std::slice::from_ref(&head.name)), device)?;
                 let same = first.output_of(at).ok_or(Error::Internal("a node was lost".into()))?;
-                first.keep_only(&[same], &[]);
+                passes::keep_only(&mut first, &[same], &[]);
                 first.upload();
                 before = Some((first, same));
                 let info = ValueInfo {
@@ -102,7 +103,7 @@ impl Model {
                 (slot, info)
             }
         };
-        graph.keep_only(&[output], &[source]);
+        passes::keep_only(&mut graph, &[output], &[source]);
         if !graph.steps.iter().any(|step| step.inputs.contains(&Some(source))) && output != source {
             return Err(Error::invalid_model(format!("its output does not depend on \"{}\"", input.name)));
         }
@@ -115,11 +116,11 @@ impl Model {
         };
         if let Some(last) = &last {
             last.strip(&mut graph);
-            graph.keep_only(&[output], &[source]);
+            passes::keep_only(&mut graph, &[output], &[source]);
         }
         if let Some(limit) = device.binding_limit() {
             passes::split_weights(&mut graph, limit)?;
-            graph.keep_only(&[output], &[source]);
+            passes::keep_only(&mut graph, &[output], &[source]);
         }
         graph.upload();
         let (parameters, weight_bytes) = parsed.weights();
@@ -201,7 +202,7 @@ impl Model {
         for (slot, info) in &self.inputs {
             given.push((*slot, inputs::blank(info)?.upload(&info.name, self.device.burn())?));
         }
-        let found = before.run(given, &[slot], |_, _| ())?.remove(0);
+        let found = before.run(given, &[slot])?.remove(0);
         let Value::Float(found) = found else {
             return Err(Error::invalid_model("the explained node holds no real numbers"));
         };
@@ -371,39 +372,17 @@ impl Model {
         let blank =
             HostValue::blank(true, dims.to_vec()).upload(&self.info.input.name, self.device.burn())?;
         let Value::Float(blank) = blank else { return Err(Error::Internal("a blank input".into())) };
-        let (mut shapes, mut elements, mut index) = (Shapes::new(), 0, 0);
-        shapes.insert(self.source, dims.to_vec());
-        let mut visit = |found: &[Vec<usize>]| {
-            elements += found.iter().map(|dims| dims.iter().product::<usize>()).sum::<usize>();
-            let slots = self.graph.steps[index].outputs.iter();
-            shapes.extend(slots.zip(found).filter_map(|(slot, dims)| Some(((*slot)?, dims.clone()))));
-            index += 1;
-        };
         let rows = if samples_known { dims.first().copied().unwrap_or(1) } else { 1 };
         let given = self.given_rows(blank, rows)?;
-        let output = match self.program() {
-            None => {
-                let visit = |_: &super::graph::Step, values: &[Value]| {
-                    visit(&values.iter().map(Value::dims).collect::<Vec<_>>());
-                };
-                self.graph.run(given, &[self.output], visit)?.remove(0)
-            }
-            Some(program) => with_program!(program, program => {
-                // A GPU compiles here what is to run there.
-                if self.device.kind() == DeviceKind::Cpu {
-                    program.rehearse(&self.graph, given, self.output, |found, _| visit(found))?
-                } else {
-                    let mut passed = program.forward(&self.graph, given, &[self.output], None)?;
-                    for step in &self.graph.steps {
-                        let found = step.outputs.iter().map(|slot| {
-                            slot.map(|slot| passed.dims(slot).to_vec()).unwrap_or_default()
-                        });
-                        visit(&found.collect::<Vec<_>>());
-                    }
-                    passed.wanted.remove(0)
-                }
-            }),
-        };
+        let (output, shapes, elements) = with_program!(self.program(), program => {
+            let Passed { mut wanted, tape } = program.forward(&self.graph, given, &[self.output], Keep::Shapes)?;
+            let slots = self.graph.steps.iter().flat_map(|step| step.outputs.iter().flatten());
+            let shapes: Shapes = slots
+                .chain([&self.source])
+                .map(|&slot| (slot, tape.dims(slot).to_vec()))
+                .collect();
+            (wanted.remove(0), shapes, tape.elements)
+        });
         if !matches!(output, Value::Float(_)) {
             return Err(Error::invalid_model("its output does not hold floating-point numbers"));
         }
@@ -440,7 +419,7 @@ impl Model {
         let graph = self.own_graph()?;
         let source = graph.fresh();
         graph.prepend("the file's order of axes", operator, source, old);
-        graph.keep_only(&[output], &[source]);
+        passes::keep_only(graph, &[output], &[source]);
         self.source = source;
         Ok(())
     }
@@ -452,7 +431,7 @@ impl Model {
         if let Ok(graph) = self.own_graph() {
             let first = graph.fresh();
             graph.append("the samples first", operators::permute(order), output, first);
-            graph.keep_only(&[first], &[source]);
+            passes::keep_only(graph, &[first], &[source]);
             self.output = first;
         }
     }
@@ -597,9 +576,9 @@ impl Model {
         Ok(())
     }
 
-    /// The graph for the engine's own kernels, where it is for them.
-    pub(super) fn program(&self) -> Option<&Prepared> {
-        self.program.get_or_init(|| Prepared::new(&self.graph, self.device.kind())).as_ref()
+    /// The graph lowered for its device.
+    pub(super) fn program(&self) -> &Prepared {
+        self.program.get_or_init(|| Prepared::new(&self.graph, self.device.kind()))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The model runtime: ONNX bytes in, logits and input gradients out, on any device.
 //!
-//! `graph` reads and checks a file, `operators` turns each node into a kernel over Burn tensors, and
-//! [`Model`] runs the kernels in the file's order. Burn's autodiff differentiates the run with respect to the
-//! input or to the output of any node; constants have no part in autodiff, so no gradient of a weight can ever
-//! be computed.
+//! `graph` reads and checks a file, `operators` turns each node into a kernel over Burn tensors, `passes` bring the graph into
+//! the form that runs, and `exec` runs it: one loop forward, one walk back. Each node is lowered by itself to a kernel of the
+//! engine's own (`cpu`, `gpu`) or left to Burn. A gradient is with respect to the input or to the output of any node; weights
+//! are constants, so no gradient of a weight can ever be computed.
 
 mod axes;
 pub(crate) mod backward;
@@ -11,6 +11,7 @@ mod bodies;
 mod cpu;
 mod element;
 mod embedding;
+mod exec;
 mod file;
 mod functions;
 #[cfg(feature = "webgpu")]
@@ -26,7 +27,6 @@ mod node;
 pub(crate) mod operators;
 mod pass;
 mod passes;
-mod program;
 mod report;
 mod runner;
 mod score;
@@ -41,12 +41,12 @@ use burn::tensor::{Float, Tensor};
 
 pub use element::External;
 pub use embedding::TokensInfo;
+#[cfg(feature = "webgpu")]
+pub(crate) use exec::{Finish, joined_dims};
 pub use file::ModelFile;
 pub use host::HostValue;
 pub use info::{Activation, GraphInfo, Layer, ModelOptions, NodeInfo, OperatorCount, OutputKind, ValueInfo};
 pub(crate) use pass::Pass;
-#[cfg(feature = "webgpu")]
-pub(crate) use program::{Finish, joined_dims};
 pub use report::{ModelReport, OperatorSupport, inspect};
 pub use runner::Runner;
 pub use score::Score;
@@ -59,13 +59,13 @@ use crate::{
         layout::{Layout, Places, last_are_channels},
     },
 };
-use backward::{Rule, Site, Walk};
+use backward::{Rule, Site};
+use exec::{ByBurn, Keep, Program, Rules};
 use graph::{Graph, Slot};
 use inputs::{Fed, check_dims, misshapen, named, open_size};
 use layers::MapLayer;
 use load::{Given, rows_of, scores_of};
 use passes::Groups;
-use program::Program;
 use value::{Ranked, Value};
 
 /// The ONNX operators that the engine runs, those outside ONNX's own domain with it.
@@ -115,7 +115,7 @@ pub(crate) struct PictureInput<'a> {
     pub channels_last: bool,
 }
 
-/// A graph prepared for the kernels of its device.
+/// A graph lowered for its device.
 enum Prepared {
     Cpu(Program<cpu::Operation>),
     #[cfg(feature = "webgpu")]
@@ -123,13 +123,13 @@ enum Prepared {
 }
 
 impl Prepared {
-    fn new(graph: &Graph, kind: DeviceKind) -> Option<Self> {
+    fn new(graph: &Graph, kind: DeviceKind) -> Self {
         match kind {
-            DeviceKind::Cpu => Program::new(graph).map(Self::Cpu),
+            DeviceKind::Cpu => Self::Cpu(Program::new(graph)),
             #[cfg(feature = "webgpu")]
-            DeviceKind::WebGpu => Program::new(graph).map(Self::Gpu),
+            DeviceKind::WebGpu => Self::Gpu(Program::new(graph)),
             #[cfg(not(feature = "webgpu"))]
-            DeviceKind::WebGpu => None,
+            DeviceKind::WebGpu => Self::Cpu(Program::by_burn()),
         }
     }
 }
@@ -151,8 +151,8 @@ use with_program;
 #[derive(Clone)]
 pub struct Model {
     graph: Arc<Graph>,
-    /// The graph prepared for kernels of the engine's own, at the first run.
-    program: Arc<OnceLock<Option<Prepared>>>,
+    /// The graph lowered for its device, at the first run.
+    program: Arc<OnceLock<Prepared>>,
     /// Computes the explained value from the inputs, where that is the output of a node.
     before: Option<Arc<Graph>>,
     device: Device,
@@ -356,7 +356,7 @@ impl Model {
         let slot = before.output_of(at).ok_or(Error::Internal("a node was lost".into()))?;
         self.check_fed()?;
         let fed = self.fed.iter().map(|fed| (fed.slot, fed.value.clone()));
-        let value = before.run(fed, &[slot], |_, _| ())?.remove(0);
+        let value = before.run(fed, &[slot])?.remove(0);
         match HostValue::read(value).await? {
             HostValue::Float { data, shape } => crate::HostTensor::new(data, shape),
             _ => Err(Error::invalid_model("the explained node holds no real numbers")),
@@ -465,12 +465,9 @@ impl Model {
         for part in self.parts(input)? {
             let rows = part.dims()[0];
             let given = self.given(self.filled_up(part))?;
-            let output = match self.program() {
-                Some(program) => with_program!(program, program => {
-                    program.forward(&self.graph, given, &[self.output], None)?.wanted.remove(0)
-                }),
-                None => self.graph.run(given, &[self.output], |_, _| ())?.remove(0),
-            };
+            let output = with_program!(self.program(), program => {
+                program.forward(&self.graph, given, &[self.output], Keep::Nothing)?.wanted.remove(0)
+            });
             let all = self.batch.fixed.unwrap_or(rows);
             let found = as_logits(output, all)?;
             logits.push(if rows == all { found } else { found.slice_dim(0, 0..rows as i64) });
@@ -487,7 +484,9 @@ impl Model {
         let sample = self.info.bytes_per_sample / (3 * size_of::<f32>());
         let limit = self.batch_limit();
         let size = match self.program() {
-            Some(Prepared::Cpu(_)) if self.batch.fixed.is_none() => cpu::at_once(sample, limit),
+            Prepared::Cpu(program) if program.has_kernels() && self.batch.fixed.is_none() => {
+                cpu::at_once(sample, limit)
+            }
             _ => limit,
         };
         let batch = input.dims()[0];
@@ -588,15 +587,20 @@ impl Model {
         rule: &Rule<'_>,
     ) -> Result<Walked> {
         self.check_shape(&input.dims())?;
-        let walk = Walk::new(&self.graph, self.source, self.output);
+        let way = backward::way(&self.graph, self.source, self.output);
+        let program = ByBurn::by_burn();
+        let forward = |input: Ranked<Float>| {
+            let given = self.given(self.filled_up(input))?;
+            let mut passed = program.forward(&self.graph, given, &[self.output], Keep::Values(&way))?;
+            Ok((passed.tape, passed.wanted.remove(0)))
+        };
         let rows = input.dims()[0];
-        let input = self.filled_up(input);
-        let all = input.dims()[0];
-        let (here, output) = walk.forward(self.given(input)?)?;
-        let (there, reference_logits) = match reference {
+        let all = self.batch.fixed.map_or(rows, |fixed| fixed.max(rows));
+        let (mut here, output) = forward(input)?;
+        let (reference, reference_logits) = match reference {
             Some(reference) => {
                 self.check_shape(&reference.dims())?;
-                let (there, output) = walk.forward(self.given(self.filled_up(reference))?)?;
+                let (there, output) = forward(reference)?;
                 (Some(there), Some(as_logits(output, all)?))
             }
             None => (None, None),
@@ -612,7 +616,9 @@ impl Model {
         };
         let seed = Ranked::from(seed).reshape(&dims);
         let seed = seed.ok_or_else(|| Error::Internal("logits could not be reshaped".into()))?;
-        let arrived = walk.backward(here, there, seed, rule)?;
+        let ends = (self.source, self.output);
+        let rules = Some(Rules { rule, reference });
+        let arrived = program.backward(&self.graph, &way, &mut here, ends, seed, rules)?;
         let cut = |logits: Tensor<2>| match rows == all {
             true => logits,
             false => logits.slice_dim(0, 0..rows as i64),
@@ -622,24 +628,6 @@ impl Model {
             reference_logits: reference_logits.map(cut),
             arrived: if rows == all { arrived } else { rows_of(&arrived, 0..rows) },
         })
-    }
-
-    /// The output as a function of the value at `wrt`, which becomes a leaf of autodiff.
-    fn run_from(&self, wrt: Slot, input: Ranked<Float>) -> Result<(Value, Ranked<Float>)> {
-        if wrt == self.source {
-            let watched = graph::leaf(input);
-            let given = self.given(watched.clone())?;
-            return Ok((self.graph.run(given, &[self.output], |_, _| ())?.remove(0), watched));
-        }
-        // First what leads to the value, then what follows from it.
-        let Value::Float(value) = self.graph.run(self.given(input.clone())?, &[wrt], |_, _| ())?.remove(0)
-        else {
-            return Err(Error::invalid_model("the watched node holds no real numbers"));
-        };
-        let watched = graph::leaf(value);
-        let mut given = self.given(input)?;
-        given.push((wrt, watched.clone().into()));
-        Ok((self.graph.run(given, &[self.output], |_, _| ())?.remove(0), watched))
     }
 
     /// Rows of zeros with a one at each sample's class. A product with it selects the score; a gather would

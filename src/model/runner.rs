@@ -7,6 +7,7 @@ use super::{
     file::{self, Parsed},
     graph::{Graph, Slot},
     inputs::{check_dims, named},
+    passes,
 };
 use crate::{Device, Error, Result};
 
@@ -33,7 +34,7 @@ impl Runner {
             .iter()
             .map(|output| (graph.slot(&output.name), output.name.clone()))
             .collect();
-        graph.keep_only(&outputs.iter().map(|(slot, _)| *slot).collect::<Vec<_>>(), &[]);
+        passes::keep_only(&mut graph, &outputs.iter().map(|(slot, _)| *slot).collect::<Vec<_>>(), &[]);
         graph.upload();
         Ok(Self { graph, inputs, outputs })
     }
@@ -64,7 +65,7 @@ impl Runner {
             return Err(Error::InputInvalid(format!("The input \"{}\" has no value.", info.name)));
         }
         let wanted: Vec<Slot> = self.outputs.iter().map(|(slot, _)| *slot).collect();
-        let found = self.graph.run(given, &wanted, |_, _| ())?;
+        let found = self.graph.run(given, &wanted)?;
         let mut results = Vec::with_capacity(found.len());
         for ((_, name), value) in self.outputs.iter().zip(found) {
             results.push((name.clone(), HostValue::read(value).await?));

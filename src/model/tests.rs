@@ -7,10 +7,7 @@ use onnx_ir::{AttributeProto, Message, ModelProto, NodeProto, TensorProto};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{
-    pass::{Differentiable, Tracked},
-    *,
-};
+use super::*;
 
 const NETWORKS: [&str; 4] = [
     "tests/fixtures/tiny.onnx",
@@ -42,7 +39,7 @@ fn noise(model: &Model, batch: usize) -> Ranked<Float> {
 fn by_burn(model: &Model, input: Ranked<Float>) -> Tensor<2> {
     let rows = input.dims()[0];
     let given = model.given(input).unwrap();
-    let output = model.graph.run(given, &[model.output], |_, _| ()).unwrap().remove(0);
+    let output = model.graph.run(given, &[model.output]).unwrap().remove(0);
     as_logits(output, rows).unwrap()
 }
 
@@ -64,7 +61,8 @@ fn apart(ours: Ranked<Float>, expected: Ranked<Float>) -> f64 {
 /// Compares logits and gradients of the processor's kernels with Burn's. A gradient jumps where the input of a rectifier lies
 /// within rounding of zero, as one of a large network's may.
 fn compare(model: &Model, batch: usize, name: &str, within: f64) {
-    assert!(model.program().is_some(), "{name} is left to Burn");
+    assert!(with_program!(model.program(), program => program.has_kernels()), "{name} is left to Burn");
+    let burn = ByBurn::by_burn();
     let x = noise(model, batch);
     let by_burn = by_burn(model, x.clone());
     let distance = apart(model.logits(x.clone()).unwrap().into(), by_burn.into());
@@ -73,7 +71,7 @@ fn compare(model: &Model, batch: usize, name: &str, within: f64) {
     let second: Vec<usize> = (0..batch).map(|row| (row + 1) % model.classes()).collect();
     for score in [Score::Logit, Score::Probability] {
         let mut pass = model.pass(x.clone()).unwrap();
-        let mut by_burn = Tracked::new(model, model.source, x.clone()).unwrap();
+        let mut by_burn = Pass::by(&burn, model, model.source, x.clone()).unwrap();
         for targets in [&first, &second] {
             let found = pass.gradient(targets, score).unwrap();
             let by_burn = by_burn.gradient(targets, score).unwrap();
@@ -81,6 +79,8 @@ fn compare(model: &Model, batch: usize, name: &str, within: f64) {
             assert!(distance < within, "{name}: gradient of the {score:?} {distance}");
             assert!(apart(found.value, by_burn.value) == 0.0);
         }
+        // Kernels are walked back again and again; Burn's graph serves only one walk.
+        assert!(!pass.is_used_up() && by_burn.is_used_up());
     }
 }
 
@@ -249,6 +249,50 @@ fn what_follows_a_convolution_agrees_with_burns() {
     }
 }
 
+/// PyTorch lets no gradient of ReLU, ReLU6 and Hardtanh pass where the input is one of the bounds. Whether a kernel bounds what a
+/// convolution writes, what it reads, or Burn does it, changes nothing.
+#[test]
+fn the_gradient_at_a_bound_is_the_same_however_it_is_computed() {
+    let conv = |from: &str, to: &str| node("Conv", &[from, "w"], to, vec![]);
+    let forms = [
+        ("Relu", vec![], f32::INFINITY),
+        ("Clip", vec!["low"], f32::INFINITY),
+        ("Max", vec!["low"], f32::INFINITY),
+        ("Clip", vec!["low", "high"], 0.5),
+    ];
+    for (operator, bounds, high) in forms {
+        let clamp = |from: &str, to: &str| {
+            let mut inputs = vec![from];
+            inputs.extend(&bounds);
+            node(operator, &inputs, to, vec![])
+        };
+        let ways = [
+            ("behind", vec![conv("x", "h"), clamp("h", "y")], 0.0),
+            ("before", vec![clamp("x", "h"), conv("h", "y")], 0.0),
+            ("aside", vec![conv("x", "h"), clamp("h", "c"), node("Add", &["c", "h"], "y", vec![])], 1.0),
+        ];
+        for (way, nodes, more) in ways {
+            let number =
+                |name: &str, value: f32| TensorProto { float_data: vec![value], ..weight(name, &[]) };
+            let unit = TensorProto { float_data: vec![1.0], ..weight("w", &[1, 1, 1, 1]) };
+            let weights = [unit, number("low", 0.0), number("high", 0.5)];
+            let used = |weight: &TensorProto| nodes.iter().any(|node| node.input.contains(&weight.name));
+            let model = network(&[1, 1, 5], nodes.clone(), weights.into_iter().filter(used).collect());
+            let row = [-1.0, 0.0, 0.25, 0.5, 2.0];
+            let data = TensorData::new([row; 5].concat(), [5, 1, 1, 5]);
+            let x = Ranked::from_data(data, model.device().burn()).unwrap();
+            let inside = |x: f32| f32::from(0.0 < x && x < high) + more;
+            let burn = ByBurn::by_burn();
+            let passes = [model.pass(x.clone()).unwrap(), Pass::by(&burn, &model, model.source, x).unwrap()];
+            for mut pass in passes {
+                let found = read(pass.gradient(&[0, 1, 2, 3, 4], Score::Logit).unwrap().gradient);
+                let ours: Vec<f32> = (0..5).map(|at| found[at * 5 + at]).collect();
+                assert_eq!(ours, row.map(inside), "{operator} {way}");
+            }
+        }
+    }
+}
+
 /// Milliseconds of both ways through a network, by turns: `cargo test --lib speed -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
@@ -269,7 +313,8 @@ fn speed() {
                     drop(read(model.gradient(again(), &targets, Score::Logit).unwrap().gradient));
                 }),
                 ("gradient by Burn", &|| {
-                    let mut pass = Tracked::new(&model, model.source, again()).unwrap();
+                    let by_burn = ByBurn::by_burn();
+                    let mut pass = Pass::by(&by_burn, &model, model.source, again()).unwrap();
                     drop(read(pass.gradient(&targets, Score::Logit).unwrap().gradient));
                 }),
                 ("two gradients", &|| {

@@ -9,7 +9,7 @@ use adversight_kernels as kernels;
 use burn::tensor::{DType, Float, TensorData};
 
 use crate::model::{
-    program::Array,
+    exec::Array,
     value::{Ranked, with_ranked},
 };
 

@@ -11,13 +11,13 @@ use super::{
 use crate::{
     Error, Result,
     model::{
-        operators::Window,
-        program::{self, Bias, Finish, Plan, Record, joined_dims, placed, placed_average, rectifier},
+        exec::{self, Bias, Finish, Node, joined_dims, placed, placed_average},
+        operators::{Lowering, Window},
         value::{Ranked, Value},
     },
 };
 
-type Held = program::Held<Arc<Numbers>>;
+type Held = exec::Held<Arc<Numbers>>;
 
 /// Elements of a matrix up to which it is laid out for the kernels, which takes its room twice more. The first layers of old networks
 /// have a hundred times as many, and are limited by the memory whoever multiplies.
@@ -48,18 +48,24 @@ fn read(value: Ranked<burn::tensor::Float>) -> Option<Vec<f32>> {
     value.flat().into_data().try_into_vec().ok()
 }
 
+/// What is added to each filter, if anything; nothing where it is another kind of bias.
+fn bias_of(bias: Bias) -> Option<Option<Vec<f32>>> {
+    match bias {
+        Bias::Nothing => Some(None),
+        Bias::Row(bias) => read(bias).map(Some),
+        Bias::Other => None,
+    }
+}
+
 impl Operation {
     fn convolution(
         weights: Ranked<burn::tensor::Float>,
-        bias: Option<Ranked<burn::tensor::Float>>,
+        bias: Bias,
         groups: usize,
         window: Window,
     ) -> Option<Self> {
         let shape: [usize; 4] = weights.dims().try_into().ok()?;
-        let bias = match bias {
-            Some(bias) => Some(read(bias)?),
-            None => None,
-        };
+        let bias = bias_of(bias)?;
         let pair = |given: &Option<Vec<usize>>| match given {
             None => Some([1; 2]),
             Some(given) => given[..].try_into().ok(),
@@ -76,11 +82,7 @@ impl Operation {
 
     /// A product with a matrix as a convolution of planes of one place.
     fn linear(matrix: &Ranked<burn::tensor::Float>, turned: bool, bias: Bias) -> Option<Self> {
-        let bias = match bias {
-            Bias::Nothing => None,
-            Bias::Row(bias) => Some(read(bias)?),
-            Bias::Other => return None,
-        };
+        let bias = bias_of(bias)?;
         let matrix = matrix.get::<2>()?;
         let matrix = if turned { matrix } else { matrix.transpose() };
         let [outputs, inputs] = matrix.dims();
@@ -120,30 +122,35 @@ impl Operation {
     }
 }
 
-impl program::Operation for Operation {
+impl exec::Operation for Operation {
     type Array = Arc<Numbers>;
     type Pool = Pool;
 
-    fn of(plan: Plan, device: &burn::tensor::Device) -> Option<Self> {
+    fn of(node: Node, device: &burn::tensor::Device) -> Option<Self> {
         if *device != burn::tensor::Device::flex() {
             return None;
         }
-        Some(match plan {
-            Plan::Convolution { weights, bias, groups, window } => {
-                return Self::convolution(weights, bias, groups, window);
+        let Node { operator, weights, bias, bounds } = node;
+        Some(match operator {
+            Lowering::Convolution { groups, window } => {
+                return Self::convolution(weights?, bias, groups, window);
             }
-            Plan::MaxPool(window) => Self::MaxPool(window),
-            Plan::AveragePool { window, with_padding } => Self::AveragePool { window, with_padding },
-            Plan::GlobalAverage => Self::GlobalAverage,
-            Plan::Bound { low, high } => Self::Bound { low, high },
-            Plan::Add => Self::Add,
-            Plan::Concat { axis } => Self::Concat { axis },
-            Plan::Move => Self::Move,
-            Plan::Linear { matrix, turned, alpha, bias } => {
+            Lowering::MaxPool(window) => Self::MaxPool(window),
+            Lowering::AveragePool { window, with_padding } => Self::AveragePool { window, with_padding },
+            Lowering::GlobalAverage => Self::GlobalAverage,
+            Lowering::Clamp => {
+                let (low, high) = bounds?;
+                Self::Bound { low, high }
+            }
+            Lowering::Add => Self::Add,
+            Lowering::Concat { axis } => Self::Concat { axis },
+            Lowering::Reshape => Self::Move,
+            Lowering::Matmul { transposed, alpha, .. } => {
+                let matrix = weights?;
                 let known = alpha == 1.0 && matrix.len() <= LAID_OUT;
-                match known.then(|| Self::linear(&matrix, turned, bias)).flatten() {
+                match known.then(|| Self::linear(&matrix, transposed, bias)).flatten() {
                     Some(linear) => linear,
-                    None => Self::Product { matrix: Box::new(matrix), turned, alpha },
+                    None => Self::Product { matrix: Box::new(matrix), turned: transposed, alpha },
                 }
             }
         })
@@ -264,7 +271,7 @@ impl program::Operation for Operation {
 
     fn backward(
         &self,
-        record: &Record<Arc<Numbers>>,
+        kept: Option<&Arc<Numbers>>,
         dims: &[Vec<usize>],
         gradient: Held,
         finish: &[Finish<Arc<Numbers>>],
@@ -301,7 +308,7 @@ impl program::Operation for Operation {
             }
             Self::MaxPool(_) => {
                 let shape = self.placed(x).ok_or_else(lost)?;
-                let kept = record.kept.as_ref().ok_or_else(lost)?;
+                let kept = kept.ok_or_else(lost)?;
                 let mut found = fresh();
                 kernels::maximum_backward(&shape, &kept.data, &g.data, &mut found.data);
                 found
@@ -321,12 +328,8 @@ impl program::Operation for Operation {
                 found
             }
             Self::Bound { low, high } => {
-                let kept = record.kept.as_ref().ok_or_else(lost)?;
                 let mut g = pool.own(g);
-                match record.fused || rectifier((*low, *high)) {
-                    true => kernels::pass_between(&mut g.data, gate(kept, *low, *high)),
-                    false => kernels::pass_within(&mut g.data, &kept.data, *low, *high),
-                }
+                kernels::pass_between(&mut g.data, gate(kept.ok_or_else(lost)?, *low, *high));
                 return Ok(vec![g.into()]);
             }
             Self::Add => return Ok(vec![Held::Numbers(g.clone()), Held::Numbers(g)]),

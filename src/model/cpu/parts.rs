@@ -5,7 +5,7 @@ use std::sync::Arc;
 use adversight_kernels as kernels;
 
 use super::numbers::{Numbers, Pool};
-use crate::model::program::joined_dims;
+use crate::model::exec::joined_dims;
 
 /// The arrays one after the other along an axis; nothing where their shapes do not allow it.
 pub fn joined(parts: &[Arc<Numbers>], axis: i64, pool: &Pool) -> Option<Numbers> {

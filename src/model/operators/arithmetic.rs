@@ -5,7 +5,7 @@ use burn::tensor::{Bool, Float, Int, kind::Basic};
 use super::{Described, Form, Inputs, Kind, Lowering, Node, Operator, Plan, one};
 use crate::model::{
     element::Element,
-    value::{Ranked, Value},
+    value::{Ranked, Value, with_ranked},
 };
 
 /// Two values brought to one rank; their sizes broadcast.
@@ -481,14 +481,8 @@ pub(super) fn clip(node: &Node) -> Described {
         }
         if let (Value::Float(x), Bound::Known(low), Bound::Known(high)) = (&value, &low, &high) {
             // The usual case by one operation.
-            let x = x.clone();
-            return one(match (*low, *high) {
-                (Some(low), Some(high)) if low <= high => x.clamp(low, high),
-                (Some(_), Some(high)) => x.clamp(high, high),
-                (Some(low), None) => x.clamp_min(low),
-                (None, Some(high)) => x.clamp_max(high),
-                (None, None) => x,
-            });
+            let high = high.unwrap_or(f32::INFINITY);
+            return one(between(x.clone(), low.unwrap_or(f32::NEG_INFINITY).min(high), high));
         }
         value = low.apply(value, true)?;
         one(high.apply(value, false)?)
@@ -505,16 +499,29 @@ pub(in crate::model) fn clamp((low, high): (f32, f32), shape: Vec<usize>) -> Ope
         let x = inputs.float(0)?;
         let dims = common_shape(&[x.dims(), shape.clone()])?;
         let x = x.expand(&dims).ok_or_else(|| super::too_many(&dims))?;
-        one(match (low == f32::NEG_INFINITY, high == f32::INFINITY) {
-            (false, false) => x.clamp(low, high),
-            (false, true) => x.clamp_min(low),
-            (true, false) => x.clamp_max(high),
-            (true, true) => x,
-        })
+        one(between(x, low, high))
     });
     let mut clamp = clamp.clamps(low, high);
     clamp.lowering = clamp.lowering.filter(|_| one_number);
     clamp
+}
+
+/// A value kept between two bounds. A gradient passes between them and not on them, as PyTorch has it for ReLU, ReLU6 and
+/// Hardtanh, and as it is where a kernel bounds what it writes and knows the result alone.
+fn between(x: Ranked<Float>, low: f32, high: f32) -> Ranked<Float> {
+    let (is_low, is_high) = (low > f32::NEG_INFINITY, high < f32::INFINITY);
+    if with_ranked!(&x, x => x.is_tracked()) {
+        let below = is_low.then(|| x.clone().lower_equal_elem(low));
+        let above = is_high.then(|| x.clone().greater_equal_elem(high));
+        let x = below.into_iter().fold(x, |x, below| x.mask_fill(below, low));
+        return above.into_iter().fold(x, |x, above| x.mask_fill(above, high));
+    }
+    match (is_low, is_high) {
+        (true, true) => x.clamp(low, high),
+        (true, false) => x.clamp_min(low),
+        (false, true) => x.clamp_max(high),
+        (false, false) => x,
+    }
 }
 
 /// A bound of `Clip`.

@@ -7,6 +7,7 @@ use crate::{
     model::{
         bodies, file,
         graph::{self, Graph, Slot},
+        passes,
         value::Value,
     },
 };
@@ -58,7 +59,7 @@ impl Body {
         let inputs: Vec<Slot> = proto.input.iter().map(|input| body.slot(&input.name)).collect();
         let outputs: Vec<Slot> = proto.output.iter().map(|output| body.slot(&output.name)).collect();
         let given: Vec<Slot> = captured.iter().map(|(slot, _)| *slot).chain(inputs.iter().copied()).collect();
-        body.keep_only(&outputs, &given);
+        passes::keep_only(&mut body, &outputs, &given);
         Ok(Self { graph: body, inputs, outputs, captured })
     }
 
@@ -69,7 +70,7 @@ impl Body {
         for &(slot, place) in &self.captured {
             given.push((slot, inputs.raw(place)?.clone()));
         }
-        self.graph.run_on(inputs.device(), given, &self.outputs, |_, _| ()).map_err(|error| match error {
+        self.graph.run_on(inputs.device(), given, &self.outputs).map_err(|error| match error {
             Error::ModelInvalid { node: Some(node), reason } => {
                 format!("node \"{node}\" inside of it: {reason}")
             }

@@ -3,6 +3,9 @@
 mod clamps;
 mod final_activation;
 mod fold_batch_normalization;
+mod fold_constants;
+mod fuse_bounds;
+mod liveness;
 mod split_weights;
 
 use std::collections::{HashMap, HashSet};
@@ -10,6 +13,9 @@ use std::collections::{HashMap, HashSet};
 pub(super) use clamps::write_clamps_alike;
 pub(super) use final_activation::{FinalActivation, Found, Groups, final_activation};
 pub(super) use fold_batch_normalization::fold_batch_normalization;
+pub(super) use fold_constants::fold_constants;
+pub(super) use fuse_bounds::fuse_bounds;
+pub(super) use liveness::keep_only;
 pub(super) use split_weights::split_weights;
 
 use super::graph::{Graph, Slot};

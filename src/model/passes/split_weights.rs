@@ -166,7 +166,7 @@ mod tests {
 
     fn run(graph: &Graph, x: Slot, y: Slot) -> Vec<f32> {
         let rows = Tensor::<2>::from_data([[1.0, -2.0, 0.5, 3.0, 0.0, 1.5, -1.0, 2.0]], &graph.device);
-        match graph.run([(x, Value::from(rows))], &[y], |_, _| ()).unwrap().remove(0) {
+        match graph.run([(x, Value::from(rows))], &[y]).unwrap().remove(0) {
             Value::Float(y) => y.flat().into_data().try_into_vec().unwrap(),
             _ => panic!("the output is real"),
         }

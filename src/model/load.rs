@@ -9,6 +9,7 @@ use super::{
     backward, count_names,
     embedding::{self, Embedding, TextNetwork},
     file::{self, Parsed},
+    front_end,
     graph::{Graph, Slot},
     inputs::{self, Fed, open_size},
     joint, layers, operators,
@@ -41,7 +42,15 @@ impl Model {
     /// # Errors
     /// Those of [`Model::load`], and [`Error::ModelInvalid`] for names that the file does not have.
     pub fn load_with(file: &ModelFile<'_>, options: &ModelOptions, device: &Device) -> Result<Self> {
-        let parsed = Parsed::read(file.bytes)?;
+        let mut parsed = Parsed::read(file.bytes)?;
+        let heard;
+        let options = match &options.front_end {
+            Some(end) => {
+                heard = front_end::put_before(&mut parsed, end, options)?;
+                &heard
+            }
+            None => options,
+        };
         let mut notes = Vec::new();
         let read_by = if options.text { Some(Embedding::find(&parsed, options)?) } else { None };
         let asked = options;

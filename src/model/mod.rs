@@ -12,6 +12,7 @@ mod cpu;
 mod element;
 mod embedding;
 mod file;
+pub(crate) mod front_end;
 mod functions;
 #[cfg(feature = "webgpu")]
 mod gpu;
@@ -42,6 +43,7 @@ use burn::tensor::{Float, Tensor};
 pub use element::External;
 pub use embedding::TokensInfo;
 pub use file::ModelFile;
+pub use front_end::FrontEnd;
 pub use host::HostValue;
 pub use info::{Activation, GraphInfo, Layer, ModelOptions, NodeInfo, OperatorCount, OutputKind, ValueInfo};
 pub(crate) use pass::Pass;

@@ -11,7 +11,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::JsResult;
 use crate::{
-    Error, Explanation, HostTensor, Input, Partial,
+    Error, Explanation, HostTensor, Input, Partial, Waveform,
     attribution::display::Heatmap,
     input::image::Region,
     model::{HostValue, ValueInfo},
@@ -57,6 +57,7 @@ fn invalid(reason: &str) -> JsValue {
 /// An input that has been copied into the engine's memory.
 pub(super) enum OwnedInput {
     Pixels { rgba: Vec<u8>, width: usize, height: usize },
+    Sound(Waveform),
     Tensor(HostTensor),
     Named(BTreeMap<String, HostTensor>),
     Bound,
@@ -75,6 +76,9 @@ impl OwnedInput {
                 named.insert(name, tensor_from_js(&tensor)?);
             }
             return Ok(Self::Named(named));
+        }
+        if let Some(channels) = field(input, "channels")? {
+            return sound_from_js(&channels, field(input, "sampleRate")?).map(Self::Sound);
         }
         let Some(pixels) = field(input, "pixels")? else {
             return tensor_from_js(input).map(Self::Tensor);
@@ -96,11 +100,48 @@ impl OwnedInput {
     pub fn borrow(&self) -> Input<'_> {
         match self {
             Self::Pixels { rgba, width, height } => Input::Pixels { rgba, width: *width, height: *height },
+            Self::Sound(sound) => Input::Sound(sound),
             Self::Tensor(tensor) => Input::Tensor(tensor),
             Self::Named(values) => Input::Named(values),
             Self::Bound => Input::Bound,
         }
     }
+}
+
+/// The channels of a sound, and its rate.
+fn sound_from_js(channels: &JsValue, rate: Option<JsValue>) -> JsResult<Waveform> {
+    let rate =
+        rate.and_then(|rate| rate.as_f64()).ok_or_else(|| invalid("The sound's sampleRate is missing."))?;
+    let mut read = Vec::new();
+    for channel in Array::from(channels).iter() {
+        let samples = channel.dyn_ref::<Float32Array>().map(Float32Array::to_vec);
+        read.push(samples.ok_or_else(|| invalid("The channels of a sound must be Float32Arrays."))?);
+    }
+    // A cast from float to integer cuts off by itself, and what makes no sense is refused.
+    Waveform::new(read, rate.round() as u32).map_err(|error| js_error(error.into()))
+}
+
+/// A sound of one channel: `{ channels, sampleRate }`.
+pub(super) fn sound_to_js(sound: &Waveform) -> JsResult<Object> {
+    let object = Object::new();
+    let channels: Array =
+        sound.channels().iter().map(|channel| Float32Array::from(channel.as_slice())).collect();
+    Reflect::set(&object, &"channels".into(), &channels)?;
+    Reflect::set(&object, &"sampleRate".into(), &sound.rate().into())?;
+    Ok(object)
+}
+
+/// What each part of an explanation counted for.
+pub(super) fn scores_from_js(explanation: &JsValue) -> JsResult<Vec<f32>> {
+    let parts = field(explanation, "parts")?.unwrap_or_default();
+    let mut scores = Vec::new();
+    if Array::is_array(&parts) {
+        for part in Array::from(&parts).iter() {
+            let score = field(&part, "score")?.and_then(|score| score.as_f64());
+            scores.push(score.ok_or_else(|| invalid("A part of an explanation has a score."))? as f32);
+        }
+    }
+    Ok(scores)
 }
 
 pub(super) fn tensor_from_js(tensor: &JsValue) -> JsResult<HostTensor> {
@@ -246,6 +287,7 @@ pub(super) fn explanation_to_js(explanation: &Explanation, region: Option<Region
         set("chosen", &Uint32Array::from(found.chosen.as_slice()))?;
         Reflect::set(&object, &"segments".into(), &segments)?;
     }
+    set("parts", &to_js(&explanation.parts)?)?;
     set("region", &to_js(&region)?)?;
     set("info", &to_js(&explanation.info)?)?;
     set("words", &to_js(&explanation.words)?)?;

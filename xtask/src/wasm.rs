@@ -57,6 +57,10 @@ pub struct Engine {
     name: &'static str,
     /// What it is, for people.
     title: &'static str,
+    /// The package that it is made of.
+    package: &'static str,
+    /// What is compiled into it, beside the packages of Cargo.lock.
+    sources: &'static [&'static str],
     /// The features of the crate that it is built with.
     features: &'static str,
     /// Whether it computes in threads.
@@ -87,6 +91,8 @@ const THREADED: &[&str] = &[
 const CPU: Engine = Engine {
     name: "adversight_cpu",
     title: "the engine for the CPU",
+    package: "adversight",
+    sources: &SOURCES,
     features: "",
     threads: false,
     passes: PRUNING,
@@ -96,6 +102,8 @@ const CPU: Engine = Engine {
 const THREADS: Engine = Engine {
     name: "adversight_cpu_threads",
     title: "the engine for the CPU with threads",
+    package: "adversight",
+    sources: &SOURCES,
     features: "threads",
     threads: true,
     passes: THREADED,
@@ -105,21 +113,37 @@ const THREADS: Engine = Engine {
 const WEBGPU: Engine = Engine {
     name: "adversight",
     title: "the engine for WebGPU",
+    package: "adversight",
+    sources: &SOURCES,
     features: "webgpu",
     threads: false,
     passes: PRUNING,
 };
 
-/// All engines, in the order in which they are built: what is compiled soonest comes first.
-static ENGINES: [Engine; 3] = [CPU, THREADS, WEBGPU];
+/// Modules beside the engines, each a package and a file of its own, which a page fetches only when it is given such an input. What they give
+/// is handed to an engine.
+const SOUND: Engine = Engine {
+    name: "adversight_sound",
+    title: "the decoders of sounds",
+    package: "adversight-sound",
+    sources: &[".cargo/config.toml", "Cargo.lock", "Cargo.toml", "sound", "rust-toolchain.toml"],
+    features: "decode",
+    threads: false,
+    passes: PRUNING,
+};
+
+/// All engines and what is beside them, in the order in which they are built: what is compiled soonest comes first.
+static ENGINES: [Engine; 4] = [CPU, SOUND, THREADS, WEBGPU];
 
 /// What is compiled into the engine, beside the packages of Cargo.lock. The command line, which lies in a folder of `src`, is not.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
     "kernels/Cargo.toml",
     "kernels/src",
+    "sound/Cargo.toml",
+    "sound/src",
     "src",
     "rust-toolchain.toml",
 ];
@@ -192,7 +216,7 @@ impl<'a> Builder<'a> {
     pub fn build_what_a_page_needs(&self) -> Result<Vec<&'static Engine>> {
         let mut later = Vec::new();
         for engine in self.possible()? {
-            if *engine == CPU || self.finished(engine)?.is_some() {
+            if *engine == CPU || !engine.is_engine() || self.finished(engine)?.is_some() {
                 self.build(engine)?;
             } else {
                 engine.remove(self.paths)?;
@@ -254,7 +278,7 @@ impl<'a> Builder<'a> {
             digest.add(name.as_encoded_bytes());
             digest.add(value.as_encoded_bytes());
         }
-        for source in SOURCES {
+        for source in engine.sources {
             let path = self.paths.root.join(source);
             digest.add(source.as_bytes());
             if path.is_dir() {
@@ -331,6 +355,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether it computes, and is not only beside those that do.
+    fn is_engine(&self) -> bool {
+        self.package == "adversight"
+    }
+
     /// The name of the WebAssembly file.
     fn file(&self) -> String {
         format!("{}_bg.wasm", self.name)
@@ -346,7 +375,10 @@ impl Engine {
             "Compiling {self} for WebAssembly ({with}the first time takes many minutes on two cores)"
         );
         report::step(&what, || command::run(&mut cargo(compiler, paths, self)))?;
-        Ok(self.target(compiler, paths).join(TARGET).join("release/adversight.wasm"))
+        Ok(self
+            .target(compiler, paths)
+            .join(TARGET)
+            .join(format!("release/{}.wasm", self.package.replace('-', "_"))))
     }
 
     /// Where cargo's build outputs go. The build scripts of some packages look at what allows unfinished features: in one folder, builds with
@@ -452,7 +484,7 @@ fn call(compiler: &WasmCompiler, paths: &Paths, engine: &Engine, what: &[&str]) 
             command
         }
     };
-    command.args(what).args(["--package", "adversight"]);
+    command.args(what).args(["--package", engine.package]);
     command.args(["--no-default-features", "--features", engine.features, "--locked", "--target", TARGET]);
     if engine.threads || *compiler == WasmCompiler::Debian {
         // A compiler that is released lets none of its unfinished features be used, of which this is one.
@@ -633,6 +665,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_beside_the_engines_is_a_package_of_its_own() {
+        let arguments = arguments(&cargo(&WasmCompiler::Own, &paths(), &SOUND)).join(" ");
+        assert!(arguments.contains("--package adversight-sound --no-default-features --features decode"));
+        assert!(!SOUND.is_engine() && CPU.is_engine());
+        assert_eq!(SOUND.file(), "adversight_sound_bg.wasm");
+    }
+
+    #[test]
     fn only_debians_compiler_builds_the_standard_library() {
         let [own, debian] =
             [WasmCompiler::Own, WasmCompiler::Debian].map(|compiler| cargo(&compiler, &paths(), &CPU));
@@ -721,6 +761,7 @@ mod tests {
             "src/bin/adversight.rs",
             "kernels/Cargo.toml",
             "kernels/src/lib.rs",
+            "sound/src/lib.rs",
         ] {
             write(source, "1");
         }
@@ -734,7 +775,9 @@ mod tests {
         let mut seen = vec![now(&CPU), now(&THREADS), now(&WEBGPU)];
         assert!(seen[0] != seen[1] && seen[0] != seen[2] && seen[1] != seen[2]);
         assert_ne!(builder("1.97").made_of(&CPU).unwrap(), seen[0]);
-        for source in ["Cargo.lock", "src/lib.rs", "src/wasm/new.rs", "kernels/src/lib.rs"] {
+        for source in
+            ["Cargo.lock", "src/lib.rs", "src/wasm/new.rs", "kernels/src/lib.rs", "sound/src/lib.rs"]
+        {
             write(source, "2");
             let changed = now(&CPU);
             assert!(!seen.contains(&changed), "{source}");

@@ -270,7 +270,7 @@ impl Model {
         let heard = self.explainer.heard(&sound, segments.as_ref(), &scores).map_err(js_error)?;
         let object = Object::new();
         for (name, sound) in [("sound", &heard.sound), ("only", &heard.only), ("left", &heard.left)] {
-            Reflect::set(&object, &name.into(), &convert::sound_to_js(sound)?)?;
+            Reflect::set(&object, &name.into(), convert::sound_to_js(sound)?.as_ref())?;
         }
         Reflect::set(&object, &"onlyGain".into(), &heard.only_gain.into())?;
         Reflect::set(&object, &"leftGain".into(), &heard.left_gain.into())?;

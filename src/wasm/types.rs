@@ -258,8 +258,7 @@ impl ModelOptions {
             activation: graph.activation,
             layout: graph.layout,
             explained_shape: graph.shape,
-            values: BTreeMap::new(),
-            front_end: None,
+            ..Default::default()
         };
         read.files = convert::field(&options, "external")?.unwrap_or_default();
         read.masker = convert::field(&options, "masker")?.unwrap_or_default();

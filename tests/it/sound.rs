@@ -7,7 +7,11 @@ use adversight::{
     Score, SoundPreparation, SoundView, Waveform,
     attack::{AttackOptions, Norm, attack},
     attribution::display::Channels,
-    input::{labels::Labels, parts::Part, sound::Heard},
+    input::{
+        labels::Labels,
+        parts::Part,
+        sound::{Features, Heard},
+    },
     metric::{Assessment, measure},
 };
 use adversight_sound::{decode, level, resample, wav};
@@ -17,7 +21,7 @@ use crate::common::{cpu, npy, read, root};
 
 const FOLDER: &str = "tests/fixtures/sound";
 /// The front ends, and how far features may lie from transformers'.
-const FRONT_ENDS: [&str; 5] = ["ast", "whisper", "seamless", "wav2vec2", "decibels"];
+const FRONT_ENDS: [&str; 6] = ["ast", "whisper", "seamless", "wav2vec2", "decibels", "micro"];
 
 fn clip(name: &str) -> Waveform {
     decode(&read(&format!("{FOLDER}/{name}"))).unwrap()
@@ -97,11 +101,136 @@ fn features_are_those_of_transformers_from_samples_and_from_cells() {
     }
 }
 
+/// The features of a sound, as a network without layers gives them.
+fn features(preparation: &SoundPreparation, sound: &Waveform) -> Vec<f32> {
+    let network = if preparation.features == Features::Samples { "wav2vec2" } else { "open" };
+    let explainer = load(network, preparation, sound).unwrap();
+    let (input, _) = explainer.prepare(&Input::Sound(sound)).unwrap();
+    pollster::block_on(explainer.logits(&input)).unwrap().data
+}
+
+/// What other programs made of three sounds: whose features each case's file holds one after the other.
+#[test]
+fn features_of_three_sounds_are_those_of_transformers_and_torchaudio() {
+    let index = crate::common::json(&format!("{FOLDER}/features/index.json"));
+    let mut seen = 0;
+    for case in index["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let declared = match (case["config"].as_str(), name) {
+            (Some(config), _) => String::from_utf8(read(&format!("{FOLDER}/features/{config}"))).unwrap(),
+            // Edges that are mirrored, and a band of the frame's energy: what no JSON of ours says.
+            (None, "kaldi_fbank_80") => continue,
+            (None, _) => {
+                let mut features = json!({
+                    "n_fft": 512, "win_length": 400, "hop_length": 160, "periodic": false, "center": false, "order": "time_mel",
+                    "preemphasis": 0.97, "remove_dc_offset": true, "floor": f32::EPSILON, "mel_scale": "kaldi", "f_min": 20,
+                    "n_mels": case["kaldi"]["num_mel_bins"],
+                });
+                let more = match name {
+                    "kaldi_fbank" => json!({ "window": "povey" }),
+                    _ => json!({ "window": "hann", "log": "none", "power": 1, "floor": 0 }),
+                };
+                features.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+                json!({ "sampling_rate": 16_000, "features": features }).to_string()
+            }
+        };
+        let mut preparation = SoundPreparation::from_json(&declared).unwrap();
+        preparation.view = SoundView::Samples;
+        let all = npy(&format!("{FOLDER}/features/{name}.npy")).data;
+        let mut start = 0;
+        for sound in index["sounds"].as_array().unwrap() {
+            let sound = sound.as_str().unwrap();
+            let sizes = case["shapes"][sound].as_array().unwrap();
+            let count = sizes.iter().map(|size| size.as_u64().unwrap() as usize).product::<usize>();
+            let clip = decode(&read(&format!("{FOLDER}/features/{sound}.wav"))).unwrap();
+            let wrong = apart(&features(&preparation, &clip), &all[start..start + count]);
+            start += count;
+            seen += 1;
+            // In bands where a chord of pure tones has nothing, the logarithm shows what 32 bits leave of the tones.
+            let most = if sound == "chord" { 1e-3 } else { 1e-4 };
+            assert!(wrong < most, "{name} of {sound}: {wrong}");
+        }
+        assert_eq!(start, all.len(), "{name}");
+    }
+    assert!(seen >= 24, "{seen}");
+}
+
+/// The compiled front end computes with whole numbers, which are coarse where they are small: there, both may differ.
+#[test]
+fn the_micro_front_end_is_the_compiled_one_up_to_its_rounding() {
+    let index = crate::common::json(&format!("{FOLDER}/micro_front_end/index.json"));
+    let mut seen = 0;
+    for case in index["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        // A table of gains that overflows, of which nobody makes use.
+        if name == "gain" {
+            continue;
+        }
+        let mut settings = case["settings"].clone();
+        settings["feature_extractor_type"] = json!("MicroFrontEnd");
+        settings["quantize_dynamic_scale_enable"] = json!(false);
+        let preparation = SoundPreparation::from_json(&settings.to_string()).unwrap();
+        let preparation = SoundPreparation { view: SoundView::Samples, ..preparation };
+        let bytes = read(&format!("{FOLDER}/micro_front_end/{name}_uint16.npy"));
+        let file = npyz::NpyFile::new(&bytes[..]).unwrap();
+        let all: Vec<f32> = file.into_vec::<u16>().unwrap().into_iter().map(f32::from).collect();
+        let clips = case["clips"].as_array().unwrap();
+        for (clip, right) in clips.iter().zip(all.chunks_exact(all.len() / clips.len())) {
+            let clip = clip.as_str().unwrap();
+            // Noise that is cut off at 16 bits overflows those of the filter against offsets.
+            if clip == "noise" && settings["dc_notch_filter_enable"] == true {
+                continue;
+            }
+            let sound = decode(&read(index["clips"][clip].as_str().unwrap())).unwrap();
+            let sound = Waveform::mono(sound.mixed(), preparation.rate).unwrap();
+            let found = features(&preparation, &sound);
+            assert_eq!(found.len(), right.len(), "{name} of {clip}");
+            // Of the larger half of the values that are there at all, most are right to a hundredth of the largest.
+            let mut order: Vec<usize> = (0..right.len()).filter(|&at| right[at] > 0.0).collect();
+            order.sort_by(|&a, &b| right[b].total_cmp(&right[a]));
+            let most = right[order[0]];
+            let high = &order[..order.len() / 2];
+            let close = high.iter().filter(|&&at| (found[at] - right[at]).abs() <= 0.01 * most).count();
+            let share = close as f32 / high.len() as f32;
+            assert!(share > 0.85, "{name} of {clip}: {share}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 35, "{seen}");
+}
+
+#[test]
+fn the_pages_network_hears_its_clips_and_says_when() {
+    let folder = "www/public/models/tenet_keywords";
+    let bytes = read(&format!("{folder}/model.onnx"));
+    let declared = String::from_utf8(read(&format!("{folder}/preprocessor_config.json"))).unwrap();
+    let preparation = SoundPreparation::from_json(&declared).unwrap();
+    let examples = crate::common::json(&format!("{folder}/examples.json"));
+    let labels = Labels::from_json(&crate::common::json(&format!("{folder}/labels.json"))).unwrap();
+    let sound =
+        |example: &Value| decode(&read(&format!("{folder}/{}", example["file"].as_str().unwrap()))).unwrap();
+    let examples = examples.as_array().unwrap();
+    let options = ModelOptions::default();
+    let explainer =
+        Explainer::load_for_sound(&bytes[..].into(), &options, &preparation, &sound(&examples[0]), &cpu());
+    let explainer = explainer.unwrap().with_names(labels).unwrap();
+    for example in examples {
+        let found = pollster::block_on(explainer.classify(&Input::Sound(&sound(example)), 1)).unwrap();
+        assert_eq!(found.top[0].label, example["label"].as_str().unwrap(), "{example}");
+    }
+    // The words stand in the middle of silence.
+    let clip = sound(&examples[0]);
+    let options = ExplainOptions { method: "integrated_gradients".into(), ..Default::default() };
+    let (found, _) =
+        pollster::block_on(explainer.explain(&Input::Sound(&clip), &options, &Default::default())).unwrap();
+    assert!(inside(&found, (0.3, 0.7), (0.0, 8000.0)) > 0.8, "{:?}", found.words);
+}
+
 #[test]
 fn gradients_through_front_ends_are_finite_differences() {
     let sound = word();
     let places = data("gradient_places");
-    for name in ["ast", "whisper", "seamless", "decibels"] {
+    for name in ["ast", "whisper", "seamless", "decibels", "micro"] {
         let explainer = load(&format!("{name}_sum"), &declared(name, SoundView::Samples), &sound).unwrap();
         let (input, _) = explainer.prepare(&Input::Sound(&sound)).unwrap();
         let all = pollster::block_on(explainer.input_gradient(&input, 1, Score::Logit)).unwrap();
@@ -168,6 +297,28 @@ fn resampling_is_soxrs() {
         // Away from the ends, where filters of other lengths see other parts of the silence around.
         let middle = 100..length - 100;
         let ratio = ratio(&found[middle.clone()], &right[middle]);
+        assert!(ratio > 60.0, "{name}: {ratio} dB");
+    }
+}
+
+/// A wave that rises to a frequency that the lower rate still holds, and soxr's of it.
+#[test]
+fn resampling_between_all_usual_rates_is_soxrs() {
+    let index = crate::common::json(&format!("{FOLDER}/resampling/index.json"));
+    for case in index["cases"].as_array().unwrap() {
+        let number = |name: &str| case[name].as_f64().unwrap();
+        let (name, from, to) = (case["name"].as_str().unwrap(), number("from"), number("to"));
+        let last = (number("samples") - 1.0) / from;
+        let wave = (0..number("samples") as usize).map(|n| {
+            let t = n as f64 / from;
+            let edge = (PI / 2.0 * (t.min(last - t) / 0.02).clamp(0.0, 1.0)).sin().powi(2);
+            (0.5 * (PI * number("highest") * t * t / last).sin() * edge) as f32
+        });
+        let found = resample(&wave.collect::<Vec<_>>(), from as u32, to as u32);
+        let right = data(&format!("resampling/{name}"));
+        assert!(found.len().abs_diff(right.len()) <= 1, "{name}: {} of {}", found.len(), right.len());
+        let length = found.len().min(right.len());
+        let ratio = ratio(&found[..length], &right[..length]);
         assert!(ratio > 60.0, "{name}: {ratio} dB");
     }
 }

@@ -201,7 +201,45 @@ def decibels(x):
     return np.maximum(energies, energies.max() - 80)
 
 
+MICRO = {
+    "feature_extractor_type": "MicroFrontEnd", "sample_rate_hz": RATE, "sample_length_ms": 700, "window_size_ms": 30, "window_step_ms": 20,
+    "filterbank_n_channels": 40, "noise_reduction_enable": True, "pcan_enable": True, "dc_notch_filter_enable": True,
+    "quantize_dynamic_scale_enable": True, "quantize_dynamic_scale_range_db": 60.0,
+}  # fmt: skip
+
+
+def micro(x):
+    """TensorFlow Lite's micro front end in real numbers, frame after frame; the compiled one is in micro_front_end.py."""
+    x = np.concatenate([np.asarray(x, np.float64) * 32768, np.zeros(RATE * 7 // 10 - len(x))])
+    heard, before = np.zeros(len(x)), (0.0, 0.0)
+    for n, value in enumerate(x):
+        before = (value, value - before[0] + 0.95 * before[1])
+        heard[n] = before[1]
+    frames = framed(heard, 480, 320) * (0.5 - 0.5 * np.cos(2 * np.pi / 480 * (np.arange(480) + 0.5)))
+    power = np.abs(np.fft.rfft(frames, 512)) ** 2
+    mel = lambda hertz: 1127 * np.log1p(hertz / 700)
+    centres = np.linspace(mel(125.0), mel(7500.0), 42)
+    bands = np.zeros((40, 257))
+    for k in range(int(1.5 + 125 / 31.25), 257):
+        at = mel(k * 31.25)
+        for band in range(40):
+            left, middle, right = centres[band : band + 3]
+            if left < at <= right:
+                bands[band, k] = (at - left) / (middle - left) if at <= middle else (right - at) / (right - middle)
+    signal = np.sqrt(power @ bands.T)
+    smoothing = np.where(np.arange(40) % 2 == 0, 0.025, 0.06)
+    estimate, out = np.zeros(40), []
+    for row in signal:
+        estimate = smoothing * row + (1 - smoothing) * estimate
+        left = np.maximum(row - estimate, 0.05 * row)
+        ratio = left * (estimate + 80) ** -0.95
+        out.append(512 * np.where(ratio < 2, ratio**2 / 4, ratio - 1))
+    values = 64 * np.log(np.maximum(np.array(out), 1))
+    return np.maximum((values - values.max()) * 255 / (60 / 20 * np.log(10) * 64) + 127, -128)
+
+
 FRONT_ENDS = {
+    "micro": (micro, micro, MICRO, ["batch", 34, 40, 1]),
     "ast": (
         theirs_of_ast,
         ast,
@@ -261,6 +299,12 @@ def front_ends(sound):
         save(f"{name}_gradient", values)
 
 
+def open_ends():
+    """A network whose output is what comes in, whatever its size."""
+    shape = ["batch", "height", "width"]
+    model(FOLDER / "open.onnx", [helper.make_node("Identity", ["input_values"], ["logits"])], {}, shape, shape)
+
+
 def slopes(score, sound, places, step=1e-6):
     """Central differences in 64 bits."""
     found = []
@@ -301,6 +345,7 @@ if __name__ == "__main__":
     tones()
     rates()
     answers()
+    open_ends()
     # With the faint noise of any recording: in eSpeak's perfect silence, the logarithms would show the rounding of numbers.
     word = np.load(FOLDER / "three_16k.npy")
     word = (word + np.random.default_rng(9).normal(0, 1e-3, len(word))).astype(np.float32)

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Features, SoundPreparation,
+    Features, MicroFrontEnd, SoundPreparation,
     filter_bank::{Bands, Compression, FilterBank, Normalisation, Scale, Window},
 };
 use crate::{Error, Result};
@@ -17,11 +17,12 @@ pub fn is_of_sounds(json: &str) -> bool {
 }
 
 /// The extractors that are known by name.
-const EXTRACTORS: [&str; 4] = [
+const EXTRACTORS: [&str; 5] = [
     "ASTFeatureExtractor",
     "WhisperFeatureExtractor",
     "Wav2Vec2FeatureExtractor",
     "SeamlessM4TFeatureExtractor",
+    "MicroFrontEnd",
 ];
 
 pub(super) fn read(json: &str) -> Result<SoundPreparation> {
@@ -34,6 +35,7 @@ pub(super) fn read(json: &str) -> Result<SoundPreparation> {
         Some("WhisperFeatureExtractor") => Whisper::of(file)?.preparation(),
         Some("Wav2Vec2FeatureExtractor") => Wav2Vec2::of(file)?.preparation(),
         Some("SeamlessM4TFeatureExtractor") => Seamless::of(file)?.preparation(),
+        Some("MicroFrontEnd") => MicroFrontEnd::of(file)?.preparation(),
         Some(other) => Err(fault(format!(
             "its feature_extractor_type is {other}; known of sounds are {}, or give a JSON of its STFT (docs/sound.md)",
             EXTRACTORS.join(", ")
@@ -238,6 +240,13 @@ impl Declared for Seamless {
         bank.normalisation = Some(Normalisation::EachBand);
         bank.stacked = self.stride;
         SoundPreparation::new(self.sampling_rate, None, Features::FilterBank(Box::new(bank)))
+    }
+}
+
+impl Declared for MicroFrontEnd {
+    fn preparation(self) -> Result<SoundPreparation> {
+        let (rate, length) = (self.sample_rate_hz, self.length());
+        SoundPreparation::new(rate, Some(length), Features::MicroFrontEnd(Box::new(self)))
     }
 }
 

@@ -7,6 +7,7 @@
 mod declared;
 pub mod filter_bank;
 mod heard;
+pub mod micro_front_end;
 
 pub use adversight_sound::{Spectrum, Waveform};
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ pub(crate) use heard::Ruler;
 
 use crate::{Error, Result};
 use filter_bank::{Compression, FilterBank, Normalisation};
+use micro_front_end::MicroFrontEnd;
 
 /// What of a sound is explained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,6 +39,8 @@ pub enum Features {
     Samples,
     /// The energies of bands.
     FilterBank(Box<FilterBank>),
+    /// Those of TensorFlow Lite's micro front end.
+    MicroFrontEnd(Box<MicroFrontEnd>),
 }
 
 /// How a network's sounds are prepared.
@@ -98,7 +102,14 @@ impl SoundPreparation {
                 );
             }
         }
-        Ok(Self { rate, length, normalised: false, features, view: SoundView::Cells, notes: Vec::new() })
+        let mut notes = Vec::new();
+        if let Features::MicroFrontEnd(end) = &features {
+            if let Some(reason) = end.fault() {
+                return fault(reason);
+            }
+            notes = end.notes();
+        }
+        Ok(Self { rate, length, normalised: false, features, view: SoundView::Cells, notes })
     }
 
     /// For a network on samples of which nothing is declared; the rate is assumed where none is given, and told.
@@ -172,7 +183,7 @@ impl SoundPreparation {
     fn most(&self) -> Option<usize> {
         self.length.or(match &self.features {
             Features::FilterBank(bank) => bank.frames.map(|frames| bank.length_for(frames)),
-            Features::Samples => None,
+            Features::Samples | Features::MicroFrontEnd(_) => None,
         })
     }
 

@@ -2,6 +2,8 @@
 //! features, written as ONNX nodes before the file's own. They run and are differentiated as the rest of the graph, so that every
 //! method explains what a person can hear.
 
+mod micro_front_end;
+
 use std::collections::HashSet;
 
 use onnx_ir::{AttributeProto, AttributeType, NodeProto, TensorProto, ValueInfoProto};
@@ -90,7 +92,7 @@ pub(crate) fn fitted(
                 _ => None,
             }
         }
-        Features::FilterBank(_) => None,
+        Features::FilterBank(_) | Features::MicroFrontEnd(_) => None,
     };
     if let Some(length) = fitted.length {
         fitted.notes.push(format!(
@@ -126,6 +128,7 @@ pub(super) fn put_before(
     match &preparation.features {
         Features::Samples => chain.shaped_as_samples(&info, length)?,
         Features::FilterBank(bank) => chain.features(bank, &info, length)?,
+        Features::MicroFrontEnd(end) => chain.micro_features(end, &info, length)?,
     }
     chain.cast(parsed, &name);
     chain.named(&name);
@@ -365,10 +368,7 @@ impl Chain {
     fn features(&mut self, bank: &FilterBank, info: &ValueInfo, length: usize) -> Result<()> {
         let found = bank.frames_of(length);
         if found == 0 || (bank.centred && bank.mirrored && length <= bank.frame / 2) {
-            return Err(Error::InputInvalid(format!(
-                "The sound has {length} samples, and one frame of the network\u{2019}s features takes {}: it is too short to be heard.",
-                bank.frame
-            )));
+            return Err(too_short(length, bank.frame));
         }
         self.reshaped(&[0, 1, length as i64]);
         let half = bank.frame / 2;
@@ -384,20 +384,12 @@ impl Chain {
         }
         let (bins, bands) = (bank.bins(), bank.height());
         let matrix = bank.matrix();
-        let matrix = self.numbers(&[2 * bins, 1, bank.frame], matrix);
-        self.then("Conv", &[matrix], vec![ints("strides", &[bank.hop as i64])]);
+        self.energies(&matrix, bank.frame, bank.hop, bins);
         let mut frames = found + usize::from(bank.drop_last);
         if bank.drop_last {
             self.sliced(2, 0, found);
             frames = found;
         }
-        let parts = self.at.clone();
-        self.then("Mul", &[parts], Vec::new());
-        let squares = self.at.clone();
-        self.sliced(1, 0, bins);
-        let real = std::mem::replace(&mut self.at, squares);
-        self.sliced(1, bins, 2 * bins);
-        self.then("Add", &[real], Vec::new());
         if !bank.power {
             // A root has no slope at 0.
             self.with_number("Max", 1e-20);
@@ -447,7 +439,20 @@ impl Chain {
             self.reshaped(&[0, steps as i64, height as i64]);
             self.turned(&[0, 2, 1]);
         }
-        self.shaped_as_features(info, bank, height, steps)
+        self.shaped_as_features(info, bank.frames_first, height, steps)
+    }
+
+    /// `[N, 1, length]` to the powers of frequencies, `[N, bins, frames]`, by what turns a frame into real and imaginary parts.
+    fn energies(&mut self, matrix: &[f64], frame: usize, hop: usize, bins: usize) {
+        let matrix = self.numbers(&[2 * bins, 1, frame], matrix.iter().copied());
+        self.then("Conv", &[matrix], vec![ints("strides", &[hop as i64])]);
+        let parts = self.at.clone();
+        self.then("Mul", &[parts], Vec::new());
+        let squares = self.at.clone();
+        self.sliced(1, 0, bins);
+        let real = std::mem::replace(&mut self.at, squares);
+        self.sliced(1, bins, 2 * bins);
+        self.then("Add", &[real], Vec::new());
     }
 
     /// `[N, bins, frames]` to `[N, bands, frames]`.
@@ -499,7 +504,7 @@ impl Chain {
     fn shaped_as_features(
         &mut self,
         info: &ValueInfo,
-        bank: &FilterBank,
+        own_order: bool,
         bands: usize,
         frames: usize,
     ) -> Result<()> {
@@ -514,7 +519,7 @@ impl Chain {
             [a, b, last] if one(last) => (false, [a, b], true),
             // A row of features, where the file says how long it is: one that is open is of samples.
             [Some(size)] if *size == bands * frames => {
-                if bank.frames_first {
+                if own_order {
                     self.turned(&[0, 2, 1]);
                 }
                 self.reshaped(&[0, height * width]);
@@ -526,7 +531,7 @@ impl Chain {
         let bands_first = is(inner[0], bands) && is(inner[1], frames);
         let frames_first = is(inner[0], frames) && is(inner[1], bands);
         let turn = match (bands_first, frames_first) {
-            (true, true) => bank.frames_first,
+            (true, true) => own_order,
             (true, false) => false,
             (false, true) => true,
             (false, false) => return Err(unfit(info, &format!("{bands} bands and {frames} frames"))),
@@ -556,6 +561,13 @@ impl Chain {
             Some(other) => self.then("Cast", &[], vec![int("to", other.into())]),
         }
     }
+}
+
+/// The error for a sound that is shorter than a frame.
+fn too_short(length: usize, frame: usize) -> Error {
+    Error::InputInvalid(format!(
+        "The sound has {length} samples, and one frame of the network\u{2019}s features takes {frame}: it is too short to be heard."
+    ))
 }
 
 fn unfit(info: &ValueInfo, found: &str) -> Error {

@@ -85,6 +85,9 @@ pub enum Error {
         /// Where the first of them stands in the flattened input.
         index: usize,
     },
+    /// The sound cannot be read, or is none.
+    #[error("{0}")]
+    Sound(#[from] adversight_sound::Error),
     /// The declared preprocessing cannot be applied.
     #[error("The preprocessing is invalid: {0}.")]
     PreprocessingInvalid(String),
@@ -185,6 +188,7 @@ impl Error {
             Self::InputShape { .. } => "input_shape",
             Self::InputTooLarge { .. } => "input_too_large",
             Self::InputNotFinite { .. } => "input_not_finite",
+            Self::Sound(error) => error.code(),
             Self::PreprocessingInvalid(_) => "preprocessing_invalid",
             Self::LabelsInvalid(_) => "labels_invalid",
             Self::TargetOutOfRange { .. } => "target_out_of_range",

@@ -10,7 +10,7 @@ use crate::{
     ClassScore, Control, Device, Error, ExplainOptions, Explanation, HostTensor, Model, Photograph,
     Preprocessing, Result, Score,
     attribution::{
-        self, Masker, Written,
+        self, Masker, Segmentation, Written,
         anytime::Partial,
         read,
         registry::{self, Entry, MethodSupport},
@@ -20,11 +20,17 @@ use crate::{
         image::Region,
         labels::Labels,
         layout::{Layout, Places},
+        parts::Part,
         preprocessing::Size,
+        sound::{Heard, Ruler, SoundPreparation, SoundView, Waveform},
         text::Tokens,
     },
-    model::{GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, value::Ranked},
+    model::{
+        FrontEnd, GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, front_end,
+        value::Ranked,
+    },
     narrate,
+    segment::{self, Segments},
 };
 
 /// What a user has: pixels, or a tensor that goes into the network as it is.
@@ -41,6 +47,8 @@ pub enum Input<'a> {
     },
     /// A decoded photograph.
     Photograph(&'a Photograph),
+    /// A sound, for a network that was loaded by [`Explainer::load_for_sound`].
+    Sound(&'a Waveform),
     /// Model space, `[N, …]`.
     Tensor(&'a HostTensor),
     /// The inputs that are explained at once, by name, each `[1, …]` as the file has it; for a model that was loaded with
@@ -81,10 +89,33 @@ pub struct ModelInfo {
     pub has_preprocessing: bool,
     /// What of the preprocessing was assumed, or left out of account; a sentence each.
     pub preprocessing_notes: Vec<String>,
+    /// How it hears, where it was loaded for sounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(target_family = "wasm", tsify(optional))]
+    pub sound: Option<SoundInfo>,
     /// Whether the classes have names.
     pub has_labels: bool,
     /// Which methods apply, and why others do not.
     pub methods: Vec<MethodSupport>,
+}
+
+/// How a network hears.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct SoundInfo {
+    /// Samples a second.
+    pub rate: u32,
+    /// Samples of the sounds that it was loaded for.
+    pub length: usize,
+    /// What of them is explained.
+    pub view: SoundView,
+    /// Frequencies and steps in time of their short-time spectrum: the height and width of a map of cells.
+    pub cells: [usize; 2],
+    /// Samples from one step to the next.
+    pub hop: usize,
+    /// Samples of a frame.
+    pub window: usize,
 }
 
 /// A model that classifies and is explained. Cloning is cheap but for the labels.
@@ -97,6 +128,8 @@ pub struct Explainer {
     masker: Option<Masker>,
     /// The text that is in the model's inputs.
     written: Option<Arc<Written>>,
+    /// What stands before it, where it was loaded for sounds.
+    sound: Option<Arc<FrontEnd>>,
 }
 
 impl Explainer {
@@ -121,7 +154,47 @@ impl Explainer {
             labels: None,
             masker: None,
             written: None,
+            sound: None,
         })
+    }
+
+    /// Loads a network that hears, for sounds as long as this one; see [`Explainer::load_to_hear`].
+    ///
+    /// # Errors
+    /// Those of [`Explainer::load_to_hear`].
+    pub fn load_for_sound(
+        file: &ModelFile<'_>,
+        options: &ModelOptions,
+        preparation: &SoundPreparation,
+        sound: &Waveform,
+        device: &Device,
+    ) -> Result<Self> {
+        let fitted = front_end::fitted(file.bytes, options, preparation)?;
+        let length = fitted.length_of(sound.length(), sound.rate());
+        Self::load_to_hear(file, options, &fitted, Some(length), device)
+    }
+
+    /// Loads a network that hears, for sounds of `length` samples at its rate (a second, or what it takes, where that is left out): what
+    /// prepares them becomes a part of the graph, so that their samples or the cells of their short-time spectrum are explained. The length of
+    /// the network's own input, where the file fixes it, is that of its sounds if the preparation names no other.
+    ///
+    /// # Errors
+    /// Those of [`Explainer::load_with`], and [`Error::PreprocessingInvalid`] where the preparation does not fit the network.
+    pub fn load_to_hear(
+        file: &ModelFile<'_>,
+        options: &ModelOptions,
+        preparation: &SoundPreparation,
+        length: Option<usize>,
+        device: &Device,
+    ) -> Result<Self> {
+        let preparation = front_end::fitted(file.bytes, options, preparation)?;
+        let length = length.or(preparation.length).unwrap_or(preparation.rate as usize);
+        if length < 2 {
+            return Err(adversight_sound::Error::OneSample.into());
+        }
+        let end = FrontEnd { preparation, length };
+        let options = ModelOptions { front_end: Some(end.clone()), ..options.clone() };
+        Ok(Self { sound: Some(Arc::new(end)), ..Self::load_with(file, &options, device)? })
     }
 
     /// The same with values for the inputs that are not explained: token numbers, masks.
@@ -224,7 +297,10 @@ impl Explainer {
             preprocessing_notes: self
                 .preprocessing
                 .as_ref()
-                .map_or_else(Vec::new, |known| known.notes.clone()),
+                .map(|known| known.notes.clone())
+                .or(self.sound.as_ref().map(|end| end.preparation.notes.clone()))
+                .unwrap_or_default(),
+            sound: self.sound_info(),
             has_labels: self.labels.is_some(),
             methods: registry::support(&self.model, self.masker.is_some()),
         }
@@ -310,6 +386,10 @@ impl Explainer {
             explanation.inputs = joint.split(&explanation.attribution);
             explanation.words.extend(narrate::shares(&explanation.inputs));
         }
+        if let Input::Sound(sound) = input {
+            explanation.parts = this.sound_parts(&explanation, method)?.1;
+            explanation.words.extend(self.sound_end()?.preparation.samples(sound)?.1);
+        }
         explanation.attribution = this.model.as_in_file(explanation.attribution);
         for map in &mut explanation.individual {
             *map = this.model.as_in_file(map.clone());
@@ -348,6 +428,136 @@ impl Explainer {
             }
             _ => Ok((None, tensor, region)),
         }
+    }
+
+    /// How it hears, where it was loaded for sounds.
+    pub fn sound_info(&self) -> Option<SoundInfo> {
+        let FrontEnd { preparation, length } = self.sound.as_deref()?;
+        let spectrum = preparation.spectrum(*length);
+        Some(SoundInfo {
+            rate: preparation.rate,
+            length: *length,
+            view: preparation.view,
+            cells: [spectrum.bins(), spectrum.frames()],
+            hop: spectrum.hop(),
+            window: spectrum.window,
+        })
+    }
+
+    /// How many samples at its rate the network hears of a sound of so many at `rate`: what it has to be loaded for.
+    ///
+    /// # Errors
+    /// [`Error::PreprocessingInvalid`] where it was not loaded for sounds.
+    pub fn sound_length(&self, samples: usize, rate: u32) -> Result<usize> {
+        Ok(self.sound_end()?.preparation.length_of(samples, rate))
+    }
+
+    /// The sound of an input in model space, `[1, 2, frequencies, steps]` or `[1, samples]`: what an attack has made of it, above all.
+    ///
+    /// # Errors
+    /// [`Error::InputShape`], and [`Error::PreprocessingInvalid`] where the network was not loaded for sounds.
+    pub fn sound_of(&self, input: &HostTensor) -> Result<Waveform> {
+        let FrontEnd { preparation, length } = self.sound_end()?;
+        self.model.check_shape(&input.shape)?;
+        let samples = match preparation.view {
+            SoundView::Samples => input.data.clone(),
+            SoundView::Cells => preparation.spectrum(*length).sound(&input.data),
+        };
+        Ok(Waveform::mono(samples, preparation.rate)?)
+    }
+
+    /// What stands before a network that hears.
+    fn sound_end(&self) -> Result<&FrontEnd> {
+        self.sound.as_deref().ok_or_else(|| {
+            Error::PreprocessingInvalid(
+                "the network was not loaded for sounds, so it takes none (`Explainer::load_for_sound`)"
+                    .into(),
+            )
+        })
+    }
+
+    /// What the places of a sound are in seconds and hertz.
+    pub(crate) fn ruler(&self) -> Option<Ruler> {
+        let end = self.sound.as_ref().filter(|_| !self.model.explains_a_node())?;
+        let FrontEnd { preparation, length } = end.as_ref();
+        let cells = preparation.view == SoundView::Cells;
+        Some(Ruler { spectrum: preparation.spectrum(*length), rate: preparation.rate, cells })
+    }
+
+    /// The parts of a sound: the segments of an explanation, or where it has none a grid; the number of the part of each place, and what each
+    /// part counted for.
+    fn sound_parts(&self, explanation: &Explanation, method: &Entry) -> Result<(Vec<u32>, Vec<Part>)> {
+        let (Some(ruler), places) = (self.ruler(), self.model.places()?) else {
+            return Ok(Default::default());
+        };
+        let (labels, scores) = match &explanation.segments {
+            Some(cut) => (cut.labels.clone(), cut.values.clone()),
+            None => {
+                let (labels, joined) = (sound_grid(&places).labels, method.joined());
+                let planes = places.planes(&explanation.attribution.data);
+                let mut values = vec![Vec::new(); labels.iter().max().map_or(0, |&most| most as usize + 1)];
+                for plane in planes.chunks_exact(places.count()) {
+                    labels.iter().zip(plane).for_each(|(&label, &value)| values[label as usize].push(value));
+                }
+                (labels, values.into_iter().map(|values| joined.join(values.into_iter())).collect())
+            }
+        };
+        let mut boxes = vec![[usize::MAX, 0, usize::MAX, 0]; scores.len()];
+        for (place, &label) in labels.iter().enumerate() {
+            let (row, step) = (place / places.width, place % places.width);
+            let [first, last, low, high] = &mut boxes[label as usize];
+            (*first, *last) = ((*first).min(step), (*last).max(step));
+            (*low, *high) = ((*low).min(row), (*high).max(row));
+        }
+        let part = |([first, last, low, high], score): ([usize; 4], f32)| {
+            let (time, band) = (ruler.time(first, last), ruler.band(low, high));
+            let name = format!("{:.2} to {:.2} s, {}", time.0, time.1, ruler.pitch(band));
+            Part {
+                name,
+                source: 0,
+                start: time.0,
+                end: time.1,
+                bytes: None,
+                low: Some(band.0),
+                high: Some(band.1),
+                score,
+                special: false,
+                // Thousands of cells, which the segments or the grid tell.
+                places: Vec::new(),
+            }
+        };
+        let parts = boxes.into_iter().zip(scores).map(part).collect();
+        Ok((labels, parts))
+    }
+
+    /// A sound taken apart by its explanation: only what mattered, and only what is left. `scores` are those of the explanation's parts. What
+    /// matters are the segments that a method has chosen, or else the parts that count most for the class and together half as much as
+    /// all that do.
+    ///
+    /// # Errors
+    /// Those of the sound, and [`Error::InputInvalid`] for a network that is explained inside.
+    pub fn heard(&self, sound: &Waveform, segments: Option<&Segmentation>, scores: &[f32]) -> Result<Heard> {
+        let end = self.sound_end()?;
+        let ruler = self.ruler().ok_or_else(|| {
+            Error::InputInvalid(
+                "Of a node inside of the network nothing can be heard: explain the sound itself.".into(),
+            )
+        })?;
+        let (samples, _) = end.preparation.samples(sound)?;
+        let labels = match segments {
+            Some(cut) => cut.labels.clone(),
+            None => sound_grid(&self.model.places()?).labels,
+        };
+        let kept = most_important(scores, segments.map_or(&[][..], |cut| &cut.chosen));
+        let is_kept = |place: usize| labels.get(place).is_some_and(|&label| kept.contains(&(label as usize)));
+        let spectrum = ruler.spectrum;
+        let mask: Vec<f32> = (0..spectrum.cells())
+            .map(|cell| {
+                let time = (cell % spectrum.frames() * spectrum.hop()).min(spectrum.length - 1);
+                f32::from(u8::from(is_kept(if ruler.cells { cell } else { time })))
+            })
+            .collect();
+        Heard::new(&samples, ruler.rate, &spectrum, &mask)
     }
 
     /// The logits `[N, classes]` of a batch in model space, as [`Explainer::prepare`] gives it: the samples in front.
@@ -400,6 +610,7 @@ impl Explainer {
                     "The bound inputs are no picture that could be prepared.".into(),
                 ));
             }
+            Input::Sound(sound) => return Ok((self.prepare_sound(sound)?, None)),
             Input::Photograph(photograph) => *photograph,
             Input::Pixels { rgba, width, height } => {
                 decoded = Photograph::from_rgba(rgba, *width, *height)?;
@@ -448,6 +659,26 @@ impl Explainer {
         }
     }
 
+    /// The cells or samples of a sound, in model space.
+    fn prepare_sound(&self, sound: &Waveform) -> Result<HostTensor> {
+        let FrontEnd { preparation, length } = self.sound_end()?;
+        let (samples, _) = preparation.samples(sound)?;
+        if samples.len() != *length {
+            return Err(Error::InputInvalid(format!(
+                "The network was loaded for sounds of {length} samples, and this one has {} at its rate: load it for this one.",
+                samples.len()
+            )));
+        }
+        Ok(match preparation.view {
+            SoundView::Samples => HostTensor { data: samples, shape: vec![1, *length] },
+            SoundView::Cells => {
+                let spectrum = preparation.spectrum(*length);
+                let shape = vec![1, 2, spectrum.bins(), spectrum.frames()];
+                HostTensor { data: spectrum.of(&samples), shape }
+            }
+        })
+    }
+
     /// Puts an input on the model's device.
     pub(crate) fn upload(&self, input: &HostTensor) -> Result<Ranked<Float>> {
         self.model.check_shape(&input.shape)?;
@@ -485,4 +716,33 @@ impl Explainer {
             logit: logits[class],
         }
     }
+}
+
+/// How finely a sound is told where a method has no segments of its own.
+const TOLD: usize = 100;
+
+/// The parts of a sound that a map without segments is told by.
+fn sound_grid(places: &Places) -> Segments {
+    match places.layout {
+        Layout::Spectrum => segment::time_frequency(places.height, places.width, TOLD),
+        _ => segment::grid(1, places.count(), TOLD),
+    }
+}
+
+/// The parts that matter: those that a method has chosen, or else those with the highest scores above 0 that hold half of the sum of all
+/// of them.
+fn most_important(scores: &[f32], chosen: &[u32]) -> Vec<usize> {
+    if !chosen.is_empty() {
+        return chosen.iter().map(|&part| part as usize).collect();
+    }
+    let mut order: Vec<usize> = (0..scores.len()).filter(|&part| scores[part] > 0.0).collect();
+    order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    let half = order.iter().map(|&part| f64::from(scores[part])).sum::<f64>() / 2.0;
+    let mut held = 0.0;
+    order.retain(|&part| {
+        let more = held < half;
+        held += f64::from(scores[part]);
+        more
+    });
+    order
 }

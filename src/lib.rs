@@ -55,6 +55,13 @@ pub use attribution::{
 };
 pub use device::{Device, DeviceChoice, DeviceKind, DeviceReport, Memory};
 pub use error::{Error, Result};
-pub use explainer::{Classification, Explainer, Input, ModelInfo};
-pub use input::{HostTensor, image::Photograph, parts::Part, preprocessing::Preprocessing, text::Tokens};
+pub use explainer::{Classification, Explainer, Input, ModelInfo, SoundInfo};
+pub use input::{
+    HostTensor,
+    image::Photograph,
+    parts::Part,
+    preprocessing::Preprocessing,
+    sound::{SoundPreparation, SoundView, Waveform},
+    text::Tokens,
+};
 pub use model::{HostValue, Model, ModelFile, ModelOptions, Score};

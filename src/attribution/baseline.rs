@@ -222,7 +222,11 @@ const GIVEN_WORDS: &str = "the given baseline";
 
 /// What zero is called.
 pub(super) fn zeros(subject: &Subject<'_>) -> &'static str {
-    if subject.places().layout == Layout::Sound { "silence (zeros)" } else { "zeros" }
+    if matches!(subject.places().layout, Layout::Sound | Layout::Spectrum) {
+        "silence (zeros)"
+    } else {
+        "zeros"
+    }
 }
 
 /// The given tensor `baseline`, `[1, features]`, for methods that have one baseline of their own otherwise, which is called

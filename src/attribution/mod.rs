@@ -193,8 +193,8 @@ pub struct Explanation {
     pub individual: Vec<HostTensor>,
     /// The segments that the method worked on, for methods that use them.
     pub segments: Option<Segmentation>,
-    /// The words of a text, each with what it counted for, and then what the network is given beside them; empty for what has no
-    /// parts that a person knows.
+    /// The words of a text, each with what it counted for, and then what the network is given beside them; the steps and bands of a
+    /// sound; empty for what has no parts that a person knows.
     pub parts: Vec<Part>,
     /// The texts that the parts are of.
     pub texts: Vec<String>,

@@ -34,7 +34,7 @@ pub enum Algorithm {
 pub struct Partition {
     /// How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no
     /// preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a
-    /// grid; a sound into windows of equal length; a text into its words; other tokens (padding too), steps and features one by one, where they are
+    /// grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; other tokens (padding too), steps and features one by one, where they are
     /// no more than 1000, else into windows. Segments that are given come before all of this.
     pub segmentation: Algorithm,
     /// QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32
@@ -108,6 +108,9 @@ impl Partition {
         subject.decided("segmentation", algorithm);
         Ok(match algorithm {
             Algorithm::Auto => Segments::new(&(0..pixels).collect::<Vec<_>>()),
+            Algorithm::Grid if subject.places().layout == Layout::Spectrum => {
+                segment::time_frequency(height, width, self.segments)
+            }
             Algorithm::Grid => segment::grid(height, width, self.segments),
             Algorithm::Words => match subject.written() {
                 Some(written) => written.segments(MOST_TO_FIT),

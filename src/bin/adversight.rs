@@ -21,7 +21,7 @@ use std::{
 
 use adversight::{
     ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
-    Photograph, Preprocessing, Score, Tokens,
+    Photograph, Preprocessing, Score, SoundPreparation, SoundView, Tokens, Waveform,
     attribution::registry::{self, ParamDescription},
     input::{labels::Labels, layout::Layout},
     metric::{self, randomise},
@@ -43,6 +43,7 @@ struct Cli {
 }
 
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "one is made, when the program starts")]
 enum Command {
     /// Prints the most probable classes.
     Classify {
@@ -91,6 +92,12 @@ enum Command {
         /// Writes the text with its words coloured.
         #[arg(long)]
         svg: Option<PathBuf>,
+        /// Writes only what mattered of a sound, as loud as the sound.
+        #[arg(long)]
+        wav: Option<PathBuf>,
+        /// Writes only what is left of a sound, as loud as the sound.
+        #[arg(long)]
+        left_wav: Option<PathBuf>,
     },
     /// Writes the logits [N, classes] of a batch.
     Logits {
@@ -159,8 +166,8 @@ struct Common {
     /// The ONNX model.
     #[arg(long)]
     model: PathBuf,
-    /// A photograph (JPEG, PNG, WebP, GIF, BMP or TIFF), or an .npy tensor [N, C, H, W] that goes into the network as
-    /// it is. With a tokenizer: a sentence, or a file of text.
+    /// A photograph (JPEG, PNG, WebP, GIF, BMP or TIFF), a sound (WAV, FLAC, MP3 or Ogg Vorbis), or an .npy tensor
+    /// [N, C, H, W] that goes into the network as it is. With a tokenizer: a sentence, or a file of text.
     #[arg(long, value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     input: PathBuf,
     /// What makes tokens of text: a tokenizer.json, a vocabulary of one word a line, or "bytes" for networks that read any
@@ -177,9 +184,16 @@ struct Common {
     /// The most tokens of a text [default: as many as the network has places for].
     #[arg(long, value_name = "TOKENS", requires = "tokenizer")]
     longest: Option<usize>,
-    /// A preprocessor_config.json, optionally with "channel_order": "BGR", or timm's config.json.
+    /// A preprocessor_config.json, optionally with "channel_order": "BGR", or timm's config.json; for sounds that of a
+    /// feature extractor, or the JSON of docs/sound.md.
     #[arg(long)]
     preprocessing: Option<PathBuf>,
+    /// Samples a second that a network for sounds takes, where no preprocessing says so.
+    #[arg(long)]
+    rate: Option<u32>,
+    /// What of a sound is explained: the cells of its short-time spectrum (time and frequency), or its samples (time).
+    #[arg(long, value_parser = named::<SoundView>, default_value = "cells")]
+    view: SoundView,
     /// The explained input, where the model has several; repeated, all of them are explained at once: `--input` is the
     /// value of the first, and `--also` has those of the others.
     #[arg(long = "input-name", value_name = "NAME")]
@@ -349,6 +363,8 @@ async fn run(cli: Cli) -> CliResult {
             json,
             html,
             svg,
+            wav,
+            left_wav,
         } => {
             let params = parse_params(&method, &params)?;
             let mut job = Job::new(&common).await?;
@@ -381,11 +397,24 @@ async fn run(cli: Cli) -> CliResult {
             }
             if let Some(png) = png {
                 let (Owned::Photograph(photograph), Some(region)) = (&job.input, region) else {
-                    return Err("--png draws on a photograph, and the input is a tensor.".into());
+                    return Err("--png draws on a photograph, and the input is none.".into());
                 };
                 overlay(photograph.rgb(), &explanation.heatmap, region, ColourMap::Magma, 0.8)
                     .save(&png)
                     .map_err(|error| format!("{} cannot be written: {error}.", png.display()))?;
+            }
+            if wav.is_some() || left_wav.is_some() {
+                let Owned::Sound(sound) = &job.input else {
+                    return Err("--wav and --left-wav write parts of a sound, and the input is none.".into());
+                };
+                let scores: Vec<f32> = explanation.parts.iter().map(|part| part.score).collect();
+                let heard =
+                    job.explainer.heard(sound, explanation.segments.as_ref(), &scores).map_err(say)?;
+                for (path, bytes) in [(wav, heard.only_wav()), (left_wav, heard.left_wav())] {
+                    if let Some(path) = path {
+                        write(&path, &bytes)?;
+                    }
+                }
             }
             if let Some(json) = json {
                 let report = serde_json::json!({
@@ -453,6 +482,7 @@ struct Job {
 
 enum Owned {
     Photograph(Photograph),
+    Sound(Waveform),
     Tensor(HostTensor),
     Named(BTreeMap<String, HostTensor>),
     Text(Box<Tokens>),
@@ -462,6 +492,7 @@ impl Owned {
     fn borrow(&self) -> Input<'_> {
         match self {
             Self::Photograph(photograph) => Input::Photograph(photograph),
+            Self::Sound(sound) => Input::Sound(sound),
             Self::Tensor(tensor) => Input::Tensor(tensor),
             Self::Named(values) => Input::Named(values),
             Self::Text(tokens) => Input::Tokens(tokens),
@@ -469,7 +500,34 @@ impl Owned {
     }
 }
 
+/// Whether a file is one of a sound, by its ending.
+fn is_sound(path: &Path) -> bool {
+    const SOUNDS: [&str; 12] =
+        ["wav", "wave", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac", "mp4", "webm", "mkv"];
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    SOUNDS.contains(&ending.as_str())
+}
+
 impl Common {
+    /// How sounds are prepared for the network.
+    fn listening(&self) -> CliResult<SoundPreparation> {
+        let declared = match &self.preprocessing {
+            Some(path) => SoundPreparation::from_json(&text(path)?),
+            None => SoundPreparation::of_samples(self.rate),
+        };
+        let mut declared = declared.map_err(say)?;
+        match self.rate {
+            Some(rate) if rate != declared.rate => Err(format!(
+                "--rate says {rate} samples a second, and the preprocessing {}: leave one of them out.",
+                declared.rate
+            )),
+            _ => {
+                declared.view = self.view;
+                Ok(declared)
+            }
+        }
+    }
+
     fn options(&self) -> CliResult<ModelOptions> {
         let mut sizes = BTreeMap::new();
         for pair in &self.sizes {
@@ -490,6 +548,7 @@ impl Common {
             text: self.tokenizer.is_some(),
             longest: self.longest,
             values: BTreeMap::new(),
+            front_end: None,
             activation: self.activation.map(|scores| match scores {
                 Scores::Softmax => Activation::Softmax,
                 Scores::Sigmoid => Activation::Sigmoid,
@@ -572,7 +631,13 @@ impl Job {
             }
             _ => {
                 let bytes = read(&common.input)?;
-                (Owned::Photograph(Photograph::decode(&bytes).map_err(say)?), bytes)
+                let input = match is_sound(&common.input) {
+                    true => {
+                        Owned::Sound(adversight_sound::decode(&bytes).map_err(|error| say(error.into()))?)
+                    }
+                    false => Owned::Photograph(Photograph::decode(&bytes).map_err(say)?),
+                };
+                (input, bytes)
             }
         };
         let device = open(common.device).await?;
@@ -603,21 +668,28 @@ impl Job {
                 options.explained_shape = None;
                 Owned::Named(values)
             }
-            (Owned::Photograph(_), [_, _, ..]) => {
+            (Owned::Photograph(_) | Owned::Sound(_), [_, _, ..]) => {
                 return Err("Several inputs are explained at once from .npy tensors.".into());
             }
             (input, _) => input,
         };
-        let mut explainer = Explainer::load_with(&file, &options, &device).map_err(say)?;
+        let loaded = match &input {
+            Owned::Sound(sound) => {
+                let preparation = common.listening()?;
+                Explainer::load_for_sound(&file, &options, &preparation, sound, &device)
+            }
+            _ => Explainer::load_with(&file, &options, &device),
+        };
+        let mut explainer = loaded.map_err(say)?;
         if let Some(name) = common.model.file_stem() {
             explainer = explainer.with_name(name.to_string_lossy());
         }
-        if let Some(path) = &common.preprocessing {
+        if let (Some(path), Owned::Photograph(_) | Owned::Tensor(_)) = (&common.preprocessing, &input) {
             let declared = Preprocessing::from_json(&text(path)?).map_err(say)?;
             explainer = explainer.with_preprocessing(declared).map_err(say)?;
         }
-        if let (Owned::Photograph(_), Some(declared)) = (&input, explainer.preprocessing()) {
-            declared.notes.iter().for_each(|note| eprintln!("note: {note}"));
+        if !matches!(input, Owned::Tensor(_)) {
+            explainer.info().preprocessing_notes.iter().for_each(|note| eprintln!("note: {note}"));
         }
         if let Some(path) = &common.labels {
             explainer = Labels::from_text(&text(path)?)

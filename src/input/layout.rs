@@ -16,6 +16,9 @@ pub enum Layout {
     PictureChannelsLast,
     /// `[channels, time]` or `[time]`: a sound, or another signal that a convolution reads.
     Sound,
+    /// `[2, frequencies, steps]`: the short-time spectrum of a sound, real parts and imaginary parts; what is explained of it are its
+    /// cells.
+    Spectrum,
     /// `[steps, features]`: the vectors of tokens, or of steps in time.
     Sequence,
     /// `[features]`: a row of a table.
@@ -52,6 +55,7 @@ impl Layout {
             Self::Picture => "channels, height and width",
             Self::PictureChannelsLast => "height, width and channels",
             Self::Sound => "channels and time",
+            Self::Spectrum => "real and imaginary parts, frequencies and steps in time",
             Self::Sequence => "steps and features",
             Self::Table => "features",
             Self::Values => "values without neighbours",
@@ -63,6 +67,7 @@ impl Layout {
         match self {
             Self::Picture => matches!(sample.len(), 2 | 3),
             Self::PictureChannelsLast => sample.len() == 3,
+            Self::Spectrum => sample.len() == 3 && sample[0] == 2,
             Self::Sound => matches!(sample.len(), 1 | 2),
             Self::Sequence => sample.len() == 2,
             Self::Table => sample.len() == 1,
@@ -103,7 +108,9 @@ impl Places {
     /// The places of a sample, the shape of an input without its batch.
     pub(crate) fn new(layout: Layout, sample: &[usize]) -> Self {
         let (channels, height, width, axis) = match (layout, sample) {
-            (Layout::Picture, &[channels, height, width]) => (channels, height, width, Some(1)),
+            (Layout::Picture | Layout::Spectrum, &[channels, height, width]) => {
+                (channels, height, width, Some(1))
+            }
             (Layout::Picture, &[height, width]) => (1, height, width, None),
             (Layout::PictureChannelsLast, &[height, width, channels]) => (channels, height, width, Some(3)),
             (Layout::Sound, &[channels, time]) => (channels, 1, time, Some(1)),

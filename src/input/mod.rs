@@ -10,6 +10,7 @@ pub mod parts;
 pub mod picture;
 pub mod preprocessing;
 mod resample;
+pub mod sound;
 pub mod text;
 
 use crate::{Error, Result};

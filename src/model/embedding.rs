@@ -531,7 +531,7 @@ impl Model {
             let shape = vec![1, ids.len()];
             let value = HostValue::Int { data: ids, shape }.for_input(info)?;
             let given = [(*slot, value.upload(&info.name, self.device.burn())?)];
-            let Ok(mut found) = before.run(given, &[at], |_, _| ()) else { return Ok(None) };
+            let Ok(mut found) = before.run(given, &[at]) else { return Ok(None) };
             let HostValue::Float { data, shape } = HostValue::read(found.remove(0)).await? else {
                 return Ok(None);
             };

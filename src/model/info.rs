@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostValue, TokensInfo};
+use super::{HostValue, TokensInfo, front_end::FrontEnd};
 use crate::input::layout::Layout;
 
 /// The name, shape and type of a model's input or output; `null` where any size is accepted.
@@ -68,6 +68,9 @@ pub struct ModelOptions {
     pub text: bool,
     /// The most tokens of a text, where the file takes any number: those that it has places for, else 512, where it is left out.
     pub longest: Option<usize>,
+    /// What stands before the network, which hears: the explained input is then a sound's ([`crate::Explainer::load_for_sound`]).
+    #[serde(skip)]
+    pub front_end: Option<FrontEnd>,
 }
 
 /// What the scores of one sample are.

@@ -10,6 +10,7 @@ use super::{
     embedding::{self, Embedding, TextNetwork},
     exec::{Keep, Passed},
     file::{self, Parsed},
+    front_end,
     graph::{Graph, Slot},
     inputs::{self, Fed, open_size},
     joint, layers, operators,
@@ -42,7 +43,15 @@ impl Model {
     /// # Errors
     /// Those of [`Model::load`], and [`Error::ModelInvalid`] for names that the file does not have.
     pub fn load_with(file: &ModelFile<'_>, options: &ModelOptions, device: &Device) -> Result<Self> {
-        let parsed = Parsed::read(file.bytes)?;
+        let mut parsed = Parsed::read(file.bytes)?;
+        let heard;
+        let options = match &options.front_end {
+            Some(end) => {
+                heard = front_end::put_before(&mut parsed, end, options)?;
+                &heard
+            }
+            None => options,
+        };
         let mut notes = Vec::new();
         let read_by = if options.text { Some(Embedding::find(&parsed, options)?) } else { None };
         let asked = options;

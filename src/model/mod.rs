@@ -13,6 +13,7 @@ mod element;
 mod embedding;
 mod exec;
 mod file;
+pub(crate) mod front_end;
 mod functions;
 #[cfg(feature = "webgpu")]
 mod gpu;
@@ -44,6 +45,7 @@ pub use embedding::TokensInfo;
 #[cfg(feature = "webgpu")]
 pub(crate) use exec::{Finish, joined_dims};
 pub use file::ModelFile;
+pub use front_end::FrontEnd;
 pub use host::HostValue;
 pub use info::{Activation, GraphInfo, Layer, ModelOptions, NodeInfo, OperatorCount, OutputKind, ValueInfo};
 pub(crate) use pass::Pass;
@@ -589,7 +591,7 @@ impl Model {
         self.check_shape(&input.dims())?;
         let way = backward::way(&self.graph, self.source, self.output);
         let program = ByBurn::by_burn();
-        let forward = |input: Ranked<Float>| {
+        let forward = |input: Ranked<Float>| -> Result<_> {
             let given = self.given(self.filled_up(input))?;
             let mut passed = program.forward(&self.graph, given, &[self.output], Keep::Values(&way))?;
             Ok((passed.tape, passed.wanted.remove(0)))

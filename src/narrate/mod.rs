@@ -1,11 +1,14 @@
 //! An explanation in words: what the network said, where the evidence lies, how much of it is where.
 
+mod sound;
+
 use crate::{
     ClassScore, Explainer, ExplanationInfo, HostTensor,
     attribution::{anytime::Stopped, display::Heatmap},
     input::{
         layout::{Layout, Places},
         parts::Part,
+        sound::Ruler,
     },
     model::{Activation, GraphInfo, OutputKind},
 };
@@ -19,6 +22,8 @@ pub struct Names {
     pub whole: &'static str,
     /// Whether neighbours belong together, so that a stretch says more than single places.
     stretches: bool,
+    /// What they are in seconds and hertz, where they are a sound's.
+    ruler: Option<Ruler>,
 }
 
 /// Of more places than that none is named by itself.
@@ -34,12 +39,13 @@ impl Names {
             Layout::Picture | Layout::PictureChannelsLast if photograph => ("pixel", "picture", false),
             Layout::Picture | Layout::PictureChannelsLast => ("pixel", "input", false),
             Layout::Sound => ("sample", "sound", true),
+            Layout::Spectrum => ("cell", "sound", true),
             Layout::Sequence if text => ("token", "text", false),
             Layout::Sequence => ("step", "sequence", places.count() > MOST_NAMED),
             Layout::Table => ("feature", "row", places.count() > MOST_NAMED),
             Layout::Values => ("value", "input", places.count() > MOST_NAMED),
         };
-        Self { place, whole, stretches }
+        Self { place, whole, stretches, ruler: explainer.ruler() }
     }
 }
 
@@ -224,6 +230,8 @@ fn placed(
     let target = &info.target;
     let found = if names.place == "pixel" {
         evidence(heatmap, names)
+    } else if let Some(ruler) = &names.ruler {
+        sound::evidence(&values.iter().map(|value| value.max(0.0)).collect::<Vec<_>>(), ruler)
     } else {
         // A few tokens are no picture whose contrast could be stretched: what counts for the class, counts.
         evidence_along(&values.iter().map(|value| value.max(0.0)).collect::<Vec<_>>(), names)
@@ -312,7 +320,7 @@ fn evidence(heatmap: &Heatmap, names: Names) -> Option<String> {
 
 /// The same of what lies in a line: the stretch, or the places, that hold half of the weight.
 fn evidence_along(weights: &[f32], names: Names) -> Option<String> {
-    let Names { place, whole, stretches } = names;
+    let Names { place, whole, stretches, .. } = names;
     let total: f64 = weights.iter().map(|&value| f64::from(value)).sum();
     if total <= 0.0 || weights.len() < 2 {
         return None;
@@ -419,11 +427,11 @@ mod tests {
         assert!(found(9, 0).ends_with("half of the weight is on 1% of the picture"));
     }
 
-    const PICTURE: Names = Names { place: "pixel", whole: "picture", stretches: false };
+    const PICTURE: Names = Names { place: "pixel", whole: "picture", stretches: false, ruler: None };
 
     #[test]
     fn what_lies_in_a_line_is_named_by_its_numbers() {
-        let sound = Names { place: "sample", whole: "sound", stretches: true };
+        let sound = Names { place: "sample", whole: "sound", stretches: true, ruler: None };
         let mut weights = vec![0.0; 1000];
         weights[10] = 1.0;
         weights[600..=700].fill(0.5);
@@ -431,7 +439,7 @@ mod tests {
             evidence_along(&weights, sound).unwrap(),
             "in the samples 600 to 651: half of the weight is on 5% of the sound"
         );
-        let text = Names { place: "token", whole: "text", stretches: false };
+        let text = Names { place: "token", whole: "text", stretches: false, ruler: None };
         let found = |weights: &[f32]| evidence_along(weights, text);
         assert_eq!(
             found(&[0.0, 0.1, 1.0, 0.3]).unwrap(),

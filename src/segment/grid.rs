@@ -13,9 +13,40 @@ pub fn grid(height: usize, width: usize, segments: usize) -> Segments {
     Segments::new(&labels)
 }
 
+/// How many times wider the highest band of a spectrum is than the lowest, about: as the mel scale has it up to 8000 Hz.
+const BEND: f64 = 11.0;
+
+/// About `segments` cells of a short-time spectrum of `height` frequencies and `width` steps in time: bands that grow wider as the ear's
+/// do, by steps of equal length. A band has about two thirds of what a square would give it, so that time is told more finely than pitch.
+pub fn time_frequency(height: usize, width: usize, segments: usize) -> Segments {
+    let wanted = segments.max(1) as f64;
+    let bands = ((wanted * 0.64).sqrt().round() as usize).clamp(1, height);
+    let columns = ((wanted / bands as f64).round() as usize).clamp(1, width);
+    // The band of a frequency, from 0 to 1 of the whole, on a scale that is linear below and logarithmic above.
+    let band = |row: usize| {
+        let part = (1.0 + BEND * (row as f64 + 0.5) / height as f64).ln() / (1.0 + BEND).ln();
+        ((part * bands as f64) as usize).min(bands - 1)
+    };
+    let labels: Vec<usize> = (0..height * width)
+        .map(|cell| band(cell / width) * columns + cell % width * columns / width)
+        .collect();
+    Segments::new(&labels)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bands_of_a_spectrum_grow_wider_and_steps_are_equal() {
+        let cells = time_frequency(256, 120, 100);
+        assert_eq!(cells.count, 96);
+        let sizes: Vec<usize> = (0..8).map(|band| cells.sizes()[band * 12] / 10).collect();
+        assert!(sizes.windows(2).all(|pair| pair[0] <= pair[1]), "{sizes:?}");
+        assert_eq!(sizes.iter().sum::<usize>(), 256);
+        assert!((7..10).contains(&sizes[0]) && sizes[7] > 60, "{sizes:?}");
+        assert_eq!(time_frequency(3, 2, 1000).count, 6);
+    }
 
     #[test]
     fn cells_are_of_equal_size() {

@@ -10,7 +10,7 @@ mod quickshift;
 mod slic;
 
 pub use felzenszwalb::{Felzenszwalb, felzenszwalb};
-pub use grid::grid;
+pub use grid::{grid, time_frequency};
 pub use quickshift::{QuickShift, quickshift, quickshift_on};
 pub use slic::{Slic, slic};
 

@@ -11,7 +11,7 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::JsResult;
 use crate::{
-    Error, Explanation, HostTensor, Input, Partial, Tokens,
+    Error, Explanation, HostTensor, Input, Partial, Tokens, Waveform,
     attribution::display::Heatmap,
     input::image::Region,
     model::{HostValue, ValueInfo},
@@ -58,6 +58,7 @@ fn invalid(reason: &str) -> JsValue {
 pub(super) enum OwnedInput {
     Pixels { rgba: Vec<u8>, width: usize, height: usize },
     Tokens(Box<Tokens>),
+    Sound(Waveform),
     Tensor(HostTensor),
     Named(BTreeMap<String, HostTensor>),
     Bound,
@@ -80,6 +81,9 @@ impl OwnedInput {
         if field(input, "ids")?.is_some() {
             return from_js(input.clone()).map(|tokens| Self::Tokens(Box::new(tokens)));
         }
+        if let Some(channels) = field(input, "channels")? {
+            return sound_from_js(&channels, field(input, "sampleRate")?).map(Self::Sound);
+        }
         let Some(pixels) = field(input, "pixels")? else {
             return tensor_from_js(input).map(Self::Tensor);
         };
@@ -101,11 +105,48 @@ impl OwnedInput {
         match self {
             Self::Pixels { rgba, width, height } => Input::Pixels { rgba, width: *width, height: *height },
             Self::Tokens(tokens) => Input::Tokens(tokens),
+            Self::Sound(sound) => Input::Sound(sound),
             Self::Tensor(tensor) => Input::Tensor(tensor),
             Self::Named(values) => Input::Named(values),
             Self::Bound => Input::Bound,
         }
     }
+}
+
+/// The channels of a sound, and its rate.
+fn sound_from_js(channels: &JsValue, rate: Option<JsValue>) -> JsResult<Waveform> {
+    let rate =
+        rate.and_then(|rate| rate.as_f64()).ok_or_else(|| invalid("The sound's sampleRate is missing."))?;
+    let mut read = Vec::new();
+    for channel in Array::from(channels).iter() {
+        let samples = channel.dyn_ref::<Float32Array>().map(Float32Array::to_vec);
+        read.push(samples.ok_or_else(|| invalid("The channels of a sound must be Float32Arrays."))?);
+    }
+    // A cast from float to integer cuts off by itself, and what makes no sense is refused.
+    Waveform::new(read, rate.round() as u32).map_err(|error| js_error(error.into()))
+}
+
+/// A sound of one channel: `{ channels, sampleRate }`.
+pub(super) fn sound_to_js(sound: &Waveform) -> JsResult<Object> {
+    let object = Object::new();
+    let channels: Array =
+        sound.channels().iter().map(|channel| Float32Array::from(channel.as_slice())).collect();
+    Reflect::set(&object, &"channels".into(), &channels)?;
+    Reflect::set(&object, &"sampleRate".into(), &sound.rate().into())?;
+    Ok(object)
+}
+
+/// What each part of an explanation counted for.
+pub(super) fn scores_from_js(explanation: &JsValue) -> JsResult<Vec<f32>> {
+    let parts = field(explanation, "parts")?.unwrap_or_default();
+    let mut scores = Vec::new();
+    if Array::is_array(&parts) {
+        for part in Array::from(&parts).iter() {
+            let score = field(&part, "score")?.and_then(|score| score.as_f64());
+            scores.push(score.ok_or_else(|| invalid("A part of an explanation has a score."))? as f32);
+        }
+    }
+    Ok(scores)
 }
 
 pub(super) fn tensor_from_js(tensor: &JsValue) -> JsResult<HostTensor> {

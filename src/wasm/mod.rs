@@ -12,7 +12,7 @@ mod types;
 
 use std::rc::Rc;
 
-use js_sys::{Function, Promise, Reflect};
+use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::JsFuture;
 
@@ -150,8 +150,15 @@ impl Engine {
             let external =
                 |location: &str, offset: u64, length: Option<u64>| external.read(location, offset, length);
             let file = ModelFile { bytes: &onnx, external: Some(&external) };
-            let mut explainer = Explainer::load_with(&file, &graph, &self.device)?;
-            if let Some(declared) = &options.preprocessing {
+            let hears = options.listening()?;
+            let mut explainer = match &hears {
+                Some(preparation) => {
+                    let length = options.sound.as_ref().and_then(|sound| sound.length);
+                    Explainer::load_to_hear(&file, &graph, preparation, length, &self.device)?
+                }
+                None => Explainer::load_with(&file, &graph, &self.device)?,
+            };
+            if let Some(declared) = options.preprocessing.as_ref().filter(|_| hears.is_none()) {
                 explainer = explainer.with_preprocessing(Preprocessing::from_json(&declared.to_string())?)?;
             }
             let labels = match (&options.labels, &options.config) {
@@ -233,7 +240,48 @@ impl Model {
         let control = control(&hooks)?;
         let (explanation, region) =
             self.explainer.explain(&input.borrow(), &options, &control).await.map_err(js_error)?;
-        convert::explanation_to_js(&explanation, region)
+        let object = convert::explanation_to_js(&explanation, region)?;
+        if let (OwnedInput::Sound(_), Some(info)) = (&input, self.explainer.sound_info()) {
+            Reflect::set(&object, &"sound".into(), &to_js(&info)?)?;
+        }
+        Ok(object)
+    }
+
+    /// How many samples at its rate the network hears of a sound of so many at `rate`.
+    #[wasm_bindgen(js_name = soundLength)]
+    pub fn sound_length(&self, samples: usize, rate: u32) -> JsResult<usize> {
+        self.explainer.sound_length(samples, rate).map_err(js_error)
+    }
+
+    /// A sound taken apart by its explanation.
+    #[wasm_bindgen(unchecked_return_type = "Heard")]
+    pub fn heard(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "SoundData")] input: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "Pick<Explanation, \"segments\" | \"parts\">")]
+        explanation: JsValue,
+    ) -> JsResult {
+        let OwnedInput::Sound(sound) = OwnedInput::from_js(&input)? else {
+            return Err(js_error(Error::InputInvalid("Only a sound can be heard.".into())));
+        };
+        let segments = get(&explanation, "segments")?;
+        let segments = segments.as_ref().map(proof::segmentation).transpose()?;
+        let scores = convert::scores_from_js(&explanation)?;
+        let heard = self.explainer.heard(&sound, segments.as_ref(), &scores).map_err(js_error)?;
+        let object = Object::new();
+        for (name, sound) in [("sound", &heard.sound), ("only", &heard.only), ("left", &heard.left)] {
+            Reflect::set(&object, &name.into(), convert::sound_to_js(sound)?.as_ref())?;
+        }
+        Reflect::set(&object, &"onlyGain".into(), &heard.only_gain.into())?;
+        Reflect::set(&object, &"leftGain".into(), &heard.left_gain.into())?;
+        Ok(object.into())
+    }
+
+    /// The sound of a tensor in model space, as of an attacked one.
+    #[wasm_bindgen(js_name = soundOf, unchecked_return_type = "SoundData")]
+    pub fn sound_of(&self, #[wasm_bindgen(unchecked_param_type = "TensorData")] input: JsValue) -> JsResult {
+        let sound = self.explainer.sound_of(&tensor_from_js(&input)?).map_err(js_error)?;
+        Ok(convert::sound_to_js(&sound)?.into())
     }
 
     /// The logits of a batch in model space.

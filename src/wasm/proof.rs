@@ -506,7 +506,7 @@ fn picture_to_js(picture: Option<Picture>) -> JsResult {
     Ok(object.into())
 }
 
-fn segmentation(segments: &JsValue) -> JsResult<Segmentation> {
+pub(super) fn segmentation(segments: &JsValue) -> JsResult<Segmentation> {
     let numbers = |name: &str| {
         let array = field(segments, name)?.unwrap_or_default();
         Ok::<_, JsValue>(Uint32Array::new(&array).to_vec())

@@ -6,7 +6,11 @@ use serde::Deserialize;
 use wasm_bindgen::{JsCast, prelude::*};
 
 use super::{JsResult, convert};
-use crate::{input::layout::Layout, model};
+use crate::{
+    SoundPreparation, SoundView,
+    input::{layout::Layout, sound},
+    model,
+};
 
 #[wasm_bindgen(typescript_custom_section)]
 const TYPES: &str = r#"
@@ -21,6 +25,7 @@ export type Score = "logit" | "probability" | "log_probability";
 
 /** What a model takes: RGBA pixels, or a tensor in model space that goes into the network as it is. */
 export type WasmInput =
+    | SoundData
     | { values: Record<string, TensorData> }
     | { pixels: Uint8Array | Uint8ClampedArray; width: number; height: number }
     | Tokens
@@ -61,6 +66,32 @@ export interface Tokens {
     /** The most tokens that the tokenizer's file lets through. */
     longest: number | null;
     notes: string[];
+}
+
+/** A sound: samples from -1 to 1 of each channel. */
+export interface SoundData {
+    channels: Float32Array[];
+    sampleRate: number;
+}
+
+/** How a network hears. */
+export interface SoundOptions {
+    /** Samples a second that it takes, where no preprocessing says so; 16,000 are assumed otherwise, and told. */
+    rate?: number | null;
+    /** What of a sound is explained: the cells of its short-time spectrum (time and frequency, the default), or its samples (time). */
+    view?: SoundView | null;
+    /** Samples of the sounds at that rate; set by the package for each sound. */
+    length?: number | null;
+}
+
+/** A sound taken apart by its explanation, one channel at the network's rate. What mattered and what is left are as loud as the sound. */
+export interface Heard {
+    sound: SoundData;
+    only: SoundData;
+    left: SoundData;
+    /** What `only` was multiplied by; divided by these, both add up to the sound. */
+    onlyGain: number;
+    leftGain: number;
 }
 
 /** Numbers in any typed array. */
@@ -123,6 +154,8 @@ export interface ModelOptions {
     text?: boolean;
     /** The most tokens of a text, where the file takes any number: those that it has places for, else 512, where it is left out. */
     longest?: number | null;
+    /** How it hears: for networks on sounds whose preprocessing does not say that they are. */
+    sound?: SoundOptions | null;
     /** An ONNX network that was trained to mask what this one looks at, which RT-Sal needs. */
     masker?: Uint8Array | null;
     /** Files with weights that lie outside of the ONNX file, by the location that it names. */
@@ -180,6 +213,8 @@ export interface Explanation {
     individual?: TensorData[];
     /** For methods that work on segments. */
     segments?: Segmentation;
+    /** Of a sound, what the places of the map are. */
+    sound?: SoundInfo;
     /** The part of the photograph that the network saw; null for tensors. */
     region: Region | null;
     /** The words of a text, each with what it counted for, and then what the network is given beside them; empty for what has no such parts. */
@@ -200,6 +235,7 @@ pub(super) struct ModelOptions {
     pub preprocessing: Option<serde_json::Value>,
     pub labels: Option<Vec<String>>,
     pub config: Option<serde_json::Value>,
+    pub sound: Option<SoundOptions>,
     #[serde(skip)]
     pub graph: model::ModelOptions,
     #[serde(skip)]
@@ -208,6 +244,15 @@ pub(super) struct ModelOptions {
     masker: JsValue,
     #[serde(skip)]
     inputs: JsValue,
+}
+
+/// How a network hears.
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+pub(super) struct SoundOptions {
+    rate: Option<u32>,
+    view: Option<SoundView>,
+    pub length: Option<usize>,
 }
 
 /// What of the options concerns the graph.
@@ -259,7 +304,7 @@ impl ModelOptions {
             text: graph.text,
             longest: graph.longest,
             explained_shape: graph.shape,
-            values: BTreeMap::new(),
+            ..Default::default()
         };
         read.files = convert::field(&options, "external")?.unwrap_or_default();
         read.masker = convert::field(&options, "masker")?.unwrap_or_default();
@@ -275,6 +320,26 @@ impl ModelOptions {
             graph.values = convert::values_from_js(&self.inputs, &known)?;
         }
         Ok(graph)
+    }
+
+    /// How sounds are prepared, where the network is said to hear.
+    pub fn listening(&self) -> crate::Result<Option<SoundPreparation>> {
+        let declared =
+            self.preprocessing.as_ref().map(ToString::to_string).filter(|json| sound::is_of_sounds(json));
+        let given = self.sound.clone().unwrap_or_default();
+        let mut preparation = match (declared, &self.sound) {
+            (Some(json), _) => SoundPreparation::from_json(&json)?,
+            (None, Some(_)) => SoundPreparation::of_samples(given.rate)?,
+            (None, None) => return Ok(None),
+        };
+        if let Some(rate) = given.rate.filter(|&rate| rate != preparation.rate) {
+            return Err(crate::Error::PreprocessingInvalid(format!(
+                "the option sound says {rate} samples a second, and the preprocessing {}",
+                preparation.rate
+            )));
+        }
+        preparation.view = given.view.unwrap_or_default();
+        Ok(Some(preparation))
     }
 
     /// The masking network.

@@ -29,6 +29,7 @@ mod proof;
 mod real_networks;
 mod runtime;
 mod small_pictures;
+mod sound;
 mod statistics;
 mod text;
 mod words;

@@ -132,16 +132,29 @@ const TEXT: Engine = Engine {
     passes: PRUNING,
 };
 
+/// See [`TEXT`].
+const SOUND: Engine = Engine {
+    name: "adversight_sound",
+    title: "the decoders of sounds",
+    package: "adversight-sound",
+    sources: &[".cargo/config.toml", "Cargo.lock", "Cargo.toml", "sound", "rust-toolchain.toml"],
+    features: "decode",
+    threads: false,
+    passes: PRUNING,
+};
+
 /// All engines and what is beside them, in the order in which they are built: what is compiled soonest comes first.
-static ENGINES: [Engine; 4] = [CPU, TEXT, THREADS, WEBGPU];
+static ENGINES: [Engine; 5] = [CPU, TEXT, SOUND, THREADS, WEBGPU];
 
 /// What is compiled into the engine, beside the packages of Cargo.lock. The command line, which lies in a folder of `src`, is not.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 9] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
     "kernels/Cargo.toml",
     "kernels/src",
+    "sound/Cargo.toml",
+    "sound/src",
     "src",
     "rust-toolchain.toml",
 ];
@@ -670,10 +683,13 @@ mod tests {
 
     #[test]
     fn what_is_beside_the_engines_is_a_package_of_its_own() {
-        let arguments = arguments(&cargo(&WasmCompiler::Own, &paths(), &TEXT)).join(" ");
-        assert!(arguments.contains("--package adversight-text --no-default-features"), "{arguments}");
+        let built = |module| arguments(&cargo(&WasmCompiler::Own, &paths(), module)).join(" ");
+        assert!(built(&TEXT).contains("--package adversight-text --no-default-features"));
         assert!(!TEXT.is_engine() && CPU.is_engine());
         assert_eq!(TEXT.file(), "adversight_text_bg.wasm");
+        assert!(built(&SOUND).contains("--package adversight-sound --no-default-features --features decode"));
+        assert!(!SOUND.is_engine() && CPU.is_engine());
+        assert_eq!(SOUND.file(), "adversight_sound_bg.wasm");
     }
 
     #[test]
@@ -765,6 +781,7 @@ mod tests {
             "src/bin/adversight.rs",
             "kernels/Cargo.toml",
             "kernels/src/lib.rs",
+            "sound/src/lib.rs",
         ] {
             write(source, "1");
         }
@@ -778,7 +795,9 @@ mod tests {
         let mut seen = vec![now(&CPU), now(&THREADS), now(&WEBGPU)];
         assert!(seen[0] != seen[1] && seen[0] != seen[2] && seen[1] != seen[2]);
         assert_ne!(builder("1.97").made_of(&CPU).unwrap(), seen[0]);
-        for source in ["Cargo.lock", "src/lib.rs", "src/wasm/new.rs", "kernels/src/lib.rs"] {
+        for source in
+            ["Cargo.lock", "src/lib.rs", "src/wasm/new.rs", "kernels/src/lib.rs", "sound/src/lib.rs"]
+        {
             write(source, "2");
             let changed = now(&CPU);
             assert!(!seen.contains(&changed), "{source}");

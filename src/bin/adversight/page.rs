@@ -222,13 +222,22 @@ pub fn svg(explanation: &Explanation, columns: usize) -> String {
 
 /// The words with their scores, a line each, in the order of the text.
 pub fn listed(explanation: &Explanation) -> Vec<String> {
+    // Of a sound's hundred cells, those that count most.
+    let is_sound = explanation.parts.iter().any(|part| part.low.is_some());
+    let mut shown: Vec<&Part> = explanation.parts.iter().collect();
+    if is_sound {
+        shown.retain(|part| part.score > 0.0);
+        shown.sort_by(|a, b| b.score.total_cmp(&a.score));
+        shown.truncate(8);
+    }
     let most = strongest(&explanation.parts);
-    let width = explanation.parts.iter().map(|part| part.name.chars().count()).max().unwrap_or(0).min(24);
-    let line = |part: &Part| {
+    let width = shown.iter().map(|part| part.name.chars().count()).max().unwrap_or(0);
+    let width = if is_sound { width } else { width.min(24) };
+    let line = |part: &&Part| {
         let share = if most > 0.0 { (part.score.abs() / most * 20.0).round().min(20.0) } else { 0.0 };
         let bar = if part.score < 0.0 { "-" } else { "+" }.repeat(share as usize);
         let name = if part.special { format!("({})", part.name) } else { part.name.clone() };
         format!("{:>10.5}  {name:<width$}  {bar}", part.score).trim_end().to_owned()
     };
-    explanation.parts.iter().map(line).collect()
+    shown.iter().map(line).collect()
 }

@@ -152,25 +152,42 @@ const NAMED: usize = 3;
 
 /// The words that count most, in the order of their weight, with their sign.
 fn written(info: &ExplanationInfo, graph: &GraphInfo, parts: &[Part], is_signed: bool) -> Vec<String> {
+    let target = &info.target;
+    match info.against.as_slice() {
+        [other] => {
+            let what = format!(
+                "What makes it \u{201c}{}\u{201d} and not \u{201c}{}\u{201d} is most of all",
+                target.label, other.label
+            );
+            told(parts, is_signed, "it", &what, "")
+        }
+        _ if graph.output_kind == OutputKind::Single => {
+            told(parts, is_signed, "a high output", "counts most", "makes the output rise most")
+        }
+        _ => told(parts, is_signed, "it", "counts most for it", "speaks most for it"),
+    }
+}
+
+/// Sentences about the words of a text: what the first does, by a method without a sign and by one with a sign; `it` is what words
+/// speak for. Where the sign makes no verb, the first one begins the sentence.
+fn told(parts: &[Part], is_signed: bool, it: &str, unsigned: &str, signed: &str) -> Vec<String> {
     let mut order: Vec<&Part> = parts.iter().filter(|part| !part.special).collect();
     order.sort_by(|a, b| b.score.total_cmp(&a.score));
     let total: f64 = order.iter().map(|part| f64::from(part.score.max(0.0))).sum();
     let most = order.iter().map(|part| part.score.abs()).fold(0.0, f32::max);
     let quoted = |part: &Part| format!("\u{201c}{}\u{201d}", part.name);
-    let target = &info.target;
     let mut told = Vec::new();
     let first = order.first().filter(|part| part.score > 0.0 && part.score >= WORTH_TELLING * most);
     if let Some(first) = first {
-        let mut others: Vec<String> = order[1..]
+        let others: Vec<String> = order[1..]
             .iter()
             .take_while(|part| part.score >= WORTH_TELLING * first.score)
             .take(NAMED - 1)
             .map(|part| quoted(part))
             .collect();
-        let then = match others.pop() {
-            None => String::new(),
-            Some(last) if others.is_empty() => format!(", then {last}"),
-            Some(last) => format!(", then {} and {last}", others.join(", ")),
+        let then = match others.is_empty() {
+            true => String::new(),
+            false => format!(", then {}", listed(others)),
         };
         let mut held = 0.0;
         let half = order
@@ -186,37 +203,37 @@ fn written(info: &ExplanationInfo, graph: &GraphInfo, parts: &[Part], is_signed:
             count => format!(": half of the weight is on {half} of {count} words"),
         };
         let first = quoted(first);
-        told.push(match info.against.as_slice() {
-            [other] => format!(
-                "What makes it \u{201c}{}\u{201d} and not \u{201c}{}\u{201d} is most of all {first}{then}{share}.",
-                target.label, other.label
-            ),
-            _ if graph.output_kind == OutputKind::Single && is_signed => {
-                format!("{first} makes the output rise most{then}{share}.")
-            }
-            _ if is_signed => format!("{first} speaks most for it{then}{share}."),
-            _ => format!("{first} counts most for it{then}{share}."),
+        told.push(match (signed, is_signed) {
+            ("", _) => format!("{unsigned} {first}{then}{share}."),
+            (_, true) => format!("{first} {signed}{then}{share}."),
+            (_, false) => format!("{first} {unsigned}{then}{share}."),
         });
     } else if most > 0.0 {
-        told.push("No word speaks for it.".to_owned());
+        told.push(format!("No word speaks for {it}."));
     } else {
         told.push("This method finds no word that counts more than the rest.".to_owned());
     }
-    let mut against: Vec<String> = order
+    let against: Vec<String> = order
         .iter()
         .rev()
         .take_while(|part| is_signed && part.score < 0.0 && -part.score >= WORTH_TELLING * most)
         .take(NAMED)
         .map(|part| quoted(part))
         .collect();
-    if let Some(last) = against.pop() {
-        let (list, speak) = match against.is_empty() {
-            true => (last, "speaks"),
-            false => (format!("{} and {last}", against.join(", ")), "speak"),
-        };
-        told.push(format!("{list} {speak} against it."));
+    if !against.is_empty() {
+        let speak = if against.len() == 1 { "speaks" } else { "speak" };
+        told.push(format!("{} {speak} against {it}.", listed(against)));
     }
     told
+}
+
+/// "a", "a and b", "a, b and c".
+fn listed(mut names: Vec<String>) -> String {
+    match (names.pop(), names.is_empty()) {
+        (None, _) => String::new(),
+        (Some(last), true) => last,
+        (Some(last), false) => format!("{} and {last}", names.join(", ")),
+    }
 }
 
 /// Where what counts lies in a picture, or in a line of places.
@@ -454,6 +471,38 @@ mod tests {
             "on token 0 and token 2: half of the weight is on 2 of 4 tokens"
         );
         assert_eq!(found(&[0.0; 4]), None);
+    }
+
+    fn word(name: &str, score: f32, special: bool) -> Part {
+        let (bytes, low, high, places) = (None, None, None, Vec::new());
+        let (source, start, end) = (0, 0.0, 1.0);
+        Part { name: name.into(), source, start, end, bytes, low, high, score, special, places }
+    }
+
+    #[test]
+    fn words_are_told_in_the_order_of_their_weight_with_their_sign() {
+        let said = |scores: &[(&str, f32)], signed| {
+            let mut parts: Vec<Part> = scores.iter().map(|(name, score)| word(name, *score, false)).collect();
+            // What the tokenizer adds is never told, whatever it counted for.
+            parts.push(word("[CLS]", 9.0, true));
+            told(&parts, signed, "it", "counts most for it", "speaks most for it").join(" ")
+        };
+        assert_eq!(
+            said(&[("a", 0.0), ("long", 1.0), ("unfunny", 5.0), ("one", -2.0), ("at", 0.5)], true),
+            "\u{201c}unfunny\u{201d} speaks most for it, then \u{201c}long\u{201d}: half of the weight is on 1 of 5 words. \
+             \u{201c}one\u{201d} speaks against it."
+        );
+        assert_eq!(
+            said(&[("dull", 2.0), ("too", 1.5), ("story", 1.0)], false),
+            "\u{201c}dull\u{201d} counts most for it, then \u{201c}too\u{201d} and \u{201c}story\u{201d}: half of the weight is on 2 of 3 \
+             words."
+        );
+        assert_eq!(
+            said(&[("great", -2.0), ("warm", -1.0)], true),
+            "No word speaks for it. \u{201c}great\u{201d} and \u{201c}warm\u{201d} speak against it."
+        );
+        assert_eq!(said(&[("a", 0.0)], true), "This method finds no word that counts more than the rest.");
+        assert_eq!(said(&[("dull", 1.0)], true), "\u{201c}dull\u{201d} speaks most for it.");
     }
 
     #[test]

@@ -51,7 +51,8 @@ AXAI, LIME, KernelSHAP, occlusion, RISE and XRAI work on segments of any input, 
 - A spectrogram (one channel and no preprocessing) and a picture of any other number of channels are cut by a grid, of about
   `segments` cells.
 - A sound is cut into `segments` windows of equal length.
-- Tokens, steps, features and values are a segment each, padding tokens too: to leave them out, give segments that join them.
+- A text is cut into its words; what the tokenizer adds is one more segment (text.md).
+- Other tokens, steps, features and values are a segment each, padding tokens too: to leave them out, give segments that join them.
   More than 1000 of them are cut into `segments` windows.
 
 Occlusion and RISE, whose windows and masks are those of pictures, hide one segment, or a random choice of segments, of what
@@ -65,7 +66,8 @@ A path starts somewhere (`baseline`), and a hidden part shows something (`hidden
 
 - black for the start of a path over a picture: pixels of value 0 by the declared preprocessing, or else the picture's own
   smallest value;
-- zero for the start of a path over what is no picture: silence, an empty embedding, a row of zeros;
+- the padding token in place of each word for the start of a path over a text, the mask token in place of each hidden word (text.md);
+- zero for the start of a path over what is no picture and no text: silence, an empty embedding, a row of zeros;
 - the segment's own mean for a hidden segment of a picture, where segments have four pixels or more on average and are not of
   one colour each;
 - zero in model space for whatever else is hidden, which is the training data's mean where a preprocessing subtracts it.

@@ -1,5 +1,5 @@
 //! Texts: tokens as Python's `tokenizers` makes them, networks that are asked about sentences, and each word's share beside programs
-//! that we did not write (tests/reference/text.py).
+//! that we did not write (tests/reference/small_texts.py).
 
 use std::fs;
 

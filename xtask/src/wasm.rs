@@ -324,7 +324,9 @@ impl<'a> Builder<'a> {
             let unfinished = finished.with_extension("unfinished");
             let _ = fs::remove_dir_all(&unfinished);
             constructors_run_once(&raw)?;
-            report::step("Binding the engine to JavaScript", || engine.bind(prune(&raw)?, &unfinished))?;
+            // What can be taken out is Burn's and CubeCL's.
+            let pruned = if engine.is_engine() { prune(&raw)? } else { raw };
+            report::step(&format!("Binding {engine} to JavaScript"), || engine.bind(pruned, &unfinished))?;
             let optimiser = &self.versions[1];
             report::step(&format!("Making the WebAssembly smaller ({optimiser})"), || {
                 let mut optimiser = setup::wasm_opt(&self.paths.cache)?;

@@ -199,7 +199,7 @@ test("in a sandboxed frame, which has no origin and no storage", async () => {
   assert.deepEqual(got.result, right());
 });
 
-test("from a file, as in Electron: a classic script, with the worker and the WebAssembly given as bytes", async () => {
+test("from a file, as in Electron: classic scripts, with the WebAssembly given as bytes", async () => {
   const folder = join(apps, "file");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -212,14 +212,15 @@ test("from a file, as in Electron: a classic script, with the worker and the Web
     const { readFileSync } = await import("node:fs");
     const base64 = (path) => readFileSync(path).toString("base64");
     const given = {
-      worker: base64(join(dist, "worker.js")),
+      worker: base64(join(dist, "worker.classic.js")),
       wasm: base64(join(dist, "wasm/adversight_cpu_bg.wasm")),
       onnx: base64(join(packed().folder, "../../../../fixtures/tiny.onnx")),
     };
     const got = await page.evaluate(async (given) => {
       const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
       const { createEngine } = globalThis.adversight;
-      const worker = URL.createObjectURL(new Blob([bytes(given.worker)], { type: "text/javascript" }));
+      const script = new Blob([bytes(given.worker)], { type: "text/javascript" });
+      const worker = new Worker(URL.createObjectURL(script));
       const plain = await createEngine({ device: "cpu", timeout: 5000 }).catch(({ code }) => code);
       const engine = await createEngine({ device: "cpu", worker, wasm: { cpu: bytes(given.wasm) } });
       const model = await engine.loadModel({ onnx: bytes(given.onnx) });

@@ -252,7 +252,7 @@ test("Rollup bundles it, with the worker and the WebAssembly beside the bundle",
   await assertRuns(join(folder, "dist"));
 });
 
-test('Rollup and webpack copy no WebGPU engine for an app of "adversight/cpu"', async () => {
+test('a bundler copies no WebGPU engine for an app of "adversight/cpu"', async () => {
   const folder = app("cpu-only", { "index.html": html(), "main.js": main("adversight/cpu") });
   await tool(folder, "vite8/bin/vite.js", ["build", "--logLevel", "error"]);
   const files = readdirSync(join(folder, "dist/assets"));
@@ -272,8 +272,16 @@ test("Parcel builds it", slow, async () => {
     defaultConfig: require.resolve("@parcel/config-default"),
     mode: "production",
     shouldDisableCache: true,
-    defaultTargetOptions: { distDir: join(folder, "dist"), shouldOptimize: true, sourceMaps: false },
-    workerFarm: undefined,
+    targets: {
+      app: {
+        distDir: join(folder, "dist"),
+        context: "browser",
+        includeNodeModules: true,
+        isLibrary: false,
+        sourceMap: false,
+        engines: { browsers: ["last 2 Chrome versions"] },
+      },
+    },
   });
   await bundler.run();
   const server = await origin(join(folder, "dist"));

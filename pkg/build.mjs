@@ -74,14 +74,19 @@ async function bundles() {
     },
   };
   // Workers need no second file: whoever copies one has all of it, and it starts over the network at once.
-  for (const name of ["worker", "worker-cpu"]) {
+  // The classic ones are for places without module workers, as pages that are files.
+  const classic = { format: "iife", define: { "import.meta.url": "self.location.href" }, minify: true };
+  for (const [name, to, form] of [
+    ["worker", "worker.classic", classic],
+    ["worker", "worker", { format: "esm", sourcemap: true }],
+    ["worker-cpu", "worker-cpu", { format: "esm", sourcemap: true }],
+  ]) {
     await build({
       ...shared,
       entryPoints: [join(out, `${name}.js`)],
-      outfile: join(out, `${name}.js`),
+      outfile: join(out, `${to}.js`),
       allowOverwrite: true,
-      format: "esm",
-      sourcemap: true,
+      ...form,
     });
   }
   const entry = {

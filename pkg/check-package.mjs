@@ -70,6 +70,7 @@ try {
     "./wasm",
     "./wasm-cpu",
     "./wasm-threads",
+    "./worker-classic",
     "./adversight.min.js",
     "./adversight.global.js",
     "./custom-elements.json",

@@ -66,8 +66,9 @@ export async function keep(url: URL | string, sha256: string, bytes: Uint8Array<
   try {
     const store = await open();
     if (!store) return;
-    await leave(store, url);
-    for (const { url: oldest } of [...(await list(store)), { url: null }]) {
+    await leave(store, url).catch(() => undefined);
+    const others = await list(store).catch(() => []);
+    for (const { url: oldest } of [...others, { url: null }]) {
       try {
         await write(store, url, sha256, bytes);
         return;

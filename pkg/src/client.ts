@@ -31,7 +31,7 @@ import { requested, type MethodChoice } from "./methods.js";
 import { recognise, recognisedBytes } from "./recognise.js";
 import { Caller, type CallOptions, type Endpoint } from "./rpc.js";
 import type { Preprocessing } from "./preprocessing.js";
-import { nameOf, Tally, type LoadProgress, type OnProgress } from "./tally.js";
+import { nameOf, Tally, type LoadProgress } from "./tally.js";
 import { toInputValue, type InputLike } from "./values.js";
 import type {
   Activation,
@@ -631,11 +631,13 @@ async function readFile(
     );
   }
   const address = file as URL | string;
-  const onProgress: OnProgress | undefined = tally ? tally.file(nameOf(address)) : options.onProgress;
-  const following = { signal: options.signal, onProgress };
-  const bytes =
-    sha256 === undefined ? download(address, following) : downloadOnce(address, sha256, following);
-  return { bytes: await bytes, ours: true, name: String(address) };
+  const entry = tally?.file(nameOf(address));
+  const following = { signal: options.signal, onProgress: entry ? entry.onProgress : options.onProgress };
+  const bytes = await (sha256 === undefined
+    ? download(address, following)
+    : downloadOnce(address, sha256, following));
+  entry?.came(bytes.byteLength);
+  return { bytes, ours: true, name: String(address) };
 }
 
 /** The files beside a model, as the engine takes them, and the buffers that may be handed over. */

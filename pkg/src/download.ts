@@ -28,10 +28,7 @@ export async function downloadOnce(
   const kept = await recall(url, wanted);
   options.signal?.throwIfAborted();
   if (kept) {
-    if ((await digest(kept)) === wanted) {
-      options.onProgress?.({ done: kept.byteLength, total: kept.byteLength, stage: "download" });
-      return kept;
-    }
+    if ((await digest(kept)) === wanted) return kept;
     await forget(url);
   }
   const bytes = await download(url, options);

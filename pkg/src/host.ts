@@ -16,6 +16,7 @@ import { canvasIsNoisy, discardInput, noisyCanvas, toWasmInput, type SentInput }
 import { colourMapNames } from "./picture.js";
 import { refused, watchPolicy } from "./policy.js";
 import { serve, teller, type Endpoint, type Handlers, type Hooks, type Protocol } from "./rpc.js";
+import { unmoved } from "./spawn.js";
 import { openThreaded, threadsHere, type MovedThreads, type ThreadedBuild } from "./threads.js";
 import type {
   Attacked,
@@ -507,7 +508,7 @@ async function load(
 async function instantiate({ module, url }: Build, moved: WasmSource | undefined): Promise<void> {
   let source = moved;
   try {
-    source ??= url();
+    source ??= unmoved(url());
   } catch (cause) {
     throw new AdversightError(
       "engine_failed",

@@ -35,16 +35,19 @@ export function spawnAt(address: URL | string, options?: WorkerOptions): Worker 
     );
   }
   try {
-    const url = new URL(address, base());
-    if (isNear(url)) return new Worker(trusted(url.href), options);
-    const importing = new Blob([`import ${JSON.stringify(url.href)};`], { type: "text/javascript" });
-    const own = URL.createObjectURL(importing);
-    const worker = new Worker(trusted(own), { ...options, type: "module" });
+    const url = unmoved(new URL(address, base()));
+    const isModule = options?.type === "module";
+    // Without an origin of its own, as in a sandboxed frame or a file, a page has no module workers (Chromium).
+    const isNowhere = globalThis.origin === "null";
+    if (isNear(url) && !(isModule && isNowhere)) return noted(new Worker(trusted(url.href), options), url);
+    const text = !isModule ? importScript(url.href) : isNowhere ? importLater(url.href) : importNow(url.href);
+    const own = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
+    const worker = new Worker(trusted(own), isNowhere ? { ...options, type: "classic" } : options);
     const revoke = () => {
       URL.revokeObjectURL(own);
     };
     for (const type of ["message", "error"]) worker.addEventListener(type, revoke, { once: true });
-    return worker;
+    return noted(worker, url);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     const policy = /trusted/i.test(reason)
@@ -54,6 +57,53 @@ export function spawnAt(address: URL | string, options?: WorkerOptions): Worker 
       cause,
     });
   }
+}
+
+/** The addresses that workers were started from, for errors. */
+const addresses = new WeakMap<Worker, URL>();
+
+function noted(worker: Worker, url: URL): Worker {
+  addresses.set(worker, url);
+  return worker;
+}
+
+/** Why a worker may not have been loaded, in a sentence. */
+export function notLoaded(worker: Worker): string {
+  const url = addresses.get(worker);
+  if (!url) return "The engine's worker could not be loaded.";
+  const far = `It lies on another site, which has to allow it (CORS), and the page's Content Security Policy, where it has one, needs worker-src blob: ${url.origin}.`;
+  return `The engine's worker could not be loaded from ${url.href}.${isNear(url) ? "" : ` ${far}`}`;
+}
+
+const importNow = (url: string) => `import ${JSON.stringify(url)};`;
+
+/** A classic worker's way of taking in a module; what is sent before that waits for it. */
+const importLater = (url: string) => `
+  const early = [];
+  const keep = (event) => early.push(event.data);
+  addEventListener("message", keep);
+  import(${JSON.stringify(url)}).then(
+    () => {
+      removeEventListener("message", keep);
+      for (const data of early) dispatchEvent(new MessageEvent("message", { data }));
+    },
+    (error) => setTimeout(() => { throw error; }),
+  );`;
+
+/** A classic worker's way of taking in another site's script; the page's policy binds it too. */
+function importScript(url: string): string {
+  const text = JSON.stringify(url);
+  const policy = `trustedTypes.createPolicy(${JSON.stringify(policyName)}, { createScriptURL: (url) => url })`;
+  return `importScripts(globalThis.trustedTypes ? ${policy}.createScriptURL(${text}) : ${text});`;
+}
+
+/**
+ * Where a file of the package lies, given where its address says. Vite's dev server (5 to 7) moves the package's modules into a folder of
+ * its own, but neither its workers nor its WebAssembly.
+ */
+export function unmoved(url: URL): URL {
+  const moved = /^(.*\/)\.vite\/deps[^/]*\/(.+)$/.exec(url.pathname);
+  return moved ? new URL(`${moved[1] ?? ""}adversight/dist/${moved[2] ?? ""}`, url) : url;
 }
 
 /** What addresses are relative to. */

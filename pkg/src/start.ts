@@ -4,7 +4,7 @@ import type { PowerPreference, WasmSource } from "./choice.js";
 import { Engine, type Thread } from "./client.js";
 import { AdversightError } from "./errors.js";
 import { refused, watchPolicy } from "./policy.js";
-import { base, spawn, spawnAt } from "./spawn.js";
+import { base, notLoaded, spawn, spawnAt } from "./spawn.js";
 import type { DeviceChoice } from "./wasm/adversight.js";
 
 /** Where a part of the engine comes from, where it was moved: its address, its bytes, or the compiled module. */
@@ -158,9 +158,7 @@ function checkImport(places: Places): void {
 function workerThread(worker: Worker, onCrash: (error: unknown) => void): Thread {
   worker.addEventListener("error", (event) => {
     event.preventDefault(); // it is reported through the calls that it ends
-    onCrash(
-      event.message || new AdversightError("engine_failed", "The engine's worker could not be loaded."),
-    );
+    onCrash(event.message || new AdversightError("engine_failed", notLoaded(worker)));
   });
   worker.addEventListener("messageerror", () => {
     onCrash("a message of its worker could not be read");

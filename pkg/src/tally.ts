@@ -20,18 +20,25 @@ export class Tally {
     this.#tell = tell;
   }
 
-  /** What a file's download is to call, by the file's name; declare all files before the first one starts. */
-  file(name: string): OnProgress | undefined {
-    const tell = this.#tell;
-    if (!tell) return undefined;
+  /** A file of this name, with what its download is to call; declare all files before the first one starts. */
+  file(name: string): { onProgress: OnProgress | undefined; came: (bytes: number) => void } {
     const file = { name, done: 0, total: 0 };
     this.#files.push(file);
-    return ({ done, total, stage }) => {
-      file.done = done;
-      file.total = total;
-      const sum = (of: "done" | "total") => this.#files.reduce((all, one) => all + one[of], 0);
-      const known = this.#files.every((one) => one.total > 0);
-      tell({ done: sum("done"), total: known ? sum("total") : 0, stage, file: { ...file } });
+    const tell = this.#tell;
+    return {
+      onProgress:
+        tell &&
+        (({ done, total, stage }) => {
+          file.done = done;
+          file.total = total;
+          const sum = (of: "done" | "total") => this.#files.reduce((all, one) => all + one[of], 0);
+          const known = this.#files.every((one) => one.total > 0);
+          tell({ done: sum("done"), total: known ? sum("total") : 0, stage, file: { ...file } });
+        }),
+      // Of one that the browser has kept, nothing else is told.
+      came(bytes) {
+        file.done = file.total = bytes;
+      },
     };
   }
 }

@@ -1,7 +1,7 @@
 // Threads for the engine on the CPU: helpers, workers that compute with it on the same memory.
 
 import type { Wasm, WasmSource } from "./choice.js";
-import { spawnAt } from "./spawn.js";
+import { spawnAt, unmoved } from "./spawn.js";
 
 /** The build for threads. Its module is imported only where it is used. */
 export interface ThreadedBuild {
@@ -68,9 +68,9 @@ async function open(build: ThreadedBuild, moved: MovedThreads, threads: number):
     (helper) => helper !== null,
   );
   try {
-    const glue = moved.glue ?? build.glue().href;
+    const glue = moved.glue ?? unmoved(build.glue()).href;
     const wasm = (await import(/* @vite-ignore */ /* webpackIgnore: true */ glue)) as ThreadedWasm;
-    await wasm.default({ module_or_path: moved.threads ?? build.url() });
+    await wasm.default({ module_or_path: moved.threads ?? unmoved(build.url()) });
     const [module, memory] = wasm.shared();
     for (const { worker } of helpers) {
       worker.postMessage({ glue, module, memory } satisfies HelperParts);

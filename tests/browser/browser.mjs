@@ -52,6 +52,9 @@ export async function openBrowser({ webgpu, isolated = false }) {
       return targetInfos.filter(({ type }) => type === "worker").length;
     },
 
+    /** What a test asks of the browser itself. */
+    session: () => browser.newBrowserCDPSession(),
+
     async close() {
       await browser.close();
       server.close();

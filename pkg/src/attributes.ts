@@ -71,6 +71,14 @@ export const attributes: readonly Attribute[] = [
     about: "A config.json (Hugging Face), of which id2label is read, or its address.",
   },
   {
+    attribute: "tokenizer",
+    property: "tokenizer",
+    effect: "model",
+    type: "FileSource | null",
+    about:
+      'For networks that read: a tokenizer.json (Hugging Face) or a vocabulary of one word a line, or its address; "bytes" for networks of bytes.',
+  },
+  {
     attribute: "output",
     property: "output",
     effect: "model",
@@ -122,11 +130,18 @@ export const attributes: readonly Attribute[] = [
       "The photograph itself, in place of src: a file, ImageData, ImageBitmap, VideoFrame, or an element.",
   },
   {
+    attribute: "text",
+    property: "text",
+    effect: "question",
+    type: "TextInput | null",
+    about: "The text to explain, or a pair of texts, in place of a photograph; its words are shown coloured.",
+  },
+  {
     attribute: "method",
     property: "method",
     effect: "question",
     type: text,
-    about: "The name of the method (agi).",
+    about: "The name of the method (agi; integrated_gradients for a text).",
   },
   {
     attribute: "target",
@@ -189,6 +204,8 @@ export const events = {
 
 export const parts = {
   picture: "The canvas with the photograph and the map.",
+  text: "The text with its words coloured.",
+  word: "A word of the text.",
   caption: "What stands under it.",
   words: "The explanation in words.",
   status: "What is being done, or what went wrong.",

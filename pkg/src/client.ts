@@ -32,6 +32,7 @@ import { recognise, recognisedBytes } from "./recognise.js";
 import { Caller, type CallOptions, type Endpoint } from "./rpc.js";
 import type { Preprocessing } from "./preprocessing.js";
 import { nameOf, Tally, type LoadProgress } from "./tally.js";
+import type { TokenizerOptions } from "./texts.js";
 import { toInputValue, type InputLike } from "./values.js";
 import type {
   Activation,
@@ -101,6 +102,15 @@ export interface ModelSource {
   activation?: Activation | undefined;
   /** What the axes of the explained value mean. Found by its shape and the graph where it is left out (`model.info.layout`). */
   layout?: Layout | undefined;
+  /**
+   * What makes tokens of texts, for networks that read: a `tokenizer.json` (Hugging Face) or a vocabulary of one word a line, by its address, as a
+   * file, or its bytes; "bytes" for networks that read the bytes of any file, as magika does. Strings can be given only where it is known.
+   */
+  tokenizer?: FileSource | undefined;
+  /** What the tokenizer's file does not say. */
+  tokenizerOptions?: TokenizerOptions | undefined;
+  /** The most tokens of a text, where the network takes any number: as many as it has places for, or 512, where it is left out. */
+  longest?: number | undefined;
   /** An ONNX network that was trained to mask what this one looks at, which the method `rt_sal` needs. */
   masker?: FileSource | undefined;
   /** Files that weights lie in, by the location that the ONNX file names (`ModelReport.external`). */
@@ -321,9 +331,11 @@ export class Engine {
     const { signal, onProgress, name, input, output, at, sizes, shape, activation, layout } = source;
     const inputs = source.inputs && tensorsOf(source.inputs);
     const tally = new Tally(onProgress);
-    const [onnx, masker, weights, labels, preprocessing, config] = await Promise.all([
+    const { tokenizer, tokenizerOptions, longest } = source;
+    const [onnx, masker, words, weights, labels, preprocessing, config] = await Promise.all([
       readFile(source.onnx, source, source.sha256, tally),
       source.masker === undefined ? null : readFile(source.masker, source, undefined, tally),
+      tokenizer === undefined || tokenizer === "bytes" ? null : readFile(tokenizer, source, undefined, tally),
       readExternal(source, tally),
       readJson(source.labels, signal),
       readJson(source.preprocessing, signal),
@@ -334,15 +346,19 @@ export class Engine {
       preprocessing: preprocessing as Preprocessing | null,
       config: config as (ModelOptions["config"] & object) | null,
       ...defined({ name, input, output, at, sizes, shape, activation, layout, masker: masker?.bytes }),
+      ...(tokenizer === undefined ? {} : { text: true, ...defined({ longest }) }),
       ...weights.given,
     };
-    const files = [onnx, ...(masker ? [masker] : [])];
+    const reader = tokenizer !== undefined && {
+      tokenizer: { file: words?.bytes ?? null, ...(tokenizerOptions ? { options: tokenizerOptions } : {}) },
+    };
+    const files = [onnx, ...(masker ? [masker] : []), ...(words ? [words] : [])];
     const ours = [...files.filter((file) => file.ours).map(({ bytes }) => bytes.buffer), ...weights.ours];
     onProgress?.({ done: 0, total: 0, stage: "read" });
     const { model, info } = await otherwise(onnx, () =>
       this.#caller.call(
         "loadModel",
-        { onnx: onnx.bytes, options, ...(inputs ? { inputs } : {}) },
+        { onnx: onnx.bytes, options, ...(inputs ? { inputs } : {}), ...(reader || {}) },
         {
           transfer: ours,
           signal,
@@ -382,7 +398,7 @@ export class Model {
     this.info = info;
   }
 
-  /** The best classes for an image or a tensor. */
+  /** The best classes for a text, an image or a tensor. */
   async classify(source: ModelInput, { top = 5, signal }: ClassifyOptions = {}): Promise<Classification> {
     return this.#withInput(source, signal, (input, transfer) =>
       this.#caller.call("classify", { model: this.#model, input, top }, { transfer, signal }),
@@ -555,7 +571,7 @@ export class Model {
     call: (input: SentInput, transfer: Transferable[]) => Promise<T>,
   ): Promise<T> {
     signal?.throwIfAborted();
-    const { input, transfer } = await prepareInput(source);
+    const { input, transfer } = await prepareInput(source, this.info.tokens !== undefined);
     try {
       return await call(input, transfer);
     } catch (error) {

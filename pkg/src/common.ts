@@ -10,4 +10,5 @@ export { colourMapNames, doubtOf, drawExplanation, heatmapPixels } from "./pictu
 export { presetNames, presetPreprocessing } from "./preprocessing.js";
 export { recognise, recogniseFile, recognisedBytes } from "./recognise.js";
 export { segmentHeatmap, segmentRanking } from "./segments.js";
+export { drawWords, largestScore, rankedWords, shareOf, stretches, wordColour } from "./words.js";
 export { parseNpy, parseValue, toInputValue } from "./values.js";

@@ -1,6 +1,6 @@
 /**
  * `<adversight-explainer model="model.onnx" preprocessing="preprocessor_config.json" labels="labels.json" src="photo.jpg" method="agi">`:
- * a photograph with the explanation over it and the words under it.
+ * a photograph with the explanation over it and the words under it. With `tokenizer` and `text` instead of a photograph: a text with its words coloured.
  *
  * Its attributes stand in attributes.ts, each with what it means; every one is a property too, which also takes what no text can say: `image` (a
  * file, ImageData ...), `model` (a Model, a file), `params` (an object). They may be set before the element is defined or after. Events, which
@@ -21,7 +21,9 @@ import { anyName } from "./methods.js";
 import { drawExplanation, type View } from "./picture.js";
 import { presetNames, presetPreprocessing, type PresetName, type Preprocessing } from "./preprocessing.js";
 import { Shared } from "./shared.js";
+import type { TextInput } from "./texts.js";
 import { parseNpy, type InputLike } from "./values.js";
+import { drawWords } from "./words.js";
 import type {
   Activation,
   ColourMap,
@@ -63,6 +65,8 @@ export interface ExplainerProperties {
   size: number | string | null;
   labels: string[] | URL | string | null;
   config: Record<string, unknown> | URL | string | null;
+  /** What makes tokens of texts, for networks that read. */
+  tokenizer: FileSource | null;
   output: string | null;
   /** Values of the inputs that are not explained, by their names. */
   inputs: Record<string, InputLike> | string | null;
@@ -73,6 +77,8 @@ export interface ExplainerProperties {
   src: string | null;
   /** The photograph itself, in place of `src`. */
   image: ImageInput | null;
+  /** The text to explain, or a pair of texts, in place of a photograph. */
+  text: TextInput | null;
   method: string | null;
   target: number | null;
   params: Record<string, unknown> | string | null;
@@ -177,7 +183,9 @@ interface Wanted {
 /** All that an element's values ask for. */
 interface Asked {
   model: Wanted;
-  image: ImageInput | string;
+  image: ImageInput | string | null;
+  /** A text in place of an image. */
+  text: TextInput | null;
   question: { method: string; target: number | null; params: Record<string, unknown>; seed?: number };
   key: string;
 }
@@ -255,6 +263,7 @@ export function define(tag = "adversight-explainer"): void {
     #explanation: Explanation | null = null;
     #partial: PartialExplanation | null = null;
     readonly #canvas = document.createElement("canvas");
+    readonly #text = document.createElement("div");
     readonly #words = document.createElement("span");
     readonly #status = document.createElement("span");
     readonly #bar = document.createElement("progress");
@@ -283,6 +292,8 @@ export function define(tag = "adversight-explainer"): void {
       this.#canvas.part.add("picture");
       this.#canvas.setAttribute("role", "img");
       this.#canvas.width = this.#canvas.height = 0;
+      this.#text.part.add("text");
+      this.#text.hidden = true;
       caption.part.add("caption");
       caption.setAttribute("aria-live", "polite");
       this.#words.part.add("words");
@@ -294,7 +305,7 @@ export function define(tag = "adversight-explainer"): void {
       const controls = document.createElement("slot");
       controls.name = "controls";
       caption.append(this.#words, this.#status);
-      figure.append(this.#canvas, this.#placeholder, this.#bar, caption, controls);
+      figure.append(this.#canvas, this.#text, this.#placeholder, this.#bar, caption, controls);
       root.append(figure);
     }
 
@@ -459,7 +470,8 @@ export function define(tag = "adversight-explainer"): void {
       };
       const onnx = this.#raw("model") as Model | FileSource | null;
       const image = (this.#raw("image") ?? this.#raw("src")) as ImageInput | string | null;
-      if (onnx === null || onnx === "" || image === null) return null;
+      const written = (image === null ? this.#raw("text") : null) as TextInput | null;
+      if (onnx === null || onnx === "" || (image === null && written === null)) return null;
       const device = oneOf("device", ["auto", "webgpu", "cpu"] as const, text("device")) ?? "auto";
       const given = (property: string): unknown => this.#raw(property) ?? undefined;
       const source =
@@ -473,6 +485,7 @@ export function define(tag = "adversight-explainer"): void {
                 presetOf(text("preset"), text("size")),
               labels: given("labels") as string[] | string | undefined,
               config: given("config") as Record<string, unknown> | string | undefined,
+              tokenizer: given("tokenizer") as FileSource | undefined,
               output: given("output") as string | undefined,
               activation: oneOf("activation", ["softmax", "sigmoid", "none"] as const, text("activation")),
               layout: given("layout") as Layout | undefined, // the engine says which there are
@@ -480,12 +493,13 @@ export function define(tag = "adversight-explainer"): void {
             };
       const model: Wanted = { device, source, key: JSON.stringify(keyOf([device, source])) };
       const question = {
-        method: text("method") ?? "agi",
+        method: text("method") ?? (written === null ? "agi" : "integrated_gradients"),
         target: wholeNumber("target", "the number of a class", text("target")) ?? null,
         params: record("params", this.#raw("params")),
         ...(text("seed") === null ? {} : { seed: wholeNumber("seed", "a whole number", text("seed")) ?? 0 }),
       };
-      return { model, image, question, key: JSON.stringify(keyOf([model.key, image, question])) };
+      const key = JSON.stringify(keyOf([model.key, image, written, question]));
+      return { model, image, text: written, question, key };
     }
 
     async #run(): Promise<void> {
@@ -517,15 +531,8 @@ export function define(tag = "adversight-explainer"): void {
           if (!signal.aborted) this.#advance(progress);
         });
         loading.catch(() => undefined); // it is awaited below, where the photograph may have failed before
-        const photograph = await decodeImage(
-          typeof wanted.image === "string" ? await loadImage(wanted.image) : wanted.image,
-        );
-        if (signal.aborted) {
-          photograph.close();
-          return;
-        }
-        this.#photograph?.close();
-        this.#photograph = photograph;
+        const given = await this.#given(wanted, signal);
+        if (given === null) return;
         shown = true;
         this.#explanation = this.#partial = null;
         this.#words.textContent = "";
@@ -535,7 +542,7 @@ export function define(tag = "adversight-explainer"): void {
         signal.throwIfAborted();
         this.#engine = model.engine;
         this.#tellStatus("computing");
-        this.#explanation = await model.explain(photograph, {
+        this.#explanation = await model.explain(given, {
           ...wanted.question,
           method: anyName(wanted.question.method),
           signal,
@@ -563,6 +570,29 @@ export function define(tag = "adversight-explainer"): void {
           this.#calm();
         }
       }
+    }
+
+    /** Shows what is asked about, and gives it to be explained; null where it came too late. */
+    async #given(wanted: Asked, signal: AbortSignal): Promise<ImageBitmap | TextInput | null> {
+      if (wanted.image === null) {
+        const { text } = wanted;
+        if (text === null) return null;
+        this.#clear();
+        this.#placeholder.hidden = true;
+        this.#text.hidden = false;
+        drawWords(this.#text, { texts: typeof text === "string" ? [text] : [...text], parts: [] });
+        return text;
+      }
+      const photograph = await decodeImage(
+        typeof wanted.image === "string" ? await loadImage(wanted.image) : wanted.image,
+      );
+      if (signal.aborted) {
+        photograph.close();
+        return null;
+      }
+      this.#clear();
+      this.#photograph = photograph;
+      return photograph;
     }
 
     /** Ends what runs, and what it holds. */
@@ -621,8 +651,10 @@ export function define(tag = "adversight-explainer"): void {
       this.#tell("adversight-progress", progress);
     }
 
-    /** Takes the photograph away. */
+    /** Takes the photograph or the text away. */
     #clear(): void {
+      this.#text.hidden = true;
+      this.#text.replaceChildren();
       this.#photograph?.close();
       this.#photograph = null;
       this.#canvas.width = this.#canvas.height = 0;
@@ -642,6 +674,7 @@ export function define(tag = "adversight-explainer"): void {
     /** Whether everything was drawn as it was asked for. */
     #draw(): boolean {
       this.#name();
+      if (this.#explanation && this.#explanation.texts.length > 0) drawWords(this.#text, this.#explanation);
       if (!this.#photograph) return true;
       this.#placeholder.hidden = true;
       const value = (property: string) => this.#raw(property) as string | number | null;

@@ -28,6 +28,8 @@ export const errorCodes = [
   "metric_unknown",
   /** The metric lacks something that it needs; the message says what. */
   "metric_unsuited",
+  /** A tokenizer's file cannot be read, or lacks a token that is asked for by name. */
+  "tokenizer_invalid",
   "out_of_memory",
   "cancelled",
   "internal",

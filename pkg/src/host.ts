@@ -15,6 +15,14 @@ import { openingGpu, unfollow } from "./gpu.js";
 import { canvasIsNoisy, discardInput, noisyCanvas, toWasmInput, type SentInput } from "./input.js";
 import { colourMapNames } from "./picture.js";
 import { refused, watchPolicy } from "./policy.js";
+import {
+  isSentText,
+  tokenizerOf,
+  tokensOf,
+  type SentTokenizer,
+  type TextBuild,
+  type TextTokenizer,
+} from "./texts.js";
 import { serve, teller, type Endpoint, type Handlers, type Hooks, type Protocol } from "./rpc.js";
 import { unmoved } from "./spawn.js";
 import { openThreaded, threadsHere, type MovedThreads, type ThreadedBuild } from "./threads.js";
@@ -67,18 +75,21 @@ interface Origin {
   onnx: Blob;
   options: ModelOptions;
   inputs?: Record<string, InputValue>;
+  /** What makes tokens of texts; it is freed with the last model that has it. */
+  tokenizer?: TextTokenizer;
   /** The files beside it, where the model may have to be made again on another device. */
   external?: Record<string, Blob>;
 }
 
 /** Where the WebAssembly of a build lies, where it was moved from its place. */
-export type Moved = Partial<Record<BuildName, WasmSource>> & MovedThreads;
+export type Moved = Partial<Record<BuildName | "text", WasmSource>> & MovedThreads;
 
 /** The builds that an entry of the package has. */
 export interface Builds {
   cpu: Build;
   webgpu?: Build;
   threads?: ThreadedBuild;
+  text?: TextBuild;
 }
 
 /** Every call that the engine's side answers. A model is named by the number that `loadModel` gave. */
@@ -109,7 +120,12 @@ export interface EngineProtocol {
     reply: Record<string, GraphOutput>;
   };
   loadModel: {
-    send: { onnx: Uint8Array; options: ModelOptions; inputs?: Record<string, InputValue> };
+    send: {
+      onnx: Uint8Array;
+      options: ModelOptions;
+      inputs?: Record<string, InputValue>;
+      tokenizer?: SentTokenizer;
+    };
     reply: { model: number; info: ModelInfo };
   };
   classify: { send: { model: number; input: SentInput; top: number }; reply: Classification };
@@ -169,6 +185,7 @@ export function hostOf(
 ): Host {
   let engine: WasmEngine | null = null;
   let wasm: Build["module"] | null = null;
+  let places: Moved = {};
   const models = new Map<number, { model: WasmModel; origin: Origin }>();
   let next = 0;
   /** Whether a model may have to be made again. */
@@ -193,6 +210,9 @@ export function hostOf(
     return found;
   };
   const modelOf = (id: number): WasmModel => find(id).model;
+  /** An input as the engine takes it: a text as its tokens. */
+  const inputOf = (id: number, input: SentInput) =>
+    isSentText(input) ? tokensOf(find(id).origin.tokenizer, input) : toWasmInput(input);
   const fileOf = async (id: number) => new Uint8Array(await find(id).origin.onnx.arrayBuffer());
 
   const keep = (model: WasmModel, origin: Origin) => {
@@ -203,6 +223,7 @@ export function hostOf(
 
   const handlers: Handlers<EngineProtocol> = {
     async open({ device, wasm: moved, threads, batchMemory, powerPreference }) {
+      places = moved;
       const memory = batchMemory === undefined ? {} : { batchMemory };
       const onCpu = async (reason: string | undefined) => {
         const module = await load(builds, "cpu", moved, threadsHere(threads));
@@ -269,9 +290,11 @@ export function hostOf(
       return { value, transfer: whole(...Object.values(value).map(({ data }) => data)) };
     },
 
-    async loadModel({ onnx, options, inputs }) {
+    async loadModel({ onnx, options, inputs, tokenizer }) {
+      const reader = tokenizer && (await tokenizerOf(builds.text, tokenizer, places.text));
       // Files beside it would have to be kept in memory.
       const origin = {
+        ...(reader ? { tokenizer: reader } : {}),
         onnx: new Blob([onnx as Uint8Array<ArrayBuffer>]),
         options: { ...options, external: null },
         ...(inputs ? { inputs } : {}),
@@ -283,11 +306,11 @@ export function hostOf(
     },
 
     async classify({ model, input, top }) {
-      return { value: await modelOf(model).classify(toWasmInput(input), top) };
+      return { value: await modelOf(model).classify(inputOf(model, input), top) };
     },
 
     async explain({ model, input, options }, { onProgress, onPartial, isCancelled }) {
-      const value = await modelOf(model).explain(toWasmInput(input), options, {
+      const value = await modelOf(model).explain(inputOf(model, input), options, {
         onProgress,
         isCancelled,
         onPartial:
@@ -313,14 +336,14 @@ export function hostOf(
 
     prepare({ model, input }) {
       return attempt(() => {
-        const value = modelOf(model).prepare(toWasmInput(input));
+        const value = modelOf(model).prepare(inputOf(model, input));
         return { value, transfer: whole(value.data) };
       });
     },
 
     picture({ model, input }) {
       return attempt(() => {
-        const value = modelOf(model).picture(toWasmInput(input));
+        const value = modelOf(model).picture(inputOf(model, input));
         return { value, transfer: whole(...pixelsOf(value)) };
       });
     },
@@ -337,7 +360,7 @@ export function hostOf(
 
     async measure({ model, input, map, options, randomised }, hooks) {
       const judge = modelOf(model);
-      const given = toWasmInput(input);
+      const given = inputOf(model, input);
       const value =
         randomised === null
           ? await judge.measure(given, map, options, hooks)
@@ -346,12 +369,12 @@ export function hostOf(
     },
 
     async play({ model, input, map, options }, hooks) {
-      const value = await modelOf(model).play(toWasmInput(input), map, options, hooks);
+      const value = await modelOf(model).play(inputOf(model, input), map, options, hooks);
       return { value, transfer: whole(value.ranks, ...pixelsOf(value.from, value.to)) };
     },
 
     async attack({ model, input, options, top }, hooks) {
-      const value = await modelOf(model).attack(toWasmInput(input), options, top, hooks);
+      const value = await modelOf(model).attack(inputOf(model, input), options, top, hooks);
       const { before = null, after = null, change = null } = value.pictures ?? {};
       return {
         value,
@@ -360,7 +383,7 @@ export function hostOf(
     },
 
     async retrieve({ model, input, map, mask, top }) {
-      const value = await modelOf(model).retrieve(toWasmInput(input), map, mask, top);
+      const value = await modelOf(model).retrieve(inputOf(model, input), map, mask, top);
       return { value, transfer: whole(...pixelsOf(value.picture)) };
     },
 

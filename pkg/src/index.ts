@@ -27,6 +27,8 @@ export type { ErrorCode } from "./errors.js";
 export type { ImageInput, ModelInput, NamedInputs, TensorInput } from "./input.js";
 export type { AnyName, MethodChoice, MethodName, MetricChoice, MetricName } from "./methods.js";
 export type { MethodParams, MetricParams } from "./parameters.js";
+export type { TextInput, TokenizerOptions } from "./texts.js";
+export type { Colour, Stretch, WordsOptions, Written } from "./words.js";
 export type { DrawOptions, PaintOptions, View } from "./picture.js";
 export type {
   AttackOptions,
@@ -68,6 +70,7 @@ export type {
   Numbers,
   OperatorSupport,
   ParamDescription,
+  Part,
   PartialExplanation,
   PixelPicture,
   Progress,
@@ -76,6 +79,7 @@ export type {
   Score,
   Segmentation,
   TensorData,
+  TokensInfo,
   ValueInfo,
   Anytime,
   Memory,

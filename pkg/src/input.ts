@@ -4,7 +4,9 @@
 import { AdversightError } from "./errors.js";
 import { headerBytes, readHeader } from "./header.js";
 import { recogniseFile } from "./recognise.js";
+import { readBlob } from "./download.js";
 import { readStraight, straightOf } from "./straight.js";
+import { isText, sentText, type SentText, type TextInput } from "./texts.js";
 import { isNumbers } from "./values.js";
 import type { Numbers, TensorData, WasmInput } from "./wasm/adversight.js";
 
@@ -31,13 +33,13 @@ export interface NamedInputs {
 }
 
 /**
- * An image, a tensor that goes into the network as it is, or several of them by name. Null stands for the inputs that `Model.withInputs` has set, of a model that
+ * A text (or a pair of texts) for a model with a tokenizer, for which a file is a text file too, an image, a tensor that goes into the network as it is, or several of them by name. Null stands for the inputs that `Model.withInputs` has set, of a model that
  * is explained at a node.
  */
-export type ModelInput = ImageInput | TensorInput | NamedInputs | null;
+export type ModelInput = TextInput | ImageInput | TensorInput | NamedInputs | null;
 
 /** The form in which an input travels to the engine: an ImageBitmap's pixels are read there, off the page's thread. */
-export type SentInput = WasmInput | { bitmap: ImageBitmap };
+export type SentInput = WasmInput | SentText | { bitmap: ImageBitmap };
 
 export interface PreparedInput {
   input: SentInput;
@@ -65,9 +67,17 @@ export function checkSize(width: number, height: number): void {
   }
 }
 
-/** Makes an input ready to be sent. Nothing that belongs to the caller is handed over; what was made here is. */
-export async function prepareInput(source: ModelInput): Promise<PreparedInput> {
+/**
+ * Makes an input ready to be sent. Nothing that belongs to the caller is handed over; what was made here is. A model that reads text takes
+ * a file's bytes.
+ */
+export async function prepareInput(source: ModelInput, readsText = false): Promise<PreparedInput> {
   if (source === null) return { input: null, transfer: [] };
+  if (isText(source)) return { input: sentText(source), transfer: [] };
+  if (readsText && (isA(source, "Blob") || isA(source, "File"))) {
+    const file = await readBlob(source);
+    return { input: { file }, transfer: [file.buffer] };
+  }
   if (isTensor(source)) return { input: tensorOf(source), transfer: [] };
   if (isNamed(source)) {
     const values = Object.entries(source.inputs).map(([name, value]) => [name, tensorOf(value)] as const);
@@ -170,7 +180,7 @@ async function checkSource(source: ImageInput): Promise<void> {
 const taken = new WeakMap<ImageBitmap, WasmInput>();
 
 /** The input as the engine takes it; a bitmap that was sent is closed once its pixels are read. */
-export function toWasmInput(input: SentInput): WasmInput {
+export function toWasmInput(input: Exclude<SentInput, SentText>): WasmInput {
   if (input === null || !("bitmap" in input)) return input;
   const { bitmap } = input;
   const before = taken.get(bitmap);

@@ -30,13 +30,14 @@ export interface EngineOptions {
   threads?: number | undefined;
   /**
    * `adversight_bg.wasm` (the package's "adversight/wasm"), `adversight_cpu_bg.wasm` ("adversight/wasm-cpu") and `adversight_cpu_threads_bg.wasm`
-   * ("adversight/wasm-threads"), where they were moved from their place: addresses, bytes or compiled modules. `glue` and `helper` are
+   * ("adversight/wasm-threads"), and of the tokenizers of texts `adversight_text_bg.wasm` ("adversight/wasm-text"), where they were moved from their place: addresses, bytes or compiled modules. `glue` and `helper` are
    * the addresses of what threads need beside: "adversight/threads" and "adversight/helper". Only what is needed is fetched.
    */
   wasm?:
     | {
         webgpu?: EngineFile;
         cpu?: EngineFile;
+        text?: EngineFile;
         threads?: EngineFile;
         glue?: URL | string | undefined;
         helper?: URL | string | undefined;

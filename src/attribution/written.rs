@@ -94,6 +94,12 @@ impl Written {
         segments: Option<&Segmentation>,
         joined: Joined,
     ) -> Vec<Part> {
+        // One value a place is that of the place's segment, painted on each of its places: where the segments are not at hand, the
+        // mean of a word's places is the word's.
+        let joined = match (segments, map.data.len() == places.count()) {
+            (None, true) if places.channels > 1 => Joined::Mean,
+            _ => joined,
+        };
         let values = place_values(map, places, segments, joined);
         let mut parts = self.reading.parts.clone();
         for part in &mut parts {

@@ -321,6 +321,14 @@ fn words_are_taken_out_and_put_back_whole() {
     }
     let measured = pollster::block_on(metric::measure(&assessment, "deletion", &Default::default())).unwrap();
     assert_eq!(measured.finding.value, deletion.area);
+    // Without the segments at hand a word of several pieces counts no more than one of a single piece.
+    let map = &found.attribution;
+    let target = found.info.target.index;
+    let bare = Assessment::new(&bound, &input, map, target, &control).unwrap().with_method(&options).unwrap();
+    assert_eq!(
+        pollster::block_on(metric::game(&bare, &GameOptions::default())).unwrap().ranks,
+        deletion.ranks
+    );
 }
 
 /// What Python's `tokenizers` says of one tokenizer (tests/reference/tokens.py).

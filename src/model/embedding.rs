@@ -302,10 +302,12 @@ impl<'p> Tables<'p> {
                 others: 0,
             };
             match node::operator_of(proto).as_str() {
-                "Gather" if reads(1, &carried) && shape(0).is_some_and(|shape| shape.len() == 2) => {
-                    if self.axis(proto) == Some(0) {
-                        found.push(lookup(shape(0), self.real(output)));
-                    }
+                "Gather"
+                    if reads(1, &carried)
+                        && shape(0).is_some_and(|shape| shape.len() == 2)
+                        && self.axis(proto) == Some(0) =>
+                {
+                    found.push(lookup(shape(0), self.real(output)));
                 }
                 "com.microsoft::EmbedLayerNormalization" if reads(0, &carried) => {
                     found.push(lookup(shape(2), output));

@@ -80,11 +80,6 @@ pub fn pass_between(gradient: &mut [f32], gate: Gate<'_>) {
     parts(gradient, move |start, gradient| gate.from(start).close(gradient));
 }
 
-/// Lets a gradient pass where the value `x` that is bounded lies within its bounds, on them too.
-pub fn pass_within(gradient: &mut [f32], x: &[f32], low: f32, high: f32) {
-    parts(gradient, move |start, gradient| pass(gradient, &x[start..], move |x| (x >= low) & (x <= high)));
-}
-
 /// What decides must hold its bounds itself: behind a reference they might change with the gradient, and the compiler would make no vectors.
 fn pass(gradient: &mut [f32], values: &[f32], passes: impl Fn(f32) -> bool) {
     for (g, &value) in gradient.iter_mut().zip(values) {

@@ -34,7 +34,7 @@ mod tests;
 
 pub use dense::{Dense, Place};
 pub use depthwise::Depthwise;
-pub use elementwise::{Gate, add, bound, copy, pass_between, pass_within};
+pub use elementwise::{Gate, add, bound, copy, pass_between};
 pub use grid::Shape;
 pub use pooling::{maximum, maximum_backward, mean};
 #[cfg(all(target_family = "wasm", feature = "threads"))]

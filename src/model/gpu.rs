@@ -159,8 +159,8 @@ impl exec::Operation for Operation {
         }
     }
 
-    fn gains(&self) -> bool {
-        matches!(self, Self::Dense { .. } | Self::Depthwise { .. } | Self::Linear { .. })
+    fn gains(node: &Node) -> bool {
+        matches!(node.operator, Lowering::Convolution { .. } | Lowering::Matmul { .. })
     }
 
     fn runs(&self) -> bool {

@@ -160,8 +160,8 @@ impl exec::Operation for Operation {
         matches!(self, Self::Dense { .. } | Self::Depthwise { .. } | Self::Linear { .. })
     }
 
-    fn gains(&self) -> bool {
-        matches!(self, Self::Dense { .. } | Self::Depthwise { .. })
+    fn gains(node: &Node) -> bool {
+        matches!(node.operator, Lowering::Convolution { .. })
     }
 
     fn runs(&self) -> bool {

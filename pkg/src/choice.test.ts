@@ -34,3 +34,47 @@ test("without WebGPU the CPU's build is taken, or asking for WebGPU is an error"
     await assert.rejects(choose("webgpu", none), { code: "device_unavailable" });
   }
 });
+
+const soon = { adapter: 50, again: 5 };
+
+test("an adapter of a browser from before 2024, which does not describe itself, is none", async () => {
+  const { name, reason } = await choose("auto", gpu({}));
+  assert.equal(name, "cpu");
+  assert.match(reason ?? "", /too old/);
+  await assert.rejects(choose("webgpu", gpu({})), { code: "device_unavailable" });
+});
+
+test("an adapter that never comes, or fails at once, is given up", async () => {
+  const odd: Gpu[] = [
+    { requestAdapter: () => new Promise(() => undefined) },
+    {
+      requestAdapter: () => {
+        throw new TypeError("odd");
+      },
+    },
+  ];
+  for (const one of odd) {
+    assert.equal((await choose("auto", one, { waits: soon })).name, "cpu");
+    await assert.rejects(choose("webgpu", one, { waits: soon }), { code: "device_unavailable" });
+  }
+});
+
+test("an adapter that is null is asked for once more, with the same wish", async () => {
+  const asked: unknown[] = [];
+  const late: Gpu = {
+    requestAdapter: (options) => {
+      asked.push(options);
+      return Promise.resolve(asked.length === 1 ? null : { info: { description: "" } });
+    },
+  };
+  assert.deepEqual(await choose("auto", late, { waits: soon, power: "low-power" }), { name: "webgpu" });
+  assert.deepEqual(asked, [{ powerPreference: "low-power" }, { powerPreference: "low-power" }]);
+});
+
+test("an adapter below WebGPU's own limits is refused by the name of the limit", async () => {
+  const small = gpu({
+    info: { description: "" },
+    limits: { maxStorageBuffersPerShaderStage: 4 },
+  });
+  await assert.rejects(choose("webgpu", small), { message: /maxStorageBuffersPerShaderStage of 4/ });
+});

@@ -464,32 +464,33 @@ export function define(tag = "adversight-explainer"): void {
 
     /** What the element's values ask for; null where the model or the photograph is missing. */
     #wanted(): Asked | null {
-      const text = (property: string) => {
-        const value = this.#raw(property);
-        return value === null || value === undefined ? null : (value as string);
+      // An attribute without a value says nothing.
+      const value = (property: string) => {
+        const raw = this.#raw(property);
+        return raw === "" || raw === undefined ? null : raw;
       };
-      const onnx = this.#raw("model") as Model | FileSource | null;
-      const image = (this.#raw("image") ?? this.#raw("src")) as ImageInput | string | null;
-      const written = (image === null ? this.#raw("text") : null) as TextInput | null;
-      if (onnx === null || onnx === "" || (image === null && written === null)) return null;
+      const text = (property: string) => value(property) as string | null;
+      const onnx = value("model") as Model | FileSource | null;
+      const image = (value("image") ?? value("src")) as ImageInput | string | null;
+      const written = (image === null ? value("text") : null) as TextInput | null;
+      if (onnx === null || (image === null && written === null)) return null;
       const device = oneOf("device", ["auto", "webgpu", "cpu"] as const, text("device")) ?? "auto";
-      const given = (property: string): unknown => this.#raw(property) ?? undefined;
+      const given = (property: string): unknown => value(property) ?? undefined;
+      const preset = presetOf(text("preset"), text("size"));
       const source =
         onnx instanceof Model
           ? onnx
           : {
               onnx,
               sha256: given("sha256") as string | undefined,
-              preprocessing:
-                (given("preprocessing") as Preprocessing | string | undefined) ??
-                presetOf(text("preset"), text("size")),
+              preprocessing: (given("preprocessing") as Preprocessing | string | undefined) ?? preset,
               labels: given("labels") as string[] | string | undefined,
               config: given("config") as Record<string, unknown> | string | undefined,
               tokenizer: given("tokenizer") as FileSource | undefined,
               output: given("output") as string | undefined,
               activation: oneOf("activation", ["softmax", "sigmoid", "none"] as const, text("activation")),
               layout: given("layout") as Layout | undefined, // the engine says which there are
-              inputs: this.#raw("inputs"),
+              inputs: value("inputs"),
             };
       const model: Wanted = { device, source, key: JSON.stringify(keyOf([device, source])) };
       const question = {

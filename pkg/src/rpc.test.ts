@@ -173,3 +173,13 @@ test("a trap outside any call ends the engine under a call that would never be a
   die(new WebAssembly.RuntimeError("memory access out of bounds"));
   await assert.rejects(hanging, { code: "engine_failed", message: /memory access out of bounds/ });
 });
+
+test("an engine that has lost its device is of no more use, as after a trap", async () => {
+  const deaths: string[] = [];
+  const lost = () => Promise.reject(new AdversightError("device_lost", "The GPU was lost."));
+  const { caller } = connect({ fail: lost, sum }, () => deaths.push("dead"));
+  await assert.rejects(caller.call("fail", null), { code: "device_lost" });
+  assert.equal(caller.ended, true);
+  assert.deepEqual(deaths, ["dead"]);
+  await assert.rejects(caller.call("sum", [1]), { code: "device_lost" });
+});

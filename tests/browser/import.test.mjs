@@ -60,4 +60,8 @@ test("in node it imports, and an engine is refused with a code", async () => {
   await assert.rejects(adversight.createEngine(), { name: "AdversightError", code: "device_unavailable" });
   assert.equal(adversight.maxPixels, 64 * 1024 * 1024);
   await import(new URL("../../pkg/dist/element.js", import.meta.url));
+  for (const entry of ["cpu", "here", "register", "adversight.min"]) {
+    const { createEngine } = await import(new URL(`../../pkg/dist/${entry}.js`, import.meta.url));
+    if (createEngine) await assert.rejects(createEngine(), { code: "device_unavailable" }, entry);
+  }
 });

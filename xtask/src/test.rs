@@ -36,7 +36,7 @@ pub fn run(paths: &Paths, suites: &[Suite], thorough: bool) -> Result<()> {
             Suite::Lint => lint::run(paths),
             Suite::Engine => engine(paths, thorough),
             Suite::Pkg => pkg(paths),
-            Suite::Browser => browser(paths),
+            Suite::Browser => browser(paths, thorough),
         }
         .with_context(|| {
             format!("The suite `{suite}` failed. By itself it runs with `cargo xtask test {suite}`")
@@ -92,11 +92,14 @@ fn pkg(paths: &Paths) -> Result<()> {
     Ok(())
 }
 
-fn browser(paths: &Paths) -> Result<()> {
+fn browser(paths: &Paths, thorough: bool) -> Result<()> {
     let onnx_tests = python::onnx_tests(paths)?;
     let environment: Vec<_> =
         onnx_tests.iter().map(|(variable, folder)| (*variable, folder.as_path())).collect();
-    in_browser(paths, "tests/browser", "test", "Testing in a browser", &environment, &[])
+    in_browser(paths, "tests/browser", "test", "Testing in a browser", &environment, &[])?;
+    // Without this, the slow bundlers are named as left out.
+    let thorough: &[_] = if thorough { &[("ADVERSIGHT_THOROUGH", Path::new("1"))] } else { &[] };
+    in_browser(paths, "tests/hosts", "test", "Testing the package in bundlers and pages", thorough, &[])
 }
 
 /// Measures the engine in a browser beside other libraries.

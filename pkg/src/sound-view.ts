@@ -199,7 +199,7 @@ export function timeWeights({ data, shape }: { data: Float32Array; shape: number
 }
 
 /** The three sounds that can be heard. */
-export type Part = "sound" | "only" | "left";
+export type HeardPart = "sound" | "only" | "left";
 
 /** Plays a sound, only what mattered, or only what is left. */
 export class SoundPlayer {
@@ -267,7 +267,7 @@ export interface SoundShown {
   explanation: Explanation | null;
 }
 
-const names: Record<Part, string> = {
+const names: Record<HeardPart, string> = {
   sound: "The sound",
   only: "Only what mattered",
   left: "Only what is left",
@@ -283,11 +283,11 @@ export class SoundView {
   readonly #picture = canvas("spectrogram", "");
   readonly #overlay = canvas("cursor", "");
   readonly #place = document.createElement("output");
-  readonly #buttons = new Map<Part, HTMLButtonElement>();
+  readonly #buttons = new Map<HeardPart, HTMLButtonElement>();
   readonly #player = new SoundPlayer();
   #shown: SoundShown | null = null;
   #paint: SoundPaint;
-  #playing: Part | null = null;
+  #playing: HeardPart | null = null;
   #cursor: number | null = null;
   #mark: [number, number] | null = null;
 
@@ -356,7 +356,7 @@ export class SoundView {
   }
 
   /** Plays one of the three sounds, or stops it. */
-  async play(part: Part): Promise<void> {
+  async play(part: HeardPart): Promise<void> {
     const data = this.#shown?.heard[part];
     if (!data) return;
     if (this.#playing === part) {
@@ -372,7 +372,7 @@ export class SoundView {
     this.#player.close();
   }
 
-  #button(part: Part): HTMLButtonElement {
+  #button(part: HeardPart): HTMLButtonElement {
     const button = document.createElement("button");
     button.type = "button";
     button.disabled = true;
@@ -384,7 +384,7 @@ export class SoundView {
     return button;
   }
 
-  #saver(part: Part): HTMLButtonElement {
+  #saver(part: HeardPart): HTMLButtonElement {
     const button = document.createElement("button");
     button.type = "button";
     button.disabled = true;
@@ -403,7 +403,7 @@ export class SoundView {
     return button;
   }
 
-  #setPlaying(part: Part | null): void {
+  #setPlaying(part: HeardPart | null): void {
     this.#playing = part;
     for (const [name, button] of this.#buttons) {
       button.setAttribute("aria-pressed", String(name === part));
@@ -495,7 +495,7 @@ function canvas(part: string, label: string): HTMLCanvasElement {
 }
 
 /** How loud each of the three sounds is, for those who cannot hear them. */
-export function loudness(heard: Heard): Record<Part, number> {
+export function loudness(heard: Heard): Record<HeardPart, number> {
   const level = ({ channels }: SoundData) => soundLevel(channels[0] ?? new Float32Array());
   return { sound: level(heard.sound), only: level(heard.only), left: level(heard.left) };
 }

@@ -54,10 +54,10 @@ const decoded: readonly ((bytes: Uint8Array) => boolean)[] = [
 
 /** What only the browser decodes, at a rate of its own. */
 const browsers: readonly ((bytes: Uint8Array) => boolean)[] = [
-  (bytes) => text(bytes, 4, 8) === "ftyp",
+  (bytes) => text(bytes, 4, 8) === "ftyp" && !/^(avi[fs]|mif1|msf1|hei[cfmsx]|hev[cmsx]|crx )/.test(text(bytes, 8, 12)),
   (bytes) => bytes[0] === 0x1a && bytes[1] === 0x45 && bytes[2] === 0xdf && bytes[3] === 0xa3,
   (bytes) => text(bytes, 0, 4) === "OggS",
-  (bytes) => text(bytes, 0, 4) === "FORM",
+  (bytes) => text(bytes, 0, 4) === "FORM" && text(bytes, 8, 11) === "AIF",
   (bytes) => bytes[0] === 0xff && ((bytes[1] ?? 0) & 0xf6) === 0xf0,
 ];
 

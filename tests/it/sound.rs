@@ -124,7 +124,7 @@ fn features_of_three_sounds_are_those_of_transformers_and_torchaudio() {
                 let mut features = json!({
                     "n_fft": 512, "win_length": 400, "hop_length": 160, "periodic": false, "center": false, "order": "time_mel",
                     "preemphasis": 0.97, "remove_dc_offset": true, "floor": f32::EPSILON, "mel_scale": "kaldi", "f_min": 20,
-                    "n_mels": case["kaldi"]["num_mel_bins"],
+                    "n_mels": case["kaldi"]["num_mel_bins"], "gain": 32_768,
                 });
                 let more = match name {
                     "kaldi_fbank" => json!({ "window": "povey" }),

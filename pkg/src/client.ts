@@ -583,7 +583,10 @@ export class Model {
     call: (input: SentInput, transfer: Transferable[]) => Promise<T>,
   ): Promise<T> {
     signal?.throwIfAborted();
-    const { input, transfer } = await prepareInput(source);
+    const { input, transfer } = await prepareInput(
+      source,
+      this.info.sound !== undefined || this.info.layout === "sound",
+    );
     try {
       return await call(input, transfer);
     } catch (error) {

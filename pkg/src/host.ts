@@ -250,7 +250,12 @@ export function hostOf(
   /** A model and an input that belong together. */
   const taken = async (id: number, sent: SentInput): Promise<[WasmModel, WasmInput]> => {
     const { info } = find(id).model;
-    if (sent !== null && ("encoded" in sent || "channels" in sent) && !info.sound && info.layout !== "sound") {
+    if (
+      sent !== null &&
+      ("encoded" in sent || "channels" in sent) &&
+      !info.sound &&
+      info.layout !== "sound"
+    ) {
       throw new AdversightError(
         "input_invalid",
         "This is a sound, and the network takes none. If it hears, load it with the preprocessing of its sounds, or with the option " +
@@ -378,7 +383,10 @@ export function hostOf(
         throw new AdversightError("input_invalid", "Only a sound can be heard.");
       }
       const value = hearing.heard(sound, explanation);
-      return { value, transfer: whole(...[value.sound, value.only, value.left].flatMap(({ channels }) => channels)) };
+      return {
+        value,
+        transfer: whole(...[value.sound, value.only, value.left].flatMap(({ channels }) => channels)),
+      };
     },
 
     soundOf({ model, input }) {

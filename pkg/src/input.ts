@@ -66,8 +66,11 @@ export function checkSize(width: number, height: number): void {
   }
 }
 
-/** Makes an input ready to be sent. Nothing that belongs to the caller is handed over; what was made here is. */
-export async function prepareInput(source: ModelInput): Promise<PreparedInput> {
+/**
+ * Makes an input ready to be sent. Nothing that belongs to the caller is handed over; what was made here is. For a network that `hears`, a
+ * file is a sound whatever it holds: the engine says what is wrong with it.
+ */
+export async function prepareInput(source: ModelInput, hears = false): Promise<PreparedInput> {
   if (source === null) return { input: null, transfer: [] };
   if (isTensor(source)) return { input: tensorOf(source), transfer: [] };
   if (isNamed(source)) {
@@ -76,7 +79,7 @@ export async function prepareInput(source: ModelInput): Promise<PreparedInput> {
   }
   if (isSound(source)) return { input: soundData(source), transfer: [] };
   if (isA(source, "Blob") || isA(source, "File")) {
-    const sound = await readSound(source);
+    const sound = await readSound(source, hears);
     if (sound) return { input: sound, transfer: "encoded" in sound ? [sound.encoded.buffer] : [] };
   }
   if (isA(source, "ImageData") && source.colorSpace === "srgb") {
@@ -324,7 +327,7 @@ export function checkTensor({ data, shape }: Pick<TensorData, "shape"> & { data:
   }
 }
 
-function isNamed(source: ImageInput | NamedInputs): source is NamedInputs {
+function isNamed(source: ImageInput | SoundInput | NamedInputs): source is NamedInputs {
   return "inputs" in source && typeof source.inputs === "object";
 }
 

@@ -2,8 +2,26 @@ import assert from "node:assert/strict";
 import test from "node:test";
 
 import type { AdversightError } from "./errors.js";
-import { attackLimit, isSound, readSound, signalToNoise, soundData, soundFile, soundKind, soundLevel } from "./sound.js";
-import { pitchAt, pitchHeight, pitchTicks, placeWords, soundPlace, spectrogram, timeTicks, timeWeights } from "./sound-view.js";
+import {
+  attackLimit,
+  isSound,
+  readSound,
+  signalToNoise,
+  soundData,
+  soundFile,
+  soundKind,
+  soundLevel,
+} from "./sound.js";
+import {
+  pitchAt,
+  pitchHeight,
+  pitchTicks,
+  placeWords,
+  soundPlace,
+  spectrogram,
+  timeTicks,
+  timeWeights,
+} from "./sound-view.js";
 
 const bytes = (text: string) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 
@@ -36,7 +54,11 @@ test("files that the engine decodes are sent as they are, and what is no sound i
 
 test("samples, channels and an AudioBuffer are the same sound", () => {
   const samples = Float32Array.of(0.5, -0.5);
-  const audio = { sampleRate: 8000, numberOfChannels: 1, getChannelData: () => samples } as unknown as AudioBuffer;
+  const audio = {
+    sampleRate: 8000,
+    numberOfChannels: 1,
+    getChannelData: () => samples,
+  } as unknown as AudioBuffer;
   for (const sound of [{ samples, sampleRate: 8000 }, { samples: [samples], sampleRate: 8000 }, audio]) {
     assert.ok(isSound(sound));
     assert.deepEqual(soundData(sound), { channels: [samples], sampleRate: 8000 });
@@ -75,7 +97,8 @@ test("cells become decibels below the loudest, and axes are those of an ear", ()
     [...found.decibels].map((value) => Math.round(value)),
     [0, -20, -80, -80],
   );
-  for (const hertz of [0, 100, 1000, 8000]) assert.ok(Math.abs(pitchAt(pitchHeight(hertz, 16_000), 16_000) - hertz) < 1e-6);
+  for (const hertz of [0, 100, 1000, 8000])
+    assert.ok(Math.abs(pitchAt(pitchHeight(hertz, 16_000), 16_000) - hertz) < 1e-6);
   assert.equal(pitchHeight(8000, 16_000), 1);
   assert.deepEqual(pitchTicks(8000), [100, 250, 500, 1000, 2000, 4000]);
   assert.deepEqual(timeTicks(1).length, 6);
@@ -86,7 +109,14 @@ test("a place says its time, its pitch and its share", () => {
   const part = (start: number, low: number, score: number) => ({
     name: "part", source: 0, start, end: start + 0.5, bytes: null, low, high: low + 4000, score, special: false, places: [],
   }); // prettier-ignore
-  const sound = { rate: 16_000, length: 16_000, view: "cells" as const, cells: [257, 126] as [number, number], hop: 128, window: 512 };
+  const sound = {
+    rate: 16_000,
+    length: 16_000,
+    view: "cells" as const,
+    cells: [257, 126] as [number, number],
+    hop: 128,
+    window: 512,
+  };
   const explanation = { parts: [part(0, 0, 3), part(0.5, 0, 1), part(0, 4000, -1)], sound };
   const place = soundPlace(explanation, 0.25, pitchHeight(1000, 16_000));
   assert.ok(place);

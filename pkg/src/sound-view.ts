@@ -101,7 +101,7 @@ export function soundPlace(
 
 /** A place in words, for people who point at it. */
 export function placeWords({ time, hertz, decibels, share }: SoundPlace): string {
-  const pitch = hertz < 1000 ? `${Math.round(hertz / 10) * 10} Hz` : `${(hertz / 1000).toFixed(1)} kHz`;
+  const pitch = hertz < 995 ? `${Math.round(hertz / 10) * 10} Hz` : `${(hertz / 1000).toFixed(1)} kHz`;
   const loud = decibels === null ? "" : `, ${decibels <= quietest ? "silent" : `${Math.round(decibels)} dB`}`;
   return `${time.toFixed(2)} s, ${pitch}${loud}: ${(100 * share).toFixed(1)}% of what counts`;
 }
@@ -471,7 +471,7 @@ export class SoundView {
     };
     for (const hertz of pitchTicks(rate)) {
       const y = top + below * (1 - pitchHeight(hertz, rate));
-      label(hertz < 1000 ? `${hertz} Hz` : `${hertz / 1000} kHz`, 4, Math.max(top + 12, y + 4));
+      label(hertz < 995 ? `${hertz} Hz` : `${hertz / 1000} kHz`, 4, Math.max(top + 12, y + 4));
     }
     for (const time of timeTicks(seconds).slice(1)) {
       const x = (time / seconds) * width;

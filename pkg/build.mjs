@@ -57,7 +57,13 @@ function declarations() {
   for (const name of readdirSync(here("types"))) {
     writeFileSync(join(out, "jsx", name.replace(/\.d\.ts$/, ".js")), "export {};\n"); // types are all there is
   }
-  for (const name of ["adversight", "adversight_cpu", "adversight_cpu_threads", "adversight_text"]) {
+  for (const name of [
+    "adversight",
+    "adversight_cpu",
+    "adversight_cpu_threads",
+    "adversight_sound",
+    "adversight_text",
+  ]) {
     writeFileSync(join(out, "wasm", `${name}_url.d.ts`), address);
   }
 }

@@ -44,6 +44,7 @@ import type {
   Explanation,
   Layout,
   Game,
+  Heard,
   LearnedLayer,
   Measurement,
   GraphOutput,
@@ -58,6 +59,8 @@ import type {
   Progress,
   Retrieval,
   Score,
+  SoundData,
+  SoundOptions,
   TensorData,
 } from "./wasm/adversight.js";
 
@@ -111,6 +114,11 @@ export interface ModelSource {
   tokenizerOptions?: TokenizerOptions | undefined;
   /** The most tokens of a text, where the network takes any number: as many as it has places for, or 512, where it is left out. */
   longest?: number | undefined;
+  /**
+   * How it hears, for a network on sounds whose preprocessing does not say so: samples a second, and whether cells of time and frequency
+   * or samples are explained. `{}` for the usual.
+   */
+  sound?: Pick<SoundOptions, "rate" | "view"> | undefined;
   /** An ONNX network that was trained to mask what this one looks at, which the method `rt_sal` needs. */
   masker?: FileSource | undefined;
   /** Files that weights lie in, by the location that the ONNX file names (`ModelReport.external`). */
@@ -328,7 +336,7 @@ export class Engine {
   }
 
   async loadModel(source: ModelSource): Promise<Model> {
-    const { signal, onProgress, name, input, output, at, sizes, shape, activation, layout } = source;
+    const { signal, onProgress, name, input, output, at, sizes, shape, activation, layout, sound } = source;
     const inputs = source.inputs && tensorsOf(source.inputs);
     const tally = new Tally(onProgress);
     const { tokenizer, tokenizerOptions, longest } = source;
@@ -345,7 +353,7 @@ export class Engine {
       labels: labels as string[] | null,
       preprocessing: preprocessing as Preprocessing | null,
       config: config as (ModelOptions["config"] & object) | null,
-      ...defined({ name, input, output, at, sizes, shape, activation, layout, masker: masker?.bytes }),
+      ...defined({ name, input, output, at, sizes, shape, activation, layout, sound, masker: masker?.bytes }),
       ...(tokenizer === undefined ? {} : { text: true, ...defined({ longest }) }),
       ...weights.given,
     };
@@ -454,6 +462,26 @@ export class Model {
     return this.#withInput(source, signal, (input, transfer) =>
       this.#caller.call("picture", { model: this.#model, input }, { transfer, signal }),
     );
+  }
+
+  /**
+   * A sound taken apart by its explanation: as the network hears it, only what mattered, and only what is left, each as loud as the sound.
+   * To be played (`SoundView`) or saved (`soundFile`).
+   */
+  async heard(
+    source: ModelInput,
+    { segments, parts }: Pick<Explanation, "segments" | "parts">,
+    { signal }: Pick<CallOptions, "signal"> = {},
+  ): Promise<Heard> {
+    const explanation = { parts, ...(segments ? { segments } : {}) };
+    return this.#withInput(source, signal, (input, transfer) =>
+      this.#caller.call("heard", { model: this.#model, input, explanation }, { transfer, signal }),
+    );
+  }
+
+  /** The sound of a tensor that the network is given, as `prepare` gives it, or as an attack has made it (`Attacked.input`). */
+  async soundOf(input: TensorInput, options: Pick<CallOptions, "signal"> = {}): Promise<SoundData> {
+    return this.#caller.call("soundOf", { model: this.#model, input: tensorOf(input) }, options);
   }
 
   /** The network's raw output for a tensor. */
@@ -571,7 +599,10 @@ export class Model {
     call: (input: SentInput, transfer: Transferable[]) => Promise<T>,
   ): Promise<T> {
     signal?.throwIfAborted();
-    const { input, transfer } = await prepareInput(source, this.info.tokens !== undefined);
+    const { input, transfer } = await prepareInput(source, {
+      reads: this.info.tokens !== undefined,
+      hears: this.info.sound !== undefined || this.info.layout === "sound",
+    });
     try {
       return await call(input, transfer);
     } catch (error) {

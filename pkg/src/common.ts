@@ -11,4 +11,18 @@ export { presetNames, presetPreprocessing } from "./preprocessing.js";
 export { recognise, recogniseFile, recognisedBytes } from "./recognise.js";
 export { segmentHeatmap, segmentRanking } from "./segments.js";
 export { drawWords, largestScore, rankedWords, shareOf, stretches, wordColour } from "./words.js";
+export { attackLimit, maxSeconds, recordSound, signalToNoise, soundFile, soundLevel } from "./sound.js";
+export {
+  loudness,
+  paintSpectrogram,
+  paintWaveform,
+  pitchAt,
+  pitchHeight,
+  placeWords,
+  SoundPlayer,
+  soundPlace,
+  SoundView,
+  spectrogram,
+  timeWeights,
+} from "./sound-view.js";
 export { parseNpy, parseValue, toInputValue } from "./values.js";

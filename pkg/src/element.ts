@@ -1,6 +1,7 @@
 /**
  * `<adversight-explainer model="model.onnx" preprocessing="preprocessor_config.json" labels="labels.json" src="photo.jpg" method="agi">`:
- * a photograph with the explanation over it and the words under it. With `tokenizer` and `text` instead of a photograph: a text with its words coloured.
+ * a photograph with the explanation over it and the words under it. With `tokenizer` and `text` in place of `src`: a text with its words
+ * coloured. With `audio="clip.wav"`: a sound, with its waveform and its spectrogram, played whole or in parts.
  *
  * Its attributes stand in attributes.ts, each with what it means; every one is a property too, which also takes what no text can say: `image` (a
  * file, ImageData ...), `model` (a Model, a file), `params` (an object). They may be set before the element is defined or after. Events, which
@@ -19,6 +20,8 @@ import { createEngine } from "./index.js";
 import { decodeImage, type ImageInput } from "./input.js";
 import { anyName } from "./methods.js";
 import { drawExplanation, type View } from "./picture.js";
+import type { SoundInput } from "./sound.js";
+import { SoundView, spectrogram, type SoundPaint } from "./sound-view.js";
 import { presetNames, presetPreprocessing, type PresetName, type Preprocessing } from "./preprocessing.js";
 import { Shared } from "./shared.js";
 import type { TextInput } from "./texts.js";
@@ -79,6 +82,8 @@ export interface ExplainerProperties {
   image: ImageInput | null;
   /** The text to explain, or a pair of texts, in place of a photograph. */
   text: TextInput | null;
+  /** A sound in place of the photograph, for a network that hears: its address, its file, or its samples. */
+  audio: SoundInput | Blob | string | null;
   method: string | null;
   target: number | null;
   params: Record<string, unknown> | string | null;
@@ -186,6 +191,8 @@ interface Asked {
   image: ImageInput | string | null;
   /** A text in place of an image. */
   text: TextInput | null;
+  /** In place of the image. */
+  audio: SoundInput | Blob | string | null;
   question: { method: string; target: number | null; params: Record<string, unknown>; seed?: number };
   key: string;
 }
@@ -269,6 +276,7 @@ export function define(tag = "adversight-explainer"): void {
     readonly #bar = document.createElement("progress");
     readonly #placeholder = document.createElement("slot");
     #photograph: ImageBitmap | null = null;
+    #sound: SoundView | null = null;
     #engine: Engine | null = null;
     #running: AbortController | null = null;
     /** What is computed or was computed last, so that the same is not computed again. */
@@ -473,7 +481,8 @@ export function define(tag = "adversight-explainer"): void {
       const onnx = value("model") as Model | FileSource | null;
       const image = (value("image") ?? value("src")) as ImageInput | string | null;
       const written = (image === null ? value("text") : null) as TextInput | null;
-      if (onnx === null || (image === null && written === null)) return null;
+      const audio = value("audio") as SoundInput | Blob | string | null;
+      if (onnx === null || (image === null && written === null && audio === null)) return null;
       const device = oneOf("device", ["auto", "webgpu", "cpu"] as const, text("device")) ?? "auto";
       const given = (property: string): unknown => value(property) ?? undefined;
       const preset = presetOf(text("preset"), text("size"));
@@ -491,6 +500,7 @@ export function define(tag = "adversight-explainer"): void {
               activation: oneOf("activation", ["softmax", "sigmoid", "none"] as const, text("activation")),
               layout: given("layout") as Layout | undefined, // the engine says which there are
               inputs: value("inputs"),
+              sound: audio === null ? undefined : {},
             };
       const model: Wanted = { device, source, key: JSON.stringify(keyOf([device, source])) };
       const question = {
@@ -499,8 +509,8 @@ export function define(tag = "adversight-explainer"): void {
         params: record("params", this.#raw("params")),
         ...(text("seed") === null ? {} : { seed: wholeNumber("seed", "a whole number", text("seed")) ?? 0 }),
       };
-      const key = JSON.stringify(keyOf([model.key, image, written, question]));
-      return { model, image, text: written, question, key };
+      const key = JSON.stringify(keyOf([model.key, image, written, audio, question]));
+      return { model, image, text: written, audio, question, key };
     }
 
     async #run(): Promise<void> {
@@ -534,7 +544,7 @@ export function define(tag = "adversight-explainer"): void {
         loading.catch(() => undefined); // it is awaited below, where the photograph may have failed before
         const given = await this.#given(wanted, signal);
         if (given === null) return;
-        shown = true;
+        shown = wanted.audio === null;
         this.#explanation = this.#partial = null;
         this.#words.textContent = "";
         this.#draw();
@@ -557,6 +567,8 @@ export function define(tag = "adversight-explainer"): void {
           },
         });
         this.#partial = null;
+        if (wanted.audio !== null) await this.#hear(model, given as SoundInput | Blob, this.#explanation);
+        signal.throwIfAborted();
         this.#calm();
         this.#words.textContent = this.#explanation.words.join(" ");
         this.#status.textContent = "";
@@ -574,7 +586,19 @@ export function define(tag = "adversight-explainer"): void {
     }
 
     /** Shows what is asked about, and gives it to be explained; null where it came too late. */
-    async #given(wanted: Asked, signal: AbortSignal): Promise<ImageBitmap | TextInput | null> {
+    async #given(
+      wanted: Asked,
+      signal: AbortSignal,
+    ): Promise<ImageBitmap | TextInput | SoundInput | Blob | null> {
+      const { audio } = wanted;
+      if (audio !== null) {
+        const sound = typeof audio === "string" ? new Blob([await download(audio, { signal })]) : audio;
+        signal.throwIfAborted();
+        this.#hush();
+        this.#clear();
+        return sound;
+      }
+      this.#hush();
       if (wanted.image === null) {
         const { text } = wanted;
         if (text === null) return null;
@@ -596,9 +620,37 @@ export function define(tag = "adversight-explainer"): void {
       return photograph;
     }
 
+    /** Shows a sound with its map, to be played. */
+    async #hear(model: Model, input: SoundInput | Blob, explanation: Explanation): Promise<void> {
+      const [heard, prepared] = await Promise.all([model.heard(input, explanation), model.prepare(input)]);
+      const { sound } = explanation;
+      if (!sound || this.#explanation !== explanation) return;
+      this.#hush();
+      const view = (this.#sound = new SoundView(this.#paint(model.engine)));
+      view.show({ heard, sound, cells: sound.view === "cells" ? spectrogram(prepared) : null, explanation });
+      this.#canvas.before(view.element);
+      this.#placeholder.hidden = true;
+    }
+
+    #paint(engine: Engine): SoundPaint {
+      const value = (property: string) => this.#raw(property) as string | number | null;
+      return {
+        colours: engine.colourMap(colourMap(value("colourMap"))),
+        opacity: share("opacity", value("opacity")),
+      };
+    }
+
+    /** Takes the sound away. */
+    #hush(): void {
+      this.#sound?.close();
+      this.#sound?.element.remove();
+      this.#sound = null;
+    }
+
     /** Ends what runs, and what it holds. */
     #end(): void {
       this.#stop();
+      this.#hush();
       this.#answered = null;
       this.#explanation = this.#partial = null;
       this.#words.textContent = "";
@@ -676,6 +728,7 @@ export function define(tag = "adversight-explainer"): void {
     #draw(): boolean {
       this.#name();
       if (this.#explanation && this.#explanation.texts.length > 0) drawWords(this.#text, this.#explanation);
+      if (this.#sound && this.#engine) this.#sound.draw(this.#paint(this.#engine));
       if (!this.#photograph) return true;
       this.#placeholder.hidden = true;
       const value = (property: string) => this.#raw(property) as string | number | null;

@@ -36,6 +36,7 @@ import type {
   ExplainOptions,
   Explanation,
   Game,
+  Heard,
   JudgeOptions,
   LearnedLayer,
   MaskRule,
@@ -55,7 +56,9 @@ import type {
   RandomiseOptions,
   Retrieval,
   Score,
+  SoundData,
   TensorData,
+  WasmInput,
 } from "./wasm/adversight.js";
 
 /** 256 colours as RGB bytes, for each name. */
@@ -82,7 +85,13 @@ interface Origin {
 }
 
 /** Where the WebAssembly of a build lies, where it was moved from its place. */
-export type Moved = Partial<Record<BuildName | "text", WasmSource>> & MovedThreads;
+export type Moved = Partial<Record<BuildName | "sound" | "text", WasmSource>> & MovedThreads;
+
+/** What decodes sounds: a module of its own, whose WebAssembly is fetched with the first file of a sound. */
+export interface Decoder {
+  module: Pick<typeof import("./wasm/adversight_sound.js"), "decodeSound"> & Pick<Build["module"], "default">;
+  url: () => URL;
+}
 
 /** The builds that an entry of the package has. */
 export interface Builds {
@@ -90,6 +99,7 @@ export interface Builds {
   webgpu?: Build;
   threads?: ThreadedBuild;
   text?: TextBuild;
+  sound?: Decoder;
 }
 
 /** Every call that the engine's side answers. A model is named by the number that `loadModel` gave. */
@@ -130,6 +140,11 @@ export interface EngineProtocol {
   };
   classify: { send: { model: number; input: SentInput; top: number }; reply: Classification };
   explain: { send: { model: number; input: SentInput; options: ExplainOptions }; reply: Explanation };
+  heard: {
+    send: { model: number; input: SentInput; explanation: Pick<Explanation, "segments" | "parts"> };
+    reply: Heard;
+  };
+  soundOf: { send: { model: number; input: TensorData }; reply: SoundData };
   withInputs: {
     send: { model: number; inputs: Record<string, InputValue> };
     reply: { model: number; info: ModelInfo };
@@ -185,7 +200,6 @@ export function hostOf(
 ): Host {
   let engine: WasmEngine | null = null;
   let wasm: Build["module"] | null = null;
-  let places: Moved = {};
   const models = new Map<number, { model: WasmModel; origin: Origin }>();
   let next = 0;
   /** Whether a model may have to be made again. */
@@ -210,10 +224,66 @@ export function hostOf(
     return found;
   };
   const modelOf = (id: number): WasmModel => find(id).model;
-  /** An input as the engine takes it: a text as its tokens. */
-  const inputOf = (id: number, input: SentInput) =>
-    isSentText(input) ? tokensOf(find(id).origin.tokenizer, input) : toWasmInput(input);
   const fileOf = async (id: number) => new Uint8Array(await find(id).origin.onnx.arrayBuffer());
+
+  let movedTo: Moved = {};
+  let decoder: Promise<Decoder["module"]> | null = null;
+
+  /** The samples of a sound's file. What decodes them is fetched once. */
+  const decode = async (bytes: Uint8Array): Promise<SoundData> => {
+    const { sound } = builds;
+    if (!sound) throw new AdversightError("engine_failed", "This build of the engine decodes no sounds.");
+    decoder ??= instantiate(sound, movedTo.sound).then(() => sound.module);
+    decoder.catch(() => (decoder = null)); // it may be there the next time
+    return (await decoder).decodeSound(bytes);
+  };
+
+  /** The model for an input. One that hears is made for sounds of a length, and made again for a sound of another. */
+  const fitting = async (id: number, input: WasmInput): Promise<WasmModel> => {
+    const found = find(id);
+    if (input === null || !("channels" in input)) return found.model;
+    const { sound } = found.model.info;
+    const load = async (options: ModelOptions, onnx: Uint8Array) => {
+      const all = found.origin.inputs ? { ...options, inputs: found.origin.inputs } : options;
+      return given(await engineOf().loadModel(onnx, all), found.origin.inputs);
+    };
+    const samples = input.channels[0]?.length ?? 0;
+    // A network on samples needs no more to be said than that.
+    const onnx = sound ? null : await fileOf(id);
+    const hearing = onnx ? await load({ ...found.origin.options, sound: {} }, onnx) : found.model;
+    const length = hearing.soundLength(samples, Math.round(input.sampleRate));
+    if (length === hearing.info.sound?.length) {
+      if (onnx) found.model = hearing;
+      return hearing;
+    }
+    const options = { ...found.origin.options, sound: { ...found.origin.options.sound, length } };
+    const fitted = await load(options, onnx ?? (await fileOf(id)));
+    // The one before may still be at work, and is left to the garbage collector.
+    found.model = fitted;
+    return fitted;
+  };
+
+  /** A model and an input that belong together, as the engine takes them: a text as its tokens, a sound as its samples. */
+  const taken = async (id: number, sent: SentInput): Promise<[WasmModel, WasmInput]> => {
+    const { model, origin } = find(id);
+    if (isSentText(sent)) return [model, tokensOf(origin.tokenizer, sent)];
+    const { info } = model;
+    if (
+      sent !== null &&
+      ("encoded" in sent || "channels" in sent) &&
+      !info.sound &&
+      info.layout !== "sound"
+    ) {
+      throw new AdversightError(
+        "input_invalid",
+        "This is a sound, and the network takes none. If it hears, load it with the preprocessing of its sounds, or with the option " +
+          "`sound`.",
+      );
+    }
+    const decoded = sent !== null && "encoded" in sent ? await decode(sent.encoded) : sent;
+    const input = toWasmInput(decoded);
+    return [await fitting(id, input), input];
+  };
 
   const keep = (model: WasmModel, origin: Origin) => {
     const id = next++;
@@ -223,7 +293,7 @@ export function hostOf(
 
   const handlers: Handlers<EngineProtocol> = {
     async open({ device, wasm: moved, threads, batchMemory, powerPreference }) {
-      places = moved;
+      movedTo = moved;
       const memory = batchMemory === undefined ? {} : { batchMemory };
       const onCpu = async (reason: string | undefined) => {
         const module = await load(builds, "cpu", moved, threadsHere(threads));
@@ -291,7 +361,7 @@ export function hostOf(
     },
 
     async loadModel({ onnx, options, inputs, tokenizer }) {
-      const reader = tokenizer && (await tokenizerOf(builds.text, tokenizer, places.text));
+      const reader = tokenizer && (await tokenizerOf(builds.text, tokenizer, movedTo.text));
       // Files beside it would have to be kept in memory.
       const origin = {
         ...(reader ? { tokenizer: reader } : {}),
@@ -306,11 +376,13 @@ export function hostOf(
     },
 
     async classify({ model, input, top }) {
-      return { value: await modelOf(model).classify(inputOf(model, input), top) };
+      const [judge, given] = await taken(model, input);
+      return { value: await judge.classify(given, top) };
     },
 
     async explain({ model, input, options }, { onProgress, onPartial, isCancelled }) {
-      const value = await modelOf(model).explain(inputOf(model, input), options, {
+      const [asked, given] = await taken(model, input);
+      const value = await asked.explain(given, options, {
         onProgress,
         isCancelled,
         onPartial:
@@ -325,6 +397,25 @@ export function hostOf(
       return { value, transfer: whole(attribution.data, heatmap.data, ...parts) };
     },
 
+    async heard({ model, input, explanation }) {
+      const [hearing, sound] = await taken(model, input);
+      if (sound === null || !("channels" in sound)) {
+        throw new AdversightError("input_invalid", "Only a sound can be heard.");
+      }
+      const value = hearing.heard(sound, explanation);
+      return {
+        value,
+        transfer: whole(...[value.sound, value.only, value.left].flatMap(({ channels }) => channels)),
+      };
+    },
+
+    soundOf({ model, input }) {
+      return attempt(() => {
+        const value = modelOf(model).soundOf(input);
+        return { value, transfer: whole(...value.channels) };
+      });
+    },
+
     withInputs({ model, inputs }) {
       return attempt(() => ({
         value: keep(modelOf(model).withInputs(inputs), {
@@ -334,18 +425,16 @@ export function hostOf(
       }));
     },
 
-    prepare({ model, input }) {
-      return attempt(() => {
-        const value = modelOf(model).prepare(inputOf(model, input));
-        return { value, transfer: whole(value.data) };
-      });
+    async prepare({ model, input }) {
+      const [asked, given] = await taken(model, input);
+      const value = asked.prepare(given);
+      return { value, transfer: whole(value.data) };
     },
 
-    picture({ model, input }) {
-      return attempt(() => {
-        const value = modelOf(model).picture(inputOf(model, input));
-        return { value, transfer: whole(...pixelsOf(value)) };
-      });
+    async picture({ model, input }) {
+      const [asked, given] = await taken(model, input);
+      const value = asked.picture(given);
+      return { value, transfer: whole(...pixelsOf(value)) };
     },
 
     async logits({ model, input }) {
@@ -359,8 +448,7 @@ export function hostOf(
     },
 
     async measure({ model, input, map, options, randomised }, hooks) {
-      const judge = modelOf(model);
-      const given = inputOf(model, input);
+      const [judge, given] = await taken(model, input);
       const value =
         randomised === null
           ? await judge.measure(given, map, options, hooks)
@@ -369,12 +457,14 @@ export function hostOf(
     },
 
     async play({ model, input, map, options }, hooks) {
-      const value = await modelOf(model).play(inputOf(model, input), map, options, hooks);
+      const [judge, given] = await taken(model, input);
+      const value = await judge.play(given, map, options, hooks);
       return { value, transfer: whole(value.ranks, ...pixelsOf(value.from, value.to)) };
     },
 
     async attack({ model, input, options, top }, hooks) {
-      const value = await modelOf(model).attack(inputOf(model, input), options, top, hooks);
+      const [attacked, given] = await taken(model, input);
+      const value = await attacked.attack(given, options, top, hooks);
       const { before = null, after = null, change = null } = value.pictures ?? {};
       return {
         value,
@@ -383,7 +473,8 @@ export function hostOf(
     },
 
     async retrieve({ model, input, map, mask, top }) {
-      const value = await modelOf(model).retrieve(inputOf(model, input), map, mask, top);
+      const [judge, given] = await taken(model, input);
+      const value = await judge.retrieve(given, map, mask, top);
       return { value, transfer: whole(...pixelsOf(value.picture)) };
     },
 
@@ -528,7 +619,10 @@ async function load(
   return build.module;
 }
 
-async function instantiate({ module, url }: Build, moved: WasmSource | undefined): Promise<void> {
+async function instantiate(
+  { module, url }: Pick<Build, "url"> & { module: Pick<Build["module"], "default"> },
+  moved: WasmSource | undefined,
+): Promise<void> {
   let source = moved;
   try {
     source ??= unmoved(url());

@@ -38,6 +38,8 @@ export type {
   RandomiseOptions,
   RetrieveOptions,
 } from "./judge.js";
+export type { RecordOptions, Samples, SoundInput } from "./sound.js";
+export type { HeardPart, SoundPaint, SoundPlace, SoundShown, Spectrogram } from "./sound-view.js";
 export type { FileKind, Recognised } from "./recognise.js";
 export type { InputLike, Nested } from "./values.js";
 export type { PresetName, PresetSize, Preprocessing } from "./preprocessing.js";
@@ -55,6 +57,7 @@ export type {
   Layer,
   Layout,
   Game,
+  Heard,
   LearnedLayer,
   MaskRule,
   Measurement,
@@ -78,6 +81,9 @@ export type {
   Retrieval,
   Score,
   Segmentation,
+  SoundData,
+  SoundInfo,
+  SoundOptions,
   TensorData,
   TokensInfo,
   ValueInfo,

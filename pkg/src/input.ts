@@ -7,6 +7,7 @@ import { recogniseFile } from "./recognise.js";
 import { readBlob } from "./download.js";
 import { readStraight, straightOf } from "./straight.js";
 import { isText, sentText, type SentText, type TextInput } from "./texts.js";
+import { isSound, readSound, soundData, type EncodedSound, type SoundInput } from "./sound.js";
 import { isNumbers } from "./values.js";
 import type { Numbers, TensorData, WasmInput } from "./wasm/adversight.js";
 
@@ -33,13 +34,15 @@ export interface NamedInputs {
 }
 
 /**
- * A text (or a pair of texts) for a model with a tokenizer, for which a file is a text file too, an image, a tensor that goes into the network as it is, or several of them by name. Null stands for the inputs that `Model.withInputs` has set, of a model that
- * is explained at a node.
+/**
+ * A text (or a pair of texts) for a model with a tokenizer, an image, a sound (decoded, or as a file), a tensor that goes into the network as
+ * it is, or several of them by name; a file is what the network takes. Null stands for the inputs that `Model.withInputs` has set, of a model
+ * that is explained at a node.
  */
-export type ModelInput = TextInput | ImageInput | TensorInput | NamedInputs | null;
+export type ModelInput = TextInput | ImageInput | SoundInput | TensorInput | NamedInputs | null;
 
-/** The form in which an input travels to the engine: an ImageBitmap's pixels are read there, off the page's thread. */
-export type SentInput = WasmInput | SentText | { bitmap: ImageBitmap };
+/** The form in which an input travels to the engine: an ImageBitmap's pixels are read there, and a sound's file, off the page's thread. */
+export type SentInput = WasmInput | SentText | { bitmap: ImageBitmap } | EncodedSound;
 
 export interface PreparedInput {
   input: SentInput;
@@ -68,13 +71,17 @@ export function checkSize(width: number, height: number): void {
 }
 
 /**
- * Makes an input ready to be sent. Nothing that belongs to the caller is handed over; what was made here is. A model that reads text takes
- * a file's bytes.
+/**
+ * Makes an input ready to be sent. Nothing that belongs to the caller is handed over; what was made here is. For a network that `hears`, a
+ * file is a sound whatever it holds, and for one that `reads` a text: the engine says what is wrong with it.
  */
-export async function prepareInput(source: ModelInput, readsText = false): Promise<PreparedInput> {
+export async function prepareInput(
+  source: ModelInput,
+  { reads = false, hears = false } = {},
+): Promise<PreparedInput> {
   if (source === null) return { input: null, transfer: [] };
   if (isText(source)) return { input: sentText(source), transfer: [] };
-  if (readsText && (isA(source, "Blob") || isA(source, "File"))) {
+  if (reads && (isA(source, "Blob") || isA(source, "File"))) {
     const file = await readBlob(source);
     return { input: { file }, transfer: [file.buffer] };
   }
@@ -82,6 +89,11 @@ export async function prepareInput(source: ModelInput, readsText = false): Promi
   if (isNamed(source)) {
     const values = Object.entries(source.inputs).map(([name, value]) => [name, tensorOf(value)] as const);
     return { input: { values: Object.fromEntries(values) }, transfer: [] };
+  }
+  if (isSound(source)) return { input: soundData(source), transfer: [] };
+  if (isA(source, "Blob") || isA(source, "File")) {
+    const sound = await readSound(source, hears);
+    if (sound) return { input: sound, transfer: "encoded" in sound ? [sound.encoded.buffer] : [] };
   }
   if (isA(source, "ImageData") && source.colorSpace === "srgb") {
     checkSize(source.width, source.height);
@@ -180,7 +192,7 @@ async function checkSource(source: ImageInput): Promise<void> {
 const taken = new WeakMap<ImageBitmap, WasmInput>();
 
 /** The input as the engine takes it; a bitmap that was sent is closed once its pixels are read. */
-export function toWasmInput(input: Exclude<SentInput, SentText>): WasmInput {
+export function toWasmInput(input: Exclude<SentInput, SentText | EncodedSound>): WasmInput {
   if (input === null || !("bitmap" in input)) return input;
   const { bitmap } = input;
   const before = taken.get(bitmap);
@@ -328,11 +340,11 @@ export function checkTensor({ data, shape }: Pick<TensorData, "shape"> & { data:
   }
 }
 
-function isNamed(source: ImageInput | NamedInputs): source is NamedInputs {
+function isNamed(source: ImageInput | SoundInput | NamedInputs): source is NamedInputs {
   return "inputs" in source && typeof source.inputs === "object";
 }
 
-function isTensor(source: ImageInput | TensorInput | NamedInputs): source is TensorInput {
+function isTensor(source: ImageInput | SoundInput | TensorInput | NamedInputs): source is TensorInput {
   return "data" in source && isNumbers(source.data) && "shape" in source && Array.isArray(source.shape);
 }
 

@@ -30,8 +30,10 @@ export interface EngineOptions {
   threads?: number | undefined;
   /**
    * `adversight_bg.wasm` (the package's "adversight/wasm"), `adversight_cpu_bg.wasm` ("adversight/wasm-cpu") and `adversight_cpu_threads_bg.wasm`
-   * ("adversight/wasm-threads"), and of the tokenizers of texts `adversight_text_bg.wasm` ("adversight/wasm-text"), where they were moved from their place: addresses, bytes or compiled modules. `glue` and `helper` are
-   * the addresses of what threads need beside: "adversight/threads" and "adversight/helper". Only what is needed is fetched.
+   * ("adversight/wasm-threads"), where they were moved from their place: addresses, bytes or compiled modules. `glue` and `helper` are
+   * the addresses of what threads need beside: "adversight/threads" and "adversight/helper". `text` is `adversight_text_bg.wasm`
+   * ("adversight/wasm-text"), the tokenizers of texts, and `sound` is `adversight_sound_bg.wasm` ("adversight/wasm-sound"), which decodes
+   * sounds. Only what is needed is fetched.
    */
   wasm?:
     | {
@@ -39,6 +41,7 @@ export interface EngineOptions {
         cpu?: EngineFile;
         text?: EngineFile;
         threads?: EngineFile;
+        sound?: EngineFile;
         glue?: URL | string | undefined;
         helper?: URL | string | undefined;
       }

@@ -124,7 +124,7 @@ fn features_of_three_sounds_are_those_of_transformers_and_torchaudio() {
                 let mut features = json!({
                     "n_fft": 512, "win_length": 400, "hop_length": 160, "periodic": false, "center": false, "order": "time_mel",
                     "preemphasis": 0.97, "remove_dc_offset": true, "floor": f32::EPSILON, "mel_scale": "kaldi", "f_min": 20,
-                    "n_mels": case["kaldi"]["num_mel_bins"],
+                    "n_mels": case["kaldi"]["num_mel_bins"], "gain": 32_768,
                 });
                 let more = match name {
                     "kaldi_fbank" => json!({ "window": "povey" }),
@@ -408,6 +408,21 @@ fn windows_of_time_are_told_in_seconds() {
     }
 }
 
+#[test]
+fn a_node_of_a_network_that_hears_is_explained_for_a_sound() {
+    let sound = clip("tones.wav");
+    let preparation = SoundPreparation::of_samples(Some(16_000)).unwrap();
+    let options = ModelOptions { at: Some("heard".into()), ..Default::default() };
+    let bytes = read(&format!("{FOLDER}/tones.onnx"));
+    let explainer =
+        Explainer::load_for_sound(&bytes[..].into(), &options, &preparation, &sound, &cpu()).unwrap();
+    let found = explain(&explainer, &sound, "saliency", 0, json!({}));
+    // Two filters for each tone, and a step each 64 samples.
+    assert_eq!(found.attribution.shape, [1, 4, 247]);
+    assert!(found.parts.is_empty());
+    assert!(explainer.heard(&sound, None, &[]).is_err());
+}
+
 /// How loud a tone is in a part of a sound.
 fn tone(samples: &[f32], hertz: f64, range: std::ops::Range<usize>) -> f64 {
     let wave = |shift: f64| {
@@ -538,7 +553,20 @@ fn the_command_line_says_when_and_at_which_pitch_and_writes_what_mattered() {
     let (wav, wav_text) = scratch("only.wav");
     let (left, left_text) = scratch("left.wav");
     let (json, json_text) = scratch("sound.json");
-    let more = ["--wav", &wav_text, "--left-wav", &left_text, "--json", &json_text];
+    let (png, png_text) = scratch("sound.png");
+    let (html, html_text) = scratch("sound.html");
+    let more = [
+        "--wav",
+        &wav_text,
+        "--left-wav",
+        &left_text,
+        "--json",
+        &json_text,
+        "--png",
+        &png_text,
+        "--html",
+        &html_text,
+    ];
     let (done, words, notes) = run(&[&common[..], &more].concat());
     assert!(done, "{notes}");
     assert!(words.contains("0.6") && words.contains("2000 Hz") || words.contains("2000"), "{words}");
@@ -546,6 +574,10 @@ fn the_command_line_says_when_and_at_which_pitch_and_writes_what_mattered() {
     let only = decode(&std::fs::read(wav).unwrap()).unwrap();
     assert!(tone(&only.channels()[0], 2000.0, 10_400..13_600) > 0.1);
     assert!(tone(&only.channels()[0], 500.0, 2400..5600) < 0.02);
+    assert!(image::open(png).unwrap().width() >= 800);
+    let html = std::fs::read_to_string(html).unwrap();
+    assert_eq!(html.matches("<audio controls src=\"data:audio/wav;base64,").count(), 3);
+    assert!(html.contains("<img ") && !html.contains("http://") && !html.contains("https://"));
     let left = decode(&std::fs::read(left).unwrap()).unwrap();
     assert!(tone(&left.channels()[0], 500.0, 2400..5600) > 0.2);
     let report: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();

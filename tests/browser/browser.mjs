@@ -14,12 +14,12 @@ const quiet = [
 /** WebGPU without a GPU: Chromium's own rasteriser computes on the processor. */
 const swiftShader = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
 
-/** A browser with a server for its pages: whether it has WebGPU, and whether pages are cross-origin isolated. */
-export async function openBrowser({ webgpu, isolated = false }) {
+/** A browser with a server for its pages: whether it has WebGPU, and whether pages are cross-origin isolated; `args` for the browser. */
+export async function openBrowser({ webgpu, isolated = false, args = [] }) {
   const server = await serve({ isolated });
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM || process.env.CHROME || "/usr/bin/chromium",
-    args: [...quiet, ...(webgpu ? swiftShader : [])],
+    args: [...quiet, ...(webgpu ? swiftShader : []), ...args],
   });
   return {
     origin: server.origin,

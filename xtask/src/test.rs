@@ -94,12 +94,12 @@ fn pkg(paths: &Paths) -> Result<()> {
 
 fn browser(paths: &Paths, thorough: bool) -> Result<()> {
     let onnx_tests = python::onnx_tests(paths)?;
-    let environment: Vec<_> =
-        onnx_tests.iter().map(|(variable, folder)| (*variable, folder.as_path())).collect();
+    // Without it the slow bundlers are named as left out.
+    let thorough: Vec<_> = thorough.then_some(("ADVERSIGHT_THOROUGH", Path::new("1"))).into_iter().collect();
+    let mut environment = thorough.clone();
+    environment.extend(onnx_tests.iter().map(|(variable, folder)| (*variable, folder.as_path())));
     in_browser(paths, "tests/browser", "test", "Testing in a browser", &environment, &[])?;
-    // Without this, the slow bundlers are named as left out.
-    let thorough: &[_] = if thorough { &[("ADVERSIGHT_THOROUGH", Path::new("1"))] } else { &[] };
-    in_browser(paths, "tests/hosts", "test", "Testing the package in bundlers and pages", thorough, &[])
+    in_browser(paths, "tests/hosts", "test", "Testing the package in bundlers and pages", &thorough, &[])
 }
 
 /// Measures the engine in a browser beside other libraries.

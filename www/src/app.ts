@@ -19,14 +19,7 @@ import {
 import { problemOf, type Problem } from "./advice.js";
 import { midSentence } from "./format.js";
 import { kinds, type Kind } from "./kinds.js";
-import {
-  loadNetworks,
-  loadSamples,
-  readSample,
-  type Example,
-  type Network,
-  type Sample,
-} from "./library.js";
+import { loadNetworks, loadSamples, readSample, type Example, type Network, type Sample } from "./library.js";
 import { passesOf, suitedMethod, unsuited } from "./methods.js";
 import { classesParam, sameParams, sameQuestion, startingParams } from "./settings.js";
 import { measured, type Measurement } from "./speed.js";
@@ -385,7 +378,8 @@ export class App {
     this.#known = [];
     this.store.set({ given, network, method, problem: null, ...nothingFound });
     if (network !== null && network === this.#network) this.#release();
-    if (before && given.kind !== before.kind && asked === this.#network && network !== asked) this.#held = shown;
+    if (before && given.kind !== before.kind && asked === this.#network && network !== asked)
+      this.#held = shown;
     else if (before !== held) discard(before);
   }
 
@@ -692,7 +686,11 @@ const nothingFound = {
 } as const;
 
 /** What is kept of what was shown, until another network is there. */
-const heldKeys = ["given", "method", ...(Object.keys(nothingFound) as (keyof typeof nothingFound)[])] as const;
+const heldKeys = [
+  "given",
+  "method",
+  ...(Object.keys(nothingFound) as (keyof typeof nothingFound)[]),
+] as const;
 
 const pick = <S extends object, K extends keyof S>(state: S, keys: readonly K[]): Pick<S, K> =>
   Object.fromEntries(keys.map((key) => [key, state[key]])) as Pick<S, K>;

@@ -20,7 +20,9 @@ export function rankCorrelation(a: ArrayLike<number>, b: ArrayLike<number>): num
 
 /** The ranks from 1 on; equal values share the mean of theirs. */
 function ranks(values: ArrayLike<number>): Float64Array {
-  const order = Uint32Array.from({ length: values.length }, (_, place) => place).sort((i, j) => (values[i] ?? 0) - (values[j] ?? 0));
+  const order = Uint32Array.from({ length: values.length }, (_, place) => place).sort(
+    (i, j) => (values[i] ?? 0) - (values[j] ?? 0),
+  );
   const result = new Float64Array(values.length);
   for (let start = 0; start < order.length;) {
     let end = start + 1;

@@ -128,7 +128,11 @@ const folderNetwork = (card: FolderCard): Network => ({
 });
 
 /** How what is given becomes numbers for the network. */
-async function prepares({ name, kind, ...card }: FolderCard): Promise<Partial<ModelSource>> {
+async function prepares({
+  name,
+  kind,
+  ...card
+}: FolderCard): Promise<Pick<ModelSource, "tokenizer" | "preprocessing">> {
   if (kind === "bytes") return { tokenizer: "bytes" };
   const words = card.tokenizer ?? card.vocabulary;
   return {

@@ -577,7 +577,9 @@ export class OwnNetwork {
   async #sameForAll(model: Model, answer: Classification, signal: AbortSignal): Promise<string | null> {
     const { samples, given } = this.#app.state;
     const best = answer.top.slice(0, 1);
-    for (const { file } of samples.filter((sample) => sample.file !== given?.example).slice(0, examples - 1)) {
+    for (const { file } of samples
+      .filter((sample) => sample.file !== given?.example)
+      .slice(0, examples - 1)) {
       const bitmap = await decodeImage(await loadPhoto(file));
       try {
         best.push(...(await model.classify(bitmap, { top: 1, signal })).top);

@@ -44,7 +44,6 @@ export function discard(given: Given | null): void {
   if (given?.kind === "image") given.input.close();
 }
 
-
 /** What the page is at. `total` is 0 while nobody knows how much there is to do. */
 export interface Task {
   label: string;

@@ -6,7 +6,8 @@ import { percent } from "./format.js";
 export type Words = Pick<Explanation, "parts">;
 
 /** Whether words speak for the answer and against it, and do not only count. */
-export const hasSigns = ({ parts }: Words): boolean => parts.some(({ score, special }) => !special && score < 0);
+export const hasSigns = ({ parts }: Words): boolean =>
+  parts.some(({ score, special }) => !special && score < 0);
 
 /** The values of an explanation one by one, to be compared with another's: of its words where it has such, else of its map. */
 export function valuesOf({ parts, heatmap }: Pick<Explanation, "parts" | "heatmap">): ArrayLike<number> {

@@ -71,7 +71,9 @@ function agreementSentence({ given, explanation, second }: State): string {
 function topOverlap(a: ArrayLike<number>, b: ArrayLike<number>): number {
   const strongest = (data: ArrayLike<number>) =>
     new Set(
-      Array.from(data, (_, place) => place).sort((i, j) => (data[j] ?? 0) - (data[i] ?? 0)).slice(0, Math.ceil(data.length / 10)),
+      Array.from(data, (_, place) => place)
+        .sort((i, j) => (data[j] ?? 0) - (data[i] ?? 0))
+        .slice(0, Math.ceil(data.length / 10)),
     );
   const [one, other] = [strongest(a), strongest(b)];
   return [...one].filter((pixel) => other.has(pixel)).length / one.size;

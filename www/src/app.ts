@@ -447,7 +447,7 @@ export class App {
    * is to blame, and is put aside when the engine starts again.
    */
   #blamed(error: unknown): Problem {
-    const problem = problemOf(error);
+    const problem = problemOf(error, this.state.given?.kind);
     const { given, classification } = this.state;
     if (!given || !(error instanceof AdversightError) || error.code !== "engine_failed") return problem;
     const guilty = classification === null || this.#suspect === given;

@@ -61,7 +61,8 @@ export async function sortFiles(files: readonly File[]): Promise<Sorted> {
 function otherKind(file: File, found: Recognised | null): Exclude<Kind, "image"> | null {
   switch (found?.kind) {
     case "text":
-      return "text";
+      // Names of classes are told from a text by their file's name alone.
+      return /label|class|names|categor|synset/i.test(file.name) ? null : "text";
     case "sound":
       return "audio";
     // What to do about a network or a picture that cannot be used is of more help than what kind of file it is.
@@ -126,8 +127,8 @@ export function refusalProblem([first, ...others]: readonly Refusal[]): Problem 
   if (!first) return null;
   const titles: Partial<Record<Recognised["kind"], string>> = {
     network: "This network has to be converted to ONNX first.",
-    sound: "This page explains networks of pictures.",
-    table: "This page explains networks of pictures.",
+    sound: "This page explains networks of pictures and of texts.",
+    table: "This page explains networks of pictures and of texts.",
   };
   const more = others.length > 0 ? ` (And ${others.map(({ file }) => file).join(", ")}.)` : "";
   return {

@@ -33,6 +33,8 @@ export interface KindText {
   part: string;
   /** What is told of it as one's own. */
   yours: string;
+  /** Above the reason why the engine does not take it. */
+  refused: string;
   /** The method that it starts with. */
   method: string;
   views: readonly KindView[];
@@ -48,6 +50,7 @@ export const kinds: Record<Kind, KindText> = {
     accept: "image/*",
     part: "part of the picture",
     yours: "your photograph",
+    refused: "This is not a picture that can be used.",
     method: "agi",
     views: ["picture", "proof", "samples", "camera", "beside"],
   },
@@ -60,6 +63,7 @@ export const kinds: Record<Kind, KindText> = {
     accept: ".txt,text/plain",
     part: "word",
     yours: "your words",
+    refused: "This text cannot be read.",
     method: "integrated_gradients",
     views: ["words", "write", "sentences", "beside"],
   },
@@ -72,6 +76,7 @@ export const kinds: Record<Kind, KindText> = {
     accept: "audio/*",
     part: "part of the sound",
     yours: "your sound",
+    refused: "This sound cannot be used.",
     method: "integrated_gradients",
     views: ["sound", "sentences", "microphone"],
   },
@@ -84,6 +89,7 @@ export const kinds: Record<Kind, KindText> = {
     accept: "",
     part: "byte",
     yours: "your file",
+    refused: "This file cannot be read.",
     method: "integrated_gradients",
     views: ["words", "sentences", "beside"],
   },

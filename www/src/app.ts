@@ -19,7 +19,15 @@ import {
 import { problemOf, type Problem } from "./advice.js";
 import { midSentence } from "./format.js";
 import { kinds, type Kind } from "./kinds.js";
-import { loadNetworks, loadSamples, readSample, type Example, type Network, type Sample } from "./library.js";
+import {
+  fetchFirst,
+  loadNetworks,
+  loadSamples,
+  readSample,
+  type Example,
+  type Network,
+  type Sample,
+} from "./library.js";
 import { passesOf, suitedMethod, unsuited } from "./methods.js";
 import { classesParam, sameParams, sameQuestion, startingParams } from "./settings.js";
 import { measured, type Measurement } from "./speed.js";
@@ -77,6 +85,7 @@ export class App {
   /** Loads everything and explains the first photograph. */
   async start(): Promise<void> {
     this.store.set({ task: { label: "Starting the engine", done: 0, total: 0 } });
+    void fetchFirst();
     void this.#open(this.state.deviceChoice).catch(() => undefined); // the refresh below tells of a failure
     try {
       const [{ networks, examples }, samples] = await Promise.all([loadNetworks(), loadSamples()]);

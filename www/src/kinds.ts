@@ -21,6 +21,8 @@ export interface KindText {
   noun: string;
   /** On its button. */
   title: string;
+  /** A sign of it, for its button. */
+  taste: string;
   /** What its examples are called. */
   examples: string;
   /** What the engine is at while it answers. */
@@ -44,6 +46,7 @@ export const kinds: Record<Kind, KindText> = {
   image: {
     noun: "photograph",
     title: "Photograph",
+    taste: "",
     examples: "Photographs",
     looking: "Looking at the photograph",
     choose: "Choose a photograph…",
@@ -57,6 +60,7 @@ export const kinds: Record<Kind, KindText> = {
   text: {
     noun: "sentence",
     title: "Sentence",
+    taste: "“…”",
     examples: "Sentences",
     looking: "Reading the sentence",
     choose: "Choose a text file…",
@@ -70,6 +74,7 @@ export const kinds: Record<Kind, KindText> = {
   audio: {
     noun: "sound",
     title: "Spoken word",
+    taste: "♪",
     examples: "Spoken words",
     looking: "Listening",
     choose: "Choose a sound…",
@@ -83,6 +88,7 @@ export const kinds: Record<Kind, KindText> = {
   file: {
     noun: "file",
     title: "File",
+    taste: "01",
     examples: "Files",
     looking: "Reading the file",
     choose: "Choose any file…",

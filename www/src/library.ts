@@ -1,6 +1,6 @@
 // What lies beside the page: networks, and examples of each kind that they take. And networks of the user's own.
 
-import { decodeImage, type ModelSource, type Preprocessing } from "adversight";
+import { decodeImage, modelCache, type ModelSource, type Preprocessing } from "adversight";
 import type { Kind } from "./kinds.js";
 import type { Given } from "./state.js";
 
@@ -56,8 +56,6 @@ export interface Example {
   /** By which it is told from the others: a file, or the text itself. */
   name: string;
   title: string;
-  /** A bit of it, for a button. */
-  taste: string;
   read: () => Promise<Given>;
 }
 
@@ -72,7 +70,9 @@ interface ExampleCard {
 /** The networks of pictures, the one to start with first. */
 const pictureNetworks = ["efficientnet_lite0", "squeezenet1_1"];
 /** The networks of other kinds that the engine takes; of each kind, the one to start with first. */
-const otherNetworks: readonly string[] = ["kim_reviews", "minilm_reviews"];
+const otherNetworks: Record<string, Exclude<Kind, "image">> = { kim_reviews: "text", minilm_reviews: "text" };
+/** The kinds for which there is a network. */
+export const offeredKinds: readonly Kind[] = ["image", ...new Set(Object.values(otherNetworks))];
 /** So many examples of a kind are offered. */
 const offered = 6;
 
@@ -81,11 +81,21 @@ const kindOf: Record<FolderCard["kind"], Kind> = { text: "text", audio: "audio",
 const modelUrl = (file: string) => new URL(`models/${file}`, document.baseURI);
 export const photoUrl = (file: string) => new URL(`photos/${file}`, document.baseURI);
 
+/** Begins to fetch the first network while the engine is starting, unless the browser keeps it. */
+export async function fetchFirst(): Promise<void> {
+  const [name] = pictureNetworks;
+  const { href } = modelUrl(`${name ?? ""}.onnx`);
+  if ((await modelCache.contents()).some(({ url }) => url === href)) return;
+  const link = document.createElement("link");
+  Object.assign(link, { rel: "preload", as: "fetch", href, crossOrigin: "anonymous", fetchPriority: "low" });
+  document.head.append(link);
+}
+
 /** The networks, and what can be tried with those that take no pictures. */
 export async function loadNetworks(): Promise<{ networks: Network[]; examples: Example[] }> {
   const [pictures, others] = await Promise.all([
     Promise.all(pictureNetworks.map((name) => json<PictureCard>(modelUrl(`${name}.json`)))),
-    Promise.all(otherNetworks.map((name) => json<FolderCard>(modelUrl(`${name}/about.json`)))),
+    Promise.all(Object.keys(otherNetworks).map((name) => json<FolderCard>(modelUrl(`${name}/about.json`)))),
   ]);
   const networks = [...pictures.map(pictureNetwork), ...others.map(folderNetwork)];
   // Of several networks of one kind, those of the first.
@@ -148,14 +158,13 @@ function exampleOf(card: FolderCard, { text, file = "", word, by = "" }: Example
   if (kind === "text") {
     const name = text ?? "";
     const given = { kind, input: name, title: name, credit: "a film review", example: name } as const;
-    return { kind, name, title: name, taste: "“…”", read: () => Promise.resolve(given) };
+    return { kind, name, title: name, read: () => Promise.resolve(given) };
   }
   const title = word ?? file.split("/").at(-1) ?? file;
   return {
     kind,
     name: file,
     title,
-    taste: kind === "audio" ? "♪" : "01",
     read: async () => {
       const input = await (await get(modelUrl(`${card.name}/${file}`))).blob();
       return { kind, input, title, credit: by, example: file } as Given;

@@ -3,18 +3,19 @@
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { kinds, shows, type Kind, type KindView } from "../kinds.js";
-import { photoUrl } from "../library.js";
-import type { State } from "../state.js";
+import { offeredKinds, photoUrl } from "../library.js";
 
 export function mountKinds(app: App): void {
   const row = find("kinds", HTMLElement);
+  row.append(...offeredKinds.map((kind) => button(app, kind)));
 
-  app.store.watch(["networks", "samples", "examples"], (state) => {
-    const offered = (Object.keys(kinds) as Kind[]).filter((kind) => app.takes(kind));
-    row.hidden = offered.length < 2;
-    row.replaceChildren(...offered.map((kind) => button(app, state, kind)));
+  app.store.watch(["samples"], ({ samples: [sample] }) => {
+    const taste = row.querySelector<HTMLElement>('[data-kind="image"] .taste');
+    if (!sample || !taste) return;
+    const src = photoUrl(sample.file).href;
+    taste.replaceChildren(make("img", { attributes: { src, alt: "", width: "40", height: "40" } }));
   });
-  app.store.watch(["networks", "samples", "examples", "given"], ({ given }) => {
+  app.store.watch(["given"], ({ given }) => {
     for (const one of row.querySelectorAll<HTMLElement>("[data-kind]")) {
       one.setAttribute("aria-pressed", String(one.dataset.kind === given?.kind));
     }
@@ -34,14 +35,8 @@ export function mountKinds(app: App): void {
   });
 }
 
-function button(app: App, { samples, examples }: State, kind: Kind): HTMLButtonElement {
-  const example = examples.find((candidate) => candidate.kind === kind);
-  const [sample] = samples;
-  const taste =
-    kind === "image" && sample
-      ? make("img", { attributes: { src: photoUrl(sample.file).href, alt: "", width: "40", height: "40" } })
-      : make("span", { class: "taste", text: example?.taste ?? "", attributes: { "aria-hidden": "true" } });
-  const { title } = kinds[kind];
+function button(app: App, kind: Kind): HTMLButtonElement {
+  const { title, taste } = kinds[kind];
   return make(
     "button",
     {
@@ -49,7 +44,7 @@ function button(app: App, { samples, examples }: State, kind: Kind): HTMLButtonE
       attributes: { type: "button", "data-kind": kind },
       onclick: () => void app.chooseKind(kind),
     },
-    taste,
+    make("span", { class: "taste", text: taste, attributes: { "aria-hidden": "true" } }),
     make("span", { text: title }),
   );
 }

@@ -31,7 +31,7 @@ const strength = (colour) => Number(/[\d.]+\)$/.exec(colour)?.[0].slice(0, -1) ?
 
 test("the first screen has an example of each kind", async () => {
   await page.setViewportSize({ width: 1440, height: 900 });
-  for (const kind of ["image", "text"]) {
+  for (const kind of ["image", "text", "file"]) {
     const box = await example(kind).boundingBox();
     assert.ok(box && box.y + box.height <= 900, kind);
   }
@@ -178,6 +178,50 @@ test("by the keyboard alone: a sentence, its words, and what is said of each", a
   await page.keyboard.press("End");
   assert.equal(await focused(), ".");
   assert.equal(await words().and(page.locator('[tabindex="0"]')).count(), 1, "one stop for Tab");
+});
+
+test("a file explains itself by its bytes, and any file can be given", async (t) => {
+  const started = Date.now();
+  await example("file").click();
+  await explained("file");
+  t.diagnostic(`explained ${((Date.now() - started) / 1000).toFixed(1)} s after the click`);
+  assert.equal(await at("model").inputValue(), "magika");
+  assert.match(await text("words"), /^The network says “python”/);
+  assert.match(await at("reading").textContent(), /import sys/, "shown as text");
+  assert.ok((await words().count()) > 20);
+  assert.equal(await at("text").isVisible(), false, "nothing is written into a file");
+  await at("example-file").nth(1).click();
+  await until(async () => /“png”/.test(await text("words")), "the picture as a file");
+  await explained("file");
+  assert.match(
+    await at("reading").textContent(),
+    /50 ?4e ?47/,
+    "bytes that are no text are shown by their numbers",
+  );
+  await at("sample-coffee").or(example("image")).first().click();
+  await explained("image");
+  for (const [name, content, answer] of [
+    ["rows.csv", "city,degrees,day\n" + "Oslo,3.5,monday\nRome,17.25,tuesday\n".repeat(8), /csv/],
+    [
+      "notes.bin",
+      "#!/bin/sh\nset -e\nfor f in *.txt; do\n  echo \"$f\" | sed 's/a/b/'\ndone\n".repeat(3),
+      /^\S/,
+    ],
+  ]) {
+    await tour.drop([file(name, content)]);
+    await until(async () => (await text("photo-title")).startsWith(name), name);
+    await explained("file");
+    assert.match(await at("classes").locator(".label").first().textContent(), answer, name);
+  }
+  await at("file").setInputFiles(
+    file("letter.txt", "Dear reader,\n\nthis is no film review.\n", "text/plain"),
+  );
+  await until(
+    async () => (await text("photo-title")).startsWith("letter.txt"),
+    "the file that was asked about",
+  );
+  assert.equal(await main().getAttribute("data-kind"), "file", "who asks of files means the file");
+  await explained("file");
 });
 
 test("a network that cannot be loaded leaves what was there, and another try works", async () => {

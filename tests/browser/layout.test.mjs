@@ -42,7 +42,7 @@ for (const [width, height] of [
     const sum = shifts.reduce((sum, [value]) => sum + value, 0);
     t.diagnostic(`layout shift ${sum.toFixed(3)}: ${JSON.stringify(shifts)}`);
     assert.ok(sum <= 0.05, `layout shift ${sum}`);
-    for (const kind of ["image", "text"]) {
+    for (const kind of ["image", "text", "file"]) {
       await page.locator(`[data-testid="example"][data-kind="${kind}"]`).click();
       await page.locator(`main[data-state="ready"][data-kind="${kind}"]:not([data-explained=""])`).waitFor();
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

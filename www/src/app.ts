@@ -328,6 +328,10 @@ export class App {
     this.store.set({ view });
   }
 
+  setDark(dark: boolean): void {
+    this.store.set({ dark });
+  }
+
   setOpacity(opacity: number): void {
     this.store.set({ opacity });
   }

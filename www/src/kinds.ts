@@ -96,7 +96,7 @@ export const kinds: Record<Kind, KindText> = {
     part: "byte",
     yours: "your file",
     refused: "This file cannot be read.",
-    method: "integrated_gradients",
+    method: "agi",
     views: ["words", "sentences", "beside"],
   },
 };

@@ -70,7 +70,11 @@ interface ExampleCard {
 /** The networks of pictures, the one to start with first. */
 const pictureNetworks = ["efficientnet_lite0", "squeezenet1_1"];
 /** The networks of other kinds that the engine takes; of each kind, the one to start with first. */
-const otherNetworks: Record<string, Exclude<Kind, "image">> = { kim_reviews: "text", minilm_reviews: "text" };
+const otherNetworks: Record<string, Exclude<Kind, "image">> = {
+  kim_reviews: "text",
+  minilm_reviews: "text",
+  magika: "file",
+};
 /** The kinds for which there is a network. */
 export const offeredKinds: readonly Kind[] = ["image", ...new Set(Object.values(otherNetworks))];
 /** So many examples of a kind are offered. */
@@ -142,11 +146,13 @@ async function prepares({
   name,
   kind,
   ...card
-}: FolderCard): Promise<Pick<ModelSource, "tokenizer" | "preprocessing">> {
+}: FolderCard): Promise<Pick<ModelSource, "tokenizer" | "tokenizerOptions" | "preprocessing">> {
   if (kind === "bytes") return { tokenizer: "bytes" };
   const words = card.tokenizer ?? card.vocabulary;
   return {
     ...(words === undefined ? {} : { tokenizer: modelUrl(`${name}/${words}`) }),
+    // A list of words does not say how a text is cut into them.
+    ...(card.vocabulary === undefined ? {} : { tokenizerOptions: { split: "words", lowercase: true } }),
     ...(card.preprocessing === undefined
       ? {}
       : { preprocessing: await json<Preprocessing>(modelUrl(`${name}/${card.preprocessing}`)) }),

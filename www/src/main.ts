@@ -25,7 +25,7 @@ import { mountWork } from "./view/work.js";
 
 const app = new App();
 const own = new OwnNetwork(app);
-mountTheme();
+mountTheme(app);
 mountBanner(app);
 mountDoubt(app);
 mountKinds(app);

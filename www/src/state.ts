@@ -108,6 +108,8 @@ export interface State {
   problem: Problem | null;
 
   // How it is shown; changing this computes nothing.
+  /** Whether the page is dark, for what is drawn by a script. */
+  dark: boolean;
   view: View;
   opacity: number;
   /** The width of the blur under which the heatmap is shown, in its own pixels. */
@@ -144,6 +146,7 @@ export const initialState: State = {
   doubts: {},
   task: null,
   problem: null,
+  dark: false,
   view: "overlay",
   opacity: 0.85,
   smooth: 3,

@@ -41,7 +41,7 @@ export function besideWords(words: Words): string {
   const names = [...new Set(special.map(({ name }) => name))];
   const all = words.parts.reduce((sum, { score }) => sum + Math.abs(score), 0);
   const own = special.reduce((sum, { score }) => sum + Math.abs(score), 0);
-  const share = all > 0 ? ` ${percent(own / all)} of all that was found lies on them.` : "";
+  const share = own > 0 ? ` ${percent(own / all)} of all that was found lies there.` : "";
   return `The network also reads ${listed(names)}, which nobody has written.${share}`;
 }
 

@@ -16,7 +16,12 @@ export function mountSources(app: App, own: OwnNetwork): void {
   mountModels(app);
   mountSamples(app);
   mountSentences(app);
-  mountFile((files) => take(app, own, files));
+  mountFile((files) => {
+    const [file] = files;
+    // Whoever asks what kind of file something is means that file, whatever it is.
+    const asked = app.state.given?.kind === "file" && file;
+    return asked ? app.chooseFile("file", file, file.name) : take(app, own, files);
+  });
   mountDrop(app, (files) => take(app, own, files));
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];

@@ -1,6 +1,6 @@
 // A text: its words coloured by what they count for, the largest of them as bars, and the field in which it is written.
 
-import { drawWords, wordColour, type Explanation } from "adversight";
+import { drawWords, wordColour, type Colour, type Explanation } from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import type { State } from "../state.js";
@@ -27,26 +27,37 @@ function textsOf({ given, explanation }: State): string[] {
 
 function mountReading(app: App, id: string, read: (state: State) => Explanation | null): void {
   const place = find(id, HTMLElement);
-  app.store.watch(["given", "explanation", "second"], (state) => {
+  app.store.watch(["given", "explanation", "second", "dark"], (state) => {
     const texts = textsOf(state);
     const explanation = read(state);
     place.classList.toggle("bytes", state.given?.kind === "file");
     if (texts.length === 0) place.replaceChildren();
-    else if (explanation) drawWords(place, explanation);
+    else if (explanation) drawWords(place, explanation, { colours: colours() });
     else drawWords(place, { texts, parts: [] });
   });
 }
 
+/** The colours of the theme at hand, from the style sheet. */
+function colours(): { for: Colour; against: Colour } {
+  const { outlineColor, textDecorationColor } = getComputedStyle(find("legend-words", HTMLElement));
+  return { for: rgb(outlineColor), against: rgb(textDecorationColor) };
+}
+
+const rgb = (colour: string): Colour => {
+  const [red = 0, green = 0, blue = 0] = (colour.match(/[\d.]+/g) ?? []).map(Number);
+  return [red, green, blue];
+};
+
 /** What the colours mean. */
 function mountLegend(app: App): void {
   const legend = find("legend-words", HTMLElement);
-  app.store.watch(["explanation"], ({ explanation }) => {
+  app.store.watch(["explanation", "dark"], ({ explanation }) => {
     legend.classList.toggle("off", !explanation);
     if (!explanation) return;
     const signs = hasSigns(explanation);
     const steps = (signs ? [-1, -0.6, -0.2, 0.2, 0.6, 1] : [0.1, 0.4, 0.7, 1]).map((score) => {
       const step = make("span", { class: "step", attributes: { "aria-hidden": "true" } });
-      step.style.setProperty("background-color", wordColour(score, 1));
+      step.style.setProperty("background-color", wordColour(score, 1, colours()));
       return step;
     });
     const { label } = explanation.info.target;
@@ -62,7 +73,7 @@ function mountRanking(app: App): void {
   const list = find("ranked", HTMLOListElement);
   const note = find("ranked-note", HTMLElement);
   const title = find("ranked-title", HTMLElement);
-  app.store.watch(["explanation"], ({ explanation }) => {
+  app.store.watch(["explanation", "dark"], ({ explanation }) => {
     if (!explanation) return; // those before stay until there are others, so that nothing jumps
     const found = bars(explanation, places);
     title.textContent = `What counted most for “${explanation.info.target.label}”`;
@@ -71,7 +82,7 @@ function mountRanking(app: App): void {
       ...found.map(({ part, length, said }) => {
         const bar = make("span", { class: "track", attributes: { "aria-hidden": "true" } });
         bar.style.setProperty("--length", String(Math.abs(length)));
-        bar.style.setProperty("--colour", wordColour(part.score, Math.abs(part.score)));
+        bar.style.setProperty("--colour", wordColour(part.score, Math.abs(part.score), colours()));
         bar.classList.toggle("against", length < 0);
         return make(
           "li",

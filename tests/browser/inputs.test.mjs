@@ -55,7 +55,10 @@ test("several inputs are explained at once, each with its own map", async () => 
     const onnx = await lab.bytes("/fixtures/small_inputs/two.onnx");
     const model = await lab.engine.loadModel({ onnx, input: names });
     const explain = (params) => model.explain({ inputs }, { target: 1, ...params });
-    const path = await explain({ method: "integrated_gradients", params: { steps: two.steps, score: "logit" } });
+    const path = await explain({
+      method: "integrated_gradients",
+      params: { steps: two.steps, score: "logit" },
+    });
     const missing = await lab.outcome(() =>
       model.explain({ inputs: { row: inputs.row } }, { method: "saliency" }),
     );

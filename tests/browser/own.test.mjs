@@ -61,7 +61,7 @@ test("the network's input is shown, channel by channel with its figures", async 
     // (pixel - 0.5) / 0.25 lies between -2 and 2.
     assert.ok(-2 <= low && low < mean && mean < high && high <= 2, `${low} ${mean} ${high}`);
   }
-  // The cat is more red than blue.
+  // The coffee is more red than blue.
   assert.ok((await channel(0))[2] > (await channel(2))[2]);
   assert.equal(await at("own-answers").locator("li").count(), 3);
 });
@@ -231,7 +231,7 @@ test("a network of Keras takes pictures with their channels last", async () => {
     .locator("canvas")
     .evaluate(({ width, height }) => [width, height]);
   assert.deepEqual(size, [24, 24]);
-  // The cat is more red than blue, once each channel is found among the values of a pixel.
+  // The coffee is more red than blue, once each channel is found among the values of a pixel.
   await at("own-preset").selectOption("unit");
   await until(async () => (await channel(0))[0] >= 0, "values from 0 to 1");
   await dialog("ready");

@@ -12,6 +12,8 @@ before(async () => {
   // The quickest method: what is tried here is the proof.
   await until(async () => (await at("method").locator("option").count()) > 0, "the methods");
   await at("method").selectOption("saliency");
+  await at("sample-chelsea").click();
+  await until(async () => (await at("sample-chelsea").getAttribute("aria-pressed")) === "true", "the cat");
   await tour.explained("saliency");
 
   // Somebody else's page asks the same of the same network, for the figures behind the page's words.

@@ -1,6 +1,7 @@
 // Errors in words: what happened, and what to do about it.
 
 import { AdversightError, type ErrorCode } from "adversight";
+import { kinds, type Kind } from "./kinds.js";
 
 /** What the banner's button does. */
 export type Remedy = "restart" | "retry";
@@ -20,11 +21,12 @@ const advice: Record<ErrorCode, { title: string; remedy?: Remedy }> = {
   model_unsupported: { title: "This network needs something that is not supported yet." },
   model_invalid: { title: "This network contradicts itself." },
   model_too_large: { title: "This network is too large for the device." },
-  input_invalid: { title: "This is not a picture that can be used." },
+  input_invalid: { title: kinds.image.refused },
   input_shape: { title: "The network does not take an input of this shape." },
-  input_too_large: { title: "This picture is too large." },
+  input_too_large: { title: "This is too large." },
   input_not_finite: { title: "The input holds values that are not numbers." },
-  preprocessing_invalid: { title: "It is not known how to prepare pictures for this network." },
+  preprocessing_invalid: { title: "It is not known how to prepare the input for this network." },
+  tokenizer_invalid: { title: "It is not known how to read texts for this network." },
   labels_invalid: { title: "These names do not fit the network’s classes." },
   target_out_of_range: { title: "The network has no such class." },
   method_unknown: { title: "There is no such method." },
@@ -42,9 +44,11 @@ const advice: Record<ErrorCode, { title: string; remedy?: Remedy }> = {
   engine_closed: { title: "The engine was closed.", remedy: "restart" },
 };
 
-export function problemOf(error: unknown): Problem {
+/** An error that came of something of this kind. */
+export function problemOf(error: unknown, kind: Kind = "image"): Problem {
   if (error instanceof AdversightError) {
-    const { title, remedy = null } = advice[error.code];
+    const { title: usual, remedy = null } = advice[error.code];
+    const title = error.code === "input_invalid" ? kinds[kind].refused : usual;
     return { title, message: error.message, remedy };
   }
   if (error instanceof DOMException && error.name === "TimeoutError") {

@@ -18,16 +18,26 @@ import {
 } from "adversight";
 import { problemOf, type Problem } from "./advice.js";
 import { midSentence } from "./format.js";
-import { loadNetworks, loadPhoto, loadSamples, type Network, type Sample } from "./library.js";
+import { kinds, type Kind } from "./kinds.js";
+import {
+  fetchFirst,
+  loadNetworks,
+  loadSamples,
+  readSample,
+  type Example,
+  type Network,
+  type Sample,
+} from "./library.js";
 import { passesOf, suitedMethod, unsuited } from "./methods.js";
 import { classesParam, sameParams, sameQuestion, startingParams } from "./settings.js";
 import { measured, type Measurement } from "./speed.js";
 import {
+  discard,
   initialState,
   Store,
   type Answer,
+  type Given,
   type Params,
-  type Photo,
   type Question,
   type State,
 } from "./state.js";
@@ -46,18 +56,22 @@ export class App {
   /** What the engine and the model in use were asked for as; `state` has what is wanted. */
   #choice: DeviceChoice | null = null;
   #network: Network | null = null;
-  /** A network that could not be loaded, which "try again" means. */
-  #rejected: Network | null = null;
+  /** A network that could not be loaded, which "try again" means, with what it was to be asked about. */
+  #rejected: { network: Network; given: Given | null } | null = null;
+  /** What was shown before something of another kind was given, whose network is still on its way. */
+  #held: Pick<State, "given" | "method" | keyof typeof nothingFound> | null = null;
+  /** Of each kind, the network and the method that were used last. */
+  readonly #used = new Map<Kind, { network: Network; method: string }>();
   #running: AbortController | null = null;
   /** While paused, what is wanted may change, but nothing is computed for it. */
   #paused = false;
-  /** The photograph on which the engine has stopped. */
-  #fatal: Photo | null = null;
-  /** The photograph at which it stopped the last time, whoever was to blame. */
-  #suspect: Photo | null = null;
-  /** Counts the photographs that were asked for: only the last one is shown. */
+  /** What the engine has stopped on. */
+  #fatal: Given | null = null;
+  /** What it stopped on the last time, whoever was to blame. */
+  #suspect: Given | null = null;
+  /** Counts what was asked to be given: only the last is shown. */
   #asked = 0;
-  /** What was answered about this photograph by this network, the last first. */
+  /** What was answered about this input by this network, the last first. */
   #known: Answer[] = [];
   /** The engine and the model that are on their way; another refresh waits for the same. */
   #opening: { choice: DeviceChoice; engine: Promise<Engine> } | null = null;
@@ -71,12 +85,13 @@ export class App {
   /** Loads everything and explains the first photograph. */
   async start(): Promise<void> {
     this.store.set({ task: { label: "Starting the engine", done: 0, total: 0 } });
+    void fetchFirst();
     void this.#open(this.state.deviceChoice).catch(() => undefined); // the refresh below tells of a failure
     try {
-      const [networks, samples] = await Promise.all([loadNetworks(), loadSamples()]);
-      this.store.set({ networks, network: networks[0] ?? null, samples });
+      const [{ networks, examples }, samples] = await Promise.all([loadNetworks(), loadSamples()]);
+      this.store.set({ networks, network: networks[0] ?? null, samples, examples });
       const [sample] = samples;
-      if (!this.state.photo && sample) this.#show(await readSample(sample));
+      if (!this.state.given && sample) this.#show(await readSample(sample));
       await this.#refresh({ firstLook: true });
     } catch (error) {
       this.store.set({ task: null });
@@ -85,19 +100,60 @@ export class App {
   }
 
   async chooseSample(sample: Sample): Promise<void> {
-    await this.#choosePhoto(() => readSample(sample));
+    await this.#give(() => readSample(sample));
+  }
+
+  async chooseExample(example: Example): Promise<void> {
+    await this.#give(example.read);
+  }
+
+  /** The first example of a kind, or what there is of it already. */
+  async chooseKind(kind: Kind): Promise<void> {
+    const { samples, examples } = this.state;
+    const [sample] = samples;
+    const example = examples.find((candidate) => candidate.kind === kind);
+    if (kind === "image" && sample) await this.chooseSample(sample);
+    else if (example) await this.chooseExample(example);
   }
 
   async choosePhoto(image: ImageInput, title: string): Promise<void> {
-    await this.#choosePhoto(async () => ({
-      bitmap: await decodeImage(image),
+    await this.#give(async () => ({
+      kind: "image",
+      input: await decodeImage(image),
       title,
-      credit: "your photograph",
-      sample: null,
+      credit: kinds.image.yours,
+      example: null,
     }));
   }
 
+  /** A text, or a pair of texts. */
+  async chooseText(input: string | readonly [string, string], title = kinds.text.title): Promise<void> {
+    const given = { kind: "text", input, title, credit: kinds.text.yours, example: null } as const;
+    await this.#give(() => Promise.resolve(given));
+  }
+
+  /** A file of a kind whose networks read files: a sound, or any other. */
+  async chooseFile(kind: "audio" | "file", input: Blob, title: string): Promise<void> {
+    const given = { kind, input, title, credit: kinds[kind].yours, example: null } as Given;
+    await this.#give(() => Promise.resolve(given));
+  }
+
+  /** Whether there is a network for a kind. */
+  takes(kind: Kind): boolean {
+    return this.state.networks.some((network) => network.kind === kind);
+  }
+
   async chooseNetwork(network: Network): Promise<void> {
+    const { given, samples, examples } = this.state;
+    if (network.kind !== given?.kind) {
+      const [sample] = samples;
+      const read =
+        network.kind === "image"
+          ? sample && (() => readSample(sample))
+          : examples.find(({ kind }) => kind === network.kind)?.read;
+      if (read) await this.#give(read, network);
+      return;
+    }
     this.store.set({ network });
     await this.#refresh({ firstLook: true });
   }
@@ -127,7 +183,11 @@ export class App {
   async adopt(network: Network, loaded: Loaded, replaced: Network | null): Promise<void> {
     this.#loading?.abort.abort();
     this.#loading = null;
-    const { networks, model: before, engine } = this.state;
+    const { networks, model: before, engine, given, samples } = this.state;
+    // It takes photographs: of something else, nothing is left to ask it about.
+    const [sample] = samples;
+    if (given?.kind !== network.kind && sample) this.#show(await readSample(sample), network);
+    this.#release();
     this.store.set({ networks: [...networks.filter((other) => other !== replaced), network], network });
     if (engine && !engine.closed) {
       this.#use(network, loaded);
@@ -235,7 +295,7 @@ export class App {
     if (!this.#loading) return;
     this.#loading.abort.abort();
     this.#loading = null;
-    if (this.state.model) this.store.set({ network: this.#network });
+    if (this.state.model) this.#goBack();
   }
 
   report(problem: Problem | null): void {
@@ -243,28 +303,33 @@ export class App {
   }
 
   /**
-   * Tries again, with a new engine where the old one is dead: without the photograph that it stopped on, which would stop the next one
-   * too.
+   * Tries again, with a new engine where the old one is dead: without what it stopped on, which would stop the next one too.
    */
   async retry(): Promise<void> {
     if (this.state.problem?.remedy === "restart") this.state.engine?.close();
     this.report(null);
-    const { photo, samples } = this.state;
-    if (photo && photo === this.#fatal) {
-      const other = samples.find(({ file }) => file !== photo.sample);
+    const { given } = this.state;
+    if (given && given === this.#fatal) {
       this.#fatal = null;
+      const other = this.#another(given);
       if (other) {
-        await this.chooseSample(other);
+        await this.#give(other);
         return;
       }
     }
-    if (this.#rejected) this.store.set({ network: this.#rejected });
+    const rejected = this.#rejected;
+    if (rejected?.given) this.#show(rejected.given, rejected.network);
+    else if (rejected) this.store.set({ network: rejected.network });
     if (this.state.networks.length === 0) await this.start();
     else await this.#refresh();
   }
 
   setView(view: View): void {
     this.store.set({ view });
+  }
+
+  setDark(dark: boolean): void {
+    this.store.set({ dark });
   }
 
   setOpacity(opacity: number): void {
@@ -287,16 +352,26 @@ export class App {
     this.store.set({ borders });
   }
 
-  /** A photograph that cannot be read changes nothing, and does not interrupt what is being computed. */
-  async #choosePhoto(read: () => Promise<Photo>): Promise<void> {
+  /** How another example of the same kind is read. */
+  #another({ kind, example }: Given): (() => Promise<Given>) | undefined {
+    const { samples, examples } = this.state;
+    if (kind === "image") {
+      const other = samples.find(({ file }) => file !== example);
+      return other && (() => readSample(other));
+    }
+    return examples.find((candidate) => candidate.kind === kind && candidate.name !== example)?.read;
+  }
+
+  /** What cannot be read changes nothing, and does not interrupt what is being computed. */
+  async #give(read: () => Promise<Given>, network?: Network): Promise<void> {
     const asked = ++this.#asked;
     try {
-      const photo = await read();
+      const given = await read();
       if (asked !== this.#asked) {
-        photo.bitmap.close();
+        discard(given);
         return;
       }
-      this.#show(photo);
+      this.#show(given, network);
     } catch (error) {
       if (asked === this.#asked) this.report(problemOf(error));
       return;
@@ -304,12 +379,45 @@ export class App {
     await this.#refresh({ firstLook: true });
   }
 
-  #show(photo: Photo): void {
-    const before = this.state.photo;
+  /** Shows what was given, to be asked of that network: by itself, of the last one that took this kind. */
+  #show(given: Given, network = this.#networkFor(given.kind)): void {
+    const { given: before, network: asked } = this.state;
+    const held = this.#held?.given ?? null;
+    const shown = pick(this.state, heldKeys);
+    if (before && asked?.kind === before.kind)
+      this.#used.set(before.kind, { network: asked, method: this.state.method });
+    const method = given.kind === before?.kind ? this.state.method : this.#methodFor(given.kind);
     this.#forgetClasses();
     this.#known = [];
-    this.store.set({ photo, problem: null, ...nothingFound });
-    before?.bitmap.close();
+    this.store.set({ given, network, method, problem: null, ...nothingFound });
+    if (network !== null && network === this.#network) this.#release();
+    if (before && given.kind !== before.kind && asked === this.#network && network !== asked)
+      this.#held = shown;
+    else if (before !== held) discard(before);
+  }
+
+  #networkFor(kind: Kind): Network | null {
+    const { network, networks } = this.state;
+    if (network?.kind === kind) return network;
+    return this.#used.get(kind)?.network ?? networks.find((other) => other.kind === kind) ?? network;
+  }
+
+  #methodFor(kind: Kind): string {
+    return this.#used.get(kind)?.method ?? kinds[kind].method;
+  }
+
+  /** Back to the network in use and, where what was given since is nothing to it, to what was shown before. */
+  #goBack(): void {
+    const held = this.#held;
+    this.#held = null;
+    this.store.set({ network: this.#network, ...(held ?? {}) });
+  }
+
+  /** Lets go of what was shown before. */
+  #release(): void {
+    const held = this.#held;
+    this.#held = null;
+    if (held && held.given !== this.state.given) discard(held.given);
   }
 
   /**
@@ -348,18 +456,18 @@ export class App {
   }
 
   /**
-   * The problem in words. Where the engine has stopped before it had an answer about the photograph, or for the second time on it, the
-   * photograph is to blame, and is put aside when the engine starts again.
+   * The problem in words. Where the engine has stopped before it had an answer about what was given, or for the second time on it, that
+   * is to blame, and is put aside when the engine starts again.
    */
   #blamed(error: unknown): Problem {
-    const problem = problemOf(error);
-    const { photo, classification } = this.state;
-    if (!photo || !(error instanceof AdversightError) || error.code !== "engine_failed") return problem;
-    const guilty = classification === null || this.#suspect === photo;
-    this.#suspect = photo;
+    const problem = problemOf(error, this.state.given?.kind);
+    const { given, classification } = this.state;
+    if (!given || !(error instanceof AdversightError) || error.code !== "engine_failed") return problem;
+    const guilty = classification === null || this.#suspect === given;
+    this.#suspect = given;
     if (!guilty) return problem;
-    this.#fatal = photo;
-    const message = `It stopped on “${photo.title}”, which is put aside. ${problem.message}`;
+    this.#fatal = given;
+    const message = `It stopped on “${given.title}”, which is put aside. ${problem.message}`;
     return { ...problem, message };
   }
 
@@ -430,7 +538,12 @@ export class App {
     const { model: before, network } = this.state;
     if (!network) throw new Error("No network was found beside this page. Reload it to try again.");
     this.#rejected = null;
-    if (before && this.#network === network) return before;
+    if (before && this.#network === network) {
+      // One that was on its way is not waited for any more.
+      this.#loading?.abort.abort();
+      this.#loading = null;
+      return before;
+    }
 
     if (this.#loading?.engine !== engine || this.#loading.network !== network) {
       this.#loading?.abort.abort();
@@ -450,8 +563,8 @@ export class App {
     } catch (error) {
       if (this.#loading === loading) this.#loading = null;
       if (!signal.aborted && before && this.#network) {
-        this.#rejected = network;
-        this.store.set({ network: this.#network });
+        this.#rejected = { network, given: this.#held ? this.state.given : null };
+        this.#goBack();
       }
       throw error;
     }
@@ -469,6 +582,7 @@ export class App {
     const { methods, method, beside } = this.state;
     this.#network = network;
     this.#known = [];
+    this.#release();
     this.#forgetClasses();
     this.#forgetLayers();
     this.store.set({
@@ -483,10 +597,10 @@ export class App {
   }
 
   async #classify(model: Model, signal: AbortSignal): Promise<void> {
-    const { photo, classification } = this.state;
-    if (!photo || classification) return;
-    this.#begin("Looking at the photograph");
-    const found = await model.classify(photo.bitmap, { top: 5, signal });
+    const { given, classification } = this.state;
+    if (!given || classification) return;
+    this.#begin(kinds[given.kind].looking);
+    const found = await model.classify(given.input, { top: 5, signal });
     this.store.set({ classification: found });
     this.#measure({ method: null, gradients: false, passes: 1, milliseconds: found.milliseconds });
   }
@@ -509,15 +623,15 @@ export class App {
   }
 
   async #ask(model: Model, signal: AbortSignal, name: string, verb: string): Promise<Answer | null> {
-    const { photo, methods, limit } = this.state;
+    const { given, methods, limit } = this.state;
     const description = methods.find((candidate) => candidate.name === name);
-    if (!photo || !description) return null;
+    if (!given || !description) return null;
     const question = this.#question(name);
     const known = this.#known.find((answer) => sameQuestion(answer.question, question));
     if (known) return known;
     const onProgress = this.#begin(`${verb} ${midSentence(description.title)}`);
     const stop = limit === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(limit * 1000)]);
-    const explanation = await model.explain(photo.bitmap, {
+    const explanation = await model.explain(given.input, {
       ...question,
       method: anyName(name),
       signal: stop,
@@ -530,7 +644,7 @@ export class App {
     const passes = passesOf({ forward, backward });
     this.#measure({ method: name, gradients: backward > 0, passes, milliseconds });
     const answer = { explanation, question };
-    if (photo === this.state.photo) this.#known = [answer, ...this.#known].slice(0, mostKnown);
+    if (given === this.state.given) this.#known = [answer, ...this.#known].slice(0, mostKnown);
     return answer;
   }
 
@@ -560,7 +674,7 @@ export class App {
     this.store.set({ params });
   }
 
-  /** Classes that were set against each other belong to one photograph, one network and one question. */
+  /** Classes that were set against each other belong to one input, one network and one question. */
   #forgetClasses(): void {
     const params = { ...this.state.params };
     for (const method of this.state.methods) {
@@ -571,7 +685,7 @@ export class App {
   }
 }
 
-/** Explanations of one photograph that are kept: a map of a large picture takes a megabyte. */
+/** Explanations of one input that are kept: a map of a large picture takes a megabyte. */
 const mostKnown = 32;
 
 const nothingFound = {
@@ -584,11 +698,16 @@ const nothingFound = {
   shownSegments: null,
 } as const;
 
+/** What is kept of what was shown, until another network is there. */
+const heldKeys = [
+  "given",
+  "method",
+  ...(Object.keys(nothingFound) as (keyof typeof nothingFound)[]),
+] as const;
+
+const pick = <S extends object, K extends keyof S>(state: S, keys: readonly K[]): Pick<S, K> =>
+  Object.fromEntries(keys.map((key) => [key, state[key]])) as Pick<S, K>;
+
 /** The names of a model's classes; their numbers where they have none. */
 export const namesOf = (model: Model, labels: string[] | undefined): string[] =>
   labels ?? Array.from({ length: model.info.classes }, (_, index) => `class ${index}`);
-
-async function readSample(sample: Sample): Promise<Photo> {
-  const bitmap = await decodeImage(await loadPhoto(sample.file));
-  return { bitmap, title: sample.title, credit: `${sample.credit} (${sample.licence})`, sample: sample.file };
-}

@@ -4,7 +4,7 @@
  * Spearman's rank correlation, -1 to 1: the correlation of the ranks, where equal values share the mean of theirs. Null where the maps
  * differ in size, or where one has no differences.
  */
-export function rankCorrelation(a: Float32Array, b: Float32Array): number | null {
+export function rankCorrelation(a: ArrayLike<number>, b: ArrayLike<number>): number | null {
   if (a.length !== b.length || a.length < 2) return null;
   const [one, other] = [ranks(a), ranks(b)];
   const mean = (a.length + 1) / 2;
@@ -19,8 +19,10 @@ export function rankCorrelation(a: Float32Array, b: Float32Array): number | null
 }
 
 /** The ranks from 1 on; equal values share the mean of theirs. */
-function ranks(values: Float32Array): Float64Array {
-  const order = Uint32Array.from(values.keys()).sort((i, j) => (values[i] ?? 0) - (values[j] ?? 0));
+function ranks(values: ArrayLike<number>): Float64Array {
+  const order = Uint32Array.from({ length: values.length }, (_, place) => place).sort(
+    (i, j) => (values[i] ?? 0) - (values[j] ?? 0),
+  );
   const result = new Float64Array(values.length);
   for (let start = 0; start < order.length;) {
     let end = start + 1;

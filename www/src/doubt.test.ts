@@ -8,6 +8,7 @@ import type { Network } from "./library.js";
 const network: Network = {
   name: "own-1",
   title: "net.onnx",
+  kind: "image",
   own: true,
   source: () => Promise.reject(new Error()),
 };

@@ -93,3 +93,21 @@ test("files that are of no use alone are told with what to do", async () => {
   assert.match((await problemOf(file("a.pdf", "%PDF-1.7")))?.title ?? "", /cannot be used/);
   assert.equal(refusalProblem([]), null);
 });
+
+test("what another kind of network can be asked about is told apart", async () => {
+  const others = async (...files: File[]) =>
+    Object.entries((await sortFiles(files)).others).map(([kind, { name }]) => `${kind}: ${name}`);
+  assert.deepEqual(await others(file("review.txt", "a dull film")), ["text: review.txt"]);
+  assert.deepEqual(await others(file("labels.txt", "cat\ndog"), file("class_names.txt", "cat")), []);
+  assert.deepEqual(await others(file("a.wav", "RIFF\0\0\0\0WAVEfmt ")), ["audio: a.wav"]);
+  assert.deepEqual(await others(file("a.pdf", "%PDF-1.7"), file("odd", "\x00\x01\x02\x03")), ["file: a.pdf"]);
+  assert.deepEqual(await others(file("odd", "\x00\x01\x02\x03")), ["file: odd"]);
+  for (const none of [
+    file("cat.jpg", jpeg),
+    file("net.pth", "odd"),
+    file("m.onnx"),
+    file("config.json", "{}"),
+  ]) {
+    assert.deepEqual(await others(none), [], none.name);
+  }
+});

@@ -1,7 +1,8 @@
-// What was dropped or chosen: a network, what belongs to it, a photograph, or something else that is told by its content.
+// What was dropped or chosen: a network, what belongs to it, or something to ask a network about; told by its content.
 
 import { parseNpy, recogniseFile, type InputValue, type Preprocessing, type Recognised } from "adversight";
 import type { Problem } from "./advice.js";
+import type { Kind } from "./kinds.js";
 
 /** What belongs to a network, each with the file that it came from. */
 export interface Companions {
@@ -29,13 +30,18 @@ export interface Sorted {
   photo: File | null;
   companions: Companions;
   refused: Refusal[];
+  /** The first file that a network of another kind can be asked about, by kind. */
+  others: Partial<Record<Exclude<Kind, "image">, File>>;
 }
 
 /** Sorts files by what is in them, and by their names where that says nothing; of several networks or photographs, the first counts. */
 export async function sortFiles(files: readonly File[]): Promise<Sorted> {
-  const sorted: Sorted = { onnx: null, photo: null, companions: { weights: [], arrays: [] }, refused: [] };
+  const companions: Companions = { weights: [], arrays: [] };
+  const sorted: Sorted = { onnx: null, photo: null, companions, refused: [], others: {} };
   for (const file of files) {
     const found = await recogniseFile(file).catch(() => null); // what cannot be read is told where it is used
+    const kind = otherKind(file, found);
+    if (kind) sorted.others[kind] ??= file;
     try {
       await sort(file, found, sorted);
     } catch (error) {
@@ -49,6 +55,28 @@ export async function sortFiles(files: readonly File[]): Promise<Sorted> {
     }
   }
   return sorted;
+}
+
+/** The kind of network, but for those of pictures, that a file can be given to. */
+function otherKind(file: File, found: Recognised | null): Exclude<Kind, "image"> | null {
+  switch (found?.kind) {
+    case "text":
+      // Names of classes are told from a text by their file's name alone.
+      return /label|class|names|categor|synset/i.test(file.name) ? null : "text";
+    case "sound":
+      return "audio";
+    // What to do about a network or a picture that cannot be used is of more help than what kind of file it is.
+    case "network":
+    case "onnx":
+    case "picture":
+    case "array":
+    case "json":
+      return null;
+    case undefined:
+      return file.type.startsWith("image/") ? null : "file";
+    default:
+      return "file";
+  }
 }
 
 async function sort(file: File, found: Recognised | null, sorted: Sorted): Promise<void> {
@@ -99,8 +127,8 @@ export function refusalProblem([first, ...others]: readonly Refusal[]): Problem 
   if (!first) return null;
   const titles: Partial<Record<Recognised["kind"], string>> = {
     network: "This network has to be converted to ONNX first.",
-    sound: "This page explains networks of pictures.",
-    table: "This page explains networks of pictures.",
+    sound: "This page explains networks of pictures and of texts.",
+    table: "This page explains networks of pictures and of texts.",
   };
   const more = others.length > 0 ? ` (And ${others.map(({ file }) => file).join(", ")}.)` : "";
   return {

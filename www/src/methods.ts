@@ -19,7 +19,7 @@ const groups: Omit<MethodGroup, "methods">[] = [
   {
     name: "gradient",
     title: "By gradients",
-    about: "They ask how the score changes when each pixel does.",
+    about: "They ask how the score changes when each part does.",
   },
   {
     name: "activations",
@@ -34,7 +34,7 @@ const groups: Omit<MethodGroup, "methods">[] = [
   {
     name: "predictions",
     title: "By predictions only",
-    about: "They change or hide parts of the picture and watch the answer. Any network will do.",
+    about: "They change or hide parts and watch the answer. Any network will do.",
   },
 ];
 

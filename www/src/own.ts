@@ -20,7 +20,8 @@ import {
 import { problemOf, type Problem } from "./advice.js";
 import { namesOf, type App } from "./app.js";
 import { refusalProblem, type Companions, type Refusal, type Sorted } from "./files.js";
-import { loadPhoto, type Network } from "./library.js";
+import { kinds } from "./kinds.js";
+import { loadPhoto, readSample, type Network } from "./library.js";
 import { looksLikeNoise, mostlyTheSame } from "./noise.js";
 import { formProblem, normalisationOf, readForm, writeForm, type PictureForm } from "./picture-form.js";
 import {
@@ -33,7 +34,7 @@ import {
   shapeText,
 } from "./report.js";
 import { otherSnippet, placesSnippet } from "./snippet.js";
-import { Store } from "./state.js";
+import { discard, photoOf, Store } from "./state.js";
 import { channelsOf, type ChannelPicture, type Normalisation } from "./tensor.js";
 import { hasPositions, isSingle } from "./told.js";
 
@@ -123,7 +124,7 @@ export class OwnNetwork {
 
   constructor(app: App) {
     this.#app = app;
-    app.store.watch(["photo"], () => {
+    app.store.watch(["given"], () => {
       if (this.draft.open && this.draft.model) void this.#load();
     });
   }
@@ -237,6 +238,7 @@ export class OwnNetwork {
     const network: Network = {
       name: `own-${++this.#count}`,
       title: onnx.name,
+      kind: "image",
       own: true,
       source: () => Promise.resolve({ ...source, labels }),
     };
@@ -543,18 +545,24 @@ export class OwnNetwork {
   }
 
   async #look(model: Model, signal: AbortSignal): Promise<void> {
-    const { photo } = this.#app.state;
-    if (!photo) return;
-    this.store.set({ busy: "Looking at the photograph" });
-    const tensor = await model.prepare(photo.bitmap, { signal });
-    const answer = await model.classify(photo.bitmap, {
-      top: Math.min(mostClasses, model.info.classes),
-      signal,
-    });
-    const doubt = looksLikeNoise(answer.top.map(({ probability }) => probability));
-    const normalisation = normalisationOf(this.draft.form);
-    const single = isSingle(model.info);
-    this.store.set({ preview: { picture: channelsOf(tensor), normalisation, answer, single, doubt } });
+    const own = photoOf(this.#app.state);
+    const [sample] = this.#app.state.samples;
+    const photo = own ?? (sample ? await readSample(sample) : null);
+    if (photo?.kind !== "image") return;
+    this.store.set({ busy: kinds.image.looking });
+    try {
+      const tensor = await model.prepare(photo.input, { signal });
+      const answer = await model.classify(photo.input, {
+        top: Math.min(mostClasses, model.info.classes),
+        signal,
+      });
+      const doubt = looksLikeNoise(answer.top.map(({ probability }) => probability));
+      const normalisation = normalisationOf(this.draft.form);
+      const single = isSingle(model.info);
+      this.store.set({ preview: { picture: channelsOf(tensor), normalisation, answer, single, doubt } });
+    } finally {
+      if (!own) discard(photo);
+    }
   }
 
   /** Whether the page's own photographs, which are very different, get different answers. */
@@ -567,9 +575,11 @@ export class OwnNetwork {
 
   /** Why the answers to the page's photographs and to the one at hand, which was `answer`, look like noise. */
   async #sameForAll(model: Model, answer: Classification, signal: AbortSignal): Promise<string | null> {
-    const { samples, photo } = this.#app.state;
+    const { samples, given } = this.#app.state;
     const best = answer.top.slice(0, 1);
-    for (const { file } of samples.filter((sample) => sample.file !== photo?.sample).slice(0, examples - 1)) {
+    for (const { file } of samples
+      .filter((sample) => sample.file !== given?.example)
+      .slice(0, examples - 1)) {
       const bitmap = await decodeImage(await loadPhoto(file));
       try {
         best.push(...(await model.classify(bitmap, { top: 1, signal })).top);

@@ -12,15 +12,36 @@ import type {
   View,
 } from "adversight";
 import type { Problem } from "./advice.js";
-import type { Network, Sample } from "./library.js";
+import type { Kind } from "./kinds.js";
+import type { Example, Network, Sample } from "./library.js";
 import type { Speed } from "./speed.js";
 
-export interface Photo {
-  bitmap: ImageBitmap;
+interface GivenAs<K extends Kind, I> {
+  kind: K;
+  /** What the engine is asked about. */
+  input: I;
   title: string;
   credit: string;
-  /** The file of the sample that it is, or null for a photograph of the user's own. */
-  sample: string | null;
+  /** The name of the example that it is, or null for something of the user's own. */
+  example: string | null;
+}
+
+/** What the person gave. */
+export type Given =
+  | GivenAs<"image", ImageBitmap>
+  | GivenAs<"text", string | readonly [string, string]>
+  | GivenAs<"audio", Blob>
+  | GivenAs<"file", Blob>;
+
+export type Photo = Extract<Given, { kind: "image" }>;
+
+/** The photograph that was given; null where it is something else. */
+export const photoOf = ({ given }: Pick<State, "given">): Photo | null =>
+  given?.kind === "image" ? given : null;
+
+/** Frees what was given. */
+export function discard(given: Given | null): void {
+  if (given?.kind === "image") given.input.close();
 }
 
 /** What the page is at. `total` is 0 while nobody knows how much there is to do. */
@@ -53,7 +74,9 @@ export interface State {
   network: Network | null;
   labels: string[];
   samples: Sample[];
-  photo: Photo | null;
+  /** What can be chosen of each kind, beside the photographs. */
+  examples: Example[];
+  given: Given | null;
   method: string;
   /** The method whose explanation stands beside that of `method`, or null for one picture alone. */
   beside: string | null;
@@ -85,6 +108,8 @@ export interface State {
   problem: Problem | null;
 
   // How it is shown; changing this computes nothing.
+  /** Whether the page is dark, for what is drawn by a script. */
+  dark: boolean;
   view: View;
   opacity: number;
   /** The width of the blur under which the heatmap is shown, in its own pixels. */
@@ -101,7 +126,8 @@ export const initialState: State = {
   network: null,
   labels: [],
   samples: [],
-  photo: null,
+  examples: [],
+  given: null,
   method: "agi",
   beside: null,
   params: {},
@@ -120,6 +146,7 @@ export const initialState: State = {
   doubts: {},
   task: null,
   problem: null,
+  dark: false,
   view: "overlay",
   opacity: 0.85,
   smooth: 3,

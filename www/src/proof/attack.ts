@@ -65,7 +65,7 @@ export class Attack {
       this.#subject = subject;
       this.store.set({ attacked: null, outcomes: [] });
     });
-    bench.app.store.watch(["photo"], () => {
+    bench.app.store.watch(["given"], () => {
       this.store.set({ attacked: null, outcomes: [] });
     });
     bench.app.store.watch(["model"], () => {

@@ -14,7 +14,7 @@ import { problemOf } from "../advice.js";
 import type { App } from "../app.js";
 import { passes } from "../methods.js";
 import { estimate, measured, type Speed } from "../speed.js";
-import { Store, type Photo, type Question, type State, type Task } from "../state.js";
+import { photoOf, Store, type Photo, type Question, type State, type Task } from "../state.js";
 
 export const proofs = ["prove", "compare", "attack", "edges"] as const;
 export type ProofName = (typeof proofs)[number];
@@ -72,7 +72,7 @@ export class Bench {
 
   constructor(app: App) {
     this.app = app;
-    app.store.watch(["explanation", "answered", "firstLook", "photo", "model", "methods"], (state) => {
+    app.store.watch(["explanation", "answered", "firstLook", "given", "model", "methods"], (state) => {
       const { subject } = this.store.state;
       if (subject && isOf(subject, state)) return;
       this.cancel();
@@ -178,7 +178,7 @@ export class Bench {
   async #input({ photo, model }: Subject, signal: AbortSignal): Promise<TensorData> {
     const known = this.#prepared;
     if (known?.photo === photo && known.model === model) return known.input;
-    const input = await model.prepare(photo.bitmap, { signal });
+    const input = await model.prepare(photo.input, { signal });
     this.#prepared = { photo, model, input };
     return input;
   }
@@ -187,7 +187,9 @@ export class Bench {
 const isOf = ({ explanation, model }: Subject, state: State): boolean =>
   explanation === state.explanation && model === state.model;
 
-function subjectOf({ explanation, answered, firstLook, photo, model, methods }: State): Subject | null {
+function subjectOf(state: State): Subject | null {
+  const { explanation, answered, firstLook, model, methods } = state;
+  const photo = photoOf(state);
   const method = methods.find(({ name }) => name === answered?.method);
   if (!explanation || !answered || firstLook || !photo || !model || !method) return null;
   const { target } = explanation.info;

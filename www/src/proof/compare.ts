@@ -48,7 +48,7 @@ export class Compare {
       this.#subject = subject;
       this.store.set({ rows: [], columns: [] });
     });
-    bench.app.store.watch(["photo"], () => {
+    bench.app.store.watch(["given"], () => {
       this.store.set({ rows: [], columns: [] });
     });
     bench.app.store.watch(["model"], () => {

@@ -1,10 +1,11 @@
-// A second method's explanation of the same photograph, beside the first.
+// A second method's explanation of the same, beside the first.
 
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { percent, seconds } from "../format.js";
 import { rankCorrelation } from "../correlation.js";
 import type { State } from "../state.js";
+import { valuesOf } from "../text.js";
 import { fillMethods } from "./method.js";
 
 export function mountBeside(app: App): void {
@@ -53,23 +54,26 @@ function caption(id: string, shown: boolean, name: string, milliseconds: number 
 }
 
 /** How alike the two pictures are. */
-function agreementSentence({ explanation, second }: State): string {
+function agreementSentence({ given, explanation, second }: State): string {
   if (!explanation || !second) return "";
-  const [a, b] = [explanation.heatmap, second.explanation.heatmap];
-  const rank = rankCorrelation(a.data, b.data);
+  const [a, b] = [valuesOf(explanation), valuesOf(second.explanation)];
+  const rank = rankCorrelation(a, b);
   if (rank === null) return "The two cannot be compared in figures.";
-  const overlap = topOverlap(a.data, b.data);
+  const overlap = topOverlap(a, b);
+  const parts = given?.kind === "image" ? "pixels" : "words";
   return (
-    `How alike they are: rank correlation ${rank.toFixed(2).replace("-", "−")} (Spearman; 1 is the same order of pixels), and ` +
-    `${percent(overlap)} of the strongest tenth of the pixels in common.`
+    `How alike they are: rank correlation ${rank.toFixed(2).replace("-", "−")} (Spearman; 1 is the same order of ${parts}), and ` +
+    `${percent(overlap)} of the strongest tenth of the ${parts} in common.`
   );
 }
 
 /** The share of the strongest tenth that two maps have in common. */
-function topOverlap(a: Float32Array, b: Float32Array): number {
-  const strongest = (data: Float32Array) =>
+function topOverlap(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const strongest = (data: ArrayLike<number>) =>
     new Set(
-      [...data.keys()].sort((i, j) => (data[j] ?? 0) - (data[i] ?? 0)).slice(0, Math.ceil(data.length / 10)),
+      Array.from(data, (_, place) => place)
+        .sort((i, j) => (data[j] ?? 0) - (data[i] ?? 0))
+        .slice(0, Math.ceil(data.length / 10)),
     );
   const [one, other] = [strongest(a), strongest(b)];
   return [...one].filter((pixel) => other.has(pixel)).length / one.size;

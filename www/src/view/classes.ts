@@ -12,11 +12,12 @@ const places = 5;
 export function mountClasses(app: App): void {
   const list = find("classes", HTMLOListElement);
 
-  app.store.watch(["classification", "methods"], (state) => {
+  app.store.watch(["classification", "methods", "model"], (state) => {
     const top = state.classification?.top ?? [];
     list.replaceChildren(...top.map((score, rank) => row(app, score, rank)));
     // Places for what is still to come, so that nothing jumps.
-    for (let rank = top.length; rank < places; rank++) {
+    const all = Math.min(places, state.model?.info.classes ?? places);
+    for (let rank = top.length; rank < all; rank++) {
       list.append(make("li", { class: "empty", attributes: { "aria-hidden": "true" } }));
     }
   });

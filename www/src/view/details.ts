@@ -72,10 +72,11 @@ function shown(value: unknown): string {
   return typeof value === "number" ? figure(value) : JSON.stringify(value);
 }
 
-function fileName({ photo, explanation }: State): string {
-  const words = [photo?.title ?? "photograph", explanation?.info.method ?? ""].join(" ");
+function fileName({ given, explanation }: State): string {
+  const words = [given?.title ?? "explanation", explanation?.info.method ?? ""].join(" ");
   return words
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
-    .replaceAll(/^-|-$/g, "");
+    .replaceAll(/^-|-$/g, "")
+    .slice(0, 80);
 }

@@ -4,6 +4,7 @@ import { heatmapPixels, type Explanation } from "adversight";
 import type { App } from "../app.js";
 import { find } from "../dom.js";
 import { midSentence } from "../format.js";
+import { kinds } from "../kinds.js";
 import type { State } from "../state.js";
 
 export function mountLegend(app: App): void {
@@ -46,7 +47,7 @@ export function isEmpty(explanation: Pick<Explanation, "heatmap"> | null): boole
   return explanation?.heatmap.data.every((value) => !(value > 0)) ?? false;
 }
 
-function emptySentence({ methods }: State, { info }: Explanation): string {
+function emptySentence({ given, methods }: State, { info }: Explanation): string {
   const method = methods.find(({ name }) => name === info.method)?.title ?? info.method;
-  return `There is nothing to see: by ${midSentence(method)}, no part of the picture counts for “${info.target.label}”.`;
+  return `There is nothing to see: by ${midSentence(method)}, no ${kinds[given?.kind ?? "image"].part} counts for “${info.target.label}”.`;
 }

@@ -76,12 +76,12 @@ export function mountMethod(app: App): void {
     noteButton.onclick = () => void app.explainWith(paper);
   });
 
-  app.store.watch(["params", "method", "target", "answered", "firstLook", "photo", "task"], (state) => {
-    const { method, target, answered, firstLook, photo, task } = state;
+  app.store.watch(["params", "method", "target", "answered", "firstLook", "given", "task"], (state) => {
+    const { method, target, answered, firstLook, given, task } = state;
     const question = { method, target, params: state.params[method] ?? {} };
     const changed = !answered || firstLook || !sameQuestion(question, answered);
     explain.classList.toggle("primary", changed && !task);
-    explain.disabled = photo === null;
+    explain.disabled = given === null;
   });
 
   limit.addEventListener("change", () => {

@@ -1,21 +1,38 @@
-// Where photographs come from: the samples, a file, a drop, the clipboard. (The camera is in camera.ts.) And which network looks at them;
-// one that is dropped goes to own.ts.
+// Where what is given comes from: the examples, a file, a drop, the clipboard. (The camera is in camera.ts.) And which network is asked about
+// it; one that is dropped goes to own.ts.
 
 import type { App } from "../app.js";
 import { fill, find, make } from "../dom.js";
+import { bytes } from "../format.js";
 import { concernNetwork, refusalProblem, sortFiles, type Sorted } from "../files.js";
+import type { Kind } from "../kinds.js";
 import { photoUrl } from "../library.js";
 import type { OwnNetwork } from "../own.js";
+
+/** Of a text file, in bytes: networks read a few hundred words. */
+const longestText = 100_000;
 
 export function mountSources(app: App, own: OwnNetwork): void {
   mountModels(app);
   mountSamples(app);
-  mountFile((files) => take(app, own, files));
+  mountSentences(app);
+  mountFile((files) => {
+    const [file] = files;
+    // Whoever asks what kind of file something is means that file, whatever it is.
+    const asked = app.state.given?.kind === "file" && file;
+    return asked ? app.chooseFile("file", file, file.name) : take(app, own, files);
+  });
   mountDrop(app, (files) => take(app, own, files));
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     const [file] = files;
-    if (!file) return; // text into a field
+    if (!file) {
+      const text = event.clipboardData?.getData("text/plain") ?? "";
+      if (isField(event.target) || text.trim() === "" || !app.takes("text")) return;
+      event.preventDefault();
+      void app.chooseText(text);
+      return;
+    }
     event.preventDefault();
     const pasted = files.map((one) => new File([one], "Pasted picture", { type: one.type }));
     void take(app, own, files.length === 1 && file.type.startsWith("image/") ? pasted : files);
@@ -26,6 +43,11 @@ export function mountSources(app: App, own: OwnNetwork): void {
 async function take(app: App, own: OwnNetwork, files: File[]): Promise<void> {
   const sorted = await sortFiles(files);
   const { photo, refused } = sorted;
+  const other = photo === null ? otherOf(app, own, sorted) : null;
+  if (other) {
+    await giveOther(app, ...other);
+    return;
+  }
   if (concernNetwork(sorted) && (own.draft.open || own.knows(app.state.network) || !onlyUnknown(sorted))) {
     void own.take(sorted);
   } else if (own.draft.open && refused.length > 0) {
@@ -39,6 +61,42 @@ async function take(app: App, own: OwnNetwork, files: File[]): Promise<void> {
   }
   if (photo) await app.choosePhoto(photo, photo.name);
 }
+
+type Other = ["text" | "audio" | "file", File];
+
+/** What among the files is for a network of another kind, unless a network of one's own is being set up, whose labels a text may be. */
+function otherOf(app: App, own: OwnNetwork, { onnx, others }: Sorted): Other | null {
+  if (onnx !== null || own.draft.open) return null;
+  const order = own.knows(app.state.network) ? (["audio"] as const) : (["text", "audio", "file"] as const);
+  for (const kind of order) {
+    const file = others[kind];
+    if (file && app.takes(kind)) return [kind, file];
+  }
+  return null;
+}
+
+async function giveOther(app: App, kind: Other[0], file: File): Promise<void> {
+  if (kind !== "text") {
+    await app.chooseFile(kind, file, file.name);
+    return;
+  }
+  try {
+    if (file.size > longestText) throw new Error(`It has ${bytes(file.size)}; give it a page or two.`);
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+    if (text.trim() === "") throw new Error("It is empty: there is nothing to read.");
+    await app.chooseText(text, file.name);
+  } catch (error) {
+    const message =
+      error instanceof TypeError
+        ? "It is not UTF-8. Save it as UTF-8, or paste the text."
+        : (error as Error).message;
+    app.report({ title: "This text cannot be read.", message: `${file.name}: ${message}`, remedy: null });
+  }
+}
+
+/** Whether what is pasted goes into a field. */
+const isField = (target: EventTarget | null) =>
+  target instanceof HTMLElement && (target.isContentEditable || target.matches("input, textarea, select"));
 
 /** Whether the files are of a kind that nobody knows: without a network, they are not taken for its weights. */
 function onlyUnknown({ onnx, companions }: Sorted): boolean {
@@ -91,9 +149,41 @@ function mountSamples(app: App): void {
       }),
     );
   });
-  app.store.watch(["samples", "photo"], ({ photo }) => {
+  app.store.watch(["samples", "given"], ({ given }) => {
     for (const button of list.querySelectorAll("button")) {
-      button.setAttribute("aria-pressed", String(button.dataset.file === photo?.sample));
+      button.setAttribute("aria-pressed", String(button.dataset.file === given?.example));
+    }
+  });
+}
+
+/** Sentences, clips and files to try: those of the kind at hand. */
+function mountSentences(app: App): void {
+  const list = find("sentences", HTMLUListElement);
+  let shown: Kind | null = null;
+  app.store.watch(["examples", "given"], ({ examples, given }) => {
+    const kind = given?.kind ?? "image";
+    if (kind !== shown) {
+      shown = kind;
+      list.replaceChildren(
+        ...examples
+          .filter((example) => example.kind === kind)
+          .map((example) =>
+            make(
+              "li",
+              {},
+              make("button", {
+                class: "sentence",
+                text: example.title,
+                testid: `example-${kind}`,
+                attributes: { type: "button", title: example.title, "data-name": example.name },
+                onclick: () => void app.chooseExample(example),
+              }),
+            ),
+          ),
+      );
+    }
+    for (const button of list.querySelectorAll("button")) {
+      button.setAttribute("aria-pressed", String(button.dataset.name === given?.example));
     }
   });
 }
@@ -128,8 +218,13 @@ function mountDrop(app: App, onDrop: (files: File[]) => Promise<void>): void {
     event.preventDefault();
     show(false);
     const files = [...(event.dataTransfer?.files ?? [])];
+    const text = event.dataTransfer?.types.includes("text/uri-list")
+      ? ""
+      : (event.dataTransfer?.getData("text/plain") ?? "");
     if (files.length > 0) {
       void onDrop(files);
+    } else if (text.trim() !== "" && app.takes("text")) {
+      void app.chooseText(text);
     } else {
       app.report({
         title: "That was no file.",

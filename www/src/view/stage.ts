@@ -4,20 +4,13 @@ import { drawExplanation, type Explanation, type PartialExplanation } from "adve
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { doubtsOf } from "../doubt.js";
-import type { State } from "../state.js";
+import { photoOf, type State } from "../state.js";
 import { isEmpty } from "./legend.js";
 
 const reveal = 400; // milliseconds
 
 export function mountStage(app: App): void {
   const credit = find("credit", HTMLElement);
-  const column = credit.closest<HTMLElement>(".stage");
-  if (column) {
-    // How far it may scroll before it stands still: see the style.
-    new ResizeObserver(() => {
-      column.style.setProperty("--stage-height", `${column.offsetHeight}px`);
-    }).observe(column);
-  }
   mountPicture(
     app,
     "picture",
@@ -26,10 +19,9 @@ export function mountStage(app: App): void {
     ({ partial }) => partial,
   );
   mountPicture(app, "picture-beside", "second", ({ second }) => second?.explanation ?? null);
-  app.store.watch(["photo"], ({ photo }) => {
-    credit.replaceChildren(
-      ...(photo ? [make("span", { text: photo.title }), make("small", { text: photo.credit })] : []),
-    );
+  app.store.watch(["given"], ({ given }) => {
+    const title = given && given.title !== given.input ? [make("span", { text: given.title })] : [];
+    credit.replaceChildren(...title, ...(given ? [make("small", { text: given.credit })] : []));
   });
 }
 
@@ -48,12 +40,13 @@ function mountPicture(
 
   const draw = (now: number) => {
     frame = 0;
-    const { photo, engine, view, opacity, smooth, colours, shownSegments, borders } = app.state;
+    const photo = photoOf(app.state);
+    const { engine, view, opacity, smooth, colours, shownSegments, borders } = app.state;
     const explanation = soFar(app.state) ?? read(app.state);
     wasShown = soFar(app.state) !== null;
     const share = stillness.matches ? 1 : Math.min(1, (now - revealed) / reveal);
     if (photo) {
-      drawExplanation(canvas, photo.bitmap, engine && !isEmpty(explanation) ? explanation : null, {
+      drawExplanation(canvas, photo.input, engine && !isEmpty(explanation) ? explanation : null, {
         colours: engine?.colourMap(colours) ?? new Uint8Array(768),
         opacity: opacity * share,
         smooth,
@@ -74,15 +67,17 @@ function mountPicture(
     revealed = wasShown ? 0 : performance.now();
   });
   app.store.watch(
-    ["photo", key, "partial", "view", "opacity", "smooth", "colours", "shownSegments", "borders", "doubts"],
+    ["given", key, "partial", "view", "opacity", "smooth", "colours", "shownSegments", "borders", "doubts"],
     schedule,
   );
-  app.store.watch(["photo", key, "view", "methods"], (state) => {
+  app.store.watch(["given", key, "view", "methods"], (state) => {
     canvas.setAttribute("aria-label", description(state, read(state)));
   });
 }
 
-function description({ photo, view, methods, beside }: State, explanation: Explanation | null): string {
+function description(state: State, explanation: Explanation | null): string {
+  const { view, methods, beside } = state;
+  const photo = photoOf(state);
   if (!photo) return "No photograph yet";
   if (!explanation || isEmpty(explanation) || view === "photograph") return `Photograph: ${photo.title}`;
   const { target, method } = explanation.info;

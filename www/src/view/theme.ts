@@ -1,18 +1,22 @@
 // Light, dark, or as the system has it. The choice is kept in this browser.
 
+import type { App } from "../app.js";
 import { find } from "../dom.js";
 
 const themes = ["auto", "light", "dark"] as const;
 type Theme = (typeof themes)[number];
 const names: Record<Theme, string> = { auto: "Theme: automatic", light: "Theme: light", dark: "Theme: dark" };
 
-export function mountTheme(): void {
+export function mountTheme(app: App): void {
+  const darkness = matchMedia("(prefers-color-scheme: dark)");
   const button = find("theme", HTMLButtonElement);
   let theme = themes.find((name) => name === stored()) ?? "auto";
   const apply = () => {
     document.documentElement.dataset.theme = theme;
     button.textContent = names[theme];
+    app.setDark(theme === "dark" || (theme === "auto" && darkness.matches));
   };
+  darkness.addEventListener("change", apply);
   button.addEventListener("click", () => {
     theme = themes[(themes.indexOf(theme) + 1) % themes.length] ?? "auto";
     try {

@@ -62,5 +62,5 @@ function title({ explanation, classification, firstLook }: State): string {
 function sentences({ explanation, classification }: State): string[] {
   if (explanation) return explanation.words;
   const winner = classification?.top[0];
-  return [winner ? `The network sees “${winner.label}”.` : "The network is about to look."];
+  return [winner ? `The network says “${winner.label}”.` : "The network is about to look."];
 }

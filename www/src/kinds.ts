@@ -1,0 +1,105 @@
+// The kinds of what a person can give. What belongs to one kind alone stands in this table, so that a view asks here and never for a kind.
+
+/** What is given: a photograph, a text, a sound, or a file that is read byte by byte. */
+export type Kind = "image" | "text" | "audio" | "file";
+
+/** What stands on the page for some kinds only: the elements with `data-view` in index.html. */
+export type KindView =
+  | "picture" // the photograph with its map, how it is shown, and its files
+  | "words" // a text with its words coloured, and the list of those that count most
+  | "write" // a field to write in
+  | "sound" // waveform and spectrogram
+  | "proof" // the tests that take pixels away, attack them or follow edges
+  | "samples" // pictures to choose from
+  | "sentences" // texts, clips and files to choose from
+  | "camera"
+  | "microphone"
+  | "beside"; // a second method's explanation
+
+export interface KindText {
+  /** Within a sentence: "the photograph". */
+  noun: string;
+  /** On its button. */
+  title: string;
+  /** A sign of it, for its button. */
+  taste: string;
+  /** What its examples are called. */
+  examples: string;
+  /** What the engine is at while it answers. */
+  looking: string;
+  /** The button for one's own. */
+  choose: string;
+  /** Of which files, as an `<input type=file>` wants it. */
+  accept: string;
+  /** Of what a map of it consists. */
+  part: string;
+  /** What is told of it as one's own. */
+  yours: string;
+  /** Above the reason why the engine does not take it. */
+  refused: string;
+  /** The method that it starts with. */
+  method: string;
+  views: readonly KindView[];
+}
+
+export const kinds: Record<Kind, KindText> = {
+  image: {
+    noun: "photograph",
+    title: "Photograph",
+    taste: "",
+    examples: "Photographs",
+    looking: "Looking at the photograph",
+    choose: "Choose a photograph…",
+    accept: "image/*",
+    part: "part of the picture",
+    yours: "your photograph",
+    refused: "This is not a picture that can be used.",
+    method: "agi",
+    views: ["picture", "proof", "samples", "camera", "beside"],
+  },
+  text: {
+    noun: "sentence",
+    title: "Sentence",
+    taste: "“…”",
+    examples: "Sentences",
+    looking: "Reading the sentence",
+    choose: "Choose a text file…",
+    accept: ".txt,text/plain",
+    part: "word",
+    yours: "your words",
+    refused: "This text cannot be read.",
+    method: "integrated_gradients",
+    views: ["words", "write", "sentences", "beside"],
+  },
+  audio: {
+    noun: "sound",
+    title: "Spoken word",
+    taste: "♪",
+    examples: "Spoken words",
+    looking: "Listening",
+    choose: "Choose a sound…",
+    accept: "audio/*",
+    part: "part of the sound",
+    yours: "your sound",
+    refused: "This sound cannot be used.",
+    method: "integrated_gradients",
+    views: ["sound", "sentences", "microphone"],
+  },
+  file: {
+    noun: "file",
+    title: "File",
+    taste: "01",
+    examples: "Files",
+    looking: "Reading the file",
+    choose: "Choose any file…",
+    accept: "",
+    part: "byte",
+    yours: "your file",
+    refused: "This file cannot be read.",
+    method: "agi",
+    views: ["words", "sentences", "beside"],
+  },
+};
+
+/** Whether something stands on the page for this kind. */
+export const shows = (kind: Kind, view: KindView): boolean => kinds[kind].views.includes(view);

@@ -1,0 +1,128 @@
+// A text: its words coloured by what they count for, the largest of them as bars, and the field in which it is written.
+
+import { drawWords, wordColour, type Colour, type Explanation } from "adversight";
+import type { App } from "../app.js";
+import { find, make } from "../dom.js";
+import type { State } from "../state.js";
+import { bars, besideWords, hasSigns } from "../text.js";
+
+/** How long nobody types before the network is asked, in milliseconds. */
+const pause = 500;
+/** So many words are ranked. */
+const places = 8;
+
+export function mountText(app: App): void {
+  mountReading(app, "reading", ({ explanation }) => explanation);
+  mountReading(app, "reading-beside", ({ second }) => second?.explanation ?? null);
+  mountLegend(app);
+  mountRanking(app);
+  mountField(app);
+}
+
+/** The texts at hand; none where something else was given. */
+function textsOf({ given, explanation }: State): string[] {
+  if (given?.kind === "text") return typeof given.input === "string" ? [given.input] : [...given.input];
+  return given?.kind === "file" ? (explanation?.texts ?? []) : [];
+}
+
+function mountReading(app: App, id: string, read: (state: State) => Explanation | null): void {
+  const place = find(id, HTMLElement);
+  app.store.watch(["given", "explanation", "second", "dark"], (state) => {
+    const texts = textsOf(state);
+    const explanation = read(state);
+    place.classList.toggle("bytes", state.given?.kind === "file");
+    if (texts.length === 0) place.replaceChildren();
+    else if (explanation) drawWords(place, explanation, { colours: colours() });
+    else drawWords(place, { texts, parts: [] });
+  });
+}
+
+/** The colours of the theme at hand, from the style sheet. */
+function colours(): { for: Colour; against: Colour } {
+  const { outlineColor, textDecorationColor } = getComputedStyle(find("legend-words", HTMLElement));
+  return { for: rgb(outlineColor), against: rgb(textDecorationColor) };
+}
+
+const rgb = (colour: string): Colour => {
+  const [red = 0, green = 0, blue = 0] = (colour.match(/[\d.]+/g) ?? []).map(Number);
+  return [red, green, blue];
+};
+
+/** What the colours mean. */
+function mountLegend(app: App): void {
+  const legend = find("legend-words", HTMLElement);
+  app.store.watch(["explanation", "dark"], ({ explanation }) => {
+    legend.classList.toggle("off", !explanation);
+    if (!explanation) return;
+    const signs = hasSigns(explanation);
+    const steps = (signs ? [-1, -0.6, -0.2, 0.2, 0.6, 1] : [0.1, 0.4, 0.7, 1]).map((score) => {
+      const step = make("span", { class: "step", attributes: { "aria-hidden": "true" } });
+      step.style.setProperty("background-color", wordColour(score, 1, colours()));
+      return step;
+    });
+    const { label } = explanation.info.target;
+    legend.replaceChildren(
+      make("span", { text: signs ? `against “${label}”` : "little" }),
+      make("span", { class: "steps" }, ...steps),
+      make("span", { text: signs ? `for “${label}”` : "much" }),
+    );
+  });
+}
+
+function mountRanking(app: App): void {
+  const list = find("ranked", HTMLOListElement);
+  const note = find("ranked-note", HTMLElement);
+  const title = find("ranked-title", HTMLElement);
+  app.store.watch(["explanation", "dark"], ({ explanation }) => {
+    if (!explanation) return; // those before stay until there are others, so that nothing jumps
+    const found = bars(explanation, places);
+    title.textContent = `What counted most for “${explanation.info.target.label}”`;
+    list.classList.toggle("sides", hasSigns(explanation));
+    list.replaceChildren(
+      ...found.map(({ part, length, said }) => {
+        const bar = make("span", { class: "track", attributes: { "aria-hidden": "true" } });
+        bar.style.setProperty("--length", String(Math.abs(length)));
+        bar.style.setProperty("--colour", wordColour(part.score, Math.abs(part.score), colours()));
+        bar.classList.toggle("against", length < 0);
+        return make(
+          "li",
+          { testid: "ranked-word" },
+          make("span", { class: "label", text: part.name, attributes: { dir: "auto" } }),
+          bar,
+          make("span", { class: "share", text: said }),
+        );
+      }),
+    );
+    note.textContent = besideWords(explanation);
+  });
+}
+
+/** The field: what is typed is asked after a short pause. What was chosen elsewhere is written into it. */
+function mountField(app: App): void {
+  const field = find("text", HTMLTextAreaElement);
+  const note = find("text-note", HTMLElement);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const ask = () => {
+    clearTimeout(timer);
+    const { given } = app.state;
+    const text = field.value;
+    if (given?.kind !== "text" || text === given.input) return;
+    if (text.trim() === "") {
+      note.textContent = "Write a word or a sentence: there is nothing to read yet.";
+      return;
+    }
+    void app.chooseText(text);
+  };
+  field.addEventListener("input", () => {
+    note.textContent = "";
+    clearTimeout(timer);
+    timer = setTimeout(ask, pause);
+  });
+  field.addEventListener("change", ask);
+  app.store.watch(["given"], ({ given }) => {
+    if (given?.kind !== "text" || typeof given.input !== "string") return;
+    note.textContent = "";
+    // What the user has typed since stays.
+    if (document.activeElement !== field && field.value !== given.input) field.value = given.input;
+  });
+}

@@ -519,7 +519,7 @@ impl Explainer {
         }
         let part = |([first, last, low, high], score): ([usize; 4], f32)| {
             let (time, band) = (ruler.time(first, last), ruler.band(low, high));
-            let name = format!("{:.2} to {:.2} s, {}", time.0, time.1, ruler.pitch(band));
+            let name = format!("{}, {}", ruler.span(time), ruler.pitch(band));
             Part {
                 name,
                 source: 0,

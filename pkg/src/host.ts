@@ -247,11 +247,10 @@ export function hostOf(
       const all = found.origin.inputs ? { ...options, inputs: found.origin.inputs } : options;
       return given(await engineOf().loadModel(onnx, all), found.origin.inputs);
     };
-    const samples = input.channels[0]?.length ?? 0;
     // A network on samples needs no more to be said than that.
     const onnx = sound ? null : await fileOf(id);
     const hearing = onnx ? await load({ ...found.origin.options, sound: {} }, onnx) : found.model;
-    const length = hearing.soundLength(samples, Math.round(input.sampleRate));
+    const length = hearing.soundLength(input);
     if (length === hearing.info.sound?.length) {
       if (onnx) found.model = hearing;
       return hearing;

@@ -57,7 +57,7 @@ function declarations() {
   for (const name of readdirSync(here("types"))) {
     writeFileSync(join(out, "jsx", name.replace(/\.d\.ts$/, ".js")), "export {};\n"); // types are all there is
   }
-  for (const name of ["adversight", "adversight_cpu", "adversight_cpu_threads"]) {
+  for (const name of ["adversight", "adversight_cpu", "adversight_cpu_threads", "adversight_sound"]) {
     writeFileSync(join(out, "wasm", `${name}_url.d.ts`), address);
   }
 }

@@ -71,6 +71,7 @@ try {
     "./wasm-cpu",
     "./wasm-threads",
     "./worker-classic",
+    "./wasm-sound",
     "./adversight.min.js",
     "./adversight.global.js",
     "./custom-elements.json",

@@ -419,6 +419,14 @@ impl Explainer {
             return Ok((Some(bound), source, None));
         }
         let (tensor, region) = self.prepare(input)?;
+        if let (Input::Sound(_), true, Some(sound)) =
+            (input, self.model.explains_a_node(), self.model.info().inputs.first())
+        {
+            // The front end's input comes first.
+            let bound = self.with_inputs(BTreeMap::from([(sound.name.clone(), tensor.into())]))?;
+            let source = bound.model.source().await?;
+            return Ok((Some(bound), source, None));
+        }
         let explained = self.model.check_shape(&tensor.shape).is_ok();
         match self.model.picture_input() {
             Some(picture) if self.model.explains_a_node() && !explained => {
@@ -511,7 +519,7 @@ impl Explainer {
         }
         let part = |([first, last, low, high], score): ([usize; 4], f32)| {
             let (time, band) = (ruler.time(first, last), ruler.band(low, high));
-            let name = format!("{:.2} to {:.2} s, {}", time.0, time.1, ruler.pitch(band));
+            let name = format!("{}, {}", ruler.span(time), ruler.pitch(band));
             Part {
                 name,
                 source: 0,

@@ -30,6 +30,8 @@ impl ColourMap {
 
 #[cfg(feature = "cli")]
 pub use overlay::overlay;
+#[cfg(feature = "cli")]
+pub use spectrogram::spectrogram;
 
 #[cfg(feature = "cli")]
 mod overlay {
@@ -68,6 +70,88 @@ mod overlay {
             }
         }
         shown
+    }
+}
+
+#[cfg(feature = "cli")]
+mod spectrogram {
+    use image::{Rgb, RgbImage};
+
+    use super::ColourMap;
+    use crate::{attribution::display::Heatmap, input::sound::Spectrum};
+
+    /// Where the axis of frequencies bends from linear to logarithmic, in hertz, as in the page (pkg/src/sound-view.ts).
+    const BEND: f64 = 500.0;
+    /// The quietest that is shown, in decibels below the loudest.
+    const QUIETEST: f64 = -80.0;
+
+    /// The spectrogram of a sound of one channel at `rate` in grey, the lowest frequencies below and nearly logarithmic, with a map of its cells,
+    /// or of its samples, over it.
+    pub fn spectrogram(
+        samples: &[f32],
+        rate: u32,
+        heatmap: &Heatmap,
+        colours: ColourMap,
+        opacity: f32,
+    ) -> RgbImage {
+        const SIZE: [u32; 2] = [800, 320];
+        let cut = Spectrum::new(samples.len(), rate);
+        let cells = cut.of(samples);
+        let power =
+            |cell: usize| f64::from(cells[cell]).powi(2) + f64::from(cells[cut.cells() + cell]).powi(2);
+        let most = (0..cut.cells()).map(power).fold(1e-12, f64::max);
+        let table = colours.table();
+        let [map_rows, map_steps] = heatmap.shape;
+        RgbImage::from_fn(SIZE[0], SIZE[1], |x, y| {
+            let (across, up) =
+                ((f64::from(x) + 0.5) / f64::from(SIZE[0]), 1.0 - (f64::from(y) + 0.5) / f64::from(SIZE[1]));
+            let hertz = BEND * (up * (f64::from(rate) / 2.0 / BEND).ln_1p()).exp_m1();
+            let row = ((hertz * cut.window as f64 / f64::from(rate)).round() as usize).min(cut.bins() - 1);
+            let step =
+                ((across * cut.length as f64 / cut.hop() as f64).round() as usize).min(cut.frames() - 1);
+            let decibels =
+                (10.0 * (power(row * cut.frames() + step) / most).max(1e-12).log10()).max(QUIETEST);
+            let grey = 250.0 - 220.0 * (1.0 - decibels / QUIETEST);
+            let place = match map_rows {
+                1 => ((across * map_steps as f64) as usize).min(map_steps.saturating_sub(1)),
+                _ => row.min(map_rows - 1) * map_steps + step.min(map_steps.saturating_sub(1)),
+            };
+            let value = f64::from(heatmap.data.get(place).copied().unwrap_or(0.0).clamp(0.0, 1.0));
+            let (cover, level) = (f64::from(opacity) * value, 3 * (value * 255.0).round() as usize);
+            Rgb([0, 1, 2]
+                .map(|band| (grey * (1.0 - cover) + f64::from(table[level + band]) * cover).round() as u8))
+        })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn a_tone_is_dark_where_it_sounds_and_the_map_lies_over_it() {
+            let samples: Vec<f32> = (0..16_000)
+                .map(|n| {
+                    if n < 8000 {
+                        (std::f64::consts::TAU * 1000.0 * f64::from(n) / 16_000.0).sin() as f32
+                    } else {
+                        0.0
+                    }
+                })
+                .collect();
+            let cut = Spectrum::new(samples.len(), 16_000);
+            let mut data = vec![0.0; cut.cells()];
+            // The last quarter of the time, at all frequencies.
+            (0..cut.cells()).filter(|cell| cell % cut.frames() > 95).for_each(|cell| data[cell] = 1.0);
+            let heatmap = Heatmap { data, shape: [cut.bins(), cut.frames()], rule: String::new() };
+            let shown = spectrogram(&samples, 16_000, &heatmap, ColourMap::Turbo, 1.0);
+            // 1000 Hz is ln(3) / ln(17) of the height.
+            let row = (320.0 * (1.0 - 3f64.ln() / 17f64.ln())) as u32;
+            let [tone, silence, map] =
+                [(200, row), (500, row), (780, row)].map(|(x, y)| shown.get_pixel(x, y).0);
+            assert!(tone[0] < 60 && tone[0] == tone[2], "{tone:?}");
+            assert!(silence[0] > 240, "{silence:?}");
+            assert!(map[0] != map[2], "{map:?}");
+        }
     }
 }
 

@@ -114,6 +114,14 @@ export const attributes: readonly Attribute[] = [
     about: "The address of the photograph.",
   },
   {
+    attribute: "audio",
+    property: "audio",
+    effect: "model",
+    type: "SoundInput | Blob | string | null",
+    about:
+      "A sound in place of the photograph, for a network that hears: its address, its file, or its samples.",
+  },
+  {
     attribute: null,
     property: "image",
     effect: "question",

@@ -3,9 +3,11 @@
 import type { Builds } from "./host.js";
 import { spawn } from "./spawn.js";
 import * as cpu from "./wasm/adversight_cpu.js";
+import * as sound from "./wasm/adversight_sound.js";
 
 export const cpuBuilds: Builds = {
   cpu: { module: cpu, url: () => new URL("./wasm/adversight_cpu_bg.wasm", import.meta.url) },
+  sound: { module: sound, url: () => new URL("./wasm/adversight_sound_bg.wasm", import.meta.url) },
   threads: {
     glue: () => new URL("./wasm/adversight_cpu_threads.js", import.meta.url),
     url: () => new URL("./wasm/adversight_cpu_threads_bg.wasm", import.meta.url),

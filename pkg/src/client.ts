@@ -43,6 +43,7 @@ import type {
   Explanation,
   Layout,
   Game,
+  Heard,
   LearnedLayer,
   Measurement,
   GraphOutput,
@@ -57,6 +58,8 @@ import type {
   Progress,
   Retrieval,
   Score,
+  SoundData,
+  SoundOptions,
   TensorData,
 } from "./wasm/adversight.js";
 
@@ -101,6 +104,11 @@ export interface ModelSource {
   activation?: Activation | undefined;
   /** What the axes of the explained value mean. Found by its shape and the graph where it is left out (`model.info.layout`). */
   layout?: Layout | undefined;
+  /**
+   * How it hears, for a network on sounds whose preprocessing does not say so: samples a second, and whether cells of time and frequency
+   * or samples are explained. `{}` for the usual.
+   */
+  sound?: Pick<SoundOptions, "rate" | "view"> | undefined;
   /** An ONNX network that was trained to mask what this one looks at, which the method `rt_sal` needs. */
   masker?: FileSource | undefined;
   /** Files that weights lie in, by the location that the ONNX file names (`ModelReport.external`). */
@@ -318,7 +326,7 @@ export class Engine {
   }
 
   async loadModel(source: ModelSource): Promise<Model> {
-    const { signal, onProgress, name, input, output, at, sizes, shape, activation, layout } = source;
+    const { signal, onProgress, name, input, output, at, sizes, shape, activation, layout, sound } = source;
     const inputs = source.inputs && tensorsOf(source.inputs);
     const tally = new Tally(onProgress);
     const [onnx, masker, weights, labels, preprocessing, config] = await Promise.all([
@@ -333,7 +341,7 @@ export class Engine {
       labels: labels as string[] | null,
       preprocessing: preprocessing as Preprocessing | null,
       config: config as (ModelOptions["config"] & object) | null,
-      ...defined({ name, input, output, at, sizes, shape, activation, layout, masker: masker?.bytes }),
+      ...defined({ name, input, output, at, sizes, shape, activation, layout, sound, masker: masker?.bytes }),
       ...weights.given,
     };
     const files = [onnx, ...(masker ? [masker] : [])];
@@ -438,6 +446,26 @@ export class Model {
     return this.#withInput(source, signal, (input, transfer) =>
       this.#caller.call("picture", { model: this.#model, input }, { transfer, signal }),
     );
+  }
+
+  /**
+   * A sound taken apart by its explanation: as the network hears it, only what mattered, and only what is left, each as loud as the sound.
+   * To be played (`SoundView`) or saved (`soundFile`).
+   */
+  async heard(
+    source: ModelInput,
+    { segments, parts }: Pick<Explanation, "segments" | "parts">,
+    { signal }: Pick<CallOptions, "signal"> = {},
+  ): Promise<Heard> {
+    const explanation = { parts, ...(segments ? { segments } : {}) };
+    return this.#withInput(source, signal, (input, transfer) =>
+      this.#caller.call("heard", { model: this.#model, input, explanation }, { transfer, signal }),
+    );
+  }
+
+  /** The sound of a tensor that the network is given, as `prepare` gives it, or as an attack has made it (`Attacked.input`). */
+  async soundOf(input: TensorInput, options: Pick<CallOptions, "signal"> = {}): Promise<SoundData> {
+    return this.#caller.call("soundOf", { model: this.#model, input: tensorOf(input) }, options);
   }
 
   /** The network's raw output for a tensor. */
@@ -555,7 +583,10 @@ export class Model {
     call: (input: SentInput, transfer: Transferable[]) => Promise<T>,
   ): Promise<T> {
     signal?.throwIfAborted();
-    const { input, transfer } = await prepareInput(source);
+    const { input, transfer } = await prepareInput(
+      source,
+      this.info.sound !== undefined || this.info.layout === "sound",
+    );
     try {
       return await call(input, transfer);
     } catch (error) {

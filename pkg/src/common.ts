@@ -10,4 +10,18 @@ export { colourMapNames, doubtOf, drawExplanation, heatmapPixels } from "./pictu
 export { presetNames, presetPreprocessing } from "./preprocessing.js";
 export { recognise, recogniseFile, recognisedBytes } from "./recognise.js";
 export { segmentHeatmap, segmentRanking } from "./segments.js";
+export { attackLimit, maxSeconds, recordSound, signalToNoise, soundFile, soundLevel } from "./sound.js";
+export {
+  loudness,
+  paintSpectrogram,
+  paintWaveform,
+  pitchAt,
+  pitchHeight,
+  placeWords,
+  SoundPlayer,
+  soundPlace,
+  SoundView,
+  spectrogram,
+  timeWeights,
+} from "./sound-view.js";
 export { parseNpy, parseValue, toInputValue } from "./values.js";

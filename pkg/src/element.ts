@@ -1,6 +1,7 @@
 /**
  * `<adversight-explainer model="model.onnx" preprocessing="preprocessor_config.json" labels="labels.json" src="photo.jpg" method="agi">`:
- * a photograph with the explanation over it and the words under it.
+ * a photograph with the explanation over it and the words under it; with `audio="clip.wav"` in place of `src` a sound, with its waveform and its
+ * spectrogram, played whole or in parts.
  *
  * Its attributes stand in attributes.ts, each with what it means; every one is a property too, which also takes what no text can say: `image` (a
  * file, ImageData ...), `model` (a Model, a file), `params` (an object). They may be set before the element is defined or after. Events, which
@@ -19,6 +20,8 @@ import { createEngine } from "./index.js";
 import { decodeImage, type ImageInput } from "./input.js";
 import { anyName } from "./methods.js";
 import { drawExplanation, type View } from "./picture.js";
+import type { SoundInput } from "./sound.js";
+import { SoundView, spectrogram, type SoundPaint } from "./sound-view.js";
 import { presetNames, presetPreprocessing, type PresetName, type Preprocessing } from "./preprocessing.js";
 import { Shared } from "./shared.js";
 import { parseNpy, type InputLike } from "./values.js";
@@ -73,6 +76,8 @@ export interface ExplainerProperties {
   src: string | null;
   /** The photograph itself, in place of `src`. */
   image: ImageInput | null;
+  /** A sound in place of the photograph, for a network that hears: its address, its file, or its samples. */
+  audio: SoundInput | Blob | string | null;
   method: string | null;
   target: number | null;
   params: Record<string, unknown> | string | null;
@@ -177,7 +182,9 @@ interface Wanted {
 /** All that an element's values ask for. */
 interface Asked {
   model: Wanted;
-  image: ImageInput | string;
+  image: ImageInput | string | null;
+  /** In place of the image. */
+  audio: SoundInput | Blob | string | null;
   question: { method: string; target: number | null; params: Record<string, unknown>; seed?: number };
   key: string;
 }
@@ -260,6 +267,7 @@ export function define(tag = "adversight-explainer"): void {
     readonly #bar = document.createElement("progress");
     readonly #placeholder = document.createElement("slot");
     #photograph: ImageBitmap | null = null;
+    #sound: SoundView | null = null;
     #engine: Engine | null = null;
     #running: AbortController | null = null;
     /** What is computed or was computed last, so that the same is not computed again. */
@@ -459,7 +467,8 @@ export function define(tag = "adversight-explainer"): void {
       };
       const onnx = this.#raw("model") as Model | FileSource | null;
       const image = (this.#raw("image") ?? this.#raw("src")) as ImageInput | string | null;
-      if (onnx === null || onnx === "" || image === null) return null;
+      const audio = this.#raw("audio") as SoundInput | Blob | string | null;
+      if (onnx === null || onnx === "" || (image === null && audio === null)) return null;
       const device = oneOf("device", ["auto", "webgpu", "cpu"] as const, text("device")) ?? "auto";
       const given = (property: string): unknown => this.#raw(property) ?? undefined;
       const source =
@@ -477,6 +486,7 @@ export function define(tag = "adversight-explainer"): void {
               activation: oneOf("activation", ["softmax", "sigmoid", "none"] as const, text("activation")),
               layout: given("layout") as Layout | undefined, // the engine says which there are
               inputs: this.#raw("inputs"),
+              sound: audio === null ? undefined : {},
             };
       const model: Wanted = { device, source, key: JSON.stringify(keyOf([device, source])) };
       const question = {
@@ -485,7 +495,13 @@ export function define(tag = "adversight-explainer"): void {
         params: record("params", this.#raw("params")),
         ...(text("seed") === null ? {} : { seed: wholeNumber("seed", "a whole number", text("seed")) ?? 0 }),
       };
-      return { model, image, question, key: JSON.stringify(keyOf([model.key, image, question])) };
+      return {
+        model,
+        image,
+        audio,
+        question,
+        key: JSON.stringify(keyOf([model.key, image, audio, question])),
+      };
     }
 
     async #run(): Promise<void> {
@@ -517,16 +533,24 @@ export function define(tag = "adversight-explainer"): void {
           if (!signal.aborted) this.#advance(progress);
         });
         loading.catch(() => undefined); // it is awaited below, where the photograph may have failed before
-        const photograph = await decodeImage(
-          typeof wanted.image === "string" ? await loadImage(wanted.image) : wanted.image,
-        );
-        if (signal.aborted) {
-          photograph.close();
-          return;
-        }
-        this.#photograph?.close();
-        this.#photograph = photograph;
-        shown = true;
+        let input: ImageBitmap | SoundInput | Blob;
+        const { audio, image } = wanted;
+        if (audio !== null) {
+          input = typeof audio === "string" ? new Blob([await download(audio, { signal })]) : audio;
+          signal.throwIfAborted();
+          this.#hush();
+          this.#clear();
+        } else if (image !== null) {
+          const photograph = await decodeImage(typeof image === "string" ? await loadImage(image) : image);
+          if (signal.aborted) {
+            photograph.close();
+            return;
+          }
+          this.#hush();
+          this.#photograph?.close();
+          this.#photograph = input = photograph;
+          shown = true;
+        } else return;
         this.#explanation = this.#partial = null;
         this.#words.textContent = "";
         this.#draw();
@@ -535,7 +559,7 @@ export function define(tag = "adversight-explainer"): void {
         signal.throwIfAborted();
         this.#engine = model.engine;
         this.#tellStatus("computing");
-        this.#explanation = await model.explain(photograph, {
+        this.#explanation = await model.explain(input, {
           ...wanted.question,
           method: anyName(wanted.question.method),
           signal,
@@ -549,6 +573,8 @@ export function define(tag = "adversight-explainer"): void {
           },
         });
         this.#partial = null;
+        if (audio !== null) await this.#hear(model, input as SoundInput | Blob, this.#explanation);
+        signal.throwIfAborted();
         this.#calm();
         this.#words.textContent = this.#explanation.words.join(" ");
         this.#status.textContent = "";
@@ -565,9 +591,37 @@ export function define(tag = "adversight-explainer"): void {
       }
     }
 
+    /** Shows a sound with its map, to be played. */
+    async #hear(model: Model, input: SoundInput | Blob, explanation: Explanation): Promise<void> {
+      const [heard, prepared] = await Promise.all([model.heard(input, explanation), model.prepare(input)]);
+      const { sound } = explanation;
+      if (!sound || this.#explanation !== explanation) return;
+      this.#hush();
+      const view = (this.#sound = new SoundView(this.#paint(model.engine)));
+      view.show({ heard, sound, cells: sound.view === "cells" ? spectrogram(prepared) : null, explanation });
+      this.#canvas.before(view.element);
+      this.#placeholder.hidden = true;
+    }
+
+    #paint(engine: Engine): SoundPaint {
+      const value = (property: string) => this.#raw(property) as string | number | null;
+      return {
+        colours: engine.colourMap(colourMap(value("colourMap"))),
+        opacity: share("opacity", value("opacity")),
+      };
+    }
+
+    /** Takes the sound away. */
+    #hush(): void {
+      this.#sound?.close();
+      this.#sound?.element.remove();
+      this.#sound = null;
+    }
+
     /** Ends what runs, and what it holds. */
     #end(): void {
       this.#stop();
+      this.#hush();
       this.#answered = null;
       this.#explanation = this.#partial = null;
       this.#words.textContent = "";
@@ -642,6 +696,7 @@ export function define(tag = "adversight-explainer"): void {
     /** Whether everything was drawn as it was asked for. */
     #draw(): boolean {
       this.#name();
+      if (this.#sound && this.#engine) this.#sound.draw(this.#paint(this.#engine));
       if (!this.#photograph) return true;
       this.#placeholder.hidden = true;
       const value = (property: string) => this.#raw(property) as string | number | null;

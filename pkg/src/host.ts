@@ -28,6 +28,7 @@ import type {
   ExplainOptions,
   Explanation,
   Game,
+  Heard,
   JudgeOptions,
   LearnedLayer,
   MaskRule,
@@ -47,7 +48,9 @@ import type {
   RandomiseOptions,
   Retrieval,
   Score,
+  SoundData,
   TensorData,
+  WasmInput,
 } from "./wasm/adversight.js";
 
 /** 256 colours as RGB bytes, for each name. */
@@ -72,13 +75,20 @@ interface Origin {
 }
 
 /** Where the WebAssembly of a build lies, where it was moved from its place. */
-export type Moved = Partial<Record<BuildName, WasmSource>> & MovedThreads;
+export type Moved = Partial<Record<BuildName | "sound", WasmSource>> & MovedThreads;
+
+/** What decodes sounds: a module of its own, whose WebAssembly is fetched with the first file of a sound. */
+export interface Decoder {
+  module: Pick<typeof import("./wasm/adversight_sound.js"), "decodeSound"> & Pick<Build["module"], "default">;
+  url: () => URL;
+}
 
 /** The builds that an entry of the package has. */
 export interface Builds {
   cpu: Build;
   webgpu?: Build;
   threads?: ThreadedBuild;
+  sound?: Decoder;
 }
 
 /** Every call that the engine's side answers. A model is named by the number that `loadModel` gave. */
@@ -114,6 +124,11 @@ export interface EngineProtocol {
   };
   classify: { send: { model: number; input: SentInput; top: number }; reply: Classification };
   explain: { send: { model: number; input: SentInput; options: ExplainOptions }; reply: Explanation };
+  heard: {
+    send: { model: number; input: SentInput; explanation: Pick<Explanation, "segments" | "parts"> };
+    reply: Heard;
+  };
+  soundOf: { send: { model: number; input: TensorData }; reply: SoundData };
   withInputs: {
     send: { model: number; inputs: Record<string, InputValue> };
     reply: { model: number; info: ModelInfo };
@@ -195,6 +210,62 @@ export function hostOf(
   const modelOf = (id: number): WasmModel => find(id).model;
   const fileOf = async (id: number) => new Uint8Array(await find(id).origin.onnx.arrayBuffer());
 
+  let movedTo: Moved = {};
+  let decoder: Promise<Decoder["module"]> | null = null;
+
+  /** The samples of a sound's file. What decodes them is fetched once. */
+  const decode = async (bytes: Uint8Array): Promise<SoundData> => {
+    const { sound } = builds;
+    if (!sound) throw new AdversightError("engine_failed", "This build of the engine decodes no sounds.");
+    decoder ??= instantiate(sound, movedTo.sound).then(() => sound.module);
+    decoder.catch(() => (decoder = null)); // it may be there the next time
+    return (await decoder).decodeSound(bytes);
+  };
+
+  /** The model for an input. One that hears is made for sounds of a length, and made again for a sound of another. */
+  const fitting = async (id: number, input: WasmInput): Promise<WasmModel> => {
+    const found = find(id);
+    if (input === null || !("channels" in input)) return found.model;
+    const { sound } = found.model.info;
+    const load = async (options: ModelOptions, onnx: Uint8Array) => {
+      const all = found.origin.inputs ? { ...options, inputs: found.origin.inputs } : options;
+      return given(await engineOf().loadModel(onnx, all), found.origin.inputs);
+    };
+    // A network on samples needs no more to be said than that.
+    const onnx = sound ? null : await fileOf(id);
+    const hearing = onnx ? await load({ ...found.origin.options, sound: {} }, onnx) : found.model;
+    const length = hearing.soundLength(input);
+    if (length === hearing.info.sound?.length) {
+      if (onnx) found.model = hearing;
+      return hearing;
+    }
+    const options = { ...found.origin.options, sound: { ...found.origin.options.sound, length } };
+    const fitted = await load(options, onnx ?? (await fileOf(id)));
+    // The one before may still be at work, and is left to the garbage collector.
+    found.model = fitted;
+    return fitted;
+  };
+
+  /** A model and an input that belong together. */
+  const taken = async (id: number, sent: SentInput): Promise<[WasmModel, WasmInput]> => {
+    const { info } = find(id).model;
+    if (
+      sent !== null &&
+      ("encoded" in sent || "channels" in sent) &&
+      !info.sound &&
+      info.layout !== "sound"
+    ) {
+      throw new AdversightError(
+        "input_invalid",
+        "This is a sound, and the network takes none. If it hears, load it with the preprocessing of its sounds, or with the option " +
+          "`sound`.",
+      );
+    }
+    const decoded = sent !== null && "encoded" in sent ? await decode(sent.encoded) : sent;
+    const input = toWasmInput(decoded);
+    return [await fitting(id, input), input];
+  };
+
   const keep = (model: WasmModel, origin: Origin) => {
     const id = next++;
     models.set(id, { model, origin });
@@ -203,6 +274,7 @@ export function hostOf(
 
   const handlers: Handlers<EngineProtocol> = {
     async open({ device, wasm: moved, threads, batchMemory, powerPreference }) {
+      movedTo = moved;
       const memory = batchMemory === undefined ? {} : { batchMemory };
       const onCpu = async (reason: string | undefined) => {
         const module = await load(builds, "cpu", moved, threadsHere(threads));
@@ -283,11 +355,13 @@ export function hostOf(
     },
 
     async classify({ model, input, top }) {
-      return { value: await modelOf(model).classify(toWasmInput(input), top) };
+      const [judge, given] = await taken(model, input);
+      return { value: await judge.classify(given, top) };
     },
 
     async explain({ model, input, options }, { onProgress, onPartial, isCancelled }) {
-      const value = await modelOf(model).explain(toWasmInput(input), options, {
+      const [asked, given] = await taken(model, input);
+      const value = await asked.explain(given, options, {
         onProgress,
         isCancelled,
         onPartial:
@@ -302,6 +376,25 @@ export function hostOf(
       return { value, transfer: whole(attribution.data, heatmap.data, ...parts) };
     },
 
+    async heard({ model, input, explanation }) {
+      const [hearing, sound] = await taken(model, input);
+      if (sound === null || !("channels" in sound)) {
+        throw new AdversightError("input_invalid", "Only a sound can be heard.");
+      }
+      const value = hearing.heard(sound, explanation);
+      return {
+        value,
+        transfer: whole(...[value.sound, value.only, value.left].flatMap(({ channels }) => channels)),
+      };
+    },
+
+    soundOf({ model, input }) {
+      return attempt(() => {
+        const value = modelOf(model).soundOf(input);
+        return { value, transfer: whole(...value.channels) };
+      });
+    },
+
     withInputs({ model, inputs }) {
       return attempt(() => ({
         value: keep(modelOf(model).withInputs(inputs), {
@@ -311,18 +404,16 @@ export function hostOf(
       }));
     },
 
-    prepare({ model, input }) {
-      return attempt(() => {
-        const value = modelOf(model).prepare(toWasmInput(input));
-        return { value, transfer: whole(value.data) };
-      });
+    async prepare({ model, input }) {
+      const [asked, given] = await taken(model, input);
+      const value = asked.prepare(given);
+      return { value, transfer: whole(value.data) };
     },
 
-    picture({ model, input }) {
-      return attempt(() => {
-        const value = modelOf(model).picture(toWasmInput(input));
-        return { value, transfer: whole(...pixelsOf(value)) };
-      });
+    async picture({ model, input }) {
+      const [asked, given] = await taken(model, input);
+      const value = asked.picture(given);
+      return { value, transfer: whole(...pixelsOf(value)) };
     },
 
     async logits({ model, input }) {
@@ -336,8 +427,7 @@ export function hostOf(
     },
 
     async measure({ model, input, map, options, randomised }, hooks) {
-      const judge = modelOf(model);
-      const given = toWasmInput(input);
+      const [judge, given] = await taken(model, input);
       const value =
         randomised === null
           ? await judge.measure(given, map, options, hooks)
@@ -346,12 +436,14 @@ export function hostOf(
     },
 
     async play({ model, input, map, options }, hooks) {
-      const value = await modelOf(model).play(toWasmInput(input), map, options, hooks);
+      const [judge, given] = await taken(model, input);
+      const value = await judge.play(given, map, options, hooks);
       return { value, transfer: whole(value.ranks, ...pixelsOf(value.from, value.to)) };
     },
 
     async attack({ model, input, options, top }, hooks) {
-      const value = await modelOf(model).attack(toWasmInput(input), options, top, hooks);
+      const [attacked, given] = await taken(model, input);
+      const value = await attacked.attack(given, options, top, hooks);
       const { before = null, after = null, change = null } = value.pictures ?? {};
       return {
         value,
@@ -360,7 +452,8 @@ export function hostOf(
     },
 
     async retrieve({ model, input, map, mask, top }) {
-      const value = await modelOf(model).retrieve(toWasmInput(input), map, mask, top);
+      const [judge, given] = await taken(model, input);
+      const value = await judge.retrieve(given, map, mask, top);
       return { value, transfer: whole(...pixelsOf(value.picture)) };
     },
 
@@ -505,7 +598,10 @@ async function load(
   return build.module;
 }
 
-async function instantiate({ module, url }: Build, moved: WasmSource | undefined): Promise<void> {
+async function instantiate(
+  { module, url }: Pick<Build, "url"> & { module: Pick<Build["module"], "default"> },
+  moved: WasmSource | undefined,
+): Promise<void> {
   let source = moved;
   try {
     source ??= unmoved(url());

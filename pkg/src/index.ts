@@ -36,6 +36,8 @@ export type {
   RandomiseOptions,
   RetrieveOptions,
 } from "./judge.js";
+export type { RecordOptions, Samples, SoundInput } from "./sound.js";
+export type { HeardPart, SoundPaint, SoundPlace, SoundShown, Spectrogram } from "./sound-view.js";
 export type { FileKind, Recognised } from "./recognise.js";
 export type { InputLike, Nested } from "./values.js";
 export type { PresetName, PresetSize, Preprocessing } from "./preprocessing.js";
@@ -53,6 +55,7 @@ export type {
   Layer,
   Layout,
   Game,
+  Heard,
   LearnedLayer,
   MaskRule,
   Measurement,
@@ -68,6 +71,7 @@ export type {
   Numbers,
   OperatorSupport,
   ParamDescription,
+  Part,
   PartialExplanation,
   PixelPicture,
   Progress,
@@ -75,6 +79,9 @@ export type {
   Retrieval,
   Score,
   Segmentation,
+  SoundData,
+  SoundInfo,
+  SoundOptions,
   TensorData,
   ValueInfo,
   Anytime,

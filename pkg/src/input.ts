@@ -5,6 +5,7 @@ import { AdversightError } from "./errors.js";
 import { headerBytes, readHeader } from "./header.js";
 import { recogniseFile } from "./recognise.js";
 import { readStraight, straightOf } from "./straight.js";
+import { isSound, readSound, soundData, type EncodedSound, type SoundInput } from "./sound.js";
 import { isNumbers } from "./values.js";
 import type { Numbers, TensorData, WasmInput } from "./wasm/adversight.js";
 
@@ -31,13 +32,13 @@ export interface NamedInputs {
 }
 
 /**
- * An image, a tensor that goes into the network as it is, or several of them by name. Null stands for the inputs that `Model.withInputs` has set, of a model that
+ * An image, a sound (decoded, or as a file), a tensor that goes into the network as it is, or several of them by name. Null stands for the inputs that `Model.withInputs` has set, of a model that
  * is explained at a node.
  */
-export type ModelInput = ImageInput | TensorInput | NamedInputs | null;
+export type ModelInput = ImageInput | SoundInput | TensorInput | NamedInputs | null;
 
-/** The form in which an input travels to the engine: an ImageBitmap's pixels are read there, off the page's thread. */
-export type SentInput = WasmInput | { bitmap: ImageBitmap };
+/** The form in which an input travels to the engine: an ImageBitmap's pixels are read there, and a sound's file, off the page's thread. */
+export type SentInput = WasmInput | { bitmap: ImageBitmap } | EncodedSound;
 
 export interface PreparedInput {
   input: SentInput;
@@ -65,13 +66,21 @@ export function checkSize(width: number, height: number): void {
   }
 }
 
-/** Makes an input ready to be sent. Nothing that belongs to the caller is handed over; what was made here is. */
-export async function prepareInput(source: ModelInput): Promise<PreparedInput> {
+/**
+ * Makes an input ready to be sent. Nothing that belongs to the caller is handed over; what was made here is. For a network that `hears`, a
+ * file is a sound whatever it holds: the engine says what is wrong with it.
+ */
+export async function prepareInput(source: ModelInput, hears = false): Promise<PreparedInput> {
   if (source === null) return { input: null, transfer: [] };
   if (isTensor(source)) return { input: tensorOf(source), transfer: [] };
   if (isNamed(source)) {
     const values = Object.entries(source.inputs).map(([name, value]) => [name, tensorOf(value)] as const);
     return { input: { values: Object.fromEntries(values) }, transfer: [] };
+  }
+  if (isSound(source)) return { input: soundData(source), transfer: [] };
+  if (isA(source, "Blob") || isA(source, "File")) {
+    const sound = await readSound(source, hears);
+    if (sound) return { input: sound, transfer: "encoded" in sound ? [sound.encoded.buffer] : [] };
   }
   if (isA(source, "ImageData") && source.colorSpace === "srgb") {
     checkSize(source.width, source.height);
@@ -170,7 +179,7 @@ async function checkSource(source: ImageInput): Promise<void> {
 const taken = new WeakMap<ImageBitmap, WasmInput>();
 
 /** The input as the engine takes it; a bitmap that was sent is closed once its pixels are read. */
-export function toWasmInput(input: SentInput): WasmInput {
+export function toWasmInput(input: Exclude<SentInput, EncodedSound>): WasmInput {
   if (input === null || !("bitmap" in input)) return input;
   const { bitmap } = input;
   const before = taken.get(bitmap);
@@ -318,11 +327,11 @@ export function checkTensor({ data, shape }: Pick<TensorData, "shape"> & { data:
   }
 }
 
-function isNamed(source: ImageInput | NamedInputs): source is NamedInputs {
+function isNamed(source: ImageInput | SoundInput | NamedInputs): source is NamedInputs {
   return "inputs" in source && typeof source.inputs === "object";
 }
 
-function isTensor(source: ImageInput | TensorInput | NamedInputs): source is TensorInput {
+function isTensor(source: ImageInput | SoundInput | TensorInput | NamedInputs): source is TensorInput {
   return "data" in source && isNumbers(source.data) && "shape" in source && Array.isArray(source.shape);
 }
 

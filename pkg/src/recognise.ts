@@ -88,7 +88,7 @@ const svg = picture(
 const sound = (format: string): Found => ({
   kind: "sound",
   format,
-  advice: "a network of sounds takes its samples as numbers, and not the file: read them into a tensor.",
+  advice: "give it to a network that hears, which takes its samples; this one takes something else.",
 });
 const video = (format: string): Found => ({
   kind: "video",

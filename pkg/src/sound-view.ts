@@ -85,7 +85,8 @@ export function soundPlace(
   const seconds = sound.length / sound.rate;
   const [time, hertz] = [x * seconds, pitchAt(y, sound.rate)];
   const part = parts.find(
-    ({ start, end, low, high }) => time >= start && time <= end && hertz >= (low ?? 0) && hertz <= (high ?? Infinity),
+    ({ start, end, low, high }) =>
+      time >= start && time <= end && hertz >= (low ?? 0) && hertz <= (high ?? Infinity),
   );
   const all = parts.reduce((sum, { score }) => sum + Math.max(0, score), 0);
   let decibels: number | null = null;
@@ -100,7 +101,7 @@ export function soundPlace(
 
 /** A place in words, for people who point at it. */
 export function placeWords({ time, hertz, decibels, share }: SoundPlace): string {
-  const pitch = hertz < 1000 ? `${Math.round(hertz / 10) * 10} Hz` : `${(hertz / 1000).toFixed(1)} kHz`;
+  const pitch = hertz < 995 ? `${Math.round(hertz / 10) * 10} Hz` : `${(hertz / 1000).toFixed(1)} kHz`;
   const loud = decibels === null ? "" : `, ${decibels <= quietest ? "silent" : `${Math.round(decibels)} dB`}`;
   return `${time.toFixed(2)} s, ${pitch}${loud}: ${(100 * share).toFixed(1)}% of what counts`;
 }
@@ -199,7 +200,7 @@ export function timeWeights({ data, shape }: { data: Float32Array; shape: number
 }
 
 /** The three sounds that can be heard. */
-export type Part = "sound" | "only" | "left";
+export type HeardPart = "sound" | "only" | "left";
 
 /** Plays a sound, only what mattered, or only what is left. */
 export class SoundPlayer {
@@ -267,7 +268,7 @@ export interface SoundShown {
   explanation: Explanation | null;
 }
 
-const names: Record<Part, string> = {
+const names: Record<HeardPart, string> = {
   sound: "The sound",
   only: "Only what mattered",
   left: "Only what is left",
@@ -283,11 +284,11 @@ export class SoundView {
   readonly #picture = canvas("spectrogram", "");
   readonly #overlay = canvas("cursor", "");
   readonly #place = document.createElement("output");
-  readonly #buttons = new Map<Part, HTMLButtonElement>();
+  readonly #buttons = new Map<HeardPart, HTMLButtonElement>();
   readonly #player = new SoundPlayer();
   #shown: SoundShown | null = null;
   #paint: SoundPaint;
-  #playing: Part | null = null;
+  #playing: HeardPart | null = null;
   #cursor: number | null = null;
   #mark: [number, number] | null = null;
 
@@ -295,7 +296,8 @@ export class SoundView {
     this.#paint = paint;
     const stack = document.createElement("div");
     stack.style.cssText = "position: relative; line-height: 0;";
-    this.#overlay.style.cssText = "position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none;";
+    this.#overlay.style.cssText =
+      "position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none;";
     this.#overlay.setAttribute("aria-hidden", "true");
     for (const [shape, height] of [
       [this.#waveform, 72],
@@ -311,7 +313,8 @@ export class SoundView {
     stack.append(this.#waveform, this.#picture, this.#overlay);
     const controls = document.createElement("div");
     controls.part.add("controls");
-    for (const part of ["sound", "only", "left"] as const) controls.append(this.#button(part), this.#saver(part));
+    for (const part of ["sound", "only", "left"] as const)
+      controls.append(this.#button(part), this.#saver(part));
     this.#place.part.add("place");
     this.#place.style.display = "block";
     this.element.append(stack, controls, this.#place);
@@ -356,7 +359,7 @@ export class SoundView {
   }
 
   /** Plays one of the three sounds, or stops it. */
-  async play(part: Part): Promise<void> {
+  async play(part: HeardPart): Promise<void> {
     const data = this.#shown?.heard[part];
     if (!data) return;
     if (this.#playing === part) {
@@ -372,11 +375,11 @@ export class SoundView {
     this.#player.close();
   }
 
-  #button(part: Part): HTMLButtonElement {
+  #button(part: HeardPart): HTMLButtonElement {
     const button = document.createElement("button");
     button.type = "button";
     button.disabled = true;
-    button.dataset["part"] = part;
+    button.setAttribute("data-part", part);
     button.setAttribute("aria-pressed", "false");
     button.textContent = `▶ ${names[part]}`;
     button.addEventListener("click", () => void this.play(part));
@@ -384,7 +387,7 @@ export class SoundView {
     return button;
   }
 
-  #saver(part: Part): HTMLButtonElement {
+  #saver(part: HeardPart): HTMLButtonElement {
     const button = document.createElement("button");
     button.type = "button";
     button.disabled = true;
@@ -403,7 +406,7 @@ export class SoundView {
     return button;
   }
 
-  #setPlaying(part: Part | null): void {
+  #setPlaying(part: HeardPart | null): void {
     this.#playing = part;
     for (const [name, button] of this.#buttons) {
       button.setAttribute("aria-pressed", String(name === part));
@@ -468,7 +471,7 @@ export class SoundView {
     };
     for (const hertz of pitchTicks(rate)) {
       const y = top + below * (1 - pitchHeight(hertz, rate));
-      label(hertz < 1000 ? `${hertz} Hz` : `${hertz / 1000} kHz`, 4, Math.max(top + 12, y + 4));
+      label(hertz < 995 ? `${hertz} Hz` : `${hertz / 1000} kHz`, 4, Math.max(top + 12, y + 4));
     }
     for (const time of timeTicks(seconds).slice(1)) {
       const x = (time / seconds) * width;
@@ -495,7 +498,7 @@ function canvas(part: string, label: string): HTMLCanvasElement {
 }
 
 /** How loud each of the three sounds is, for those who cannot hear them. */
-export function loudness(heard: Heard): Record<Part, number> {
+export function loudness(heard: Heard): Record<HeardPart, number> {
   const level = ({ channels }: SoundData) => soundLevel(channels[0] ?? new Float32Array());
   return { sound: level(heard.sound), only: level(heard.only), left: level(heard.left) };
 }

@@ -22,14 +22,18 @@ export const maxSeconds = 600;
 
 /** Whether an input is a sound that is decoded already. */
 export function isSound(source: object): source is SoundInput {
-  return "sampleRate" in source && ("samples" in source || "channels" in source || "getChannelData" in source);
+  return (
+    "sampleRate" in source && ("samples" in source || "channels" in source || "getChannelData" in source)
+  );
 }
 
 /** A sound as the engine takes it. Nothing is copied: the samples are the caller's. */
 export function soundData(source: SoundInput): SoundData {
   const { sampleRate } = source;
   if ("getChannelData" in source) {
-    const channels = Array.from({ length: source.numberOfChannels }, (_, channel) => source.getChannelData(channel));
+    const channels = Array.from({ length: source.numberOfChannels }, (_, channel) =>
+      source.getChannelData(channel),
+    );
     return { channels, sampleRate };
   }
   const given = "channels" in source ? source.channels : source.samples;
@@ -54,14 +58,17 @@ const decoded: readonly ((bytes: Uint8Array) => boolean)[] = [
 
 /** What only the browser decodes, at a rate of its own. */
 const browsers: readonly ((bytes: Uint8Array) => boolean)[] = [
-  (bytes) => text(bytes, 4, 8) === "ftyp",
+  (bytes) =>
+    text(bytes, 4, 8) === "ftyp" &&
+    !/^(avi[fs]|mif1|msf1|hei[cfmsx]|hev[cmsx]|crx )/.test(text(bytes, 8, 12)),
   (bytes) => bytes[0] === 0x1a && bytes[1] === 0x45 && bytes[2] === 0xdf && bytes[3] === 0xa3,
   (bytes) => text(bytes, 0, 4) === "OggS",
-  (bytes) => text(bytes, 0, 4) === "FORM",
+  (bytes) => text(bytes, 0, 4) === "FORM" && text(bytes, 8, 11) === "AIF",
   (bytes) => bytes[0] === 0xff && ((bytes[1] ?? 0) & 0xf6) === 0xf0,
 ];
 
-const text = (bytes: Uint8Array, start: number, end: number) => String.fromCharCode(...bytes.subarray(start, end));
+const text = (bytes: Uint8Array, start: number, end: number) =>
+  String.fromCharCode(...bytes.subarray(start, end));
 
 /** What a file is by its first bytes: a sound that the engine decodes, one that only the browser does, or no sound. */
 export function soundKind(start: Uint8Array): "engine" | "browser" | null {
@@ -70,12 +77,12 @@ export function soundKind(start: Uint8Array): "engine" | "browser" | null {
 }
 
 /**
- * The file of a sound, ready to be sent, or null where it is none. MP4, WebM and Opus are decoded here, by the browser, whose samples may
+ * The file of a sound, ready to be sent, or null where it is none (and need not be one). MP4, WebM and Opus are decoded here, by the browser, whose samples may
  * differ a little from another one's.
  */
-export async function readSound(file: Blob): Promise<EncodedSound | SoundData | null> {
+export async function readSound(file: Blob, expected = false): Promise<EncodedSound | SoundData | null> {
   const start = new Uint8Array(await file.slice(0, 64).arrayBuffer());
-  const kind = soundKind(start) ?? (file.type.startsWith("audio/") ? "engine" : null);
+  const kind = soundKind(start) ?? (expected || file.type.startsWith("audio/") ? "engine" : null);
   if (kind === null) return null;
   const bytes = await file.arrayBuffer();
   if (kind === "engine") return { encoded: new Uint8Array(bytes) };

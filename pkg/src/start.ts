@@ -31,13 +31,15 @@ export interface EngineOptions {
   /**
    * `adversight_bg.wasm` (the package's "adversight/wasm"), `adversight_cpu_bg.wasm` ("adversight/wasm-cpu") and `adversight_cpu_threads_bg.wasm`
    * ("adversight/wasm-threads"), where they were moved from their place: addresses, bytes or compiled modules. `glue` and `helper` are
-   * the addresses of what threads need beside: "adversight/threads" and "adversight/helper". Only what is needed is fetched.
+   * the addresses of what threads need beside: "adversight/threads" and "adversight/helper". `sound` is `adversight_sound_bg.wasm`
+   * ("adversight/wasm-sound"), which decodes sounds. Only what is needed is fetched.
    */
   wasm?:
     | {
         webgpu?: EngineFile;
         cpu?: EngineFile;
         threads?: EngineFile;
+        sound?: EngineFile;
         glue?: URL | string | undefined;
         helper?: URL | string | undefined;
       }

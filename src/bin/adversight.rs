@@ -26,7 +26,7 @@ use adversight::{
     input::{labels::Labels, layout::Layout},
     metric::{self, randomise},
     model::{self, Activation, HostValue, ModelFile, ModelOptions, OutputKind},
-    render::{ColourMap, overlay},
+    render::{ColourMap, overlay, spectrogram},
 };
 use adversight_text::Tokenizer;
 use clap::builder::TypedValueParser as _;
@@ -80,7 +80,7 @@ enum Command {
         /// name.npy.
         #[arg(long)]
         out: Option<PathBuf>,
-        /// Writes the photograph with the heat map over it.
+        /// Writes the photograph, or the spectrogram of a sound, with the heat map over it.
         #[arg(long)]
         png: Option<PathBuf>,
         /// Writes how the explanation came about, and its words; of a text each word with its score.
@@ -395,21 +395,44 @@ async fn run(cli: Cli) -> CliResult {
                     }
                 }
             }
+            let scores: Vec<f32> = explanation.parts.iter().map(|part| part.score).collect();
+            let heard = match &job.input {
+                Owned::Sound(sound)
+                    if [&wav, &left_wav, &png, &html].into_iter().any(|path| path.is_some()) =>
+                {
+                    Some(job.explainer.heard(sound, explanation.segments.as_ref(), &scores).map_err(say)?)
+                }
+                _ => None,
+            };
+            let drawn = match (&job.input, region, &heard) {
+                (Owned::Photograph(photograph), Some(region), _) => {
+                    Some(overlay(photograph.rgb(), &explanation.heatmap, region, ColourMap::Magma, 0.8))
+                }
+                (_, _, Some(heard)) => {
+                    let samples = &heard.sound.channels()[0];
+                    Some(spectrogram(
+                        samples,
+                        heard.sound.rate(),
+                        &explanation.heatmap,
+                        ColourMap::Magma,
+                        0.8,
+                    ))
+                }
+                _ => None,
+            };
             if let Some(png) = png {
-                let (Owned::Photograph(photograph), Some(region)) = (&job.input, region) else {
-                    return Err("--png draws on a photograph, and the input is none.".into());
+                let Some(drawn) = &drawn else {
+                    let what = if let Owned::Text(_) = &job.input { "text" } else { "tensor" };
+                    return Err(format!(
+                        "--png draws on a photograph or a sound, and the input is a {what}."
+                    ));
                 };
-                overlay(photograph.rgb(), &explanation.heatmap, region, ColourMap::Magma, 0.8)
-                    .save(&png)
-                    .map_err(|error| format!("{} cannot be written: {error}.", png.display()))?;
+                drawn.save(&png).map_err(|error| format!("{} cannot be written: {error}.", png.display()))?;
             }
             if wav.is_some() || left_wav.is_some() {
-                let Owned::Sound(sound) = &job.input else {
+                let Some(heard) = &heard else {
                     return Err("--wav and --left-wav write parts of a sound, and the input is none.".into());
                 };
-                let scores: Vec<f32> = explanation.parts.iter().map(|part| part.score).collect();
-                let heard =
-                    job.explainer.heard(sound, explanation.segments.as_ref(), &scores).map_err(say)?;
                 for (path, bytes) in [(wav, heard.only_wav()), (left_wav, heard.left_wav())] {
                     if let Some(path) = path {
                         write(&path, &bytes)?;
@@ -441,16 +464,23 @@ async fn run(cli: Cli) -> CliResult {
                 write(&svg, page::svg(&explanation, 80).as_bytes())?;
             }
             if let Some(html) = html {
-                let figure = match (&job.input, region) {
-                    (Owned::Photograph(photograph), Some(region)) => {
-                        let shown =
-                            overlay(photograph.rgb(), &explanation.heatmap, region, ColourMap::Magma, 0.8);
-                        page::picture(&png_of(&shown)?, &explanation.words.join(" "))
-                            + &page::picture(&png_of(photograph.rgb())?, "The input")
-                    }
-                    (Owned::Text(_), _) => page::coloured(&explanation),
-                    _ => String::new(),
+                let words = explanation.words.join(" ");
+                let mut figure = match &drawn {
+                    Some(drawn) => page::picture(&png_of(drawn)?, &words),
+                    None => String::new(),
                 };
+                match (&job.input, &heard) {
+                    (Owned::Photograph(photograph), _) => {
+                        figure += &page::picture(&png_of(photograph.rgb())?, "The input");
+                    }
+                    (Owned::Text(_), _) => figure += &page::coloured(&explanation),
+                    (_, Some(heard)) => {
+                        figure += &page::sound(&adversight_sound::wav(&heard.sound), "The sound");
+                        figure += &page::sound(&heard.only_wav(), "Only what mattered");
+                        figure += &page::sound(&heard.left_wav(), "Only what is left");
+                    }
+                    _ => (),
+                }
                 let asked = page::Asked {
                     model: &job.explainer.info().name,
                     model_hash: &job.hashes[0],

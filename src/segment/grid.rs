@@ -39,9 +39,9 @@ mod tests {
 
     #[test]
     fn bands_of_a_spectrum_grow_wider_and_steps_are_equal() {
-        let cells = time_frequency(256, 120, 100);
-        assert_eq!(cells.count, 96);
-        let sizes: Vec<usize> = (0..8).map(|band| cells.sizes()[band * 12] / 10).collect();
+        let cells = time_frequency(256, 130, 100);
+        assert_eq!(cells.count, 104);
+        let sizes: Vec<usize> = (0..8).map(|band| cells.sizes()[band * 13] / 10).collect();
         assert!(sizes.windows(2).all(|pair| pair[0] <= pair[1]), "{sizes:?}");
         assert_eq!(sizes.iter().sum::<usize>(), 256);
         assert!((7..10).contains(&sizes[0]) && sizes[7] > 60, "{sizes:?}");

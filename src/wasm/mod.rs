@@ -247,10 +247,16 @@ impl Model {
         Ok(object)
     }
 
-    /// How many samples at its rate the network hears of a sound of so many at `rate`.
+    /// How many samples at its rate the network hears of a sound; refuses what is none.
     #[wasm_bindgen(js_name = soundLength)]
-    pub fn sound_length(&self, samples: usize, rate: u32) -> JsResult<usize> {
-        self.explainer.sound_length(samples, rate).map_err(js_error)
+    pub fn sound_length(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "SoundData")] input: JsValue,
+    ) -> JsResult<usize> {
+        let OwnedInput::Sound(sound) = OwnedInput::from_js(&input)? else {
+            return Err(js_error(Error::InputInvalid("Only a sound can be heard.".into())));
+        };
+        self.explainer.sound_length(sound.length(), sound.rate()).map_err(js_error)
     }
 
     /// A sound taken apart by its explanation.

@@ -13,7 +13,12 @@ before(async () => {
     const engine = await adversight.createEngine({ device: "cpu" });
     const file = async (name) => (await fetch(`/fixtures/sound/${name}`)).blob();
     const load = (options = {}) =>
-      engine.loadModel({ onnx: "/fixtures/sound/tones.onnx", labels: ["low", "high"], sound: {}, ...options });
+      engine.loadModel({
+        onnx: "/fixtures/sound/tones.onnx",
+        labels: ["low", "high"],
+        sound: {},
+        ...options,
+      });
     globalThis.hearing = { adversight, engine, file, load };
   });
 });
@@ -26,7 +31,10 @@ test("a file, samples and an AudioBuffer get the same answer, which is onnxrunti
     const blob = await file("tones.wav");
     const ours = await model.classify(blob, { top: 2 });
     const { sound } = await model.heard(blob, await model.explain(blob, { method: "saliency" }));
-    const samples = await model.classify({ samples: sound.channels[0], sampleRate: sound.sampleRate }, { top: 2 });
+    const samples = await model.classify(
+      { samples: sound.channels[0], sampleRate: sound.sampleRate },
+      { top: 2 },
+    );
     const buffer = new AudioBuffer({ length: sound.channels[0].length, sampleRate: sound.sampleRate });
     buffer.copyToChannel(sound.channels[0], 0);
     const audio = await model.classify(buffer, { top: 2 });
@@ -71,11 +79,20 @@ test("what mattered is heard, and what is left is the rest", async () => {
       }
       return (2 * Math.hypot(sine, cosine)) / (to - from);
     };
-    const tones = ({ channels: [samples] }) => [tone(samples, 500, 2400, 5600), tone(samples, 2000, 10_400, 13_600)];
+    const tones = ({ channels: [samples] }) => [
+      tone(samples, 500, 2400, 5600),
+      tone(samples, 2000, 10_400, 13_600),
+    ];
     const cells = adversight.spectrogram(await model.prepare(blob));
     const place = adversight.soundPlace(explanation, 0.75, adversight.pitchHeight(2000, 16_000), cells);
     const { parts, words } = explanation;
-    return { parts: parts.length, words: words.join(" "), only: tones(heard.only), left: tones(heard.left), place };
+    return {
+      parts: parts.length,
+      words: words.join(" "),
+      only: tones(heard.only),
+      left: tones(heard.left),
+      place,
+    };
   });
   assert.ok(parts > 50);
   assert.match(words, / to 0\.\d+ s, .* Hz/);
@@ -114,7 +131,10 @@ test("what cannot be heard is refused, each with its own sentence, and the engin
       copy.set(bytes, at);
       return new Blob([copy]);
     };
-    const pictures = await engine.loadModel({ onnx: "/fixtures/tiny.onnx", preprocessing: "/fixtures/tiny.json" });
+    const pictures = await engine.loadModel({
+      onnx: "/fixtures/tiny.onnx",
+      preprocessing: "/fixtures/tiny.json",
+    });
     const refused = async (call) => {
       try {
         await call();
@@ -123,14 +143,30 @@ test("what cannot be heard is refused, each with its own sentence, and the engin
         return `${error.code}: ${error.message}`;
       }
     };
-    const silent = (length, value = 0) => ({ samples: new Float32Array(length).fill(value), sampleRate: 16_000 });
+    const silent = (length, value = 0) => ({
+      samples: new Float32Array(length).fill(value),
+      sampleRate: 16_000,
+    });
     return {
       empty: await refused(() => model.classify(silent(0))),
       one: await refused(() => model.classify(silent(1))),
       nan: await refused(() => model.classify(silent(16_000, NaN))),
       long: await refused(() => model.classify(silent(16_000 * 601))),
       rate: await refused(() => model.classify(changed(24, 3, 0, 0, 0))),
-      video: await refused(() => model.classify(new Blob([new Uint8Array([0, 0, 0, 24, ...Array.from("ftypisom", (c) => c.charCodeAt(0)), ...new Array(40).fill(0)])]))),
+      video: await refused(() =>
+        model.classify(
+          new Blob([
+            new Uint8Array([
+              0,
+              0,
+              0,
+              24,
+              ...Array.from("ftypisom", (c) => c.charCodeAt(0)),
+              ...new Array(40).fill(0),
+            ]),
+          ]),
+        ),
+      ),
       picture: await refused(async () => pictures.classify(await file("three.wav"))),
       microphone: await refused(() => adversight.recordSound({ seconds: 0.1 })),
       after: (await model.classify(await file("tones.wav"))).top[0].label,
@@ -151,7 +187,12 @@ test("the element shows a sound, its map and its words, and plays its parts", as
   await page.evaluate(async () => (await import("/package/element.js")).define());
   const shown = await page.evaluate(async () => {
     const element = document.createElement("adversight-explainer");
-    const attributes = { model: "/fixtures/sound/tones.onnx", audio: "/fixtures/sound/tones.wav", method: "saliency", device: "cpu" };
+    const attributes = {
+      model: "/fixtures/sound/tones.onnx",
+      audio: "/fixtures/sound/tones.wav",
+      method: "saliency",
+      device: "cpu",
+    };
     for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
     const told = new Promise((resolve) => {
       element.addEventListener("adversight-explanation", resolve);
@@ -167,7 +208,10 @@ test("the element shows a sound, its map and its words, and plays its parts", as
     picture.focus();
     picture.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
     const place = root.querySelector('[part="place"]').textContent;
-    const buttons = [...root.querySelectorAll("button[data-part]")].map(({ textContent, disabled }) => [textContent, disabled]);
+    const buttons = [...root.querySelectorAll("button[data-part]")].map(({ textContent, disabled }) => [
+      textContent,
+      disabled,
+    ]);
     const label = picture.getAttribute("aria-label");
     element.remove();
     return { caption, colours: new Set(data).size, place, buttons, label };

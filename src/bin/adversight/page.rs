@@ -42,6 +42,15 @@ pub fn picture(png: &[u8], description: &str) -> String {
     format!("<img alt=\"{}\" src=\"data:image/png;base64,{}\">\n", escaped(description), STANDARD.encode(png))
 }
 
+/// A sound inside of a page.
+pub fn sound(wav: &[u8], name: &str) -> String {
+    format!(
+        "<figure><figcaption>{}</figcaption><audio controls src=\"data:audio/wav;base64,{}\"></audio></figure>\n",
+        escaped(name),
+        STANDARD.encode(wav)
+    )
+}
+
 /// The strongest score of a word.
 fn strongest(parts: &[Part]) -> f32 {
     parts.iter().filter(|part| !part.special).map(|part| part.score.abs()).fold(0.0, f32::max)

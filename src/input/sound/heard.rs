@@ -46,13 +46,24 @@ impl Ruler {
 
     /// A stretch of time in words: "the first 0.30 s", "0.30 to 0.70 s".
     pub fn when(&self, (start, end): (f64, f64)) -> String {
-        let (whole, little) = (self.seconds(), self.seconds() / 50.0);
+        let (whole, little, digits) = (self.seconds(), self.seconds() / 50.0, self.digits());
         match (start <= little, end >= whole - little) {
             (true, true) => "all of the time".into(),
-            (true, false) => format!("the first {end:.2} s"),
-            (false, true) => format!("the last {:.2} s", whole - start),
-            (false, false) => format!("{start:.2} to {end:.2} s"),
+            (true, false) => format!("the first {end:.digits$} s"),
+            (false, true) => format!("the last {:.digits$} s", whole - start),
+            (false, false) => self.span((start, end)),
         }
+    }
+
+    /// A stretch of time as both of its ends.
+    pub fn span(&self, (start, end): (f64, f64)) -> String {
+        let digits = self.digits();
+        format!("{start:.digits$} to {end:.digits$} s")
+    }
+
+    /// The digits of a second that are told: hundredths, and thousandths of a short sound.
+    fn digits(&self) -> usize {
+        if self.seconds() < 0.5 { 3 } else { 2 }
     }
 
     /// A range of frequencies in words: "300 to 900 Hz", "above 4000 Hz".
@@ -140,6 +151,8 @@ mod tests {
         assert_eq!(ruler.pitch(ruler.band(10, 28)), "300 to 890 Hz");
         assert_eq!(ruler.pitch(ruler.band(0, 28)), "below 890 Hz");
         assert_eq!(ruler.pitch(ruler.band(128, 256)), "above 4000 Hz");
+        let short = Ruler { spectrum: Spectrum::new(512, 16_000), ..ruler };
+        assert_eq!(short.span(short.time(3, 5)), "0.005 to 0.011 s");
         let samples = Ruler { cells: false, ..ruler };
         assert_eq!(samples.when(samples.time(1600, 3199)), "0.10 to 0.20 s");
         assert_eq!(samples.pitch(samples.band(0, 0)), "all frequencies");

@@ -145,7 +145,11 @@ pub(super) fn put_before(
     parsed.nodes = chain.nodes.into_iter().chain(own).collect();
     Ok(ModelOptions {
         input: Some(fresh),
-        layout: Some(if cells { Layout::Spectrum } else { Layout::Sound }),
+        layout: match &options.at {
+            // Inside of the network it is what it is.
+            Some(_) => options.layout,
+            None => Some(if cells { Layout::Spectrum } else { Layout::Sound }),
+        },
         explained_shape: None,
         front_end: None,
         ..options.clone()

@@ -1,7 +1,7 @@
 //! Texts: tokens as Python's `tokenizers` makes them, networks that are asked about sentences, and each word's share beside programs
 //! that we did not write (tests/reference/small_texts.py).
 
-use std::fs;
+use std::{fs, process::Command};
 
 use crate::common::{self, cpu};
 use adversight::{
@@ -509,4 +509,61 @@ fn the_pages_networks_read_their_examples_as_elsewhere() {
             assert!((ours - right).abs() < 1e-3, "{name}: {ours} for {example}");
         }
     }
+}
+
+#[test]
+fn a_sentence_on_the_command_line_is_explained_in_print_and_in_files() {
+    let folder = std::env::temp_dir().join(format!("adversight-text-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let run = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_adversight"))
+            .args(arguments)
+            .current_dir(common::root())
+            .output()
+            .unwrap()
+    };
+    let (model, tokenizer) = (format!("{FOLDER}/transformer.onnx"), format!("{FOLDER}/tokenizer.json"));
+    let case = &index().cases[0];
+    let text = case.text.as_str().unwrap();
+    let [html, svg, json, file] = ["why.html", "why.svg", "why.json", "notes.txt"].map(path);
+    fs::write(&file, text).unwrap();
+    let common = ["--model", &model, "--tokenizer", &tokenizer, "--method", "integrated_gradients"];
+    let sentence =
+        [&["explain"], &common[..], &["--input", text, "--html", &html, "--svg", &svg, "--json", &json]]
+            .concat();
+    let output = run(&sentence);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert!(printed.contains("\u{201c}glorified\u{201d} speaks most for it"), "{printed}");
+    assert!(printed.contains("   0.15965  glorified"), "{printed}");
+    // A file of the same text is the same.
+    let of_file = run(&[&["explain"], &common[..], &["--input", &file]].concat());
+    assert_eq!(String::from_utf8(of_file.stdout).unwrap(), printed);
+    let report: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    let scores: Vec<f32> = report["parts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|part| part["special"] == false)
+        .map(|part| part["score"].as_f64().unwrap() as f32)
+        .collect();
+    close(&scores, &case.integrated_gradients, "the report");
+    let page = fs::read_to_string(&html).unwrap();
+    // It stands alone, and names the network and the text by their hashes.
+    let hash =
+        |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    assert!(page.contains(&hash(&common::read(&model))) && page.contains(&hash(text.as_bytes())));
+    assert!(page.contains(">unfunny</span>") && page.contains("title=\"+0.1596\">glorified"), "{page}");
+    assert!(!page.contains("http") && !page.contains("<script"), "{page}");
+    assert!(fs::read_to_string(&svg).unwrap().contains(">unfunny</text>"));
+    // What is missing is said.
+    let [nothing, alone] = [
+        run(&[&["explain"], &common[..], &["--input", ""]].concat()),
+        run(&["classify", "--model", &model, "--input", "a film"]),
+    ]
+    .map(|output| String::from_utf8(output.stderr).unwrap());
+    assert!(nothing.contains("The text is empty"), "{nothing}");
+    assert!(alone.contains("give what makes tokens of it, too (--tokenizer)"), "{alone}");
+    fs::remove_dir_all(&folder).unwrap();
 }

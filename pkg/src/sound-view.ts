@@ -85,7 +85,8 @@ export function soundPlace(
   const seconds = sound.length / sound.rate;
   const [time, hertz] = [x * seconds, pitchAt(y, sound.rate)];
   const part = parts.find(
-    ({ start, end, low, high }) => time >= start && time <= end && hertz >= (low ?? 0) && hertz <= (high ?? Infinity),
+    ({ start, end, low, high }) =>
+      time >= start && time <= end && hertz >= (low ?? 0) && hertz <= (high ?? Infinity),
   );
   const all = parts.reduce((sum, { score }) => sum + Math.max(0, score), 0);
   let decibels: number | null = null;
@@ -295,7 +296,8 @@ export class SoundView {
     this.#paint = paint;
     const stack = document.createElement("div");
     stack.style.cssText = "position: relative; line-height: 0;";
-    this.#overlay.style.cssText = "position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none;";
+    this.#overlay.style.cssText =
+      "position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none;";
     this.#overlay.setAttribute("aria-hidden", "true");
     for (const [shape, height] of [
       [this.#waveform, 72],
@@ -311,7 +313,8 @@ export class SoundView {
     stack.append(this.#waveform, this.#picture, this.#overlay);
     const controls = document.createElement("div");
     controls.part.add("controls");
-    for (const part of ["sound", "only", "left"] as const) controls.append(this.#button(part), this.#saver(part));
+    for (const part of ["sound", "only", "left"] as const)
+      controls.append(this.#button(part), this.#saver(part));
     this.#place.part.add("place");
     this.#place.style.display = "block";
     this.element.append(stack, controls, this.#place);
@@ -376,7 +379,7 @@ export class SoundView {
     const button = document.createElement("button");
     button.type = "button";
     button.disabled = true;
-    button.dataset["part"] = part;
+    button.dataset.part = part;
     button.setAttribute("aria-pressed", "false");
     button.textContent = `▶ ${names[part]}`;
     button.addEventListener("click", () => void this.play(part));

@@ -22,14 +22,18 @@ export const maxSeconds = 600;
 
 /** Whether an input is a sound that is decoded already. */
 export function isSound(source: object): source is SoundInput {
-  return "sampleRate" in source && ("samples" in source || "channels" in source || "getChannelData" in source);
+  return (
+    "sampleRate" in source && ("samples" in source || "channels" in source || "getChannelData" in source)
+  );
 }
 
 /** A sound as the engine takes it. Nothing is copied: the samples are the caller's. */
 export function soundData(source: SoundInput): SoundData {
   const { sampleRate } = source;
   if ("getChannelData" in source) {
-    const channels = Array.from({ length: source.numberOfChannels }, (_, channel) => source.getChannelData(channel));
+    const channels = Array.from({ length: source.numberOfChannels }, (_, channel) =>
+      source.getChannelData(channel),
+    );
     return { channels, sampleRate };
   }
   const given = "channels" in source ? source.channels : source.samples;
@@ -61,7 +65,8 @@ const browsers: readonly ((bytes: Uint8Array) => boolean)[] = [
   (bytes) => bytes[0] === 0xff && ((bytes[1] ?? 0) & 0xf6) === 0xf0,
 ];
 
-const text = (bytes: Uint8Array, start: number, end: number) => String.fromCharCode(...bytes.subarray(start, end));
+const text = (bytes: Uint8Array, start: number, end: number) =>
+  String.fromCharCode(...bytes.subarray(start, end));
 
 /** What a file is by its first bytes: a sound that the engine decodes, one that only the browser does, or no sound. */
 export function soundKind(start: Uint8Array): "engine" | "browser" | null {

@@ -379,7 +379,7 @@ export class SoundView {
     const button = document.createElement("button");
     button.type = "button";
     button.disabled = true;
-    button.setAttribute("data-part", part);
+    button.dataset.part = part;
     button.setAttribute("aria-pressed", "false");
     button.textContent = `▶ ${names[part]}`;
     button.addEventListener("click", () => void this.play(part));

@@ -3,6 +3,7 @@
 
 import type { WasmSource } from "./choice.js";
 import { AdversightError, asAdversightError, isFatal } from "./errors.js";
+import { unmoved } from "./spawn.js";
 import type { TextTokenizer, TokenizerOptions } from "./wasm/adversight_text.js";
 import type { Tokens } from "./wasm/adversight.js";
 
@@ -38,7 +39,7 @@ export async function tokenizerOf(
 ): Promise<TextTokenizer> {
   if (!build)
     throw new AdversightError("engine_failed", "This entry of the package has no tokenizers for texts.");
-  const place = moved ?? build.url();
+  const place = moved ?? unmoved(build.url());
   const loading = fetched.get(build) ?? build.module.default({ module_or_path: place });
   fetched.set(build, loading);
   try {

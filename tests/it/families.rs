@@ -8,7 +8,8 @@ use std::{
 
 use crate::common::{self, compare, generated};
 use adversight::{
-    Explainer, HostTensor, Model, Score,
+    Explainer, HostTensor, Input, Model, Score, Tokens,
+    input::text::Token,
     model::{HostValue, ModelFile, ModelOptions, Runner, inspect, value::Ranked},
 };
 use burn::tensor::{Float, Tensor, TensorData};
@@ -192,6 +193,40 @@ fn check_words(case: &Case, sampling: Sampling, file: &ModelFile) -> Result<f64,
     judge(case, sampling, &scores, &gradient)
 }
 
+/// The same networks as networks of text: nobody says which node looks the words up, nor how long a sentence is.
+fn check_text(case: &Case, sampling: Sampling, file: &ModelFile) -> Result<f64, String> {
+    let fault = |error: adversight::Error| error.to_string();
+    let options = ModelOptions { text: true, ..Default::default() };
+    let explainer = Explainer::load_with(file, &options, &common::cpu()).map_err(fault)?;
+    let [rows, length] = case.inputs[0].shape[..] else { return Err("no sentences".into()) };
+    let row = |given: &Given, row: usize| given.ints.as_ref().unwrap()[row * length..][..length].to_vec();
+    let (mut scores, mut gradients) = (Vec::new(), Vec::new());
+    for at in 0..rows {
+        let word = |word: usize| Token {
+            piece: format!("word {word}"),
+            text: 0,
+            bytes: [word, word + 1],
+            units: [word, word + 1],
+            word: Some(word),
+            special: false,
+        };
+        let tokens = Tokens {
+            texts: vec!["x".repeat(length)],
+            ids: row(&case.inputs[0], at),
+            type_ids: vec![0; length],
+            attention_mask: case.inputs.get(1).map_or_else(|| vec![1; length], |mask| row(mask, at)),
+            tokens: (0..length).map(word).collect(),
+            ..Tokens::default()
+        };
+        let (bound, vectors) = pollster::block_on(explainer.bound(&Input::Tokens(&tokens))).map_err(fault)?;
+        scores.extend(pollster::block_on(bound.logits(&vectors)).map_err(fault)?.data);
+        let target = case.explained.targets[at];
+        let found = bound.input_gradient(&vectors, target, Score::Logit);
+        gradients.extend(pollster::block_on(found).map_err(fault)?.data);
+    }
+    judge(case, sampling, &scores, &gradients)
+}
+
 /// Scores of a batch, and the gradient of each sample's own score.
 fn gradient(model: &Model, input: HostTensor, targets: &[usize]) -> Result<(Vec<f32>, Vec<f32>), String> {
     let count = input.data.len();
@@ -236,6 +271,11 @@ fn scores_and_gradients_agree_with_pytorch() {
 #[test]
 fn gradients_at_the_words_vectors_agree_with_pytorch() {
     every(check_words, |case| case.explained.options.at.is_some());
+}
+
+#[test]
+fn the_words_vectors_are_found_in_the_files_of_every_exporter() {
+    every(check_text, |case| case.explained.options.at.is_some());
 }
 
 #[test]

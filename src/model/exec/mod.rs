@@ -1,7 +1,7 @@
 //! The executor: one loop forward over the nodes of a graph, and one walk back.
 //!
-//! A [`Program`] is a graph lowered for a device: each node by itself to a kernel of the engine's own, or to Burn. There are
-//! two sets of kernels, each an [`Operation`]: the processor's and the GPU's.
+//! A [`Program`] is a graph lowered for a device: each node to a kernel of the engine's own, or to Burn. There are two sets of
+//! kernels, each an [`Operation`]: the processor's and the GPU's.
 //!
 //! - [`forward`] runs a program. What it keeps besides the values that are asked for, on a [`Tape`], is for the walk back:
 //!   nothing, what gradients need, or every value for rules. It also passes shapes alone, to rehearse.
@@ -27,10 +27,8 @@ pub(in crate::model) use lowering::{Bias, Node, placed, placed_average};
 pub(in crate::model) use tape::{Held, Tape};
 pub(in crate::model) use walk::Rules;
 
-/// A program of no kernels of the engine's own, for graphs on any device.
-pub(in crate::model) type ByBurn = Program<super::cpu::Operation>;
-
 use super::{
+    cpu,
     graph::{Graph, Step},
     operators::Lowering,
     passes,
@@ -149,6 +147,9 @@ pub(in crate::model) struct Program<O: Operation> {
     fused: HashMap<usize, usize>,
     pool: O::Pool,
 }
+
+/// A program of no kernels of the engine's own, for graphs on any device.
+pub(in crate::model) type ByBurn = Program<cpu::Operation>;
 
 impl<O: Operation> Program<O> {
     /// A program for any graph on any device, every node of which Burn runs.

@@ -34,7 +34,6 @@ export interface NamedInputs {
 }
 
 /**
-/**
  * A text (or a pair of texts) for a model with a tokenizer, an image, a sound (decoded, or as a file), a tensor that goes into the network as
  * it is, or several of them by name; a file is what the network takes. Null stands for the inputs that `Model.withInputs` has set, of a model
  * that is explained at a node.
@@ -70,7 +69,6 @@ export function checkSize(width: number, height: number): void {
   }
 }
 
-/**
 /**
  * Makes an input ready to be sent. Nothing that belongs to the caller is handed over; what was made here is. For a network that `hears`, a
  * file is a sound whatever it holds, and for one that `reads` a text: the engine says what is wrong with it.

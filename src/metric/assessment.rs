@@ -20,7 +20,11 @@ use crate::{
         display::{self, Channels},
         read, registry, rows_to,
     },
-    input::{check_finite, layout::Places, parts::Joined},
+    input::{
+        check_finite,
+        layout::{Layout, Places},
+        parts::Joined,
+    },
 };
 
 /// One explanation under judgement.
@@ -269,6 +273,11 @@ impl<'a> Assessment<'a> {
     /// Whether the input has rows and columns of pixels.
     pub(super) fn is_picture(&self) -> bool {
         self.places.layout.is_picture()
+    }
+
+    /// Whether it is the short-time spectrum of a sound.
+    pub(super) fn is_spectrum(&self) -> bool {
+        self.places.layout == Layout::Spectrum
     }
 
     /// Values of a pixel, a sample, a token or a feature of the input.

@@ -14,7 +14,8 @@ use crate::{Result, Score, attribution::display::Channels, filter};
 pub enum Substrate {
     /// Zero in model space: the data set's mean. Of a text the mask token in place of each word, or the padding token.
     Blank,
-    /// The picture itself, blurred as in RISE's code: kernel 11, sigma 5. A text has no blur, and is blank here, too.
+    /// The picture itself, blurred as in RISE's code: kernel 11, sigma 5. A text has no blur, nor have the cells of a sound, and they
+    /// are blank here, too.
     Blur,
 }
 
@@ -27,6 +28,8 @@ impl Substrate {
         }
         match self {
             Self::Blank => Ok(vec![0.0; input.data.len()]),
+            // What a sound's cells are without what they hold is silence.
+            Self::Blur if assessment.is_spectrum() => Ok(vec![0.0; input.data.len()]),
             Self::Blur => {
                 let kernel = filter::folded_gaussian(11, 5.0);
                 let reason = "only pictures can be blurred; take the substrate \"blank\" for other inputs";

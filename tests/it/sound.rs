@@ -622,10 +622,7 @@ fn deletion_silences_cells_and_insertion_brings_them_back() {
     let measure = |metric: &str, map: &HostTensor| {
         let judged =
             Assessment::new(&explainer, &input, map, 1, &control).unwrap().with_channels(Channels::Mean);
-        let mut params = json!({ "step": 2000 });
-        if metric == "insertion" {
-            params["substrate"] = json!("blank");
-        }
+        let params = json!({ "step": 2000 });
         let Value::Object(params) = params else { panic!("no object") };
         pollster::block_on(measure(&judged, metric, &params)).unwrap().finding.value
     };

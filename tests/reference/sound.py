@@ -338,7 +338,7 @@ def answers():
     print("tones:", found)
 
 
-if __name__ == "__main__":
+def make():
     FOLDER.mkdir(exist_ok=True)
     print("transformers", transformers.__version__, "soxr", soxr.__version__, file=sys.stderr)
     clips()
@@ -351,3 +351,7 @@ if __name__ == "__main__":
     word = (word + np.random.default_rng(9).normal(0, 1e-3, len(word))).astype(np.float32)
     save("word", word)
     front_ends(word)
+
+
+if __name__ == "__main__":
+    make()

@@ -31,7 +31,7 @@ const strength = (colour) => Number(/[\d.]+\)$/.exec(colour)?.[0].slice(0, -1) ?
 
 test("the first screen has an example of each kind", async () => {
   await page.setViewportSize({ width: 1440, height: 900 });
-  for (const kind of ["image", "text", "file"]) {
+  for (const kind of ["image", "text", "audio", "file"]) {
     const box = await example(kind).boundingBox();
     assert.ok(box && box.y + box.height <= 900, kind);
   }
@@ -222,6 +222,67 @@ test("a file explains itself by its bytes, and any file can be given", async (t)
   );
   assert.equal(await main().getAttribute("data-kind"), "file", "who asks of files means the file");
   await explained("file");
+});
+
+test("a spoken word explains itself: seen, pointed at by keys, heard whole and in parts", async (t) => {
+  const started = Date.now();
+  await example("audio").click();
+  await explained("audio");
+  t.diagnostic(`explained ${((Date.now() - started) / 1000).toFixed(1)} s after the click`);
+  assert.equal(await at("model").inputValue(), "tenet_keywords");
+  assert.match(await text("words"), /^The network says “go”/);
+  assert.match(await text("words"), /\d\.\d+ to \d\.\d+ s/, "told in seconds");
+  const hearing = at("hearing");
+  const spectrogram = hearing.locator('canvas[part~="spectrogram"]');
+  await spectrogram.waitFor();
+  const colours = await spectrogram.evaluate((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const found = new Set();
+    let colourful = 0;
+    for (let i = 0; i < data.length; i += 4) {
+      found.add((data[i] << 16) | (data[i + 1] << 8) | data[i + 2]);
+      if (Math.max(data[i], data[i + 1], data[i + 2]) - Math.min(data[i], data[i + 1], data[i + 2]) > 40)
+        colourful++;
+    }
+    return [found.size, colourful / (data.length / 4)];
+  });
+  assert.ok(colours[0] > 100 && colours[1] > 0.001 && colours[1] < 0.6, colours.join(" "));
+  await spectrogram.focus();
+  await page.keyboard.press("ArrowRight");
+  assert.match(await hearing.locator('[part~="place"]').textContent(), /0\.5\d s, .*Hz.*%/);
+  for (const part of ["sound", "only", "left"]) {
+    const button = hearing.locator(`button[data-part="${part}"]`);
+    await button.focus();
+    await page.keyboard.press("Enter");
+    await until(async () => (await button.getAttribute("aria-pressed")) === "true", part);
+    await page.keyboard.press("Enter");
+    await until(async () => (await button.getAttribute("aria-pressed")) === "false", `${part} to end`);
+  }
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    hearing.getByRole("button", { name: /Save as WAV: only what mattered/ }).click(),
+  ]);
+  assert.match(download.suggestedFilename(), /\.wav$/);
+  // The same in words.
+  assert.match(await at("ranked-word").first().textContent(), /\d\.\d+ to \d\.\d+ s.*Hz.*%/);
+  await at("example-audio").filter({ hasText: "left" }).click();
+  await until(async () => /“left”/.test(await text("words")), "another word");
+  await explained("audio");
+});
+
+test("a sound that is broken and a microphone that is refused are told, and the page goes on", async () => {
+  await tour.drop([file("speech.wav", Buffer.from("RIFF\0\0\0\0WAVEfmt ", "latin1"), "audio/wav")]);
+  await until(() => at("banner").isVisible(), "the banner");
+  assert.match(await text("banner-title"), /This sound cannot be used/);
+  await at("banner-dismiss").click();
+  await at("microphone").click();
+  await until(() => at("banner").isVisible(), "the banner");
+  assert.match(await text("banner"), /microphone cannot be used/);
+  assert.equal(await at("microphone-dialog").isVisible(), false);
+  await at("banner-dismiss").click();
+  await at("example-audio").filter({ hasText: "up" }).click();
+  await until(async () => /“up”/.test(await text("words")), "a word again");
+  await explained("audio");
 });
 
 test("a network that cannot be loaded leaves what was there, and another try works", async () => {

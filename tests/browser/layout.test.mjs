@@ -42,7 +42,7 @@ for (const [width, height] of [
     const sum = shifts.reduce((sum, [value]) => sum + value, 0);
     t.diagnostic(`layout shift ${sum.toFixed(3)}: ${JSON.stringify(shifts)}`);
     assert.ok(sum <= 0.05, `layout shift ${sum}`);
-    for (const kind of ["image", "text", "file"]) {
+    for (const kind of ["image", "text", "audio", "file"]) {
       await page.locator(`[data-testid="example"][data-kind="${kind}"]`).click();
       await page.locator(`main[data-state="ready"][data-kind="${kind}"]:not([data-explained=""])`).waitFor();
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -94,6 +94,22 @@ for (const width of [390, 768, 1440]) {
     await page.context().close();
   });
 }
+
+test("a test that is opened is in sight", async () => {
+  const { page } = await browser.openDemo((page) => page.setViewportSize({ width: 1440, height: 900 }));
+  await explained(page);
+  for (const name of ["compare", "edges"]) {
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.getByTestId(`proof-${name}`).click({ force: true });
+    await page.waitForTimeout(1000); // it glides
+    const { y, height } = await page.getByTestId("proof-panel").boundingBox();
+    assert.ok(
+      y >= -1 && y < 600 && Math.min(y + height, 900) - y >= Math.min(height, 300),
+      `${name}: ${y}, ${height} high`,
+    );
+  }
+  await page.context().close();
+});
 
 test("in forced colours what is chosen can be read, and the colours of words stay", async () => {
   const { page } = await browser.openDemo((page) => page.emulateMedia({ forcedColors: "active" }));

@@ -226,6 +226,23 @@ test("a class that did not win is explained when it is clicked", async () => {
   assert.equal(await second.getAttribute("aria-pressed"), "true");
 });
 
+test("any of the thousand classes can be asked about by its name", async () => {
+  await at("another-class").fill("no such thing");
+  await page.keyboard.press("Enter");
+  assert.ok(
+    await at("another-class").evaluate((input) => !input.validity.valid),
+    "it is not there, and says so",
+  );
+  await at("another-class").fill("tabby");
+  await page.keyboard.press("Enter");
+  await until(async () => /tabby/.test(await text("kicker")), "the tabby", patience);
+  await explained("agi");
+  assert.match(await text("fact-class"), /^tabby/);
+  await at("classes").locator("[data-rank='0']").click();
+  await until(async () => /espresso/.test(await text("kicker")), "the network's own answer", patience);
+  await explained("agi");
+});
+
 test("the method is changed by the keyboard alone", async () => {
   await page.locator("body").press("Control+Home");
   await page.evaluate(() => document.activeElement?.blur());

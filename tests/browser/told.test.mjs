@@ -216,7 +216,6 @@ test("files that people have are told by what they are, and change nothing", asy
     ["net.pt", inside(0, "odd"), /converted to ONNX/, /PyTorch file.*torch\.onnx\.export/],
     ["model.tflite", inside(4, "TFL3"), /converted to ONNX/, /TensorFlow Lite file/],
     ["weights", inside(0, "\x89HDF\r\n\x1a\n"), /converted to ONNX/, /Keras file/],
-    ["speech.wav", inside(0, "RIFF\0\0\0\0WAVEfmt "), /networks of pictures/, /WAV sound.*samples/],
     [
       "labels.txt",
       Buffer.from("cat\ndog\n"),

@@ -62,6 +62,23 @@ export function problemOf(error: unknown, kind: Kind = "image"): Problem {
   return { title: "That did not work.", message, remedy: "retry" };
 }
 
+/** Why the microphone gave no sound. */
+export function microphoneProblem(error: unknown): Problem {
+  const messages: Record<string, string> = {
+    NotAllowedError:
+      "It was not allowed for this page. Allow it in the browser’s settings for this address, or choose a file.",
+    NotFoundError: "No microphone was found. Choose a file instead.",
+    NotReadableError: "Another program is using it. Close that program, or choose a file.",
+    EncodingError: "Nothing was recorded: speak before you stop.",
+  };
+  const name = error instanceof Error ? error.name : "";
+  return {
+    title: "The microphone cannot be used.",
+    message: messages[name] ?? "Choose a file instead.",
+    remedy: null,
+  };
+}
+
 /** Why the camera gave no picture. */
 export function cameraProblem(error: unknown): Problem {
   const messages: Record<string, string> = {

@@ -6,8 +6,10 @@ export type Kind = "image" | "text" | "audio" | "file";
 /** What stands on the page for some kinds only: the elements with `data-view` in index.html. */
 export type KindView =
   | "picture" // the photograph with its map, how it is shown, and its files
-  | "words" // a text with its words coloured, and the list of those that count most
+  | "words" // a text with its words coloured
   | "write" // a field to write in
+  | "ranking" // the words, times or bytes that count most, as bars
+  | "scale" // what the colours of a map mean
   | "sound" // waveform and spectrogram
   | "proof" // the tests that take pixels away, attack them or follow edges
   | "samples" // pictures to choose from
@@ -55,7 +57,7 @@ export const kinds: Record<Kind, KindText> = {
     yours: "your photograph",
     refused: "This is not a picture that can be used.",
     method: "agi",
-    views: ["picture", "proof", "samples", "camera", "beside"],
+    views: ["picture", "scale", "proof", "samples", "camera", "beside"],
   },
   text: {
     noun: "sentence",
@@ -69,7 +71,7 @@ export const kinds: Record<Kind, KindText> = {
     yours: "your words",
     refused: "This text cannot be read.",
     method: "integrated_gradients",
-    views: ["words", "write", "sentences", "beside"],
+    views: ["words", "write", "ranking", "sentences", "beside"],
   },
   audio: {
     noun: "sound",
@@ -82,8 +84,8 @@ export const kinds: Record<Kind, KindText> = {
     part: "part of the sound",
     yours: "your sound",
     refused: "This sound cannot be used.",
-    method: "integrated_gradients",
-    views: ["sound", "sentences", "microphone"],
+    method: "occlusion",
+    views: ["sound", "scale", "ranking", "sentences", "microphone"],
   },
   file: {
     noun: "file",
@@ -97,7 +99,7 @@ export const kinds: Record<Kind, KindText> = {
     yours: "your file",
     refused: "This file cannot be read.",
     method: "agi",
-    views: ["words", "sentences", "beside"],
+    views: ["words", "ranking", "sentences", "beside"],
   },
 };
 

@@ -73,6 +73,7 @@ const pictureNetworks = ["efficientnet_lite0", "squeezenet1_1"];
 const otherNetworks: Record<string, Exclude<Kind, "image">> = {
   kim_reviews: "text",
   minilm_reviews: "text",
+  tenet_keywords: "audio",
   magika: "file",
 };
 /** The kinds for which there is a network. */

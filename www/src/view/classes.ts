@@ -4,6 +4,7 @@ import type { ClassScore } from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { figure, percent } from "../format.js";
+import { findClass } from "../settings.js";
 import type { State } from "../state.js";
 import { isSingle } from "../told.js";
 
@@ -22,12 +23,41 @@ export function mountClasses(app: App): void {
     }
   });
 
+  mountAnother(app);
+
   app.store.watch(["classification", "target", "explanation", "methods"], (state) => {
     for (const item of list.querySelectorAll<HTMLElement>("[data-class]")) {
       const index = Number(item.dataset.class);
       item.querySelector(".name")?.setAttribute("aria-pressed", String(index === explained(state)));
       item.querySelector(".why")?.setAttribute("aria-pressed", String(rival(state) === index));
     }
+  });
+}
+
+/** Any class by its name or number, beyond those that are listed. */
+function mountAnother(app: App): void {
+  const form = find("another", HTMLFormElement);
+  const input = find("another-class", HTMLInputElement);
+  const names = find("another-names", HTMLDataListElement);
+  app.store.watch(["labels", "model"], ({ labels, model }) => {
+    form.classList.toggle("off", (model?.info.classes ?? 0) <= places);
+    names.replaceChildren(...labels.map((label) => make("option", { attributes: { value: label } })));
+    input.value = "";
+  });
+  const ask = () => {
+    if (input.value.trim() === "") return;
+    const index = findClass(input.value, app.state.labels);
+    input.setCustomValidity(index === null ? "There is no answer of this name or number." : "");
+    if (index === null) input.reportValidity();
+    else if (index !== explained(app.state)) void app.explainClass(index);
+  };
+  input.addEventListener("change", ask);
+  input.addEventListener("input", () => {
+    input.setCustomValidity("");
+  });
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    ask();
   });
 }
 

@@ -46,6 +46,8 @@ export function mountProof(app: App, own: OwnNetwork): void {
         const open = bench.state.open === name ? null : name;
         bench.open(open);
         if (open === null) bench.cancel();
+        // What was asked for is seen at once, where it fits into the window.
+        else panel.scrollIntoView({ block: "nearest" });
       },
     }),
   );

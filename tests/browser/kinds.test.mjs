@@ -270,11 +270,27 @@ test("a spoken word explains itself: seen, pointed at by keys, heard whole and i
   await explained("audio");
 });
 
-test("a sound that is broken and a microphone that is refused are told, and the page goes on", async () => {
+test("a sound that is broken and a microphone that is refused are told, and nothing is lost", async () => {
+  const [title, said] = [await text("photo-title"), await text("words")];
   await tour.drop([file("speech.wav", Buffer.from("RIFF\0\0\0\0WAVEfmt ", "latin1"), "audio/wav")]);
   await until(() => at("banner").isVisible(), "the banner");
   assert.match(await text("banner-title"), /This sound cannot be used/);
+  await tour.ready();
+  assert.deepEqual([await text("photo-title"), await text("words")], [title, said]);
+  assert.ok(await at("banner").isVisible(), "and it is still told");
   await at("banner-dismiss").click();
+  // The same with a network of another kind in use.
+  await at("model").selectOption("efficientnet_lite0");
+  await explained("image");
+  await tour.drop([file("speech.wav", Buffer.from("RIFF\0\0\0\0WAVEfmt ", "latin1"), "audio/wav")]);
+  await until(() => at("banner").isVisible(), "the banner");
+  await explained("image");
+  assert.match(await text("photo-title"), /A cup of coffee/);
+  assert.equal(await at("model").inputValue(), "efficientnet_lite0");
+  assert.ok(await at("banner").isVisible());
+  await at("banner-dismiss").click();
+  await example("audio").click();
+  await explained("audio");
   await at("microphone").click();
   await until(() => at("banner").isVisible(), "the banner");
   assert.match(await text("banner"), /microphone cannot be used/);

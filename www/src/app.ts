@@ -58,8 +58,8 @@ export class App {
   #network: Network | null = null;
   /** A network that could not be loaded, which "try again" means, with what it was to be asked about. */
   #rejected: { network: Network; given: Given | null } | null = null;
-  /** What was shown before something of another kind was given, whose network is still on its way. */
-  #held: Pick<State, "given" | "method" | keyof typeof nothingFound> | null = null;
+  /** What was shown before something else was given, until a network has answered about that. */
+  #held: Pick<State, "given" | "network" | "method" | keyof typeof nothingFound> | null = null;
   /** Of each kind, the network and the method that were used last. */
   readonly #used = new Map<Kind, { network: Network; method: string }>();
   #running: AbortController | null = null;
@@ -381,19 +381,16 @@ export class App {
 
   /** Shows what was given, to be asked of that network: by itself, of the last one that took this kind. */
   #show(given: Given, network = this.#networkFor(given.kind)): void {
-    const { given: before, network: asked } = this.state;
-    const held = this.#held?.given ?? null;
-    const shown = pick(this.state, heldKeys);
+    const { given: before, network: asked, classification } = this.state;
     if (before && asked?.kind === before.kind)
       this.#used.set(before.kind, { network: asked, method: this.state.method });
+    if (before && classification && !this.#held)
+      this.#held = { ...pick(this.state, heldKeys), network: this.#network };
+    else if (before !== this.#held?.given) discard(before);
     const method = given.kind === before?.kind ? this.state.method : this.#methodFor(given.kind);
     this.#forgetClasses();
     this.#known = [];
     this.store.set({ given, network, method, problem: null, ...nothingFound });
-    if (network !== null && network === this.#network) this.#release();
-    if (before && given.kind !== before.kind && asked === this.#network && network !== asked)
-      this.#held = shown;
-    else if (before !== held) discard(before);
   }
 
   #networkFor(kind: Kind): Network | null {
@@ -409,8 +406,24 @@ export class App {
   /** Back to the network in use and, where what was given since is nothing to it, to what was shown before. */
   #goBack(): void {
     const held = this.#held;
+    if (this.state.given?.kind === this.#network?.kind) {
+      this.store.set({ network: this.#network });
+    } else if (held) {
+      this.#held = null;
+      this.store.set(held);
+    }
+  }
+
+  /** Back to what was shown before something that the engine does not take; whether that was so. */
+  #refused(error: unknown): boolean {
+    const held = this.#held;
+    const { given, classification } = this.state;
+    const isInput = error instanceof AdversightError && error.code.startsWith("input_");
+    if (!held || classification || !isInput) return false;
     this.#held = null;
-    this.store.set({ network: this.#network, ...(held ?? {}) });
+    this.store.set(held);
+    discard(given);
+    return true;
   }
 
   /** Lets go of what was shown before. */
@@ -421,10 +434,10 @@ export class App {
   }
 
   /**
-   * Does what is missing. `firstLook` shows something quick before; `keep` leaves an explanation that still answers the question; what was
+   * Does what is missing. `firstLook` shows something quick before; `keep` leaves an explanation that still answers the question, and `told` a problem that was told; what was
    * answered before is not asked again, but `anew`.
    */
-  async #refresh({ firstLook = false, keep = false, anew = false } = {}): Promise<void> {
+  async #refresh({ firstLook = false, keep = false, anew = false, told = false } = {}): Promise<void> {
     this.#running?.abort();
     if (this.#paused) return;
     const controller = new AbortController();
@@ -441,11 +454,14 @@ export class App {
         await this.#explain(model, signal, this.state.method);
       }
       await this.#explainBeside(model, signal);
-      this.store.set({ problem: null });
+      if (!told) this.store.set({ problem: null });
     } catch (error) {
       // What was interrupted by the user or by a later action is no error.
       if (!signal.aborted && !(error instanceof DOMException && error.name === "AbortError")) {
-        this.report(this.#blamed(error));
+        const problem = this.#blamed(error);
+        const back = this.#refused(error);
+        this.report(problem);
+        if (back) void this.#refresh({ keep: true, told: true });
       }
     } finally {
       if (this.#running === controller) {
@@ -563,7 +579,10 @@ export class App {
     } catch (error) {
       if (this.#loading === loading) this.#loading = null;
       if (!signal.aborted && before && this.#network) {
-        this.#rejected = { network, given: this.#held ? this.state.given : null };
+        this.#rejected = {
+          network,
+          given: this.state.given?.kind === this.#network.kind ? null : this.state.given,
+        };
         this.#goBack();
       }
       throw error;
@@ -582,7 +601,6 @@ export class App {
     const { methods, method, beside } = this.state;
     this.#network = network;
     this.#known = [];
-    this.#release();
     this.#forgetClasses();
     this.#forgetLayers();
     this.store.set({
@@ -601,6 +619,7 @@ export class App {
     if (!given || classification) return;
     this.#begin(kinds[given.kind].looking);
     const found = await model.classify(given.input, { top: 5, signal });
+    this.#release();
     this.store.set({ classification: found });
     this.#measure({ method: null, gradients: false, passes: 1, milliseconds: found.milliseconds });
   }

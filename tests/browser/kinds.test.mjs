@@ -270,6 +270,15 @@ test("a spoken word explains itself: seen, pointed at by keys, heard whole and i
   await explained("audio");
 });
 
+test("two methods stand side by side for a sound too", async () => {
+  await at("beside").selectOption("axai");
+  await at("hearing-beside").locator('canvas[part~="spectrogram"]').waitFor({ timeout: 60_000 });
+  await tour.ready();
+  assert.match(await text("agreement"), /order of parts/);
+  await at("beside").selectOption("");
+  assert.equal(await at("second").isVisible(), false);
+});
+
 test("a sound that is broken and a microphone that is refused are told, and nothing is lost", async () => {
   const [title, said] = [await text("photo-title"), await text("words")];
   await tour.drop([file("speech.wav", Buffer.from("RIFF\0\0\0\0WAVEfmt ", "latin1"), "audio/wav")]);

@@ -35,6 +35,8 @@ export interface KindText {
   accept: string;
   /** Of what a map of it consists. */
   part: string;
+  /** What methods are compared by. */
+  units: string;
   /** What is told of it as one's own. */
   yours: string;
   /** Above the reason why the engine does not take it. */
@@ -54,6 +56,7 @@ export const kinds: Record<Kind, KindText> = {
     choose: "Choose a photograph…",
     accept: "image/*",
     part: "part of the picture",
+    units: "pixels",
     yours: "your photograph",
     refused: "This is not a picture that can be used.",
     method: "agi",
@@ -68,6 +71,7 @@ export const kinds: Record<Kind, KindText> = {
     choose: "Choose a text file…",
     accept: ".txt,text/plain",
     part: "word",
+    units: "words",
     yours: "your words",
     refused: "This text cannot be read.",
     method: "integrated_gradients",
@@ -82,10 +86,11 @@ export const kinds: Record<Kind, KindText> = {
     choose: "Choose a sound…",
     accept: "audio/*",
     part: "part of the sound",
+    units: "parts",
     yours: "your sound",
     refused: "This sound cannot be used.",
     method: "occlusion",
-    views: ["sound", "scale", "ranking", "sentences", "microphone"],
+    views: ["sound", "scale", "ranking", "sentences", "microphone", "beside"],
   },
   file: {
     noun: "file",
@@ -96,6 +101,7 @@ export const kinds: Record<Kind, KindText> = {
     choose: "Choose any file…",
     accept: "",
     part: "byte",
+    units: "bytes",
     yours: "your file",
     refused: "This file cannot be read.",
     method: "agi",

@@ -4,6 +4,7 @@ import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { percent, seconds } from "../format.js";
 import { rankCorrelation } from "../correlation.js";
+import { kinds } from "../kinds.js";
 import type { State } from "../state.js";
 import { valuesOf } from "../text.js";
 import { fillMethods } from "./method.js";
@@ -60,10 +61,10 @@ function agreementSentence({ given, explanation, second }: State): string {
   const rank = rankCorrelation(a, b);
   if (rank === null) return "The two cannot be compared in figures.";
   const overlap = topOverlap(a, b);
-  const parts = given?.kind === "image" ? "pixels" : "words";
+  const { units } = kinds[given?.kind ?? "image"];
   return (
-    `How alike they are: rank correlation ${rank.toFixed(2).replace("-", "−")} (Spearman; 1 is the same order of ${parts}), and ` +
-    `${percent(overlap)} of the strongest tenth of the ${parts} in common.`
+    `How alike they are: rank correlation ${rank.toFixed(2).replace("-", "−")} (Spearman; 1 is the same order of ${units}), and ` +
+    `${percent(overlap)} of the strongest tenth of the ${units} in common.`
   );
 }
 

@@ -1,31 +1,61 @@
 // A sound: waveform and spectrogram with the map over them, played whole, only what mattered, and only what is left.
 
-import { SoundView, spectrogram, type Model, type SoundPaint, type TensorData } from "adversight";
+import {
+  SoundView,
+  spectrogram,
+  type Explanation,
+  type Model,
+  type SoundPaint,
+  type TensorData,
+} from "adversight";
 import { problemOf } from "../advice.js";
 import type { App } from "../app.js";
 import { find } from "../dom.js";
 import type { Given, State } from "../state.js";
 
+/** What the network is given of a sound: its spectrum, the same for every explanation of it. */
+interface Prepared {
+  given: Given;
+  model: Model;
+  cells: Promise<TensorData>;
+}
+
 export function mountSound(app: App): void {
-  const place = find("hearing", HTMLElement);
+  let prepared: Prepared | null = null;
+  const cellsOf = (given: Given, model: Model) => {
+    if (prepared?.given !== given || prepared.model !== model) {
+      prepared = { given, model, cells: model.prepare(given.input) };
+      prepared.cells.catch(() => (prepared = null));
+    }
+    return prepared.cells;
+  };
+  mountHearing(app, "hearing", "explanation", ({ explanation }) => explanation, cellsOf);
+  mountHearing(app, "hearing-beside", "second", ({ second }) => second?.explanation ?? null, cellsOf);
+}
+
+function mountHearing(
+  app: App,
+  id: string,
+  key: keyof State,
+  read: (state: State) => Explanation | null,
+  cellsOf: (given: Given, model: Model) => Promise<TensorData>,
+): void {
+  const place = find(id, HTMLElement);
   let view: SoundView | null = null;
   let asking = new AbortController();
-  /** What the network is given of the sound: its spectrum, that of every explanation of it. */
-  let prepared: { given: Given; model: Model; cells: Promise<TensorData> } | null = null;
 
-  const show = async ({ given, model, explanation }: State) => {
+  const show = async (state: State) => {
     asking.abort();
     asking = new AbortController();
     const { signal } = asking;
+    const { given, model } = state;
+    const explanation = read(state);
     const sound = explanation?.sound;
     if (given?.kind !== "audio" || !model || !sound) return;
     try {
-      if (prepared?.given !== given || prepared.model !== model) {
-        prepared = { given, model, cells: model.prepare(given.input, { signal }) };
-      }
       const [heard, cells] = await Promise.all([
         model.heard(given.input, explanation, { signal }),
-        prepared.cells,
+        cellsOf(given, model),
       ]);
       if (signal.aborted) return;
       if (!view) {
@@ -34,19 +64,16 @@ export function mountSound(app: App): void {
       }
       view.show({ heard, sound, cells: sound.view === "cells" ? spectrogram(cells) : null, explanation });
     } catch (error) {
-      prepared = null;
       if (!signal.aborted) app.report(problemOf(error, "audio"));
     }
   };
   app.store.watch(["given"], ({ given }) => {
-    // Nothing goes on sounding that is not there any more.
-    view?.close();
+    view?.close(); // nothing goes on sounding that is not there any more
     if (given?.kind === "audio") return;
     view = null;
-    prepared = null;
     place.replaceChildren();
   });
-  app.store.watch(["explanation"], (state) => void show(state));
+  app.store.watch([key], (state) => void show(state));
   app.store.watch(["colours", "dark"], (state) => {
     view?.draw(paintOf(state));
   });

@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => tour?.browser.close());
 
-const example = (kind) => page.locator(`[data-testid="example"][data-kind="${kind}"]`);
+const example = (kind) => page.locator(`[data-testid="example"][data-given="${kind}"]`);
 const main = () => page.locator("main");
 /** Waits for an explanation of this kind that is no first look. */
 const explained = (kind) =>
@@ -35,6 +35,8 @@ test("the first screen has an example of each kind", async () => {
     const box = await example(kind).boundingBox();
     assert.ok(box && box.y + box.height <= 900, kind);
   }
+  const shownAs = await at("example").evaluateAll((buttons) => buttons.map(({ dataset }) => dataset.kind));
+  assert.deepEqual(shownAs, ["image", "text", "audio", "text"], "a file is shown as text");
   assert.equal(await example("image").getAttribute("aria-pressed"), "true");
   assert.equal(await at("text").isVisible(), false, "nothing of a text stands beside a photograph");
 });

@@ -43,7 +43,7 @@ for (const [width, height] of [
     t.diagnostic(`layout shift ${sum.toFixed(3)}: ${JSON.stringify(shifts)}`);
     assert.ok(sum <= 0.05, `layout shift ${sum}`);
     for (const kind of ["image", "text", "audio", "file"]) {
-      await page.locator(`[data-testid="example"][data-kind="${kind}"]`).click();
+      await page.locator(`[data-testid="example"][data-given="${kind}"]`).click();
       await page.locator(`main[data-state="ready"][data-kind="${kind}"]:not([data-explained=""])`).waitFor();
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok(over <= 0, `${kind}: ${over} pixels too wide`);
@@ -130,12 +130,12 @@ test("in forced colours what is chosen can be read, and the colours of words sta
     assert.notEqual(colour, ground);
     assert.equal(adjust, "none", "else a plate of the browser's own lies behind the text");
   }
-  await page.locator('[data-testid="example"][data-kind="text"]').click();
+  await page.locator('[data-testid="example"][data-given="text"]').click();
   await page.locator('main[data-state="ready"][data-kind="text"]:not([data-explained=""])').waitFor();
   const [pressed, other] = await Promise.all(
     ["text", "image"].map((kind) =>
       page
-        .locator(`[data-testid="example"][data-kind="${kind}"]`)
+        .locator(`[data-testid="example"][data-given="${kind}"]`)
         .evaluate((button) => getComputedStyle(button).borderTopWidth),
     ),
   );

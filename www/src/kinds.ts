@@ -23,6 +23,8 @@ export interface KindText {
   noun: string;
   /** On its button. */
   title: string;
+  /** As what it is shown: a file as text. */
+  shownAs: Exclude<Kind, "file">;
   /** A sign of it, for its button. */
   taste: string;
   /** What its examples are called. */
@@ -50,6 +52,7 @@ export const kinds: Record<Kind, KindText> = {
   image: {
     noun: "photograph",
     title: "Photograph",
+    shownAs: "image",
     taste: "",
     examples: "Photographs",
     looking: "Looking at the photograph",
@@ -65,6 +68,7 @@ export const kinds: Record<Kind, KindText> = {
   text: {
     noun: "sentence",
     title: "Sentence",
+    shownAs: "text",
     taste: "“…”",
     examples: "Sentences",
     looking: "Reading the sentence",
@@ -80,6 +84,7 @@ export const kinds: Record<Kind, KindText> = {
   audio: {
     noun: "sound",
     title: "Spoken word",
+    shownAs: "audio",
     taste: "♪",
     examples: "Spoken words",
     looking: "Listening",
@@ -95,6 +100,7 @@ export const kinds: Record<Kind, KindText> = {
   file: {
     noun: "file",
     title: "File",
+    shownAs: "text",
     taste: "01",
     examples: "Files",
     looking: "Reading the file",

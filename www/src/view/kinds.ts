@@ -10,14 +10,14 @@ export function mountKinds(app: App): void {
   row.append(...offeredKinds.map((kind) => button(app, kind)));
 
   app.store.watch(["samples"], ({ samples: [sample] }) => {
-    const taste = row.querySelector<HTMLElement>('[data-kind="image"] .taste');
+    const taste = row.querySelector<HTMLElement>('[data-given="image"] .taste');
     if (!sample || !taste) return;
     const src = photoUrl(sample.file).href;
     taste.replaceChildren(make("img", { attributes: { src, alt: "", width: "40", height: "40" } }));
   });
   app.store.watch(["given"], ({ given }) => {
-    for (const one of row.querySelectorAll<HTMLElement>("[data-kind]")) {
-      one.setAttribute("aria-pressed", String(one.dataset.kind === given?.kind));
+    for (const one of row.querySelectorAll<HTMLElement>("[data-given]")) {
+      one.setAttribute("aria-pressed", String(one.dataset.given === given?.kind));
     }
   });
 
@@ -36,12 +36,12 @@ export function mountKinds(app: App): void {
 }
 
 function button(app: App, kind: Kind): HTMLButtonElement {
-  const { title, taste } = kinds[kind];
+  const { title, taste, shownAs } = kinds[kind];
   return make(
     "button",
     {
       testid: "example",
-      attributes: { type: "button", "data-kind": kind },
+      attributes: { type: "button", "data-kind": shownAs, "data-given": kind },
       onclick: () => void app.chooseKind(kind),
     },
     make("span", { class: "taste", text: taste, attributes: { "aria-hidden": "true" } }),

@@ -22,13 +22,17 @@ pub fn time_frequency(height: usize, width: usize, segments: usize) -> Segments 
     let wanted = segments.max(1) as f64;
     let bands = ((wanted * 0.64).sqrt().round() as usize).clamp(1, height);
     let columns = ((wanted / bands as f64).round() as usize).clamp(1, width);
-    // The band of a frequency, from 0 to 1 of the whole, on a scale that is linear below and logarithmic above.
-    let band = |row: usize| {
-        let part = (1.0 + BEND * (row as f64 + 0.5) / height as f64).ln() / (1.0 + BEND).ln();
-        ((part * bands as f64) as usize).min(bands - 1)
-    };
+    // Where each band ends, on a scale that is linear below and logarithmic above; none is narrower than a frequency.
+    let mut ends = Vec::with_capacity(bands);
+    for band in 1..=bands {
+        let part = ((1.0 + BEND).powf(band as f64 / bands as f64) - 1.0) / BEND;
+        let least = ends.last().map_or(1, |end| end + 1);
+        ends.push(((part * height as f64).round() as usize).clamp(least, height - (bands - band)));
+    }
     let labels: Vec<usize> = (0..height * width)
-        .map(|cell| band(cell / width) * columns + cell % width * columns / width)
+        .map(|cell| {
+            ends.partition_point(|&end| end <= cell / width) * columns + cell % width * columns / width
+        })
         .collect();
     Segments::new(&labels)
 }

@@ -18,7 +18,9 @@ before(async () => {
   await page.evaluate(async (source) => {
     const { lab } = window;
     const engine = (lab.engine = await lab.adversight.createEngine({ device: "cpu" }));
-    lab.fetchedBefore = performance.getEntriesByType("resource").some(({ name }) => name.includes("adversight_text_bg"));
+    lab.fetchedBefore = performance
+      .getEntriesByType("resource")
+      .some(({ name }) => name.includes("adversight_text_bg"));
     lab.readers = {
       transformer: await engine.loadModel(source.transformer),
       convolutions: await engine.loadModel(source.convolutions),
@@ -46,7 +48,9 @@ const scores = ({ parts }) => parts.filter(({ special }) => !special).map(({ sco
 const near = (ours, theirs, what) => {
   assert.equal(ours.length, theirs.length, what);
   const most = Math.max(...theirs.map(Math.abs));
-  ours.forEach((score, at) => assert.ok(Math.abs(score - theirs[at]) < 1e-3 * most, `${what}: ${score}, not ${theirs[at]}`));
+  ours.forEach((score, at) =>
+    assert.ok(Math.abs(score - theirs[at]) < 1e-3 * most, `${what}: ${score}, not ${theirs[at]}`),
+  );
 };
 
 test("each word of a sentence, a pair or a file has the oracle's share", async () => {
@@ -54,7 +58,11 @@ test("each word of a sentence, a pair or a file has the oracle's share", async (
     const explained = await explain(network, text, { method: "integrated_gradients" });
     near(scores(explained), integrated_gradients, `${text} by ${network}`);
     assert.equal(explained.info.target.index, target);
-    near(scores(await explain(network, text, { method: "occlusion" })), occlusion, `${text} hidden by ${network}`);
+    near(
+      scores(await explain(network, text, { method: "occlusion" })),
+      occlusion,
+      `${text} hidden by ${network}`,
+    );
     for (const { name, source, start, end, special } of explained.parts) {
       if (!special) assert.equal(explained.texts[source].slice(start, end), name);
     }
@@ -115,7 +123,10 @@ test("mistakes have sentences of their own, and the model goes on", async () => 
     const { lab } = window;
     const { engine, readers, refusal } = lab;
     const { convolutions: reader } = readers;
-    const plain = await engine.loadModel({ onnx: "/fixtures/tiny.onnx", preprocessing: "/fixtures/tiny.json" });
+    const plain = await engine.loadModel({
+      onnx: "/fixtures/tiny.onnx",
+      preprocessing: "/fixtures/tiny.json",
+    });
     return {
       empty: await refusal(reader.classify("")),
       spaces: await refusal(reader.classify(" \n")),
@@ -125,9 +136,7 @@ test("mistakes have sentences of their own, and the model goes on", async () => 
       vectors: await refusal(
         engine.loadModel({ onnx: "/fixtures/sentences/cnn.onnx", tokenizer: source.convolutions.tokenizer }),
       ),
-      noTokenizer: await refusal(
-        engine.loadModel({ ...source.transformer, tokenizer: new Blob(["{}"]) }),
-      ),
+      noTokenizer: await refusal(engine.loadModel({ ...source.transformer, tokenizer: new Blob(["{}"]) })),
       foreign: await refusal(
         engine
           .loadModel({ ...source.convolutions, tokenizer: source.transformer.tokenizer })
@@ -158,7 +167,8 @@ test("words are drawn coloured, and the keys go from one to the next", async () 
     lab.adversight.drawWords(element, explanation);
     const words = [...element.querySelectorAll("[data-part]")];
     words[0].focus();
-    const press = (key) => document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+    const press = (key) =>
+      document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
     const visited = [];
     for (const key of ["ArrowRight", "ArrowRight", "ArrowLeft", "End", "Home"]) {
       press(key);
@@ -193,7 +203,9 @@ test("the element shows a sentence with its words coloured", async () => {
       const element = document.createElement("adversight-explainer");
       Object.assign(element, { ...source, model: source.onnx, device: "cpu", text });
       const told = new Promise((resolve) => {
-        element.addEventListener("adversight-explanation", ({ detail }) => resolve({ method: detail.info.method }));
+        element.addEventListener("adversight-explanation", ({ detail }) =>
+          resolve({ method: detail.info.method }),
+        );
         element.addEventListener("adversight-error", ({ detail }) => resolve({ error: detail.message }));
       });
       document.body.append(element);

@@ -30,6 +30,7 @@ import {
 import { requested, type MethodChoice } from "./methods.js";
 import { recognise, recognisedBytes } from "./recognise.js";
 import { Caller, type CallOptions, type Endpoint } from "./rpc.js";
+import { takesSound } from "./sound.js";
 import type { Preprocessing } from "./preprocessing.js";
 import { nameOf, Tally, type LoadProgress } from "./tally.js";
 import type { TokenizerOptions } from "./texts.js";
@@ -601,7 +602,7 @@ export class Model {
     signal?.throwIfAborted();
     const { input, transfer } = await prepareInput(source, {
       reads: this.info.tokens !== undefined,
-      hears: this.info.sound !== undefined || this.info.layout === "sound",
+      hears: takesSound(this.info),
     });
     try {
       return await call(input, transfer);

@@ -25,6 +25,7 @@ import {
 } from "./texts.js";
 import { serve, teller, type Endpoint, type Handlers, type Hooks, type Protocol } from "./rpc.js";
 import { unmoved } from "./spawn.js";
+import { takesSound } from "./sound.js";
 import { openThreaded, threadsHere, type MovedThreads, type ThreadedBuild } from "./threads.js";
 import type {
   Attacked,
@@ -243,36 +244,23 @@ export function hostOf(
     const found = find(id);
     if (input === null || !("channels" in input)) return found.model;
     const { sound } = found.model.info;
-    const load = async (options: ModelOptions, onnx: Uint8Array) => {
-      const all = found.origin.inputs ? { ...options, inputs: found.origin.inputs } : options;
-      return given(await engineOf().loadModel(onnx, all), found.origin.inputs);
-    };
+    const { options } = found.origin;
+    const hears = (sound: NonNullable<ModelOptions["sound"]>) =>
+      again(engineOf(), { ...found.origin, options: { ...options, sound } });
     // A network on samples needs no more to be said than that.
-    const onnx = sound ? null : await fileOf(id);
-    const hearing = onnx ? await load({ ...found.origin.options, sound: {} }, onnx) : found.model;
+    const hearing = sound ? found.model : await hears({});
     const length = hearing.soundLength(input);
-    if (length === hearing.info.sound?.length) {
-      if (onnx) found.model = hearing;
-      return hearing;
-    }
-    const options = { ...found.origin.options, sound: { ...found.origin.options.sound, length } };
-    const fitted = await load(options, onnx ?? (await fileOf(id)));
+    const fits = length === hearing.info.sound?.length;
     // The one before may still be at work, and is left to the garbage collector.
-    found.model = fitted;
-    return fitted;
+    found.model = fits ? hearing : await hears({ ...options.sound, length });
+    return found.model;
   };
 
   /** A model and an input that belong together, as the engine takes them: a text as its tokens, a sound as its samples. */
   const taken = async (id: number, sent: SentInput): Promise<[WasmModel, WasmInput]> => {
     const { model, origin } = find(id);
     if (isSentText(sent)) return [model, tokensOf(origin.tokenizer, sent)];
-    const { info } = model;
-    if (
-      sent !== null &&
-      ("encoded" in sent || "channels" in sent) &&
-      !info.sound &&
-      info.layout !== "sound"
-    ) {
+    if (sent !== null && ("encoded" in sent || "channels" in sent) && !takesSound(model.info)) {
       throw new AdversightError(
         "input_invalid",
         "This is a sound, and the network takes none. If it hears, load it with the preprocessing of its sounds, or with the option " +
@@ -361,17 +349,19 @@ export function hostOf(
 
     async loadModel({ onnx, options, inputs, tokenizer }) {
       const reader = tokenizer && (await tokenizerOf(builds.text, tokenizer, movedTo.text));
-      // Files beside it would have to be kept in memory.
+      // What decides what is computed has to be known while the file is read.
+      const all = inputs ? { ...options, inputs } : options;
+      const loaded = given(await engineOf().loadModel(onnx, all), inputs);
+      // Files beside it are kept in memory only where it may have to be made again.
+      const remade = recoverable || takesSound(loaded.info);
       const origin = {
         ...(reader ? { tokenizer: reader } : {}),
         onnx: new Blob([onnx as Uint8Array<ArrayBuffer>]),
         options: { ...options, external: null },
         ...(inputs ? { inputs } : {}),
-        ...(recoverable && options.external ? { external: blobsOf(options.external) } : {}),
+        ...(remade && options.external ? { external: blobsOf(options.external) } : {}),
       };
-      // What decides what is computed has to be known while the file is read.
-      const all = inputs ? { ...options, inputs } : options;
-      return { value: keep(given(await engineOf().loadModel(onnx, all), inputs), origin) };
+      return { value: keep(loaded, origin) };
     },
 
     async classify({ model, input, top }) {

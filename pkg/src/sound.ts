@@ -1,7 +1,7 @@
 // Sounds: what a user has of one, made ready for the engine, and what comes back as a file or as numbers.
 
 import { AdversightError } from "./errors.js";
-import type { SoundData, TensorData } from "./wasm/adversight.js";
+import type { ModelInfo, SoundData, TensorData } from "./wasm/adversight.js";
 
 /** Samples from -1 to 1, of one channel or of several. */
 export interface Samples {
@@ -19,6 +19,10 @@ export interface EncodedSound {
 
 /** The longest sound that is accepted, in seconds; the engine has the same limit. */
 export const maxSeconds = 600;
+
+/** Whether a network takes sounds: with a front end, or as samples. */
+export const takesSound = ({ sound, layout }: Pick<ModelInfo, "sound" | "layout">): boolean =>
+  sound !== undefined || layout === "sound";
 
 /** Whether an input is a sound that is decoded already. */
 export function isSound(source: object): source is SoundInput {

@@ -131,7 +131,10 @@ for (const [name, { packages, files }] of Object.entries(apps)) {
       page.on("pageerror", (error) => faults.push(error.message));
       await page.goto(`${server.origin}/`);
       const told = (count) =>
-        page.waitForFunction((count) => globalThis.told?.length >= count, count, { timeout: 60_000 });
+        page.waitForFunction((count) => globalThis.told?.length >= count, count, {
+          timeout: 60_000,
+          polling: 50,
+        });
       await told(1);
       await page.evaluate(() => globalThis.redraw());
       await page.evaluate(() => globalThis.redraw());

@@ -115,7 +115,14 @@ let browser = null;
 export async function open() {
   browser ??= await chromium.launch({
     executablePath: process.env.CHROMIUM || process.env.CHROME || "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+    args: [
+      "--no-sandbox",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+    ],
   });
   return browser;
 }
@@ -138,7 +145,7 @@ export async function ask(address, options = {}, prepare = () => undefined) {
     });
     await prepare(page);
     await page.goto(address);
-    await page.waitForFunction(() => "run" in globalThis, null, { timeout: 60_000 });
+    await page.waitForFunction(() => "run" in globalThis, null, { timeout: 60_000, polling: 50 });
     const result = await page.evaluate((options) => globalThis.run(options), options);
     return { result, faults, missing };
   } finally {

@@ -78,12 +78,18 @@ async function explained(address) {
     const faults = [];
     page.on("pageerror", (error) => faults.push(error.message));
     await page.goto(address);
-    await page.waitForFunction(() => document.querySelector("adversight-explainer")?.explanation, null, {
-      timeout: 60_000,
+    // Asked by the clock: a browser without a screen does not promise to draw frames.
+    const best = await page.evaluate(async () => {
+      const element = document.querySelector("adversight-explainer");
+      const said = () => element.shadowRoot?.querySelector('[part="status"]')?.textContent ?? "no element";
+      let failed = null;
+      element.addEventListener("adversight-error", ({ detail }) => (failed = detail.message));
+      for (let waited = 0; waited < 60_000 && failed === null; waited += 50) {
+        if (element.explanation) return element.explanation.info.target.index;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      return failed ?? `nothing came; the element says: ${said()}`;
     });
-    const best = await page.evaluate(
-      () => document.querySelector("adversight-explainer").explanation.info.target.index,
-    );
     return { best, faults };
   } finally {
     await context.close();

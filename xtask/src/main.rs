@@ -48,12 +48,17 @@ enum Task {
         /// Which suites, in this order
         #[arg(value_enum)]
         suites: Vec<test::Suite>,
-        /// Also compare the methods that take many passes, on all ten photographs (some minutes more)
+        /// Also build and test the native code for the GPU, all bundlers, and the methods that take many passes on all ten photographs (from
+        /// nothing more than half an hour more)
         #[arg(long)]
         thorough: bool,
     },
     /// Checks the format and the layers of the Rust code and runs clippy and rustdoc
-    Lint,
+    Lint {
+        /// Also the native code for the GPU
+        #[arg(long)]
+        thorough: bool,
+    },
     /// Builds the engines for WebAssembly, and what is beside them, into pkg/src/wasm
     Wasm {
         /// Which of them: adversight_cpu, adversight_text and so on; all where none is named
@@ -124,7 +129,7 @@ fn run(task: Task) -> Result<()> {
             Ok(())
         }
         Task::Test { suites, thorough } => test::run(&paths, &suites, thorough),
-        Task::Lint => lint::run(&paths),
+        Task::Lint { thorough } => lint::run(&paths, thorough),
         Task::Wasm { names } => wasm::build(&paths, &names),
         Task::Bench { native: true, .. } => python::bench(&paths),
         Task::Bench { arguments, .. } => test::bench(&paths, &arguments),

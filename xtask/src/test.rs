@@ -33,7 +33,7 @@ pub fn run(paths: &Paths, suites: &[Suite], thorough: bool) -> Result<()> {
     let suites = if suites.is_empty() { Suite::value_variants() } else { suites };
     for suite in suites {
         match suite {
-            Suite::Lint => lint::run(paths),
+            Suite::Lint => lint::run(paths, thorough),
             Suite::Engine => engine(paths, thorough),
             Suite::Pkg => pkg(paths),
             Suite::Browser => browser(paths, thorough),
@@ -55,13 +55,15 @@ impl Display for Suite {
 }
 
 fn engine(paths: &Paths, thorough: bool) -> Result<()> {
-    setup::vulkan()?;
+    if thorough {
+        setup::vulkan()?;
+    }
     let [older, newest] = python::onnx_tests(paths)?;
     let folders = [older, newest, python::real_networks(paths)?];
-    let thorough = thorough.then_some(("ADVERSIGHT_THOROUGH", "1"));
+    let environment = thorough.then_some(("ADVERSIGHT_THOROUGH", "1"));
     // All packages at once and with the features of clippy, so that what both need of the compiler is compiled once. The examples are
     // left to clippy: each would link the whole engine to run nothing.
-    let shared = ["test", "--locked", "--workspace", "--features", lint::FEATURES];
+    let shared = ["test", "--locked", "--workspace"];
     for (what, targets) in [
         ("Testing the Rust code natively", &["--lib", "--bins", "--tests"][..]),
         ("Testing the examples in the documentation", &["--doc"]),
@@ -70,9 +72,10 @@ fn engine(paths: &Paths, thorough: bool) -> Result<()> {
             command::run(
                 program("cargo")
                     .args(shared)
+                    .args(lint::features(thorough))
                     .args(targets)
                     .envs(folders.iter().map(|(variable, folder)| (variable, folder)))
-                    .envs(thorough)
+                    .envs(environment)
                     .current_dir(&paths.root),
             )
         })?;

@@ -82,21 +82,27 @@ struct Group<'a, 'b, const FIRST: bool> {
 }
 
 impl<'b, const FIRST: bool> Block<'_, 'b, FIRST> {
-    /// Calls `visit` with the rows of one tile after the other.
+    /// How many groups of rows there are.
+    fn groups(&self) -> usize {
+        self.out.len().div_ceil(ROWS)
+    }
+
+    /// The tiles, and the rows of this group. No closure is given them: what a compiler does not inline is compiled without the wider
+    /// vectors, and calls a function for every product and sum.
     #[inline(always)]
-    fn groups(&mut self, mut visit: impl FnMut(&[Tile<'_>], Group<'_, 'b, FIRST>)) {
+    fn group(&mut self, index: usize) -> (&[Tile<'_>], Group<'_, 'b, FIRST>) {
         let Self { left, at, steps, tiles, finish, out } = self;
         let bounds = finish.bounds.filter(|_| steps.end == left.depth());
         let bounds = bounds.unwrap_or((f32::NEG_INFINITY, f32::INFINITY));
-        for (index, out) in out.chunks_mut(ROWS).enumerate() {
-            let first = at[0] + index * ROWS;
-            let weights = left.group(first, steps.clone());
-            let mut bias = [0.0; ROWS];
-            if let Some(known) = finish.bias {
-                bias[..out.len()].copy_from_slice(&known[first..first + out.len()]);
-            }
-            visit(tiles, Group { first, out, weights, bias, bounds });
+        let height = out.len();
+        let out = &mut out[index * ROWS..height.min((index + 1) * ROWS)];
+        let first = at[0] + index * ROWS;
+        let weights = left.group(first, steps.clone());
+        let mut bias = [0.0; ROWS];
+        if let Some(known) = finish.bias {
+            bias[..out.len()].copy_from_slice(&known[first..first + out.len()]);
         }
+        (tiles, Group { first, out, weights, bias, bounds })
     }
 }
 
@@ -158,12 +164,13 @@ impl<const FIRST: bool> WithSimd for Block<'_, '_, FIRST> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self) {
-        self.groups(|tiles, mut group| {
+        for number in 0..self.groups() {
+            let (tiles, mut group) = self.group(number);
             let whole = group.whole();
             for (index, right) in tiles[..whole].iter().enumerate() {
                 group.some::<S, ROWS>(index, right, std::array::from_fn(|i| i));
             }
-        });
+        }
     }
 }
 
@@ -175,12 +182,13 @@ impl<const FIRST: bool> WithSimd for Edge<'_, '_, '_, FIRST> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
-        self.0.groups(|tiles, mut group| {
+        for number in 0..self.0.groups() {
+            let (tiles, mut group) = self.0.group(number);
             let whole = group.whole();
             for (index, right) in tiles.iter().enumerate().skip(whole) {
                 group.edge::<S>(index, right);
             }
-        });
+        }
     }
 }
 
@@ -196,7 +204,8 @@ impl<const FIRST: bool> WithSimd for LastColumn<'_, '_, '_, FIRST> {
     #[inline(always)]
     fn with_simd<S: Simd>(self) {
         let Self { block, column: Tile { steps, values } } = self;
-        block.groups(|_, Group { out, weights, bias, bounds: (low, high), .. }| {
+        for number in 0..block.groups() {
+            let (_, Group { out, weights, bias, bounds: (low, high), .. }) = block.group(number);
             let sums = match steps {
                 None => column::<S>(weights.iter().zip(values)),
                 Some(steps) => column::<S>(steps.iter().map(|&step| &weights[step as usize]).zip(values)),
@@ -205,7 +214,7 @@ impl<const FIRST: bool> WithSimd for LastColumn<'_, '_, '_, FIRST> {
                 let Some(out) = out.last_mut() else { break };
                 *out = bounded(if FIRST { bias } else { *out } + sum, low, high);
             }
-        });
+        }
     }
 }
 
@@ -227,7 +236,8 @@ impl<const FIRST: bool> WithSimd for Gated<'_, '_, FIRST> {
         let padded = width.next_multiple_of(COLUMNS);
         let mut beside = Scratch::new(ROWS * padded);
         beside.fill(low);
-        block.groups(|tiles, mut group| {
+        for number in 0..block.groups() {
+            let (tiles, mut group) = block.group(number);
             let (height, whole) = (group.out.len(), group.whole());
             for (i, values) in beside.chunks_exact_mut(padded).take(height).enumerate() {
                 gates.row(group.first + i, first_column, &mut values[..width]);
@@ -253,6 +263,6 @@ impl<const FIRST: bool> WithSimd for Gated<'_, '_, FIRST> {
                     Gate { values, low, high }.close(out);
                 }
             }
-        });
+        }
     }
 }

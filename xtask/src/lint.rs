@@ -29,7 +29,8 @@ pub fn run(paths: &Paths, gpu: bool) -> Result<()> {
     })?;
     report::step("Checking the documentation of the Rust code", || {
         let mut doc = program("cargo");
-        doc.args(["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"]).args(features(gpu));
+        doc.args(["doc", "--locked", "--workspace", "--no-deps", "--document-private-items"])
+            .args(features(gpu));
         command::run(doc.env("RUSTDOCFLAGS", "-D warnings").current_dir(&paths.root))
             .context("Mend what rustdoc says above")
     })?;

@@ -1,7 +1,7 @@
 //! Real numbers in the computer's own memory, and the memory that they leave.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -53,12 +53,24 @@ pub struct Pool(Mutex<Free>);
 /// What was left last stands at the end.
 #[derive(Default)]
 struct Free {
-    rooms: VecDeque<Vec<f32>>,
+    rooms: VecDeque<Room>,
     elements: usize,
+    /// How many arrays of a size are in use. What has come from elsewhere, as an input, is not kept: each run would bring one more.
+    lent: HashMap<usize, usize>,
+    runs: usize,
+}
+
+struct Room {
+    data: Vec<f32>,
+    /// The run that left it.
+    run: usize,
 }
 
 /// Elements that are kept between runs at most.
 const KEPT: usize = 1 << 24;
+
+/// For how many runs nobody has to ask for an array until it is given back to the system.
+const IDLE: usize = 64;
 
 /// How many samples of so many values to work on at once, `limit` at most: as many as one thread's caches hold well, and one at least, for
 /// each thread, or for all of them where there is no memory for more. Two samples of EfficientNet-Lite0 at once take a thread a tenth
@@ -74,28 +86,28 @@ pub fn at_once(values: usize, limit: usize) -> usize {
 const ROOMS: usize = 512;
 
 impl Pool {
+    /// Tells that a run begins: what none of the last ones has asked for goes.
+    pub fn begin(&self) {
+        if let Ok(mut free) = self.0.lock() {
+            free.runs += 1;
+            while free.rooms.front().is_some_and(|room| room.run + IDLE < free.runs) {
+                free.drop_oldest();
+            }
+        }
+    }
+
     /// Room for so many elements, which may hold anything. Runs ask for the same sizes again and again, so that what is larger is left for
     /// those who ask for it.
     pub fn take(&self, count: usize) -> Vec<f32> {
-        let left = |free: &mut Free| {
-            // What was left last may still lie in the processor's cache.
-            let found = free.rooms.iter().rposition(|room| room.len() == count)?;
-            free.elements -= count;
-            free.rooms.remove(found)
-        };
-        self.0.lock().ok().and_then(|mut free| left(&mut free)).unwrap_or_else(|| vec![0.0; count])
+        self.0.lock().ok().and_then(|mut free| free.take(count)).unwrap_or_else(|| vec![0.0; count])
     }
 
     /// Takes back what no one else holds, in the place of what nobody has asked for the longest.
     pub fn give(&self, numbers: Arc<Numbers>) {
-        if let Some(numbers) = Arc::into_inner(numbers)
+        if let Some(Numbers { data, .. }) = Arc::into_inner(numbers)
             && let Ok(mut free) = self.0.lock()
         {
-            free.elements += numbers.data.len();
-            free.rooms.push_back(numbers.data);
-            while free.elements > KEPT || free.rooms.len() > ROOMS {
-                free.elements -= free.rooms.pop_front().map_or(0, |room| room.len());
-            }
+            free.give(data);
         }
     }
 
@@ -106,5 +118,29 @@ impl Pool {
             kernels::copy(&mut data, &shared.data);
             Numbers { dims: shared.dims.clone(), data }
         })
+    }
+}
+
+impl Free {
+    fn take(&mut self, count: usize) -> Option<Vec<f32>> {
+        *self.lent.entry(count).or_default() += 1;
+        // What was left last may still lie in the processor's cache.
+        let found = self.rooms.iter().rposition(|room| room.data.len() == count)?;
+        self.elements -= count;
+        Some(self.rooms.remove(found)?.data)
+    }
+
+    fn give(&mut self, data: Vec<f32>) {
+        let Some(lent) = self.lent.get_mut(&data.len()).filter(|lent| **lent > 0) else { return };
+        *lent -= 1;
+        self.elements += data.len();
+        self.rooms.push_back(Room { data, run: self.runs });
+        while self.elements > KEPT || self.rooms.len() > ROOMS {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        self.elements -= self.rooms.pop_front().map_or(0, |room| room.data.len());
     }
 }

@@ -356,6 +356,10 @@ impl exec::Operation for Operation {
         Arc::new(sum)
     }
 
+    fn begin(pool: &Pool) {
+        pool.begin();
+    }
+
     fn give(numbers: Arc<Numbers>, pool: &Pool) {
         pool.give(numbers);
     }

@@ -58,6 +58,7 @@ impl<O: Operation> Program<O> {
         wanted: &[Slot],
         keep: Keep<'_>,
     ) -> Result<Passed<O::Array>> {
+        O::begin(&self.pool);
         let mut run = Run::new(self, device, graph, given, wanted, keep);
         for index in steps {
             run.step(index)?;

@@ -99,6 +99,9 @@ pub(in crate::model) trait Operation: Sized {
     /// The sum of two arrays of one shape.
     fn sum(before: Self::Array, arrived: Self::Array, pool: &Self::Pool) -> Self::Array;
 
+    /// Tells that a run begins.
+    fn begin(_pool: &Self::Pool) {}
+
     /// Takes back what no one else holds.
     fn give(_numbers: Self::Array, _pool: &Self::Pool) {}
 }

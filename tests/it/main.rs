@@ -26,6 +26,7 @@ mod perturbation;
 mod photographs;
 mod pictures;
 mod proof;
+mod random_networks;
 mod real_networks;
 mod runtime;
 mod small_pictures;

@@ -18,6 +18,7 @@ import paths
 import perturbation
 import photographs
 import pictures
+import random_networks
 import real_networks
 import relex
 import rules
@@ -34,7 +35,7 @@ import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, small_texts, microsoft, classical, real_networks, tokens, micro_front_end, features, sound, text_networks,
+    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, small_texts, microsoft, classical, real_networks, random_networks, tokens, micro_front_end, features, sound, text_networks,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

@@ -12,6 +12,7 @@ const folders = {
   package: here("../../pkg/dist/"),
   fixtures: here("../fixtures/"),
   cases: process.env.ADVERSIGHT_CASES ?? here("../fixtures/cases/"),
+  random: process.env.ADVERSIGHT_RANDOM_NETWORKS ?? here("../fixtures/random_networks/"),
   page: here("page/"),
   // ONNX's own tests, where they have been fetched.
   onnx: process.env.ADVERSIGHT_ONNX_TESTS,
@@ -20,6 +21,9 @@ const folders = {
 
 /** The folder of the cases: questions to the command line with their right answers. */
 export const cases = folders.cases;
+
+/** The folder of the networks that were drawn. */
+export const randomNetworks = folders.random;
 
 /** Starts the server on a free port; with `isolated`, its pages are cross-origin isolated, so that their workers can share memory. */
 export async function serve({ isolated = false } = {}) {

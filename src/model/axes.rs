@@ -270,7 +270,18 @@ impl<'g> Axes<'g> {
             Kind::Reshape => reshaped(&origins, &in_dims, dims),
             Kind::Move => match step.operator.lowering {
                 Some(Lowering::Concat { axis }) => self.joined(step, inputs, axis, dims),
-                _ if origins.len() == dims.len() => sized(&origins),
+                // One entry of several is no longer the axis: recurrent layers that are written out take the steps one by one.
+                _ if origins.len() == dims.len() => {
+                    let picked =
+                        |axis: usize| dims[axis] == 1 && in_dims.get(axis).is_some_and(|&size| size > 1);
+                    let mut made = sized(&origins);
+                    for (axis, origin) in made.iter_mut().enumerate() {
+                        if picked(axis) {
+                            *origin = Origin::default();
+                        }
+                    }
+                    made
+                }
                 // One position is picked: the axis that is left out is the first without which the rest fits.
                 _ if origins.len() == dims.len() + 1 => {
                     let fits = |&axis: &usize| {

@@ -23,7 +23,7 @@ use crate::{
         parts::Part,
         preprocessing::Size,
         sound::{Heard, Ruler, SoundPreparation, SoundView, Waveform},
-        text::Tokens,
+        text::{AskedToken, Reading, Tokens},
     },
     model::{
         FrontEnd, GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, front_end,
@@ -69,10 +69,22 @@ pub struct Classification {
     pub top: Vec<ClassScore>,
     /// The part of the photograph that the network saw; `null` for tensors.
     pub region: Option<Region>,
+    /// The token whose classes they are; `null` where the network has one answer for the whole input.
+    pub token: Option<AskedToken>,
     /// What was left out of the input, or guessed of it, in sentences.
     pub notes: Vec<String>,
     /// Wall time.
     pub milliseconds: f64,
+}
+
+/// What a network that gives each token a class says of one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct TokenLabel {
+    /// The token.
+    pub token: AskedToken,
+    /// Its most probable class.
+    pub class: ClassScore,
 }
 
 /// What a loaded model is made of, and what is known about it.
@@ -284,8 +296,58 @@ impl Explainer {
     async fn reading(&self, text: &Tokens, wants_mean: bool) -> Result<(Self, HostTensor)> {
         let (tokens, model) = self.model.with_text(text)?;
         let source = model.source().await?;
-        let written = Written::new(&model, tokens, &source, wants_mean).await?;
+        let mut written = Written::new(&model, tokens, &source, wants_mean).await?;
+        let model = match written.reading.asked()? {
+            Some(token) => {
+                let model = model.about_token(token.number)?;
+                written.asked = Some(token);
+                model
+            }
+            None if model.labels_tokens() => return Err(self.unasked(text).await?),
+            None => model,
+        };
         Ok((Self { model, written: Some(Arc::new(written)), ..self.clone() }, source))
+    }
+
+    /// That a token has to be chosen, with what the network says of each word.
+    async fn unasked(&self, text: &Tokens) -> Result<Error> {
+        let labels = self.token_labels(text).await?;
+        let told = |label: &TokenLabel| {
+            format!("{} \u{201c}{}\u{201d}: {}", label.token.number, label.token.name, label.class.label)
+        };
+        let words: Vec<String> =
+            labels.iter().filter(|label| !label.token.special).take(40).map(told).collect();
+        Ok(Error::InputInvalid(format!(
+            "The network gives each token a class: name the one that is asked about, by its number or its word (`token`, on the command line \
+             `--token`). It says {}.",
+            words.join(", ")
+        )))
+    }
+
+    /// The first choice for each token of a text, by a network that gives each a class ([`crate::model::TokensInfo::labels_tokens`]).
+    ///
+    /// # Errors
+    /// Those of the text, and [`Error::InputInvalid`] for a network that has one answer for the whole text.
+    pub async fn token_labels(&self, text: &Tokens) -> Result<Vec<TokenLabel>> {
+        let (tokens, model) = self.model.with_text(text)?;
+        let source = model.source().await?;
+        let reading = Reading::new(tokens);
+        let about = Self { model: model.about_token(0)?, ..self.clone() };
+        let every = Self { model: about.model.about_all_tokens(), ..about.clone() };
+        let logits = every.logits(&source).await?.data;
+        let mut found = Vec::new();
+        for (number, logits) in logits.chunks_exact(about.model.classes().max(1)).enumerate() {
+            let part = reading.parts.iter().find(|part| part.places.contains(&number));
+            let token = AskedToken {
+                number,
+                name: part.map(|part| part.name.clone()).unwrap_or_default(),
+                special: part.is_none_or(|part| part.special),
+            };
+            found.extend(
+                about.ranked(logits, 1).into_iter().map(|class| TokenLabel { token: token.clone(), class }),
+            );
+        }
+        Ok(found)
     }
 
     /// What the model is made of, and what is known about it.
@@ -323,6 +385,7 @@ impl Explainer {
         Ok(Classification {
             top: self.ranked(&this.logits(&tensor).await?.data, top),
             region,
+            token: this.written().and_then(|written| written.asked.clone()),
             notes: this.written().map_or_else(Vec::new, |written| written.reading.tokens.notes.clone()),
             milliseconds: started.elapsed().as_secs_f64() * 1e3,
         })
@@ -545,6 +608,20 @@ impl Explainer {
     /// # Errors
     /// Those of the sound, and [`Error::InputInvalid`] for a network that is explained inside.
     pub fn heard(&self, sound: &Waveform, segments: Option<&Segmentation>, scores: &[f32]) -> Result<Heard> {
+        let kept = most_important(scores, segments.map_or(&[][..], |cut| &cut.chosen));
+        self.heard_of(sound, segments, &kept)
+    }
+
+    /// The same where `kept` are the parts that matter, by their numbers.
+    ///
+    /// # Errors
+    /// Those of [`Explainer::heard`].
+    pub fn heard_of(
+        &self,
+        sound: &Waveform,
+        segments: Option<&Segmentation>,
+        kept: &[usize],
+    ) -> Result<Heard> {
         let end = self.sound_end()?;
         let ruler = self.ruler().ok_or_else(|| {
             Error::InputInvalid(
@@ -556,7 +633,6 @@ impl Explainer {
             Some(cut) => cut.labels.clone(),
             None => sound_grid(&self.model.places()?).labels,
         };
-        let kept = most_important(scores, segments.map_or(&[][..], |cut| &cut.chosen));
         let is_kept = |place: usize| labels.get(place).is_some_and(|&label| kept.contains(&(label as usize)));
         let spectrum = ruler.spectrum;
         let mask: Vec<f32> = (0..spectrum.cells())

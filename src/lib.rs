@@ -55,7 +55,7 @@ pub use attribution::{
 };
 pub use device::{Device, DeviceChoice, DeviceKind, DeviceReport, Memory};
 pub use error::{Error, Result};
-pub use explainer::{Classification, Explainer, Input, ModelInfo, SoundInfo};
+pub use explainer::{Classification, Explainer, Input, ModelInfo, SoundInfo, TokenLabel};
 pub use input::{
     HostTensor,
     image::Photograph,

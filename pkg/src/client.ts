@@ -20,6 +20,7 @@ import {
   mapOf,
   maskRule,
   segmentsOf,
+  tokenOf,
   type AttackOptions,
   type Judged,
   type MeasureOptions,
@@ -33,7 +34,7 @@ import { Caller, type CallOptions, type Endpoint } from "./rpc.js";
 import { takesSound } from "./sound.js";
 import type { Preprocessing } from "./preprocessing.js";
 import { nameOf, Tally, type LoadProgress } from "./tally.js";
-import type { TokenizerOptions } from "./texts.js";
+import { isSentText, type TokenChoice, type TokenizerOptions } from "./texts.js";
 import { toInputValue, type InputLike } from "./values.js";
 import type {
   Activation,
@@ -116,6 +117,11 @@ export interface ModelSource {
   /** The most tokens of a text, where the network takes any number: as many as it has places for, or 512, where it is left out. */
   longest?: number | undefined;
   /**
+   * The axis of the network's tokens that holds the texts: 0 for `[texts, tokens]`, 1 for `[tokens, texts]`, as PyTorch's recurrent layers have it.
+   * Found by trying both where it is left out.
+   */
+  batchAxis?: number | undefined;
+  /**
    * How it hears, for a network on sounds whose preprocessing does not say so: samples a second, and whether cells of time and frequency
    * or samples are explained. `{}` for the usual.
    */
@@ -149,6 +155,8 @@ export interface RunOptions {
 export interface ClassifyOptions {
   /** How many of the best classes to give (5). */
   top?: number;
+  /** The token that is asked about, where the network gives each a class. */
+  token?: TokenChoice | undefined;
   signal?: AbortSignal | undefined;
 }
 
@@ -159,7 +167,12 @@ export interface InputGradientOptions {
 }
 
 /** What to explain, and how: the parameters are those of the method that is named. */
-export type ExplainOptions = Omit<MethodOptions, "method" | "params"> & MethodChoice & Watched;
+export type ExplainOptions = Omit<MethodOptions, "method" | "params"> &
+  MethodChoice &
+  Watched & {
+    /** The token that is asked about, where the network gives each a class (`model.info.tokens.labels_tokens`): its number, or its word. */
+    token?: TokenChoice | undefined;
+  };
 
 /** How an explanation is watched and stopped. */
 export interface Watched {
@@ -340,7 +353,7 @@ export class Engine {
     const { signal, onProgress, name, input, output, at, sizes, shape, activation, layout, sound } = source;
     const inputs = source.inputs && tensorsOf(source.inputs);
     const tally = new Tally(onProgress);
-    const { tokenizer, tokenizerOptions, longest } = source;
+    const { tokenizer, tokenizerOptions, longest, batchAxis } = source;
     const [onnx, masker, words, weights, labels, preprocessing, config] = await Promise.all([
       readFile(source.onnx, source, source.sha256, tally),
       source.masker === undefined ? null : readFile(source.masker, source, undefined, tally),
@@ -355,7 +368,7 @@ export class Engine {
       preprocessing: preprocessing as Preprocessing | null,
       config: config as (ModelOptions["config"] & object) | null,
       ...defined({ name, input, output, at, sizes, shape, activation, layout, sound, masker: masker?.bytes }),
-      ...(tokenizer === undefined ? {} : { text: true, ...defined({ longest }) }),
+      ...(tokenizer === undefined ? {} : { text: true, ...defined({ longest, batchAxis }) }),
       ...weights.given,
     };
     const reader = tokenizer !== undefined && {
@@ -408,22 +421,33 @@ export class Model {
   }
 
   /** The best classes for a text, an image or a tensor. */
-  async classify(source: ModelInput, { top = 5, signal }: ClassifyOptions = {}): Promise<Classification> {
-    return this.#withInput(source, signal, (input, transfer) =>
-      this.#caller.call("classify", { model: this.#model, input, top }, { transfer, signal }),
+  async classify(
+    source: ModelInput,
+    { top = 5, token, signal }: ClassifyOptions = {},
+  ): Promise<Classification> {
+    return this.#withInput(
+      source,
+      signal,
+      (input, transfer) =>
+        this.#caller.call("classify", { model: this.#model, input, top }, { transfer, signal }),
+      token,
     );
   }
 
   /** Why the model gave what it gave: by the named method, for `target` or else for the best class. */
   async explain(source: ModelInput, options: ExplainOptions): Promise<Explanation> {
-    const { signal, onProgress, onPartial, ...rest } = options;
+    const { signal, onProgress, onPartial, token, ...rest } = options;
     const method = defined(rest) as unknown as MethodOptions;
-    return this.#withInput(source, signal, (input, transfer) =>
-      this.#caller.call(
-        "explain",
-        { model: this.#model, input, options: method },
-        { transfer, signal, onProgress, onPartial },
-      ),
+    return this.#withInput(
+      source,
+      signal,
+      (input, transfer) =>
+        this.#caller.call(
+          "explain",
+          { model: this.#model, input, options: method },
+          { transfer, signal, onProgress, onPartial },
+        ),
+      token,
     );
   }
 
@@ -526,6 +550,7 @@ export class Model {
         },
         { transfer, signal, onProgress },
       ),
+      tokenOf(judged),
     );
   }
 
@@ -542,18 +567,20 @@ export class Model {
         { model: this.#model, input, map: mapOf(judged), options: playing },
         { transfer, signal, onProgress },
       ),
+      tokenOf(judged),
     );
   }
 
   /** Attacks an input by projected gradient descent, or by the fast gradient method with `steps: 1`. */
   async attack(source: ModelInput, options: AttackOptions = {}): Promise<Attacked> {
-    const { signal, onProgress, top = 5, ...rest } = options;
+    const { signal, onProgress, top = 5, token, ...rest } = options;
     return this.#withInput(source, signal, (input, transfer) =>
       this.#caller.call(
         "attack",
         { model: this.#model, input, options: defined(rest), top },
         { transfer, signal, onProgress },
       ),
+      token,
     );
   }
 
@@ -566,6 +593,7 @@ export class Model {
         { model: this.#model, input, map: mapOf(judged), mask, top },
         { transfer, signal },
       ),
+      tokenOf(judged),
     );
   }
 
@@ -598,12 +626,14 @@ export class Model {
     source: ModelInput,
     signal: AbortSignal | undefined,
     call: (input: SentInput, transfer: Transferable[]) => Promise<T>,
+    token?: TokenChoice,
   ): Promise<T> {
     signal?.throwIfAborted();
     const { input, transfer } = await prepareInput(source, {
       reads: this.info.tokens !== undefined,
       hears: takesSound(this.info),
     });
+    if (token !== undefined && isSentText(input)) input.token = token;
     try {
       return await call(input, transfer);
     } catch (error) {

@@ -2,6 +2,7 @@
 
 import { AdversightError } from "./errors.js";
 import type { MetricChoice } from "./methods.js";
+import type { TokenChoice } from "./texts.js";
 import type {
   AttackOptions as Attacking,
   ExplainOptions,
@@ -38,6 +39,8 @@ export type MeasureOptions<Model> = Omit<OfJudged<Measuring>, "metrics"> & {
 export type PlayOptions = OfJudged<Playing>;
 
 export interface AttackOptions extends Attacking, Running {
+  /** The token whose class is attacked, where the network gives each its own. */
+  token?: TokenChoice | undefined;
   /** How many of the best classes to give (5). */
   top?: number;
 }
@@ -73,6 +76,12 @@ export function judging<Options extends { target?: number | undefined; explained
   }
   const made = info && { method: info.method, params: info.params, seed: info.seed };
   return { ...options, target, explained: options.explained ?? made };
+}
+
+/** The token that an explanation is of, where the network gives each a class. */
+export function tokenOf(judged: Judged): TokenChoice | undefined {
+  if (!isExplanation(judged)) return undefined;
+  return (judged.info as { token?: { number: number } | null }).token?.number;
 }
 
 export const segmentsOf = (judged: Judged) => (isExplanation(judged) ? (judged.segments ?? null) : null);

@@ -12,8 +12,11 @@ export type { TextTokenizer, TokenizerOptions };
 /** A text, or a pair of texts for networks that take two. */
 export type TextInput = string | readonly [string, string];
 
+/** The token that is asked about, of a network that gives each a class: its number, from 0 and with what the tokenizer adds, or its word. */
+export type TokenChoice = number | string;
+
 /** The form in which a text travels to the engine's side; a file's bytes are read as UTF-8, or are the network's own tokens. */
-export type SentText = { text: string; pair?: string } | { file: Uint8Array };
+export type SentText = ({ text: string; pair?: string } | { file: Uint8Array }) & { token?: TokenChoice };
 
 /** The module of the tokenizers (wasm-bindgen, target web), and where its WebAssembly lies. */
 export interface TextBuild {
@@ -83,5 +86,6 @@ export function tokensOf(tokenizer: TextTokenizer | undefined, input: SentText):
       "A text was given, and the model was loaded without what makes tokens of it: load it with a tokenizer (`tokenizer`).",
     );
   }
-  return "file" in input ? tokenizer.encodeBytes(input.file) : tokenizer.encode(input.text, input.pair);
+  const tokens = "file" in input ? tokenizer.encodeBytes(input.file) : tokenizer.encode(input.text, input.pair);
+  return input.token === undefined ? tokens : ({ ...tokens, token: input.token } as Tokens);
 }

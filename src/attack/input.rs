@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
-use super::{Attack, Gradients, Network, Norm, Rows, Within};
+use super::{Attack, AttackedText, Gradients, Network, Norm, Rows, Within, words};
 use crate::{ClassScore, Control, Error, Explainer, HostTensor, Input, Result, Score, attribution::read};
 
 /// Where the size of a change is measured.
@@ -77,6 +77,8 @@ pub struct Attacked {
     pub after: Vec<ClassScore>,
     /// The class that the network gave before, as it scores now.
     pub original: ClassScore,
+    /// What happened to the words, where a text was attacked.
+    pub text: Option<AttackedText>,
     /// The length of a step that was taken.
     pub step: f32,
     /// Gradients that were taken.
@@ -134,7 +136,9 @@ pub async fn attack(
     let original = after.iter().find(|class| class.index == predicted).cloned();
     let original = original.ok_or_else(|| Error::Internal("the predicted class has no score".into()))?;
     after.truncate(top.max(1));
+    let text = words::told(explainer, input, &attacked, predicted, top).await?;
     Ok(Attacked {
+        text,
         after,
         original,
         input: attacked,

@@ -6,6 +6,7 @@
 mod input;
 mod pgd;
 mod saliency_map;
+mod words;
 
 use std::future::Future;
 
@@ -17,6 +18,7 @@ pub use attribution::Gradients;
 pub use input::{AttackOptions, Attacked, Space, attack};
 pub use pgd::{Attack, Norm, Within};
 pub use saliency_map::{Goal, SaliencyMapAttack};
+pub use words::{AttackedText, MovedToken, Reread};
 
 /// What an attack needs of a network.
 pub trait Network {

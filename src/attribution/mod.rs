@@ -41,7 +41,7 @@ use registry::Entry;
 
 use crate::{
     DeviceKind, Error, Explainer, Memory, Result,
-    input::{HostTensor, layout::Places, parts::Part},
+    input::{HostTensor, layout::Places, parts::Part, text::AskedToken},
     model::{OutputKind, value::Ranked},
     narrate,
 };
@@ -149,6 +149,8 @@ pub struct ExplanationInfo {
     pub params: serde_json::Map<String, serde_json::Value>,
     /// The explained class.
     pub target: ClassScore,
+    /// The token whose class it is; `null` where the network has one answer for the whole input.
+    pub token: Option<AskedToken>,
     /// The device that computed.
     pub device: DeviceKind,
     /// Points at which the method looked at the model.
@@ -299,6 +301,7 @@ pub(crate) async fn explain(
         method: entry.name().to_owned(),
         params,
         target: score(target),
+        token: explainer.written().and_then(|written| written.asked.clone()),
         device: model.device().kind(),
         steps: attribution.steps,
         forward_passes: subject.forward_passes(),

@@ -6,7 +6,7 @@ use crate::{
     input::{
         layout::Places,
         parts::{Joined, Part},
-        text::{Reading, Tokens},
+        text::{AskedToken, Reading, Tokens},
     },
     segment::Segments,
 };
@@ -16,6 +16,8 @@ use crate::{
 pub(crate) struct Written {
     /// Its tokens and words.
     pub reading: Reading,
+    /// The token whose class is asked about, where the network gives each its own.
+    pub asked: Option<AskedToken>,
     /// The input with the padding token in place of every word.
     padding: Option<HostTensor>,
     /// The same with the token that hides a word.
@@ -53,7 +55,7 @@ impl Written {
         if wants_mean && let Some(row) = model.mean_embedding().await? {
             mean = Some(with(&|_| Some(row.clone())));
         }
-        Ok(Self { reading: Reading::new(tokens), padding, mask, mean })
+        Ok(Self { reading: Reading::new(tokens), asked: None, padding, mask, mean })
     }
 
     /// What stands in place of every word by this choice; nothing where the tokenizer or the network has no such thing.

@@ -21,7 +21,8 @@ use std::{
 
 use adversight::{
     ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
-    Photograph, Preprocessing, Score, SoundPreparation, SoundView, Tokens, Waveform,
+    Photograph, Preprocessing, Score, SoundPreparation, SoundView, TokenLabel, Tokens, Waveform,
+    attack::{self, AttackOptions, Norm},
     attribution::registry::{self, ParamDescription},
     input::{labels::Labels, layout::Layout},
     metric::{self, randomise},
@@ -121,6 +122,29 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
+    /// Attacks an input by projected gradient descent, and tells what the network says before and after; of a text in words, too.
+    Attack {
+        #[command(flatten)]
+        common: Common,
+        /// The largest change in all: of a value, or by the norm l2.
+        #[arg(long)]
+        epsilon: Option<f32>,
+        /// How the change is measured: linf or l2.
+        #[arg(long, value_parser = named::<Norm>, default_value = "linf")]
+        norm: Norm,
+        /// Number of steps; 1 is the fast gradient method.
+        #[arg(long, default_value_t = 10)]
+        steps: usize,
+        /// The class that the attack leads to [default: away from the predicted one].
+        #[arg(long)]
+        towards: Option<usize>,
+        /// Writes the attacked input, in the network's own space.
+        #[arg(long)]
+        out: Option<PathBuf>,
+        /// Writes what happened.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
     /// Writes an ONNX file whose last layers have forgotten what they learned (Adebayo et al. 2018).
     Randomise {
         /// The ONNX model.
@@ -184,6 +208,14 @@ struct Common {
     /// The most tokens of a text [default: as many as the network has places for].
     #[arg(long, value_name = "TOKENS", requires = "tokenizer")]
     longest: Option<usize>,
+    /// The axis of the network's tokens that holds the texts: 0 for [texts, tokens], 1 for [tokens, texts] [default: found by
+    /// trying both].
+    #[arg(long, value_name = "AXIS", requires = "tokenizer")]
+    batch_axis: Option<usize>,
+    /// The token that is asked about, of networks that give each a class: its number, from 0 and with what the tokenizer adds, or
+    /// the word that it is of.
+    #[arg(long, value_name = "TOKEN", requires = "tokenizer")]
+    token: Option<String>,
     /// A preprocessor_config.json, optionally with "channel_order": "BGR", or timm's config.json; for sounds that of a
     /// feature extractor, or the JSON of docs/sound.md.
     #[arg(long)]
@@ -328,7 +360,23 @@ async fn run(cli: Cli) -> CliResult {
         }
         Command::Classify { common, top } => {
             let job = Job::new(&common).await?;
+            let of_each = job.explainer.model().tokens().is_some_and(|info| info.labels_tokens);
+            if let (Owned::Text(text), true, None) = (&job.input, of_each, &common.token) {
+                for TokenLabel { token, class } in job.explainer.token_labels(text).await.map_err(say)? {
+                    let name = if token.special { format!("({})", token.name) } else { token.name };
+                    let ClassScore { index, label, probability, logit } = class;
+                    out!(
+                        "{:>4}  {name}  {label}  {:.2} %  (class {index}, logit {logit:.4})",
+                        token.number,
+                        probability * 100.0
+                    );
+                }
+                return Ok(());
+            }
             let found = job.explainer.classify(&job.input.borrow(), top).await.map_err(say)?;
+            if let Some(token) = &found.token {
+                out!("of \u{201c}{}\u{201d} (token {}):", token.name, token.number);
+            }
             found.notes.iter().for_each(|note| eprintln!("note: {note}"));
             let info = job.explainer.model().info();
             let shares = found.top.iter().all(|class| (0.0..=1.0).contains(&class.probability));
@@ -344,6 +392,54 @@ async fn run(cli: Cli) -> CliResult {
         Command::Logits { common, out } => {
             let job = Job::new(&common).await?;
             write_npy(&out, &job.explainer.logits(&job.tensor()?).await.map_err(say)?)?;
+        }
+        Command::Attack { common, epsilon, norm, steps, towards, out, json } => {
+            let job = Job::new(&common).await?;
+            let mut options = AttackOptions { norm, steps, towards, ..AttackOptions::default() };
+            options.epsilon = epsilon.unwrap_or(options.epsilon);
+            let (bound, input) = job.explainer.bound(&job.input.borrow()).await.map_err(say)?;
+            let found =
+                attack::attack(&bound, &input, &options, 5, &Control::default()).await.map_err(say)?;
+            let line = |class: &ClassScore| {
+                format!(
+                    "{:6.2} %  {}  (class {}, logit {:.4})",
+                    class.probability * 100.0,
+                    class.label,
+                    class.index,
+                    class.logit
+                )
+            };
+            for (name, classes) in [("before", &found.before), ("after", &found.after)] {
+                out!("{name}:");
+                for class in classes {
+                    out!("{}", line(class));
+                }
+            }
+            let words = match (&found.text, &job.input) {
+                (Some(text), _) => {
+                    let tokenizer = common.tokenizer()?;
+                    text.words(&|id| tokenizer.piece(id))
+                }
+                (None, Owned::Text(_)) => {
+                    vec!["The attack has moved the numbers that the text\u{2019}s tokens are looked up as; which words lie near them is not \
+                         known of this network."
+                        .to_owned()]
+                }
+                _ => Vec::new(),
+            };
+            for sentence in &words {
+                out!("{sentence}");
+            }
+            if let Some(out) = out {
+                write_npy(&out, &found.input)?;
+            }
+            if let Some(json) = json {
+                let report = serde_json::json!({
+                    "before": found.before, "after": found.after, "original": found.original, "space": found.space,
+                    "linf": found.linf, "l2": found.l2, "text": found.text, "words": words,
+                });
+                write(&json, pretty(&report)?.as_bytes())?;
+            }
         }
         Command::Gradient { common, target, score, out } => {
             let job = Job::new(&common).await?;
@@ -577,6 +673,7 @@ impl Common {
             explained_shape: None,
             text: self.tokenizer.is_some(),
             longest: self.longest,
+            batch_axis: self.batch_axis,
             values: BTreeMap::new(),
             front_end: None,
             activation: self.activation.map(|scores| match scores {
@@ -589,8 +686,8 @@ impl Common {
 }
 
 impl Common {
-    /// The text as tokens, and its bytes.
-    fn text(&self) -> CliResult<(Owned, Vec<u8>)> {
+    /// What makes tokens of text.
+    fn tokenizer(&self) -> CliResult<Tokenizer> {
         let mut options = serde_json::Map::new();
         for pair in &self.tokenizer_options {
             let (name, value) = pair
@@ -605,12 +702,16 @@ impl Common {
         }
         let options: adversight_text::Options = serde_json::from_value(options.into())
             .map_err(|error| format!("--tokenizer-option: {error}."))?;
-        let fault = |error: adversight_text::Error| format!("{error} [{}]", error.code());
         let path = self.tokenizer.as_deref().unwrap_or(Path::new("bytes"));
-        let tokenizer = match path == Path::new("bytes") && !path.exists() {
+        Ok(match path == Path::new("bytes") && !path.exists() {
             true => Tokenizer::bytes(),
-            false => Tokenizer::read(&read(path)?, &options).map_err(fault)?,
-        };
+            false => Tokenizer::read(&read(path)?, &options).map_err(text_fault)?,
+        })
+    }
+
+    /// The text as tokens, and its bytes.
+    fn text(&self) -> CliResult<(Owned, Vec<u8>)> {
+        let (tokenizer, fault) = (self.tokenizer()?, text_fault);
         let written = self.input.to_string_lossy();
         // A name that long is no file's, and asking for it would fail.
         let is_file = written.len() < 4096 && self.input.is_file();
@@ -624,8 +725,14 @@ impl Common {
             None => tokenizer.encode_bytes(&bytes),
             Some(pair) => adversight_text::utf8(&bytes).and_then(|text| tokenizer.encode(text, Some(pair))),
         };
-        Ok((Owned::Text(Box::new(tokens.map_err(fault)?.into())), bytes))
+        let mut tokens: Tokens = tokens.map_err(fault)?.into();
+        tokens.token = self.token.as_ref().and_then(|token| token.parse().ok());
+        Ok((Owned::Text(Box::new(tokens)), bytes))
     }
+}
+
+fn text_fault(error: adversight_text::Error) -> String {
+    format!("{error} [{}]", error.code())
 }
 
 /// A part of a file beside the model; names that lead elsewhere are refused.

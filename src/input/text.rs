@@ -24,6 +24,36 @@ pub struct Token {
     pub special: bool,
 }
 
+/// The token that is asked about, of a network that gives each a class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Asked {
+    /// Its number, from 0, with what the tokenizer adds.
+    Number(usize),
+    /// The word that it is the first piece of.
+    Word(String),
+}
+
+impl std::str::FromStr for Asked {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
+        Ok(text.parse().map_or_else(|_| Self::Word(text.to_owned()), Self::Number))
+    }
+}
+
+/// A token that was asked about, by the names that a person knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct AskedToken {
+    /// Its number, from 0, with what the tokenizer adds.
+    pub number: usize,
+    /// The word that it is a piece of, or what the tokenizer calls it where it is none.
+    pub name: String,
+    /// Whether it is none of the person's words.
+    pub special: bool,
+}
+
 /// A text, or a pair of texts, as the numbers that a network takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -48,6 +78,9 @@ pub struct Tokens {
     pub longest: Option<usize>,
     /// What was guessed or lost, in sentences.
     pub notes: Vec<String>,
+    /// The token that is asked about, where the network gives each a class.
+    #[serde(default)]
+    pub token: Option<Asked>,
 }
 
 #[cfg(feature = "cli")]
@@ -68,6 +101,7 @@ impl From<adversight_text::Tokens> for Tokens {
             unknown: tokens.unknown,
             longest: tokens.longest,
             notes: tokens.notes,
+            token: None,
         }
     }
 }
@@ -280,6 +314,63 @@ impl Reading {
             });
         }
         Self { tokens, labels, parts, words }
+    }
+}
+
+impl Reading {
+    /// The token that is asked about; where a word stands several times, the first, which is noted.
+    ///
+    /// # Errors
+    /// [`Error::InputInvalid`] for what is not there.
+    pub fn asked(&mut self) -> Result<Option<AskedToken>> {
+        let Some(token) = self.tokens.token.clone() else { return Ok(None) };
+        let place = match token {
+            Asked::Number(number) if number < self.tokens.len() => number,
+            Asked::Number(number) => {
+                return Err(Error::InputInvalid(format!(
+                    "The text has the tokens 0 to {}, and {number} is asked about (`token`).",
+                    self.tokens.len().saturating_sub(1)
+                )));
+            }
+            Asked::Word(word) => self.find(word.trim())?,
+        };
+        let part = self.parts.iter().find(|part| part.places.contains(&place));
+        Ok(Some(AskedToken {
+            number: place,
+            name: part.map(|part| part.name.clone()).unwrap_or_default(),
+            special: part.is_none_or(|part| part.special),
+        }))
+    }
+
+    /// The first token of a word: as it is written, else whatever its capitals.
+    fn find(&mut self, word: &str) -> Result<usize> {
+        let alike = |same: &dyn Fn(&str) -> bool| -> Vec<usize> {
+            let parts = self.parts.iter().filter(|part| same(&part.name));
+            parts.filter_map(|part| part.places.first().copied()).collect()
+        };
+        let mut found = alike(&|name| name == word);
+        if found.is_empty() {
+            found = alike(&|name| name.to_lowercase() == word.to_lowercase());
+        }
+        match found.as_slice() {
+            [] => {
+                let names: Vec<&str> = self.parts.iter().map(|part| part.name.as_str()).take(40).collect();
+                Err(Error::InputInvalid(format!(
+                    "There is no word \u{201c}{word}\u{201d} to be asked about (`token`); the text has {}.",
+                    names.join(" ")
+                )))
+            }
+            [first] => Ok(*first),
+            [first, others @ ..] => {
+                let others: Vec<String> = others.iter().map(usize::to_string).collect();
+                self.tokens.notes.push(format!(
+                    "\u{201c}{word}\u{201d} stands {} times in the text, and the first is asked about, token {first}; the others are the tokens {}                      (`token`).",
+                    others.len() + 1,
+                    others.join(", ")
+                ));
+                Ok(*first)
+            }
+        }
     }
 }
 

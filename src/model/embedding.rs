@@ -39,6 +39,10 @@ pub struct TokensInfo {
     pub length: Option<usize>,
     /// The most tokens of a text.
     pub longest: usize,
+    /// The axis of the file's tokens that holds the texts: 1 where it has them as `[tokens, texts]`.
+    pub batch_axis: usize,
+    /// Whether each token has scores of its own: which token is asked about is a text's `token`.
+    pub labels_tokens: bool,
 }
 
 /// The most tokens where neither the file nor the caller says how many there may be: as many as BERT's.
@@ -161,6 +165,21 @@ impl Embedding {
         Ok(Self { input, at, rows: lookup.rows, longest, others: lookup.others })
     }
 
+    /// The same, with the rows at another value, where that is named.
+    pub fn found_at(self, at: Option<String>) -> Self {
+        Self { at: at.unwrap_or(self.at), ..self }
+    }
+
+    /// The name of the input that takes the tokens.
+    pub fn input_name(&self) -> &str {
+        &self.input.name
+    }
+
+    /// The value that holds what they are looked up as.
+    pub fn at(&self) -> &str {
+        &self.at
+    }
+
     /// The options with which the embedding is explained, for a text that stands for all.
     pub fn options(&self, parsed: &Parsed, options: &ModelOptions) -> ModelOptions {
         let infos: Vec<ValueInfo> = parsed.inputs().map(file::value_info).collect();
@@ -198,6 +217,8 @@ impl Embedding {
             rows: self.rows,
             length,
             longest: options.longest.filter(|_| length.is_none()).map_or(most, |wanted| wanted.max(1)),
+            batch_axis: 0,
+            labels_tokens: false,
         }
     }
 
@@ -371,8 +392,27 @@ impl<'p> Tables<'p> {
     }
 }
 
+/// Whether a text fills an input of this name beside its tokens.
+pub(super) fn is_filled(name: &str) -> bool {
+    Role::of(name).is_some()
+}
+
+/// Whether an input of this name takes the numbers of the positions.
+pub(super) fn counts_places(name: &str) -> bool {
+    Role::of(name) == Some(Role::Positions)
+}
+
+/// Whether a text fills other inputs beside that of the tokens.
+pub(super) fn has_others(parsed: &Parsed, options: &ModelOptions) -> bool {
+    parsed.inputs().any(|input| {
+        is_filled(&input.name)
+            && !options.values.contains_key(&input.name)
+            && options.input.as_ref() != Some(&input.name)
+    })
+}
+
 /// What a text gives each input, by the inputs' names.
-fn values(inputs: &[ValueInfo], tokens: &str, text: &Tokens) -> BTreeMap<String, HostValue> {
+pub(super) fn values(inputs: &[ValueInfo], tokens: &str, text: &Tokens) -> BTreeMap<String, HostValue> {
     let shape = vec![1, text.len()];
     let value = |info: &ValueInfo| {
         let data = match Role::of(&info.name) {
@@ -487,9 +527,15 @@ impl Model {
         let mut given = values(&infos, &network.info.input, text);
         given.extend(network.options.values.clone());
         let length = self.inputs.iter().find(|(_, info)| info.name == network.info.input);
-        if length.is_some_and(|(_, info)| info.shape.get(1) == Some(&Some(text.len()))) {
-            return self.with_inputs(given);
+        match length.is_some_and(|(_, info)| info.shape.get(1) == Some(&Some(text.len()))) {
+            true => self.with_inputs(given),
+            false => self.for_length(given),
         }
+    }
+
+    /// The same weights for a text of another length, which is in `given`.
+    fn for_length(&self, given: BTreeMap<String, HostValue>) -> Result<Self> {
+        let network = self.text()?.clone();
         let mut model = self.clone();
         model.inputs = inputs::sized(network.inputs.clone(), &given);
         model.fed = Vec::new();
@@ -506,6 +552,81 @@ impl Model {
         Ok(model)
     }
 
+    /// Finds out whether each token has scores of its own: an output that is as long as the text, whatever the text's length.
+    pub(super) fn find_labels(&mut self) -> Result<()> {
+        let (Some(network), Some(length)) = (self.text.clone(), self.text_length()) else { return Ok(()) };
+        let of_each = |output: &[usize], length: usize| matches!(*output, [1, tokens, _] if tokens == length);
+        if length < 2 || !of_each(&self.rehearsed_output, length) {
+            return Ok(());
+        }
+        let infos: Vec<ValueInfo> = network.inputs.iter().map(|(_, info)| info.clone()).collect();
+        let blank = |length: usize| {
+            let (ids, type_ids, attention_mask) = (vec![0; length], vec![0; length], vec![1; length]);
+            let text = Tokens { ids, type_ids, attention_mask, ..Tokens::default() };
+            let mut given = values(&infos, &network.info.input, &text);
+            given.extend(network.options.values.clone());
+            given
+        };
+        if network.info.length.is_none() {
+            let shorter = self.for_length(blank(length - 1));
+            if !shorter.is_ok_and(|shorter| of_each(&shorter.rehearsed_output, length - 1)) {
+                return Ok(());
+            }
+        }
+        let TextNetwork { info, inputs, found, last, options, notes } = &*network;
+        let info = TokensInfo { labels_tokens: true, ..info.clone() };
+        self.info.tokens = Some(info.clone());
+        self.text = Some(Arc::new(TextNetwork {
+            info,
+            inputs: inputs.clone(),
+            found: found.clone(),
+            last: last.clone(),
+            options: options.clone(),
+            notes: notes.clone(),
+        }));
+        *self = self.for_length(blank(length))?;
+        Ok(())
+    }
+
+    /// The same model, asked about the scores of the token at `place` of the text that is in its inputs.
+    ///
+    /// # Errors
+    /// [`Error::InputInvalid`] where the text has no such token, or the network does not give scores to each.
+    pub(crate) fn about_token(mut self, place: usize) -> Result<Self> {
+        match &mut self.labelled {
+            Some(labelled) if place < labelled.tokens => labelled.at = place,
+            Some(labelled) => {
+                return Err(Error::InputInvalid(format!(
+                    "The text has the tokens 0 to {}, and {place} is asked about (`token`).",
+                    labelled.tokens - 1
+                )));
+            }
+            None => {
+                return Err(Error::InputInvalid(
+                    "The network gives one answer for the whole text, and none for a token: leave `token` out.".into(),
+                ));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The same model with the scores of all tokens in a row.
+    pub(crate) fn about_all_tokens(&self) -> Self {
+        Self { labelled: None, ..self.clone() }
+    }
+
+    /// Whether each token of the text in the inputs has scores of its own.
+    pub(crate) fn labels_tokens(&self) -> bool {
+        self.labelled.is_some()
+    }
+
+    /// How many tokens the text has that is in the inputs.
+    pub(super) fn text_length(&self) -> Option<usize> {
+        let info = self.tokens()?;
+        let (_, input) = self.inputs.iter().find(|(_, input)| input.name == info.input)?;
+        input.shape.get(1).copied().flatten()
+    }
+
     /// What other tokens are looked up as, in the place of those of [`Model::with_tokens`].
     ///
     /// # Errors
@@ -514,6 +635,65 @@ impl Model {
         let name = self.text()?.info.input.clone();
         let shape = vec![1, ids.len()];
         self.with_inputs(BTreeMap::from([(name, HostValue::Int { data: ids, shape })]))?.source().await
+    }
+
+    /// For each point, how far it is from the row of its `own` number, and the nearest of all other rows, with its number and distance
+    /// (Euclid's); `barred` rows are left aside. Nothing where the file does not say how many rows there are, or what tokens are looked up
+    /// as depends on their place.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub(crate) async fn nearest_rows(
+        &self,
+        points: &[Vec<f32>],
+        own: &[i64],
+        barred: &[i64],
+    ) -> Result<Option<Vec<(f32, (i64, f32))>>> {
+        let Some(rows) = self.text()?.info.rows else { return Ok(None) };
+        let width = points.first().map_or(0, Vec::len);
+        let mut found = vec![(f32::INFINITY, (-1i64, f32::INFINITY)); points.len()];
+        for start in (0..rows).step_by(ROWS_AT_ONCE) {
+            let ids: Vec<i64> = (start as i64..(start + ROWS_AT_ONCE).min(rows) as i64).collect();
+            // The first row once more behind the others shows whether places matter.
+            let asked: Vec<i64> = ids.iter().copied().chain(ids.first().copied()).collect();
+            let Some(table) = self.rows_of(asked).await? else { return Ok(None) };
+            let row = |at: usize| table.get(at * width..(at + 1) * width);
+            if table.len() != (ids.len() + 1) * width || row(0) != row(ids.len()) {
+                return Ok(None);
+            }
+            for ((point, &own), (to_own, nearest)) in points.iter().zip(own).zip(&mut found) {
+                for (&id, row) in ids.iter().zip(table.chunks_exact(width.max(1))) {
+                    let square: f64 = row.iter().zip(point).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+                    let distance = square.sqrt() as f32;
+                    if id == own {
+                        *to_own = distance;
+                    } else if distance < nearest.1 && !barred.contains(&id) {
+                        *nearest = (id, distance);
+                    }
+                }
+            }
+        }
+        Ok(found.iter().all(|(_, (id, _))| *id >= 0).then_some(found))
+    }
+
+    /// The rows of tokens, one after the other.
+    async fn rows_of(&self, ids: Vec<i64>) -> Result<Option<Vec<f32>>> {
+        let network = self.text()?;
+        let input = self.inputs.iter().find(|(_, info)| info.name == network.info.input);
+        let before = self.before.as_ref();
+        let Some(((slot, info), (before, at))) =
+            input.zip(before.and_then(|before| Some((before, before.output_of(&network.info.embedding)?))))
+        else {
+            return Ok(None);
+        };
+        let shape = vec![1, ids.len()];
+        let value = HostValue::Int { data: ids, shape }.for_input(info)?;
+        let given = [(*slot, value.upload(&info.name, self.device.burn())?)];
+        let Ok(mut found) = before.run(given, &[at]) else { return Ok(None) };
+        match HostValue::read(found.remove(0)).await? {
+            HostValue::Float { data, .. } => Ok(Some(data)),
+            _ => Ok(None),
+        }
     }
 
     /// The mean of all rows of the table; nothing where the file does not say how many there are.

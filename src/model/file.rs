@@ -114,6 +114,19 @@ impl Parsed {
         (parameters, parameters.saturating_mul(size_of::<f32>()))
     }
 
+    /// A name that no value of the file has: the wanted one, or one near it.
+    pub fn free_name(&self, wanted: &str) -> String {
+        let graph = self.graph();
+        let mut taken: HashSet<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();
+        taken.extend(graph.initializer.iter().map(|tensor| tensor.name.as_str()));
+        taken.extend(self.nodes.iter().flat_map(|node| &node.output).map(String::as_str));
+        let mut name = wanted.to_owned();
+        while taken.contains(name.as_str()) {
+            name.push('\'');
+        }
+        name
+    }
+
     /// The files that weights lie in.
     pub fn locations(&self) -> Vec<String> {
         let mut locations: Vec<String> = self

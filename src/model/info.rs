@@ -68,6 +68,9 @@ pub struct ModelOptions {
     pub text: bool,
     /// The most tokens of a text, where the file takes any number: those that it has places for, else 512, where it is left out.
     pub longest: Option<usize>,
+    /// The axis of a text network's tokens that holds the texts: 0 where they are `[texts, tokens]`, 1 where they are `[tokens, texts]`;
+    /// found by trying both where it is left out.
+    pub batch_axis: Option<usize>,
     /// What stands before the network, which hears: the explained input is then a sound's ([`crate::Explainer::load_for_sound`]).
     #[serde(skip)]
     pub front_end: Option<FrontEnd>,

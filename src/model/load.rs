@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Activation, Batch, GraphInfo, HostValue, Layout, Model, ModelFile, ModelOptions, OutputKind, Prepared,
-    Score, ValueInfo,
+    Activation, Batch, GraphInfo, HostValue, Labelled, Layout, Model, ModelFile, ModelOptions, OutputKind,
+    Prepared, Score, ValueInfo,
     axes::{Axes, Roles, Shapes},
     backward, count_names,
     embedding::{self, Embedding, TextNetwork},
@@ -15,6 +15,7 @@ use super::{
     inputs::{self, Fed, open_size},
     joint, layers, operators,
     passes::{self, FinalActivation, Found, Groups},
+    token_axes::{self, Arrangement},
     value::{Ranked, Value},
     with_program,
 };
@@ -43,7 +44,24 @@ impl Model {
     /// # Errors
     /// Those of [`Model::load`], and [`Error::ModelInvalid`] for names that the file does not have.
     pub fn load_with(file: &ModelFile<'_>, options: &ModelOptions, device: &Device) -> Result<Self> {
+        match options.text {
+            true => token_axes::load(file, options, device),
+            false => Self::load_as(file, options, Arrangement::default(), device),
+        }
+    }
+
+    /// The same for tokens that are arranged as is said.
+    pub(super) fn load_as(
+        file: &ModelFile<'_>,
+        options: &ModelOptions,
+        arrangement: Arrangement,
+        device: &Device,
+    ) -> Result<Self> {
         let mut parsed = Parsed::read(file.bytes)?;
+        let turned = match options.text {
+            true => token_axes::arrange(&mut parsed, options, arrangement)?,
+            false => None,
+        };
         let heard;
         let options = match &options.front_end {
             Some(end) => {
@@ -53,7 +71,10 @@ impl Model {
             None => options,
         };
         let mut notes = Vec::new();
-        let read_by = if options.text { Some(Embedding::find(&parsed, options)?) } else { None };
+        let read_by = match options.text {
+            true => Some(Embedding::find(&parsed, options)?.found_at(turned)),
+            false => None,
+        };
         let asked = options;
         let of_text = read_by.as_ref().map(|embedding| embedding.options(&parsed, options));
         let options = of_text.as_ref().unwrap_or(options);
@@ -165,6 +186,9 @@ impl Model {
                 notes,
             },
             text: None,
+            rehearsed_rows: None,
+            rehearsed_output: Vec::new(),
+            labelled: None,
             inputs,
             joint,
             graph: Arc::new(graph),
@@ -176,8 +200,10 @@ impl Model {
         }
         if let Some(embedding) = read_by {
             let infos = inputs::infos(&unsized_inputs);
-            let info = embedding.info(&infos, asked);
+            let info =
+                embedding::TokensInfo { batch_axis: arrangement.texts, ..embedding.info(&infos, asked) };
             model.info.notes.extend(embedding.notes(asked));
+            model.info.notes.extend(arrangement.note(&info, asked));
             model.info.notes.extend(embedding::filled(&infos, &info.input, asked));
             model.info.tokens = Some(info.clone());
             model.text = Some(Arc::new(TextNetwork {
@@ -201,6 +227,7 @@ impl Model {
             );
         }
         model.finish(&found, last, options)?;
+        model.find_labels()?;
         Ok(model)
     }
 
@@ -219,6 +246,7 @@ impl Model {
         if shape.is_empty() {
             return Err(Error::invalid_model("the explained node holds one number, without a batch"));
         }
+        self.rehearsed_rows = Some(shape.iter().flatten().copied().collect());
         shape[0] = None;
         self.info.input.symbols = vec![None; shape.len()];
         self.info.input.shape = shape;
@@ -322,6 +350,8 @@ impl Model {
                 rehearsal.output
             ))
         })?;
+        self.rehearsed_output.clone_from(&rehearsal.output);
+        let scores = self.find_labelled(&rehearsal.output, scores);
         self.find_batch(rows, scores, &roles);
         self.info.layout = self.find_layout(&roles, options.layout)?;
 
@@ -457,7 +487,9 @@ impl Model {
         let works = |rows: usize| {
             let mut dims = vec![rows];
             dims.extend(self.input.shape.iter().skip(1).map(|size| size.unwrap_or(1)));
-            self.rehearse(&dims, true).is_ok_and(|found| scores_of(&found.output, rows) == Some(scores))
+            let tokens = self.labelled.map_or(1, |labelled| labelled.tokens);
+            self.rehearse(&dims, true)
+                .is_ok_and(|found| scores_of(&found.output, rows) == Some(scores * tokens))
         };
         let is_open = self.input.shape.first().is_some_and(Option::is_none);
         let fed = self.fed.iter().any(|fed| fed.value.rank() > 0);
@@ -483,6 +515,16 @@ impl Model {
         }
         self.batch.largest = largest;
         self.batch.fixed = fixed;
+    }
+
+    /// Takes the scores of one token apart, where each has its own; the number of them.
+    fn find_labelled(&mut self, output: &[usize], scores: usize) -> usize {
+        let says = self.tokens().is_some_and(|info| info.labels_tokens);
+        self.labelled = match *output {
+            [_, tokens, _] if says && Some(tokens) == self.text_length() => Some(Labelled { tokens, at: 0 }),
+            _ => None,
+        };
+        self.labelled.map_or(scores, |labelled| scores / labelled.tokens.max(1))
     }
 
     /// What the axes of the explained value mean.
@@ -522,9 +564,11 @@ impl Model {
     ) {
         self.info.classes = scores;
         let wide = rehearsal.output.iter().skip(1).filter(|&&size| size > 1).count();
+        let wide = if self.labelled.is_some() { 1 } else { wide };
+        let tokens = self.labelled.map_or(1, |labelled| labelled.tokens);
         let groups = last.and_then(|last| {
             let groups = last.axes.groups(rehearsal.shapes.get(&last.slot)?)?;
-            let outer = groups.outer / rows.min(groups.outer.max(1));
+            let outer = groups.outer / (rows * tokens).min(groups.outer.max(1));
             (outer * groups.classes * groups.inner == scores).then_some(Groups { outer, ..groups })
         });
         self.groups = groups.unwrap_or(Groups { outer: 1, classes: scores, inner: 1 });

@@ -31,6 +31,7 @@ mod passes;
 mod report;
 mod runner;
 mod score;
+mod token_axes;
 pub mod value;
 
 use std::{
@@ -178,6 +179,21 @@ pub struct Model {
     info: GraphInfo,
     /// What is kept to take texts of other lengths, where it reads text.
     text: Option<Arc<embedding::TextNetwork>>,
+    /// The shape of what one text is looked up as, where it reads text.
+    rehearsed_rows: Option<Vec<usize>>,
+    /// The shape of the output for blank samples.
+    rehearsed_output: Vec<usize>,
+    /// The token whose scores are asked about, where it gives scores to each.
+    labelled: Option<Labelled>,
+}
+
+/// Scores of each token, of which those of one are explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Labelled {
+    /// How many tokens have scores.
+    tokens: usize,
+    /// The one that is asked about.
+    at: usize,
 }
 
 /// How a file arranges samples.
@@ -471,7 +487,7 @@ impl Model {
                 program.forward(&self.graph, given, &[self.output], Keep::Nothing)?.wanted.remove(0)
             });
             let all = self.batch.fixed.unwrap_or(rows);
-            let found = as_logits(output, all)?;
+            let found = self.logits_of(output, all)?;
             logits.push(if rows == all { found } else { found.slice_dim(0, 0..rows as i64) });
         }
         Ok(if logits.len() == 1 { logits.remove(0) } else { Tensor::cat(logits, 0) })
@@ -603,12 +619,12 @@ impl Model {
             Some(reference) => {
                 self.check_shape(&reference.dims())?;
                 let (there, output) = forward(reference)?;
-                (Some(there), Some(as_logits(output, all)?))
+                (Some(there), Some(self.logits_of(output, all)?))
             }
             None => (None, None),
         };
         let dims = output.dims();
-        let logits = as_logits(output, all)?;
+        let logits = self.logits_of(output, all)?;
         let mut targets = targets.to_vec();
         targets.resize(all, targets.last().copied().unwrap_or(0));
         let chosen = self.one_hot(&targets, all)?;
@@ -616,8 +632,7 @@ impl Model {
             Seed::One => chosen,
             Seed::Score => chosen * logits.clone(),
         };
-        let seed = Ranked::from(seed).reshape(&dims);
-        let seed = seed.ok_or_else(|| Error::Internal("logits could not be reshaped".into()))?;
+        let seed = self.as_output(seed, &dims)?;
         let ends = (self.source, self.output);
         let rules = Some(Rules { rule, reference });
         let arrived = program.backward(&self.graph, &way, &mut here, ends, seed, rules)?;
@@ -658,6 +673,42 @@ impl Model {
         } else {
             Err(Error::TargetOutOfRange { target: target as i64, classes })
         }
+    }
+}
+
+impl Model {
+    /// The scores that are explained of the graph's output for so many samples, `[N, classes]`.
+    fn logits_of(&self, output: Value, rows: usize) -> Result<Tensor<2>> {
+        let all = as_logits(output, rows)?;
+        Ok(match self.labelled {
+            Some(Labelled { tokens, at }) => {
+                let classes = all.dims()[1] / tokens.max(1);
+                all.slice_dim(1, (at * classes) as i64..((at + 1) * classes) as i64)
+            }
+            None => all,
+        })
+    }
+
+    /// The way back: values of the scores that are explained, in the shape of the graph's output, and zeros for all others.
+    fn as_output(&self, scores: Tensor<2>, dims: &[usize]) -> Result<Ranked<Float>> {
+        let scores = match self.labelled {
+            Some(Labelled { tokens, at }) if tokens > 1 => {
+                let ([rows, classes], device) = (scores.dims(), scores.device());
+                let zeros = |tokens: usize| Tensor::<2>::zeros([rows, tokens * classes], &device);
+                let mut parts = vec![scores];
+                if at > 0 {
+                    parts.insert(0, zeros(at));
+                }
+                if at + 1 < tokens {
+                    parts.push(zeros(tokens - 1 - at));
+                }
+                Tensor::cat(parts, 1)
+            }
+            _ => scores,
+        };
+        Ranked::from(scores)
+            .reshape(dims)
+            .ok_or_else(|| Error::Internal("logits could not be reshaped".into()))
     }
 }
 

@@ -3,7 +3,7 @@
 use burn::tensor::{Float, Tensor};
 
 use super::{
-    Gradient, Model, Prepared, Score, as_logits,
+    Gradient, Model, Prepared, Score,
     backward::{self, Site},
     exec::{Keep, Operation, Passed, Program, Tape},
     graph::Slot,
@@ -110,7 +110,7 @@ impl<'a, O: Operation> Taped<'a, O> {
         let Value::Float(value) = value else {
             return Err(Error::invalid_model("the watched node holds no real numbers"));
         };
-        let (dims, logits) = (output.dims(), as_logits(output, rows)?);
+        let (dims, logits) = (output.dims(), model.logits_of(output, rows)?);
         Ok(Self { model, program, wrt, way, tape, logits, dims, value })
     }
 }
@@ -126,8 +126,7 @@ impl<O: Operation> Differentiable for Taped<'_, O> {
 
     fn gradient(&mut self, targets: &[usize], score: Score) -> Result<Gradient> {
         let Self { model, logits, tape, .. } = self;
-        let seed = Ranked::from(model.seed(logits.clone(), targets, score)?).reshape(&self.dims);
-        let seed = seed.ok_or_else(|| Error::Internal("logits could not be reshaped".into()))?;
+        let seed = model.as_output(model.seed(logits.clone(), targets, score)?, &self.dims)?;
         let ends = (self.wrt, model.output);
         let gradient = self.program.backward(&model.graph, &self.way, tape, ends, seed, None)?;
         Ok(Gradient { logits: logits.clone(), value: self.value.clone(), gradient })

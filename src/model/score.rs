@@ -35,7 +35,7 @@ impl Model {
     /// A softmax of rows of logits, along the classes at each position by itself.
     fn in_groups(&self, logits: Tensor<2>, softmax: fn(Tensor<4>, usize) -> Tensor<4>) -> Tensor<2> {
         let [rows, scores] = logits.dims();
-        let Groups { outer, classes, inner } = self.groups;
+        let Groups { outer, classes, inner } = self.groups.fitted(scores);
         softmax(logits.reshape([rows, outer, classes, inner]), 2).reshape([rows, scores])
     }
 
@@ -58,7 +58,7 @@ impl Model {
     /// What one sample's scores say of the classes, on the host.
     pub(crate) fn probabilities(&self, logits: &[f32]) -> Vec<f32> {
         match self.info.activation {
-            Activation::Softmax => softmax(logits, self.groups),
+            Activation::Softmax => softmax(logits, self.groups.fitted(logits.len())),
             Activation::Sigmoid => logits.iter().map(|logit| (1.0 + (-logit).exp()).recip()).collect(),
             Activation::None => logits.to_vec(),
         }

@@ -108,7 +108,15 @@ pub fn explanation(
     names: Names,
 ) -> Vec<String> {
     let Evidence { heatmap, values, parts, is_signed } = *found;
-    let mut words = vec![answer(info, graph, predicted)];
+    let said = answer(info, graph, predicted);
+    let mut words = vec![match &info.token {
+        Some(token) => {
+            let what = if token.special { "token" } else { "word" };
+            let rest = said.strip_prefix("The ").map_or_else(|| said.clone(), |rest| format!("the {rest}"));
+            format!("Of the {what} \u{201c}{}\u{201d} (token {}), {rest}", token.name, token.number)
+        }
+        None => said,
+    }];
     match parts.is_empty() {
         false => words.extend(written(info, graph, parts, is_signed)),
         true => words.push(placed(info, graph, heatmap, values, names)),

@@ -165,6 +165,25 @@ export interface Attacked {
     after: ClassScore[];
     /** The class that the network gave before, as it scores now. */
     original: ClassScore;
+    /** What happened to the words of a text; null for what is none. `TextTokenizer.piece` names the numbers of rows. */
+    text: {
+        tokens: {
+            place: number;
+            piece: string;
+            id: number;
+            /** How far its row has moved, and the row's own length. */
+            moved: number;
+            length: number;
+            /** The nearest row of the table by Euclid's distance, often its own; and the nearest other one. */
+            nearest: number;
+            other: number;
+            otherDistance: number;
+        }[];
+        special: number;
+        /** The text of the nearest rows as real tokens, null where it is the text itself; and of the nearest other rows. */
+        nearest: { ids: number[]; top: ClassScore[]; turns: boolean } | null;
+        others: { ids: number[]; top: ClassScore[]; turns: boolean } | null;
+    } | null;
     step: number;
     backwardPasses: number;
     milliseconds: number;
@@ -397,6 +416,7 @@ impl Model {
         set("before", &to_js(&attacked.before)?)?;
         set("after", &to_js(&attacked.after)?)?;
         set("original", &to_js(&attacked.original)?)?;
+        set("text", &to_js(&attacked.text)?)?;
         set("step", &attacked.step.into())?;
         set("backwardPasses", &attacked.backward_passes.into())?;
         set("milliseconds", &attacked.milliseconds.into())?;

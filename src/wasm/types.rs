@@ -66,6 +66,8 @@ export interface Tokens {
     /** The most tokens that the tokenizer's file lets through. */
     longest: number | null;
     notes: string[];
+    /** The token that is asked about, where the network gives each a class: its number, or its word. */
+    token?: number | string | null;
 }
 
 /** A sound: samples from -1 to 1 of each channel. */
@@ -154,6 +156,8 @@ export interface ModelOptions {
     text?: boolean;
     /** The most tokens of a text, where the file takes any number: those that it has places for, else 512, where it is left out. */
     longest?: number | null;
+    /** The axis of a text network's tokens that holds the texts: 0 for `[texts, tokens]`, 1 for `[tokens, texts]`; found by trying both where it is left out. */
+    batchAxis?: number | null;
     /** How it hears: for networks on sounds whose preprocessing does not say that they are. */
     sound?: SoundOptions | null;
     /** An ONNX network that was trained to mask what this one looks at, which RT-Sal needs. */
@@ -267,6 +271,8 @@ struct GraphOptions {
     layout: Option<Layout>,
     text: bool,
     longest: Option<usize>,
+    #[serde(rename = "batchAxis")]
+    batch_axis: Option<usize>,
     shape: Option<Vec<usize>>,
 }
 
@@ -303,6 +309,7 @@ impl ModelOptions {
             layout: graph.layout,
             text: graph.text,
             longest: graph.longest,
+            batch_axis: graph.batch_axis,
             explained_shape: graph.shape,
             ..Default::default()
         };

@@ -33,5 +33,7 @@ mod small_pictures;
 mod sound;
 mod statistics;
 mod text;
+mod text_axes;
+mod token_labels;
 mod words;
 mod zoo;

@@ -6,6 +6,7 @@ use std::{fs, process::Command};
 use crate::common::{self, cpu};
 use adversight::{
     Control, Error, ExplainOptions, Explainer, Explanation, Input, Tokens,
+    attack::{self, AttackOptions, Norm},
     input::{labels::Labels, text::Token},
     metric::{self, Assessment, GameKind, GameOptions, Order},
     model::{ModelFile, ModelOptions},
@@ -566,4 +567,58 @@ fn a_sentence_on_the_command_line_is_explained_in_print_and_in_files() {
     assert!(nothing.contains("The text is empty"), "{nothing}");
     assert!(alone.contains("give what makes tokens of it, too (--tokenizer)"), "{alone}");
     fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn attacked_words_are_told_as_what_they_are() {
+    let case = &index().cases[0];
+    let explainer = explainer("transformer");
+    let (tokens, words) = (case.tokens(), tokenizer("transformer"));
+    let (bound, input) = pollster::block_on(explainer.bound(&Input::Tokens(&tokens))).unwrap();
+    let attack = |epsilon: f32, steps: usize| {
+        let options = AttackOptions { epsilon, steps, norm: Norm::L2, ..Default::default() };
+        pollster::block_on(attack::attack(&bound, &input, &options, 2, &Control::default())).unwrap()
+    };
+    // The rows of the table, as the network looks each token up by itself.
+    let width = input.data.len() / tokens.len();
+    let rows: Vec<Vec<f32>> = (0..61)
+        .map(|id| {
+            let one = Tokens { ids: vec![id; tokens.len()], ..tokens.clone() };
+            pollster::block_on(explainer.bound(&Input::Tokens(&one))).unwrap().1.data[..width].to_vec()
+        })
+        .collect();
+    let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>().sqrt();
+    for (epsilon, same) in [(0.05, true), (12.0, false)] {
+        let found = attack(epsilon, 10);
+        let text = found.text.as_ref().unwrap();
+        assert!(!text.tokens.is_empty());
+        for token in &text.tokens {
+            let moved = &found.input.data[token.place * width..(token.place + 1) * width];
+            let own = &rows[token.id as usize];
+            assert!((token.moved - apart(moved, own)).abs() < 1e-4, "{token:?}");
+            // What fills up, hides or is added is no word.
+            let others = (5..61).filter(|&id| id as i64 != token.id);
+            let nearest =
+                others.min_by(|&a, &b| apart(moved, &rows[a]).total_cmp(&apart(moved, &rows[b]))).unwrap();
+            assert_eq!(token.other, nearest as i64, "{token:?}");
+            let closer = apart(moved, own) <= apart(moved, &rows[nearest]);
+            assert_eq!(token.nearest, if closer { token.id } else { token.other });
+        }
+        assert_eq!(text.nearest.is_none(), same, "{text:?}");
+        // The words that are named are read as a text of its own would be.
+        let reread = text.nearest.as_ref().or(text.others.as_ref()).unwrap();
+        let other = Tokens { ids: reread.ids.clone(), ..tokens.clone() };
+        let answer = pollster::block_on(explainer.classify(&Input::Tokens(&other), 2)).unwrap();
+        assert_eq!(answer.top, reread.top);
+        assert_eq!(reread.turns, answer.top[0].index != case.target);
+        let told = text.words(&|id| words.piece(id)).join(" ");
+        assert!(told.contains("these numbers stand for no word"), "{told}");
+        assert_eq!(told.contains("it is the same text"), same, "{told}");
+        let verdict = if reread.turns {
+            "these words turn the answer, too"
+        } else {
+            "these words do not turn the answer"
+        };
+        assert!(told.contains(verdict), "{told}");
+    }
 }

@@ -30,6 +30,14 @@ fn ends(file: &[u8]) -> [[usize; 2]; 2] {
     [start, [tail.max(last.saturating_sub(END)), last]]
 }
 
+/// What a number stands for: a byte as it is written, or what fills up.
+pub fn piece(id: i64) -> Option<String> {
+    match u8::try_from(id) {
+        Ok(byte) => Some(char::from(byte).escape_default().to_string()),
+        Err(_) => (id == 256).then(|| "padding".to_owned()),
+    }
+}
+
 /// The first and last bytes of a file.
 ///
 /// # Errors

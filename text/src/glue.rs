@@ -87,6 +87,11 @@ impl TextTokenizer {
         self.given(self.0.encode(text, pair.as_deref()))
     }
 
+    /// What a number stands for: a piece, a word, or a byte.
+    pub fn piece(&self, id: f64) -> Option<String> {
+        self.0.piece(id as i64)
+    }
+
     /// The same of a file: UTF-8, or whatever there is for a network of bytes.
     #[wasm_bindgen(js_name = encodeBytes, unchecked_return_type = "Tokens")]
     pub fn encode_bytes(&self, bytes: &[u8]) -> Result<JsValue, JsValue> {

@@ -111,6 +111,11 @@ impl HuggingFace {
         })
     }
 
+    /// What a number stands for.
+    pub fn piece(&self, id: i64) -> Option<String> {
+        self.tokenizer.id_to_token(u32::try_from(id).ok()?)
+    }
+
     /// A text, or a pair of texts.
     pub fn encode(&self, text: &str, pair: Option<&str>) -> Result<Tokens> {
         let input = match pair {

@@ -184,6 +184,15 @@ impl Tokenizer {
         matches!(self.0, Kind::Bytes)
     }
 
+    /// What a number stands for: a piece, a word, or a byte.
+    pub fn piece(&self, id: i64) -> Option<String> {
+        match &self.0 {
+            Kind::HuggingFace(tokenizer) => tokenizer.piece(id),
+            Kind::Vocabulary(vocabulary) => vocabulary.piece(id),
+            Kind::Bytes => bytes::piece(id),
+        }
+    }
+
     /// A text, or a pair of texts.
     ///
     /// # Errors

@@ -109,6 +109,11 @@ impl Vocabulary {
         })
     }
 
+    /// What a number stands for.
+    pub fn piece(&self, id: i64) -> Option<String> {
+        self.numbers.iter().find(|&(_, &number)| number == id).map(|(word, _)| word.clone())
+    }
+
     /// A text's words by their numbers.
     ///
     /// # Errors

@@ -4,8 +4,6 @@
 
 mod micro_front_end;
 
-use std::collections::HashSet;
-
 use onnx_ir::{AttributeProto, AttributeType, NodeProto, TensorProto, ValueInfoProto};
 
 use super::{ModelOptions, ValueInfo, file, file::Parsed, inputs};
@@ -112,7 +110,7 @@ pub(super) fn put_before(
     options: &ModelOptions,
 ) -> Result<ModelOptions> {
     let (name, info) = listens(parsed, options)?;
-    let fresh = free_name(parsed, "sound");
+    let fresh = parsed.free_name("sound");
     let mut chain = Chain { nodes: Vec::new(), weights: Vec::new(), opset: parsed.opset, at: fresh.clone() };
     let FrontEnd { preparation, length } = end;
     let cells = preparation.view == SoundView::Cells;
@@ -154,18 +152,6 @@ pub(super) fn put_before(
         front_end: None,
         ..options.clone()
     })
-}
-
-fn free_name(parsed: &Parsed, wanted: &str) -> String {
-    let graph = parsed.graph();
-    let mut taken: HashSet<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();
-    taken.extend(graph.initializer.iter().map(|tensor| tensor.name.as_str()));
-    taken.extend(parsed.nodes.iter().flat_map(|node| &node.output).map(String::as_str));
-    let mut name = wanted.to_owned();
-    while taken.contains(name.as_str()) {
-        name.push('\'');
-    }
-    name
 }
 
 /// An input of real numbers.

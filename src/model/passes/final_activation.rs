@@ -53,6 +53,16 @@ pub(in crate::model) struct Groups {
     pub inner: usize,
 }
 
+impl Groups {
+    /// The same for so many scores: all of them together, where there are others than were found when the file was read.
+    pub fn fitted(self, scores: usize) -> Self {
+        match self.outer * self.classes * self.inner == scores {
+            true => self,
+            false => Self { outer: 1, classes: scores, inner: 1 },
+        }
+    }
+}
+
 impl Axes {
     /// The groups of a result of this shape for one sample, or nothing where the axes do not lie side by side or are the batch.
     pub fn groups(&self, dims: &[usize]) -> Option<Groups> {

@@ -42,7 +42,7 @@ use registry::Entry;
 use crate::{
     DeviceKind, Error, Explainer, Memory, Result,
     input::{HostTensor, layout::Places, parts::Part, text::AskedToken},
-    model::{OutputKind, value::Ranked},
+    model::{OutputKind, Score, value::Ranked},
     narrate,
 };
 
@@ -69,6 +69,8 @@ struct Completeness {
     gap: Tensor<1>,
     /// The change of the score that they account for, `[1]`.
     change: Tensor<1>,
+    /// Where the path starts that they are added up along, `[1, features]`, and which score is followed.
+    start: Option<(Tensor<2>, Score)>,
 }
 
 impl Attribution {
@@ -81,7 +83,15 @@ impl Attribution {
     /// A map that should add up to `change`, `[1]`, of the score.
     pub fn complete(map: Tensor<2>, steps: usize, change: Tensor<1>) -> Self {
         let gap = map.clone().sum() - change.clone();
-        Self { completeness: Some(Completeness { gap, change }), ..Self::new(map, steps) }
+        Self { completeness: Some(Completeness { gap, change, start: None }), ..Self::new(map, steps) }
+    }
+
+    /// The same where it is added up along a path from `baseline`, `[1, features]`, on which `score` is followed.
+    pub fn along(mut self, baseline: Tensor<2>, score: Score) -> Self {
+        if let Some(completeness) = &mut self.completeness {
+            completeness.start = Some((baseline, score));
+        }
+        self
     }
 }
 
@@ -249,7 +259,9 @@ pub(crate) async fn explain(
 
     let mut transaction = Transaction::default().register(attribution.map).register(clean);
     let (promises_completeness, parts) = (attribution.completeness.is_some(), attribution.individual.len());
-    if let Some(Completeness { gap, change }) = attribution.completeness {
+    let mut start = None;
+    if let Some(Completeness { gap, change, start: from }) = attribution.completeness {
+        start = from;
         transaction = transaction.register(Tensor::cat(vec![gap, change], 0));
     }
     for rows in attribution.individual {
@@ -286,7 +298,12 @@ pub(crate) async fn explain(
     if let &[gap, change] = completeness.as_slice() {
         // A segment's value is painted on each of its places.
         let parts = attribution.segments.as_ref().map_or(map.data.as_slice(), |cut| &cut.values);
-        remarks::missed_sum(entry, gap, change, size(parts)).into_iter().for_each(|note| subject.note(note));
+        let size = size(parts);
+        let jump = match start.filter(|_| remarks::is_missed(gap, change, size)) {
+            Some((baseline, score)) => Some(jump(&subject, baseline, score).await?),
+            None => None,
+        };
+        remarks::missed_sum(entry, gap, change, size, jump).into_iter().for_each(|note| subject.note(note));
     }
     if map.data.iter().all(|&value| value == 0.0) {
         subject.note(remarks::nothing_found(entry, &subject, &params));
@@ -350,6 +367,14 @@ pub(crate) async fn explain(
         info,
         words,
     })
+}
+
+/// How much the score has changed a thousandth of the way from a baseline to the input.
+async fn jump(subject: &Subject<'_>, baseline: Tensor<2>, score: Score) -> Result<f32> {
+    let near = baseline.clone() + (subject.input() - baseline.clone()) * remarks::NEAR;
+    let logits = subject.logits(Tensor::cat(vec![baseline, near], 0))?;
+    let scores = read(subject.scores(logits, score)).await?;
+    Ok(scores.get(1).copied().unwrap_or(0.0) - scores.first().copied().unwrap_or(0.0))
 }
 
 /// A map as a method leaves it, channel after channel or one value a place, in the order and shape of the input.

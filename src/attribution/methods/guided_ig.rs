@@ -119,7 +119,7 @@ impl Method for GuidedIg {
         // Completeness: the attributions should add up to f(x) - f(baseline).
         let last = subject.scores(subject.clean(), score);
         let first = first.ok_or_else(|| Error::Internal("a path without a point".into()))?;
-        Ok(Attribution::complete(map, steps, last - subject.scores(first, score)))
+        Ok(Attribution::complete(map, steps, last - subject.scores(first, score)).along(baseline, score))
     }
 }
 

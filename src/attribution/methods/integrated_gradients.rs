@@ -59,8 +59,9 @@ impl Method for IntegratedGradients {
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let &Config { steps, score, baseline } = config;
         let batches = subject.batches(steps, STAGE);
-        let path = along_a_line(subject, baseline.start(subject)?, steps, score, batches, true).await?;
-        Ok(Attribution::complete(path.map, steps, path.change))
+        let start = baseline.start(subject)?;
+        let path = along_a_line(subject, start.clone(), steps, score, batches, true).await?;
+        Ok(Attribution::complete(path.map, steps, path.change).along(start, score))
     }
 }
 

@@ -143,7 +143,7 @@ impl Model {
     /// Whether the tokens of one text are looked up as `[tokens, 1, width]`.
     fn rows_are_turned(&self) -> bool {
         let length = self.text_length().filter(|&length| length > 1);
-        let rows = self.before.as_ref().and_then(|_| self.rehearsed_rows.as_deref());
+        let rows = self.before.as_ref().and(self.rehearsed_rows.as_deref());
         matches!((length, rows), (Some(length), Some(&[first, 1, _])) if first == length)
     }
 

@@ -328,6 +328,22 @@ fn the_pages_network_hears_its_clips_and_says_when() {
     let told = |found: &Explanation, what: &str| found.words.iter().any(|word| word.contains(what));
     assert!(told(&found, "The score jumps at the baseline"), "{:?}", found.words);
     assert!(!told(&found, "More steps come closer"), "{:?}", found.words);
+    // An attack gathers in some parts of the word more than in others.
+    let options = ExplainOptions { method: "axai".into(), ..Default::default() };
+    for example in examples.iter().step_by(9) {
+        let (found, _) = pollster::block_on(explainer.explain(
+            &Input::Sound(&sound(example)),
+            &options,
+            &Default::default(),
+        ))
+        .unwrap();
+        let cut = found.segments.unwrap();
+        let mut densities = cut.values.clone();
+        densities.sort_unstable_by(|a, b| b.total_cmp(a));
+        densities.dedup();
+        let full = cut.values.iter().filter(|&&density| density == 1.0).count();
+        assert!(full < 5 && densities.len() > 20, "{example}: {full} of {densities:?}");
+    }
     // From noise on, the score changes little by little.
     let mut state = 1u32;
     let mut noise = || {

@@ -114,6 +114,8 @@ impl Method for Axai {
                 let channels = subject.places().channels;
                 densities(&segments, &attacked(&delta, delta.len(), config), channels)
             }
+            // Sound: a cell has one magnitude, whatever its phase.
+            Layout::Spectrum => densities(&segments, &attacked_cells(&delta, segments.labels.len(), config), 1),
             _ => densities(&segments, &attacked(&delta, segments.labels.len(), config), 1),
         };
         // The top K.
@@ -157,6 +159,24 @@ fn attacked(delta: &[f32], pixels: usize, config: &Config) -> Vec<bool> {
     sum.into_iter().map(|sum| sum != 0.0).collect()
 }
 
+/// The same for cells of a spectrum, whose two channels are one complex number: those that change most, as large a part as the filter
+/// leaves of a channel. Cells that no change reaches, as those of silence, are no part of the distribution: they are more than half of a
+/// second with a word in it, and with them every cell of the word would be among the strongest.
+fn attacked_cells(delta: &[f32], cells: usize, config: &Config) -> Vec<bool> {
+    let size = |cell: usize| {
+        let squares = (cell..delta.len()).step_by(cells.max(1)).map(|at| delta[at] * delta[at]);
+        squares.sum::<f32>().sqrt()
+    };
+    let sizes: Vec<f32> = (0..cells).map(size).collect();
+    let mut reached: Vec<f32> = sizes.iter().copied().filter(|&size| size > 0.0).collect();
+    reached.sort_unstable_by(f32::total_cmp);
+    if reached.is_empty() {
+        return vec![false; cells];
+    }
+    let least = percentile(&reached, config.upper_percentile - config.lower_percentile);
+    sizes.into_iter().map(|size| size > 0.0 && size >= least).collect()
+}
+
 /// AXAI algorithm 1, the density: the attacked part of each segment's pixels, 0 to 1; a pixel may have several values that count each for itself.
 fn densities(segments: &Segments, attacked: &[bool], values: usize) -> Vec<f32> {
     let mut counts = vec![0usize; segments.count];
@@ -198,5 +218,21 @@ mod tests {
         // A second channel that undoes the first leaves nothing.
         let both: Vec<f32> = delta.iter().copied().chain(delta.iter().map(|d| -d)).collect();
         assert!(attacked(&both, 20, &Config::default()).iter().all(|&hit| !hit));
+    }
+
+    #[test]
+    fn cells_count_by_their_magnitude_and_silence_is_left_aside() {
+        // Ten cells that are reached, of magnitudes 1 to 10 and of any phase, between thirty that are not.
+        let mut delta = vec![0.0f32; 80];
+        for cell in 0..10 {
+            let (size, angle) = (cell as f32 + 1.0, cell as f32);
+            delta[10 + cell] = size * angle.cos();
+            delta[50 + cell] = size * angle.sin();
+        }
+        // numpy.percentile(range(1, 11), 70) = 7.3.
+        let hit = attacked_cells(&delta, 40, &Config::default());
+        let kept: Vec<usize> = (0..40).filter(|&cell| hit[cell]).collect();
+        assert_eq!(kept, [17, 18, 19]);
+        assert!(attacked_cells(&[0.0; 8], 4, &Config::default()).iter().all(|&hit| !hit));
     }
 }

@@ -2,6 +2,8 @@
 
 #[path = "adversight/evaluate.rs"]
 mod evaluate;
+#[path = "adversight/marked.rs"]
+mod marked;
 #[path = "adversight/page.rs"]
 mod page;
 #[path = "adversight/report.rs"]
@@ -171,6 +173,8 @@ enum Command {
     },
     /// Measures how good explanations are: images x models x methods x metrics.
     Evaluate(evaluate::EvaluateArgs),
+    /// Measures what a network says when only the words or cells remain that explanations mark, and when they are gone.
+    Marked(marked::MarkedArgs),
     /// Measures a paper's tables and figures as far as they can be, with the paper's numbers beside them.
     Reproduce(reproduce::ReproduceArgs),
     /// Prints the registry of methods as JSON.
@@ -351,6 +355,7 @@ async fn run(cli: Cli) -> CliResult {
         Command::Metrics => {
             out!("{}", pretty(&metric::registry::metrics())?);
         }
+        Command::Marked(args) => marked::marked(&args).await?,
         Command::Reproduce(args) => reproduce::reproduce(&args).await?,
         Command::Evaluate(args) => {
             evaluate::print(&evaluate::evaluate(&args).await?);

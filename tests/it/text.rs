@@ -622,3 +622,53 @@ fn attacked_words_are_told_as_what_they_are() {
         assert!(told.contains(verdict), "{told}");
     }
 }
+
+#[test]
+fn what_remains_of_marked_words_is_measured_beside_random_ones() {
+    let folder = std::env::temp_dir().join(format!("adversight-marked-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let (sentences, json) = (folder.join("sentences.txt"), folder.join("found.json"));
+    fs::write(&sentences, "A warm, lovely film!\tpositive\n\nthe story is dull and too long\tnegative\n")
+        .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_adversight"))
+        .args(["marked", "--model", &format!("{FOLDER}/transformer.onnx"), "--texts"])
+        .arg(&sentences)
+        .args([
+            "--method",
+            "occlusion",
+            "--method",
+            "integrated_gradients:steps=20",
+            "--random",
+            "5",
+            "--json",
+        ])
+        .arg(&json)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.starts_with("2 sentences") && table.contains("| occlusion | "), "{table}");
+    let found: Value = serde_json::from_str(&fs::read_to_string(&json).unwrap()).unwrap();
+    let found = found.as_array().unwrap();
+    assert_eq!(found.len(), 4);
+    // The words of the first sentence that occlusion marks, hidden by hand, are what is said to be gone.
+    let explainer = explainer("transformer");
+    let tokens: Tokens = tokenizer("transformer").encode("A warm, lovely film!", None).unwrap().into();
+    let whole = pollster::block_on(explainer.classify(&Input::Tokens(&tokens), 1)).unwrap().top[0].clone();
+    let map = explain(&explainer, &tokens, "occlusion", json!({}));
+    let mut words: Vec<_> = map.parts.iter().filter(|part| !part.special).collect();
+    words.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let marked = found[0]["marked"].as_u64().unwrap() as usize;
+    let all: f32 = words.iter().map(|word| word.score.max(0.0)).sum();
+    let held = |count: usize| words[..count].iter().map(|word| word.score).sum::<f32>();
+    assert!(held(marked) >= all / 2.0 && held(marked - 1) < all / 2.0);
+    let mut gone = tokens.clone();
+    words[..marked].iter().flat_map(|word| &word.places).for_each(|&place| gone.ids[place] = 4);
+    let left = pollster::block_on(explainer.classify(&Input::Tokens(&gone), 2)).unwrap();
+    let left = left.top.iter().find(|class| class.index == whole.index).unwrap().probability;
+    assert!((found[0]["whole"].as_f64().unwrap() - f64::from(whole.probability)).abs() < 1e-6);
+    assert!((found[0]["found"]["gone"].as_f64().unwrap() - f64::from(left)).abs() < 1e-6, "{}", found[0]);
+    let random = found[0]["random"]["only"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&random));
+    fs::remove_dir_all(&folder).unwrap();
+}

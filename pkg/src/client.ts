@@ -538,18 +538,21 @@ export class Model {
       ...judging(judged, rest),
       metrics: metrics.map(requested),
     };
-    return this.#withInput(source, signal, (input, transfer) =>
-      this.#caller.call(
-        "measure",
-        {
-          model: this.#model,
-          input,
-          map: mapOf(judged),
-          options: measuring,
-          randomised: randomised ? randomised.#model : null,
-        },
-        { transfer, signal, onProgress },
-      ),
+    return this.#withInput(
+      source,
+      signal,
+      (input, transfer) =>
+        this.#caller.call(
+          "measure",
+          {
+            model: this.#model,
+            input,
+            map: mapOf(judged),
+            options: measuring,
+            randomised: randomised ? randomised.#model : null,
+          },
+          { transfer, signal, onProgress },
+        ),
       tokenOf(judged),
     );
   }
@@ -561,12 +564,15 @@ export class Model {
   async play(source: ModelInput, judged: Judged, options: PlayOptions = {}): Promise<Game> {
     const { signal, onProgress, ...rest } = options;
     const playing = judging(judged, rest);
-    return this.#withInput(source, signal, (input, transfer) =>
-      this.#caller.call(
-        "play",
-        { model: this.#model, input, map: mapOf(judged), options: playing },
-        { transfer, signal, onProgress },
-      ),
+    return this.#withInput(
+      source,
+      signal,
+      (input, transfer) =>
+        this.#caller.call(
+          "play",
+          { model: this.#model, input, map: mapOf(judged), options: playing },
+          { transfer, signal, onProgress },
+        ),
       tokenOf(judged),
     );
   }
@@ -574,12 +580,15 @@ export class Model {
   /** Attacks an input by projected gradient descent, or by the fast gradient method with `steps: 1`. */
   async attack(source: ModelInput, options: AttackOptions = {}): Promise<Attacked> {
     const { signal, onProgress, top = 5, token, ...rest } = options;
-    return this.#withInput(source, signal, (input, transfer) =>
-      this.#caller.call(
-        "attack",
-        { model: this.#model, input, options: defined(rest), top },
-        { transfer, signal, onProgress },
-      ),
+    return this.#withInput(
+      source,
+      signal,
+      (input, transfer) =>
+        this.#caller.call(
+          "attack",
+          { model: this.#model, input, options: defined(rest), top },
+          { transfer, signal, onProgress },
+        ),
       token,
     );
   }
@@ -587,12 +596,15 @@ export class Model {
   /** The classes that the network finds in what a map leaves of its input: RelEx's class retrieval. */
   async retrieve(source: ModelInput, judged: Judged, options: RetrieveOptions = {}): Promise<Retrieval> {
     const { mask = maskRule(judged), top = 5, signal } = options;
-    return this.#withInput(source, signal, (input, transfer) =>
-      this.#caller.call(
-        "retrieve",
-        { model: this.#model, input, map: mapOf(judged), mask, top },
-        { transfer, signal },
-      ),
+    return this.#withInput(
+      source,
+      signal,
+      (input, transfer) =>
+        this.#caller.call(
+          "retrieve",
+          { model: this.#model, input, map: mapOf(judged), mask, top },
+          { transfer, signal },
+        ),
       tokenOf(judged),
     );
   }

@@ -86,6 +86,7 @@ export function tokensOf(tokenizer: TextTokenizer | undefined, input: SentText):
       "A text was given, and the model was loaded without what makes tokens of it: load it with a tokenizer (`tokenizer`).",
     );
   }
-  const tokens = "file" in input ? tokenizer.encodeBytes(input.file) : tokenizer.encode(input.text, input.pair);
+  const tokens =
+    "file" in input ? tokenizer.encodeBytes(input.file) : tokenizer.encode(input.text, input.pair);
   return input.token === undefined ? tokens : ({ ...tokens, token: input.token } as Tokens);
 }

@@ -170,7 +170,7 @@ export interface InputGradientOptions {
 export type ExplainOptions = Omit<MethodOptions, "method" | "params"> &
   MethodChoice &
   Watched & {
-    /** The token that is asked about, where the network gives each a class (`model.info.tokens.labels_tokens`): its number, or its word. */
+    /** The token that is asked about, where the network gives each a class (`model.info.tokens.labelsTokens`): its number, or its word. */
     token?: TokenChoice | undefined;
   };
 

@@ -558,6 +558,31 @@ impl<'a> Subject<'a> {
         Ok(found)
     }
 
+    /// The logits of the explained input where the output of `node` is each of the rows of `value`, few enough for one
+    /// batch; `[N, classes]`.
+    pub(super) fn logits_with(&self, node: &str, value: Ranked<Float>) -> Result<Tensor<2>> {
+        let rows = value.dims()[0];
+        let input = self.shaped(self.input().repeat_dim(0, rows))?;
+        let logits = self.model().logits_with(node, value, input)?;
+        self.count(rows, 1, 0);
+        Ok(logits)
+    }
+
+    /// The gradient of the explained class's score with respect to the output of `node`, where that is `value`, on the pieces
+    /// on which `around` puts what is linear piece by piece.
+    pub(super) fn gradient_with(
+        &self,
+        node: &str,
+        value: Ranked<Float>,
+        around: Ranked<Float>,
+        score: Score,
+    ) -> Result<Ranked<Float>> {
+        let input = self.shaped(self.input())?;
+        let found = self.model().gradient_with(node, [value, around], input, self.target, score)?;
+        self.count(1, 2, 1);
+        Ok(found)
+    }
+
     /// Rows of features as the model takes them.
     fn shaped(&self, rows: Tensor<2>) -> Result<Ranked<Float>> {
         rows_to(self.places.in_order_on_device(rows), &self.sample)

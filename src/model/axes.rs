@@ -434,6 +434,11 @@ impl<'g> Axes<'g> {
 }
 
 impl MapView {
+    /// The axis of a value along which the channels of its map lie, where that is not the first, of the samples.
+    pub fn channel_axis(&self) -> Option<usize> {
+        (self.channels > 0 && self.dims[0] == 1).then_some(self.channels)
+    }
+
     /// The map in a value of one sample, `[channels, height, width]`, as its reshape, order and cut.
     pub fn of(&self, value: super::value::Ranked<burn::tensor::Float>) -> Option<burn::tensor::Tensor<4>> {
         let [channels, height, width] = self.shape;

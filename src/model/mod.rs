@@ -7,6 +7,7 @@
 
 mod axes;
 pub(crate) mod backward;
+mod behind;
 mod bodies;
 mod cpu;
 mod element;
@@ -572,10 +573,7 @@ impl Model {
         score: Score,
     ) -> Result<Gradient> {
         self.check_shape(&input.dims())?;
-        let slot = self.graph.output_of(node).filter(|&slot| self.graph.constants[slot].value.is_none());
-        let slot = slot.ok_or_else(|| {
-            Error::invalid_model(format!("it has no node called \"{node}\" that depends on the input"))
-        })?;
+        let slot = self.slot_of(node)?;
         Pass::new(self, slot, input)?.gradient(targets, score)
     }
 

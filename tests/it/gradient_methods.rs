@@ -158,6 +158,18 @@ fn class_activation_mappings_agree_on_the_cpu() {
 }
 
 #[test]
+fn the_family_of_class_activation_mappings_agrees_on_the_cpu() {
+    assert!(check("cam_family", &common::cpu(), "cam_family, CPU", |_| true, |_, _, _| ()) >= 60);
+}
+
+#[test]
+fn the_family_of_class_activation_mappings_agrees_on_the_gpu() {
+    let Some(gpu) = common::gpu() else { return };
+    let small = |case: &Case| matches!(case.model.as_deref(), Some("tiny" | "smooth"));
+    assert!(check("cam_family", &gpu, "cam_family, GPU", small, |_, _, _| ()) >= 40);
+}
+
+#[test]
 fn class_activation_mappings_agree_on_the_gpu() {
     let Some(gpu) = common::gpu() else { return };
     let tiny = |case: &Case| case.model.as_deref() == Some("tiny");
@@ -338,6 +350,28 @@ fn layers_are_found_by_name_and_faults_are_named() {
 
     let some = run(&options("score_cam", json!({ "channels": 5 }))).unwrap();
     assert_eq!(some.info.forward_passes, 1 + 6);
+    let some = run(&options("ablation_cam", json!({ "channels": 5 }))).unwrap();
+    assert_eq!((some.info.forward_passes, some.info.backward_passes), (1 + 6, 1));
+
+    // Several layers: as many gradients, and a fault by name for one that is not there.
+    let two = run(&options("grad_cam", json!({ "layer": "relu_21, clip_12" }))).unwrap();
+    assert_eq!((two.info.forward_passes, two.info.backward_passes), (1 + 2, 2));
+    let fault_of_one = fault(&options("hires_cam", json!({ "layer": "relu_21,nowhere" })));
+    assert!(fault_of_one.to_string().contains("\"nowhere\""), "{fault_of_one}");
+
+    // Finer-CAM tells the classes that it took, and not the explained one.
+    let finer = run(&options("finer_cam", json!({ "comparisons": 2 }))).unwrap();
+    assert_eq!(finer.info.against.len(), 2);
+    let target = finer.info.target.index;
+    assert!(finer.info.against.iter().all(|class| class.index != target));
+    assert_eq!(fault(&options("finer_cam", json!({ "classes": [target] }))).code(), "parameter_invalid");
+    assert_eq!(fault(&options("finer_cam", json!({ "classes": [99] }))).code(), "target_out_of_range");
+    let plain = run(&options("finer_cam", json!({ "alpha": 0.0 }))).unwrap().attribution.data;
+    assert!(compare(&plain, &default.attribution.data).relative_max < 1e-6);
+
+    // Eigen-CAM knows no class.
+    let of = |target: usize| ExplainOptions { target: Some(target), ..options("eigen_cam", json!({})) };
+    assert_eq!(run(&of(0)).unwrap().attribution.data, run(&of(3)).unwrap().attribution.data);
 
     let with = |method: &str, params: Value, name: &str, data: Vec<f32>| {
         let mut options = options(method, params);

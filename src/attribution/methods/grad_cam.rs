@@ -1,5 +1,6 @@
 //! Grad-CAM (Selvaraju et al. 2017, equations 1 and 2).
 
+use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,11 +20,19 @@ pub struct GradCam;
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Name of the node whose output is looked at, or of that output; where none is named, the last convolution
-    /// with its activation.
+    /// with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1.
     #[schemars(extend("format" = "layer"))]
     pub layer: String,
     /// The score whose gradient is taken.
     pub score: Score,
+}
+
+impl Config {
+    /// One gradient at each layer.
+    pub(super) fn cost(&self) -> Cost {
+        let layers = cam::count(&self.layer);
+        Cost { forward: layers, backward: layers }
+    }
 }
 
 impl Method for GradCam {
@@ -37,15 +46,18 @@ impl Method for GradCam {
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
     const JOINED: Joined = Joined::Mean;
 
-    fn cost(_: &Config) -> Cost {
-        Cost { forward: 1, backward: 1 }
+    fn cost(config: &Config) -> Cost {
+        config.cost()
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        subject.checkpoint(0, 1, "gradient at a layer").await?;
-        let FeatureMaps { maps, gradient } = FeatureMaps::new(subject, &config.layer, config.score)?;
         // Grad-CAM eq. 1, and eq. 2 with `cam::attribution`.
-        let weights = gradient.mean_dim(3).mean_dim(2);
-        cam::attribution(subject, (weights * maps).sum_dim(1), 1)
+        cam::explain(subject, config, |found| weighted(&found)).await
     }
+}
+
+/// Feature maps weighed by the mean gradient of each, `[1, 1, h, w]` (Grad-CAM eq. 1 and the sum of eq. 2).
+pub(super) fn weighted(FeatureMaps { maps, gradient }: &FeatureMaps) -> Tensor<4> {
+    let weights = gradient.clone().mean_dim(3).mean_dim(2);
+    (weights * maps.clone()).sum_dim(1)
 }

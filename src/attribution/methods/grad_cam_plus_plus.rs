@@ -25,19 +25,20 @@ impl Method for GradCamPlusPlus {
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
     const JOINED: Joined = Joined::Mean;
 
-    fn cost(_: &Config) -> Cost {
-        Cost { forward: 1, backward: 1 }
+    fn cost(config: &Config) -> Cost {
+        config.cost()
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        subject.checkpoint(0, 1, "gradient at a layer").await?;
-        let FeatureMaps { maps, gradient } = FeatureMaps::new(subject, &config.layer, config.score)?;
-        // Equation 19, g^2 / (2 g^2 + sum(A) g^3), with g^2 taken out: it would be lost in 32 bits.
-        let total = maps.clone().sum_dim(3).sum_dim(2);
-        let denominator = total * gradient.clone() + 2.0;
-        let alpha = denominator.clone().recip().mask_fill(denominator.equal_elem(0.0), 0.0);
-        let alpha = alpha.mask_fill(gradient.clone().equal_elem(0.0), 0.0);
-        let weights = (alpha * relu(gradient)).sum_dim(3).sum_dim(2);
-        cam::attribution(subject, (weights * maps).sum_dim(1), 1)
+        cam::explain(subject, config, |FeatureMaps { maps, gradient }| {
+            // Equation 19, g^2 / (2 g^2 + sum(A) g^3), with g^2 taken out: it would be lost in 32 bits.
+            let total = maps.clone().sum_dim(3).sum_dim(2);
+            let denominator = total * gradient.clone() + 2.0;
+            let alpha = denominator.clone().recip().mask_fill(denominator.equal_elem(0.0), 0.0);
+            let alpha = alpha.mask_fill(gradient.clone().equal_elem(0.0), 0.0);
+            let weights = (alpha * relu(gradient)).sum_dim(3).sum_dim(2);
+            (weights * maps).sum_dim(1)
+        })
+        .await
     }
 }

@@ -32,7 +32,6 @@ pub(super) fn without_rectifiers(model: &Model) -> Option<String> {
     (!any).then(|| "it changes the gradient at ReLUs, and there is none".to_owned())
 }
 
-/// At a ReLU: g where x > 0 (and below its upper bound) and g > 0.
 /// Says which other activations keep their own gradient.
 pub(super) fn tell_other_activations(subject: &Subject<'_>) {
     let other = |site: &Site| site.properties.kind == Kind::Activation && site.properties.clamp.is_none();
@@ -44,7 +43,8 @@ pub(super) fn tell_other_activations(subject: &Subject<'_>) {
     }
 }
 
-fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
+/// At a ReLU: g where x > 0 (and below its upper bound) and g > 0.
+pub(super) fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
     if !node.site.properties.is_rectifier() {
         return Ok(None);
     }

@@ -26,14 +26,12 @@ impl Method for LayerCam {
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
     const JOINED: Joined = Joined::Mean;
 
-    fn cost(_: &Config) -> Cost {
-        Cost { forward: 1, backward: 1 }
+    fn cost(config: &Config) -> Cost {
+        config.cost()
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        subject.checkpoint(0, 1, "gradient at a layer").await?;
-        let FeatureMaps { maps, gradient } = FeatureMaps::new(subject, &config.layer, config.score)?;
         // LayerCAM eq. 5 to 7.
-        cam::attribution(subject, (relu(gradient) * maps).sum_dim(1), 1)
+        cam::explain(subject, config, |FeatureMaps { maps, gradient }| (relu(gradient) * maps).sum_dim(1)).await
     }
 }

@@ -12,7 +12,7 @@ use super::{
     cam::{self, FeatureMaps},
     display::{Channels, Display},
     method::{Cost, Given, Method, Need},
-    read, upsample,
+    upsample,
 };
 use crate::{Result, input::parts::Joined, model::Score};
 
@@ -64,8 +64,16 @@ impl Method for ScoreCam {
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let [channels, height, width] = subject.image()?;
         // The gradient is not needed, only the value that comes with it.
-        let maps = FeatureMaps::new(subject, &config.layer, config.score)?.maps;
-        let maps = most_varying(maps, config.channels).await?;
+        let layer = cam::layer(subject, &config.layer)?;
+        let maps = FeatureMaps::of(subject, &layer, config.score)?.maps;
+        let maps = match cam::most_varying(&maps, config.channels).await? {
+            None => maps,
+            Some(chosen) => {
+                let chosen: Vec<i64> = chosen.into_iter().map(|channel| channel as i64).collect();
+                let chosen = Tensor::<1, Int>::from_data(chosen.as_slice(), &maps.device());
+                maps.select(1, chosen)
+            }
+        };
         let count = maps.dims()[1];
         let picture = subject.input().reshape([1, channels, height * width]);
         let blank = given_or(subject, zeros(subject))?;
@@ -84,7 +92,7 @@ impl Method for ScoreCam {
             weights.push(subject.scores(subject.logits(masked)?, config.score));
         }
         let weights = activation::softmax(Tensor::cat(weights, 0), 0).reshape([1, count, 1, 1]);
-        cam::attribution(subject, (weights * maps).sum_dim(1), count)
+        cam::attribution(subject, vec![(weights * maps).sum_dim(1)], count)
     }
 }
 
@@ -92,20 +100,4 @@ impl Method for ScoreCam {
 fn stretch(rows: Tensor<3>) -> Tensor<3> {
     let (low, high) = (rows.clone().min_dim(2), rows.clone().max_dim(2));
     (rows - low.clone()) / (high - low + 1e-8)
-}
-
-/// The `limit` feature maps of the largest variance, in their order.
-async fn most_varying(maps: Tensor<4>, limit: usize) -> Result<Tensor<4>> {
-    let [_, count, height, width] = maps.dims();
-    if count <= limit {
-        return Ok(maps);
-    }
-    let variances = read(maps.clone().reshape([count, height * width]).var(1).reshape([count])).await?;
-    let mut order: Vec<usize> = (0..count).collect();
-    order.sort_by(|&a, &b| variances[b].total_cmp(&variances[a]));
-    order.truncate(limit);
-    order.sort_unstable();
-    let chosen: Vec<i64> = order.into_iter().map(|index| index as i64).collect();
-    let chosen = Tensor::<1, Int>::from_data(chosen.as_slice(), &maps.device());
-    Ok(maps.select(1, chosen))
 }

@@ -21,6 +21,8 @@ export interface MethodParams {
     /** The reference input. (default "auto") */
     baseline?: "auto" | "zero" | "black" | "white" | "mean" | "pad_token" | "mask_token" | "given" | undefined;
   };
+  /** DeepLIFT on average over several empty pictures, so that none of them decides (SHAP's DeepExplainer); the parts sum to the change of the score. */
+  deep_lift_shap: Record<string, never>;
   /** Distributes the score from layer to layer down to the pixels, in proportion to what each value added to the next layer. */
   lrp: {
     /** How layers with weights distribute relevance; sums, pooling and normalisation always do by epsilon. (default "epsilon_plus") */
@@ -32,28 +34,83 @@ export interface MethodParams {
   };
   /** Weighs the last feature maps by how much the score depends on each. Coarse, quick and steady. */
   grad_cam: {
-    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. (default "") */
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1. (default "") */
     layer?: string | undefined;
     /** The score whose gradient is taken. (default "logit") */
     score?: "logit" | "probability" | "log_probability" | undefined;
   };
   /** Grad-CAM with weights that also do justice to several objects of a class and to small ones. */
   grad_cam_plus_plus: {
-    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. (default "") */
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1. (default "") */
     layer?: string | undefined;
     /** The score whose gradient is taken. (default "logit") */
     score?: "logit" | "probability" | "log_probability" | undefined;
   };
   /** Shows the places of a layer that raised the score, without averaging the gradient over places first. */
   hires_cam: {
-    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. (default "") */
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1. (default "") */
     layer?: string | undefined;
     /** The score whose gradient is taken. (default "logit") */
     score?: "logit" | "probability" | "log_probability" | undefined;
   };
   /** Weighs every position of the feature maps by itself; fit for earlier, finer layers too. */
   layer_cam: {
-    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. (default "") */
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1. (default "") */
+    layer?: string | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Grad-CAM whose weights count the gradient where a feature map is active, so that they add up to the score. */
+  x_grad_cam: {
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1. (default "") */
+    layer?: string | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Shows where a layer raised the score, and leaves out where it lowered it, before channels are added up. */
+  grad_cam_element_wise: {
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1. (default "") */
+    layer?: string | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Shows what most of the last feature maps have in common. It is the same for every class: it says what the network looks at, not for what. */
+  eigen_cam: {
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1. (default "") */
+    layer?: string | undefined;
+    /** Takes the mean off each channel first, as pytorch-grad-cam does; the paper does not. (default true) */
+    centred?: boolean | undefined;
+  };
+  /** Shows what the feature maps times their gradients have most in common. Smoother than their sum. */
+  eigen_grad_cam: {
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1. (default "") */
+    layer?: string | undefined;
+    /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+    /** Takes the mean off each channel first, as pytorch-grad-cam does. (default true) */
+    centred?: boolean | undefined;
+  };
+  /** Adds the gradient at the picture and at the biases of every layer: together they are the whole score, so that no layer is left out. */
+  full_grad: Record<string, never>;
+  /** Guided backpropagation's fine lines where Grad-CAM looks. Crisp, but within the area it draws edges whatever the weights are. */
+  guided_grad_cam: {
+    /** Name of the node whose output Grad-CAM looks at, or of that output; where none is named, the last convolution with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1. (default "") */
+    layer?: string | undefined;
+  };
+  /** Grad-CAM of the difference between the class and those most like it: the traits that tell them apart. */
+  finer_cam: {
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1. (default "") */
+    layer?: string | undefined;
+    /** The classes that the explained one is told from; where none is given, as many as `comparisons` says, those with the logits nearest to its own. (default []) */
+    classes?: number[] | undefined;
+    /** Classes to compare with. (1 to 100, default 3) */
+    comparisons?: number | undefined;
+    /** How much of the other classes is taken off: 0 is Grad-CAM. (0 to 10, default 1.0) */
+    alpha?: number | undefined;
+  };
+  /** Grad-CAM with weights that come closer to shares of a game: the gradient less half of what its bend adds. Behind ReLUs alone it is Grad-CAM. */
+  shapley_cam: {
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1. (default "") */
     layer?: string | undefined;
     /** The score whose gradient is taken. (default "logit") */
     score?: "logit" | "probability" | "log_probability" | undefined;
@@ -87,6 +144,28 @@ export interface MethodParams {
     /** Where the line starts. (default "auto") */
     baseline?: "auto" | "zero" | "black" | "white" | "mean" | "pad_token" | "mask_token" | "given" | undefined;
     /** The score whose gradient is taken. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Walks the picture across the nearest boundary to another class and adds up what the class's probability gives up on the way. One gradient a step, and no baseline. */
+  mfaba: {
+    /** How a step is made. (default "sharp") */
+    mode?: "sharp" | "smooth" | undefined;
+    /** Steps at most; it ends where another class is predicted. (1 to 1000, default 50) */
+    steps?: number | undefined;
+    /** Length of a step of mode sharp in all pixels together (l2), where black is 0 and white is 1. (0 to 100, default 0.1) */
+    step_length?: number | undefined;
+    /** Length of a step of mode smooth in every pixel. (0 to 1, default 0.001) */
+    step_size?: number | undefined;
+    /** How far mode smooth may go in every pixel. (0 to 1, default 0.3) */
+    epsilon?: number | undefined;
+  };
+  /** Integrated gradients with less noise: what the score changes at each step is shared out by the squared gradient there, whichever way the line runs. */
+  idgi: {
+    /** Points on the line from the baseline to the input, both ends included. (2 to 1000, default 200) */
+    steps?: number | undefined;
+    /** Where the line starts. (default "auto") */
+    baseline?: "auto" | "zero" | "black" | "white" | "mean" | "pad_token" | "mask_token" | "given" | undefined;
+    /** The score whose change is shared out. (default "probability") */
     score?: "logit" | "probability" | "log_probability" | undefined;
   };
   /** Adds up the gradient while the picture comes into focus; no foreign colour serves as a baseline. */
@@ -138,6 +217,15 @@ export interface MethodParams {
     step_size?: number | undefined;
     /** Also return each false class's own map: what tells the class from that one. (default false) */
     individual?: boolean | undefined;
+  };
+  /** Takes the feature maps of a layer away one by one, and weighs each by what the score loses without it. */
+  ablation_cam: {
+    /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. (default "") */
+    layer?: string | undefined;
+    /** The score that is compared. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+    /** Feature maps to take away one by one, at most; where the layer has more, those that vary most. The others weigh nothing. (1 to 4096, default 2048) */
+    channels?: number | undefined;
   };
   /** Lets through only what a feature map lets through, and weighs the map by what the picture then scores. */
   score_cam: {
@@ -286,6 +374,51 @@ export interface MethodParams {
     segments?: number | undefined;
     /** SLIC: weight of position against colour. (0.001 to 1000, default 10.0) */
     compactness?: number | undefined;
+  };
+  /** Shows the parts of the picture one after the other, in several orders and back, and shares the score out by what each adds. The shares add up to the score. */
+  permutation_shap: {
+    /** Pictures that the network is asked about, at most. An order of n segments takes 2 n - 2 of them. (4 to 100000, default 500) */
+    samples?: number | undefined;
+    /** What is shown in place of a hidden segment. (default "auto") */
+    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
+    /** Segments that make up the explanation: the highest positive values. (1 to 1000, default 5) */
+    k?: number | undefined;
+    /** The score that is shared out. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 4.0) */
+    kernel_size?: number | undefined;
+    /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 200.0) */
+    max_dist?: number | undefined;
+    /** QuickShift: weight of colour against position. (0 to 10, default 0.2) */
+    ratio?: number | undefined;
+    /** SLIC, grid and windows: about how many segments to make. (1 to 10000, default 100) */
+    segments?: number | undefined;
+    /** SLIC: weight of position against colour. (0.001 to 1000, default 10.0) */
+    compactness?: number | undefined;
+  };
+  /** Hides parts of the picture at random and measures how much the score depends on each part, in whichever way. It needs the network's answers alone. */
+  hsic: {
+    /** Pictures with parts hidden that the network is asked about. (4 to 4000, default 1500) */
+    samples?: number | undefined;
+    /** Cells along each side of a picture. The cells of sounds, tokens and tables are their segments as AXAI's `segmentation` auto cuts them; and so are segments that are given. (2 to 30, default 7) */
+    grid?: number | undefined;
+    /** The score whose dependence is measured. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+    /** Segments that make up the explanation: those on which most depends. (1 to 1000, default 5) */
+    k?: number | undefined;
+  };
+  /** Dims parts of the picture at random and shares the score's variance out among them, what parts do together included. It needs the network's answers alone, and time. */
+  sobol: {
+    /** Samples of each of the two designs, drawn at random (the paper draws them by a Sobol sequence, which is more even). The network is asked `designs` times as often as there are segments, and twice more. (2 to 1024, default 32) */
+    designs?: number | undefined;
+    /** Cells along each side of a picture. The cells of sounds, tokens and tables are their segments as AXAI's `segmentation` auto cuts them; and so are segments that are given. (2 to 30, default 11) */
+    grid?: number | undefined;
+    /** The score whose variance is shared out. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+    /** Segments that make up the explanation: those with the largest part. (1 to 1000, default 5) */
+    k?: number | undefined;
   };
   /** Shows the network thousands of randomly masked copies and averages the masks by its answers. It needs the answers alone, and time. */
   rise: {

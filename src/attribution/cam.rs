@@ -114,7 +114,8 @@ pub(super) fn attribution(subject: &Subject<'_>, sums: Vec<Tensor<4>>, steps: us
         let sum = activation::relu(sum);
         upsample::bilinear(if count > 1 { stretched(sum) } else { sum }, [height, width])
     });
-    let first = maps.next().ok_or_else(|| Error::Internal("a class activation mapping without a layer".into()))?;
+    let first =
+        maps.next().ok_or_else(|| Error::Internal("a class activation mapping without a layer".into()))?;
     let map = maps.fold(first, |sum, map| sum + map) / count as f32;
     Ok(Attribution::new(map.reshape([1, height * width]), steps))
 }

@@ -42,10 +42,15 @@ fn quick(method: &str) -> Value {
         "smoothgrad" | "vargrad" | "expected_gradients" | "rise" => json!({ "samples": 12 }),
         "relex" => json!({ "iterations": 12, "samples": 2 }),
         "mask" => json!({ "setting": "own", "iterations": 12 }),
-        "integrated_gradients" | "blur_ig" | "guided_ig" => json!({ "steps": 12 }),
+        "integrated_gradients" | "idgi" | "blur_ig" | "guided_ig" => json!({ "steps": 12 }),
+        "mfaba" => json!({ "steps": 12, "step_length": 0.001 }),
+        "hsic" => json!({ "samples": 20, "grid": 3 }),
+        "sobol" => json!({ "designs": 4, "grid": 3 }),
         "agi" => json!({ "samples": 3, "steps": 4, "step_size": 0.001 }),
         "occlusion" => json!({ "window": 8, "stride": 8 }),
-        "lime" | "kernel_shap" => json!({ "samples": 20, "segmentation": "grid", "segments": 9 }),
+        "lime" | "kernel_shap" | "permutation_shap" => {
+            json!({ "samples": 20, "segmentation": "grid", "segments": 9 })
+        }
         "xrai" => json!({ "steps": 3 }),
         "axai" => json!({ "segmentation": "grid" }),
         "score_cam" => json!({ "channels": 3 }),

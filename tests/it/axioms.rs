@@ -121,8 +121,12 @@ fn quick(method: &str) -> Value {
         "blur_ig" => json!({ "steps": 5, "max_sigma": 4.0 }),
         "expected_gradients" => json!({ "samples": 7 }),
         "guided_ig" => json!({ "steps": 6 }),
-        "integrated_gradients" => json!({ "steps": 7 }),
-        "kernel_shap" => json!({ "samples": 60, "segmentation": "grid", "segments": 9 }),
+        "integrated_gradients" | "idgi" => json!({ "steps": 7 }),
+        "hsic" => json!({ "samples": 40, "grid": 3 }),
+        "sobol" => json!({ "designs": 4, "grid": 3 }),
+        "kernel_shap" | "permutation_shap" => {
+            json!({ "samples": 60, "segmentation": "grid", "segments": 9 })
+        }
         "lime" => common::small(json!({ "samples": 60 })),
         "mask" => json!({ "setting": "own", "iterations": 3, "mask_size": 6 }),
         "occlusion" => json!({ "window": 6, "stride": 4 }),
@@ -164,8 +168,19 @@ fn the_size_of_a_chunk_changes_no_method() {
 }
 
 /// What these draw shows in their maps.
-const DRAWING: [&str; 8] =
-    ["agi", "expected_gradients", "kernel_shap", "lime", "relex", "rise", "smoothgrad", "vargrad"];
+const DRAWING: [&str; 11] = [
+    "agi",
+    "expected_gradients",
+    "hsic",
+    "kernel_shap",
+    "lime",
+    "permutation_shap",
+    "relex",
+    "rise",
+    "smoothgrad",
+    "sobol",
+    "vargrad",
+];
 
 #[test]
 fn the_same_seed_gives_the_same_bits_and_another_only_where_something_is_drawn() {

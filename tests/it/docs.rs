@@ -41,7 +41,7 @@ What the axes of an input mean follows from its shape and from what reads it; `l
 
 A map has the shape of the input, or one value a place. Samples, tokens and features are counted from 0.
 
-AXAI, LIME, KernelSHAP, occlusion, RISE and XRAI work on segments of any input, by one rule (`segmentation` `auto`):
+AXAI, LIME, KernelSHAP, permutation SHAP, HSIC, Sobol indices, occlusion, RISE and XRAI work on segments of any input, by one rule (`segmentation` `auto`):
 
 - The caller's own segments (`given.segments`, a number for every place) always win.
 - A photograph (three channels, or one channel and a preprocessing) is cut by QuickShift; where that finds a single segment, by a
@@ -55,8 +55,8 @@ AXAI, LIME, KernelSHAP, occlusion, RISE and XRAI work on segments of any input, 
 - Other tokens, steps, features and values are a segment each, padding tokens too: to leave them out, give segments that join them.
   More than 1000 of them are cut into `segments` windows.
 
-Occlusion and RISE, whose windows and masks are those of pictures, hide one segment, or a random choice of segments, of what
-is no picture. XRAI joins regions from such segments and from ever coarser grids of what has neighbours, and Felzenszwalb's
+Occlusion, RISE, HSIC and Sobol indices, whose windows and masks are those of pictures, hide one segment, or a random choice of
+segments, of what is no picture. XRAI joins regions from such segments and from ever coarser grids of what has neighbours, and Felzenszwalb's
 regions of pictures of one or three channels. AXAI counts the attacked values of a token's row, as its paper does for text. Methods
 that blur, enlarge or look at feature maps need a picture and say so (`method_unsuited`).
 

@@ -1,8 +1,10 @@
 """Makes all fixtures of tests/fixtures again, in order. (`cargo xtask reference` runs the same scripts one by one.)"""
 
+import after
 import axai_statistics
 import broken
 import cam
+import cam_family
 import cases
 import classical
 import families
@@ -34,7 +36,7 @@ import words
 import zoo
 
 for family in (
-    images, broken, tiny, imagenet, segments, perturbation, rules, cam, paths, relex, photographs, limits, zoo, families, fashion_mnist,
+    images, broken, tiny, imagenet, segments, perturbation, rules, cam, cam_family, paths, after, relex, photographs, limits, zoo, families, fashion_mnist,
     axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, small_texts, microsoft, classical, real_networks, random_networks, tokens, micro_front_end, features, sound, text_networks,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)

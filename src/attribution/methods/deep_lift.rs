@@ -59,7 +59,7 @@ fn rule_of(site: &Site) -> Rule {
     }
 }
 
-fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
+pub(super) fn rule(node: &Visit<'_>) -> Result<Option<Flow>> {
     match rule_of(node.site) {
         Rule::Function => rescale(node),
         Rule::Maximum => cross_maximum(node),
@@ -83,7 +83,7 @@ fn is_linear(site: &Site) -> bool {
 }
 
 /// Says through which operators the plain gradient passed, because there is no rule for them.
-fn tell_without_rule(subject: &Subject<'_>) {
+pub(super) fn tell_without_rule(subject: &Subject<'_>) {
     let mut names: Vec<String> = subject
         .model()
         .way()

@@ -22,6 +22,12 @@ use crate::{Error, Result, model::Score};
 /// Expected gradients.
 pub struct ExpectedGradients;
 
+/// The background of methods that average over it.
+pub(super) const BACKGROUNDS: Given = Given {
+    name: "background",
+    description: "inputs in model space, any number of them, from which the paths start",
+};
+
 /// Parameters of expected gradients.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -49,10 +55,7 @@ impl Method for ExpectedGradients {
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 80.0, high: 99.0 };
     const ANYTIME: Anytime = Anytime::Settles;
     const GIVEN: &'static [Given] = &[
-        Given {
-            name: "background",
-            description: "inputs in model space, any number of them, from which the paths start",
-        },
+        BACKGROUNDS,
         Given {
             name: "draws",
             description: "`[samples, 2]`: the number of the background and the position on the way from it, 0 to 1",
@@ -100,7 +103,7 @@ impl Method for ExpectedGradients {
 }
 
 /// The given backgrounds, or the default ones, `[N, features]`.
-fn backgrounds(subject: &Subject<'_>) -> Result<Tensor<2>> {
+pub(super) fn backgrounds(subject: &Subject<'_>) -> Result<Tensor<2>> {
     if let Some(given) = rows(subject, "background")? {
         subject.compared_with("the given background".into());
         return Ok(given);

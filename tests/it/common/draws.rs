@@ -77,6 +77,17 @@ pub fn lime(count: usize, segments: usize) -> Given {
     [("samples".into(), tensor(samples, vec![count, segments]))].into()
 }
 
+/// The segments that HSIC shows.
+pub fn hsic(count: usize, segments: usize) -> Given {
+    [("samples".into(), tensor(below(count * segments, 7, 0.5), vec![count, segments]))].into()
+}
+
+/// Sobol's two designs.
+pub fn sobol(designs: usize, segments: usize) -> Given {
+    let values = split_mix(2 * designs * segments, 8).into_iter().map(|part| part as f32).collect();
+    [("designs".into(), tensor(values, vec![2 * designs, segments]))].into()
+}
+
 /// KernelSHAP's samples, each of which has a bit for each segment, and their weights.
 pub fn coalitions(shown: &[u32], segments: usize, weights: Vec<f32>) -> Given {
     let samples =

@@ -71,7 +71,7 @@ impl Method for FinerCam {
             for (place, &class) in classes.iter().enumerate() {
                 subject.checkpoint(done + place + 1, gradients, "gradients at a layer").await?;
                 let other = FeatureMaps::towards(subject, layer, class, Score::Logit)?.gradient;
-                let share = shares.clone().slice([place..place + 1]).reshape([1, 1, 1, 1]);
+                let share = shares.clone().slice(place..place + 1).reshape([1, 1, 1, 1]);
                 gradient = gradient - other * share;
             }
             sums.push(grad_cam::weighted(&FeatureMaps { maps, gradient }));

@@ -105,7 +105,7 @@ fn draw(subject: &Subject<'_>, n: usize, samples: usize) -> Result<Vec<Vec<usize
         ));
     }
     let mut random = subject.random();
-    let count = if each == 0 { 1 } else { (samples - 2) / each };
+    let count = (samples - 2).checked_div(each).unwrap_or(1);
     let mut order: Vec<usize> = (0..n).collect();
     Ok((0..count)
         .map(|_| {

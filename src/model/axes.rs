@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::{
+    TokenAxis,
     graph::{Graph, Slot, Step},
     operators::{Kind, Lowering},
     value::Value,
@@ -410,6 +411,13 @@ impl<'g> Axes<'g> {
             channels,
             positions,
         })
+    }
+
+    /// What the last axis of a value is made of, where it is of axes of the explained value: the keys of attention.
+    pub fn tokens(&self, slot: Slot) -> Option<TokenAxis> {
+        let origin = self.origins.get(&slot)?.last()?;
+        let Origin { parts, before, after } = origin.clone();
+        origin.is_known().then_some(TokenAxis { before, after, parts })
     }
 
     /// Whether a value has an axis of positions.

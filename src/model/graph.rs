@@ -236,6 +236,14 @@ impl Graph {
         step.compute(&inputs, &[], &self.device)
     }
 
+    /// The same with what normalises held on the way back ([`Operator::is_held`]).
+    pub fn apply_held(&self, step: &Step, inputs: &[Option<Value>]) -> Result<Vec<Value>> {
+        let inputs: Vec<Option<&Value>> = inputs.iter().map(Option::as_ref).collect();
+        step.operator
+            .forward_held(&Inputs::new(&inputs, &[], &self.device))
+            .map_err(|reason| Error::invalid_node(&step.names[0], reason))
+    }
+
     /// The axes of a reduction that the file fixes: an attribute, or input 1 where that is there.
     pub fn reduced_axes(&self, step: &Step) -> Option<Vec<i64>> {
         match step.inputs.get(1).copied().flatten() {

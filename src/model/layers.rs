@@ -62,7 +62,7 @@ pub(super) fn map_layers(
 
 /// Whether every path along which a gradient flows passes each step. Paths are counted, by a prime: a step is on all of them
 /// where as many pass it as there are.
-fn on_every_path(graph: &Graph, way: &[Option<Site>], source: Slot, output: Slot) -> Vec<bool> {
+pub(super) fn on_every_path(graph: &Graph, way: &[Option<Site>], source: Slot, output: Slot) -> Vec<bool> {
     const PRIME: u128 = (1 << 61) - 1;
     let mut to: HashMap<Slot, u128> = HashMap::from([(source, 1)]);
     let mut arriving = vec![0; graph.steps.len()];

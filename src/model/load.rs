@@ -16,6 +16,7 @@ use super::{
     joint, layers, operators,
     passes::{self, FinalActivation, Found, Groups},
     token_axes::{self, Arrangement},
+    transformer::Transformer,
     value::{Ranked, Value},
     with_program,
 };
@@ -163,6 +164,7 @@ impl Model {
             batch: Batch { axis: Some(0), fixed: None, largest: usize::MAX, mixes: false },
             groups: Groups { outer: 1, classes: 1, inner: 1 },
             maps: Vec::new(),
+            transformer: Arc::new(Err(String::new())),
             holds_integers: false,
             input: input.clone(),
             info: GraphInfo {
@@ -369,6 +371,9 @@ impl Model {
         self.info.layers = maps.iter().map(|map| map.layer.clone()).collect();
         self.info.layer = default.map(|at| self.info.layers[at].name.clone());
         self.maps = maps;
+        let ends = (self.source, self.output);
+        self.transformer =
+            Arc::new(Transformer::find(&self.graph, &axes, &way, ends, &rehearsal.shapes, rows));
         let elements = rehearsal.elements.div_ceil(rows) + sample.iter().product::<usize>();
         // Forward values, their gradients, and as much again for what kernels need while they run.
         self.info.bytes_per_sample = 3 * elements * size_of::<f32>();

@@ -4,7 +4,7 @@ use super::registry::Entry;
 // What methods are made of.
 use super::{
     Attribution, Batches, Completeness, Segmentation, Subject, anytime, baseline, cam, display, hidden,
-    method, partition, predicts, read, regression, scaled, subject, upsample,
+    method, partition, predicts, read, regression, scaled, subject, tokens, upsample,
 };
 
 /// Declares the module of each method and lists the methods in the order in which they are told, cheapest first.
@@ -23,10 +23,14 @@ methods! {
     deconvnet::Deconvnet,
     deep_lift::DeepLift,
     lrp::Lrp,
+    attn_lrp::AttnLrp,
     grad_cam::GradCam,
     grad_cam_plus_plus::GradCamPlusPlus,
     hires_cam::HiResCam,
     layer_cam::LayerCam,
+    attention_rollout::AttentionRollout,
+    generic_attention::GenericAttention,
+    legrad::LeGrad,
     rt_sal::RtSal,
     smoothgrad::SmoothGrad,
     vargrad::VarGrad,

@@ -11,7 +11,7 @@ use super::{
     float_tensor, host_ints,
     indexing::places,
     linear::product,
-    normalization::{back, rows_of, standardized},
+    normalization::{back, holding, kept, rows_of, standardized},
     one,
     pooling::{averaged, global},
     quantization::{Quantized, dequantized, number, real, requantized, through_bytes},
@@ -435,6 +435,7 @@ fn last_axis(inputs: &Inputs, index: usize, width: usize) -> Result<Tensor<2>, S
 }
 
 /// Which inputs scale and shift a normalisation, and how it is done.
+#[derive(Clone, Copy)]
 struct Normalization {
     gamma: usize,
     beta: usize,
@@ -445,14 +446,15 @@ struct Normalization {
 
 impl Normalization {
     /// The normal form of rows along the last axis, the mean and the inverse deviation.
-    fn of(&self, x: Ranked<Float>, inputs: &Inputs) -> Result<[Ranked<Float>; 3], String> {
+    fn of(&self, x: Ranked<Float>, inputs: &Inputs, held: bool) -> Result<[Ranked<Float>; 3], String> {
         let dims = x.dims();
         let Some((&width, lead)) = dims.split_last() else { return Err("its input is a scalar".into()) };
         let rows = rows_of(x, lead.iter().product())?;
         let (normal, mean, inverse) = match self.simple {
-            false => standardized(rows, self.epsilon),
+            false => standardized(rows, self.epsilon, held),
             true => {
                 let inverse = ((rows.clone() * rows.clone()).mean_dim(1) + self.epsilon).sqrt().recip();
+                let inverse = kept(inverse, held);
                 (rows * inverse.clone(), inverse.clone().zeros_like(), inverse)
             }
         };
@@ -475,25 +477,27 @@ fn skipped(inputs: &Inputs, bias: usize) -> Result<Ranked<Float>, String> {
 }
 
 /// `SkipLayerNormalization` and its simple form: the sum of two values and a bias, normalised.
-fn skip(node: &Node, simple: bool) -> Plan {
+fn skip(node: &Node, simple: bool) -> Described {
     let epsilon = node.float("epsilon", 1e-12)?;
     let normalization = Normalization { gamma: 2, beta: 3, epsilon, simple };
     let bias = if simple { 3 } else { 4 };
     let outputs = node.proto.output.len();
-    Ok(Box::new(move |inputs| {
-        let sum = skipped(inputs, bias)?;
-        let [y, mean, inverse] = normalization.of(sum.clone(), inputs)?;
-        let mut results: Vec<Value> = vec![y.into(), mean.into(), inverse.into(), sum.into()];
-        results.truncate(outputs);
-        Ok(results)
+    Ok(holding(Kind::Other, |held| {
+        Box::new(move |inputs| {
+            let sum = skipped(inputs, bias)?;
+            let [y, mean, inverse] = normalization.of(sum.clone(), inputs, held)?;
+            let mut results: Vec<Value> = vec![y.into(), mean.into(), inverse.into(), sum.into()];
+            results.truncate(outputs);
+            Ok(results)
+        })
     }))
 }
 
-pub(super) fn skip_layer(node: &Node) -> Plan {
+pub(super) fn skip_layer(node: &Node) -> Described {
     skip(node, false)
 }
 
-pub(super) fn skip_simplified_layer(node: &Node) -> Plan {
+pub(super) fn skip_simplified_layer(node: &Node) -> Described {
     skip(node, true)
 }
 
@@ -550,7 +554,7 @@ pub(super) fn embed_layer(node: &Node) -> Described {
             sum = sum + segments;
         }
         let sum = Ranked::from(sum);
-        let [y, ..] = normalization.of(sum.clone(), inputs)?;
+        let [y, ..] = normalization.of(sum.clone(), inputs, false)?;
         // How many words of each sentence count.
         let counts = match inputs.has(7) && outputs > 1 {
             false => vec![0; batch],

@@ -191,6 +191,8 @@ pub(in crate::model) enum Lowering {
 /// A node's operator with its attributes.
 pub(in crate::model) struct Operator {
     kernel: Kernel,
+    /// The same with the deviation that it divides by cut off from the gradient.
+    held: Option<Kernel>,
     /// What holds of it.
     pub properties: Properties,
     /// As what a device's own kernels may run it.
@@ -201,7 +203,7 @@ pub(in crate::model) struct Operator {
 
 impl From<Kernel> for Operator {
     fn from(kernel: Kernel) -> Self {
-        Self { kernel, properties: Properties::default(), lowering: None, element: None }
+        Self { kernel, held: None, properties: Properties::default(), lowering: None, element: None }
     }
 }
 
@@ -230,6 +232,22 @@ impl Operator {
             return results;
         }
         (self.kernel)(inputs)
+    }
+
+    /// A normalisation whose deviation may be held on the way back, by `kernel`.
+    pub fn holding(mut self, kernel: Kernel) -> Self {
+        self.held = Some(kernel);
+        self
+    }
+
+    /// Whether it is such a normalisation.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Like [`Operator::forward`] with the deviation held.
+    pub fn forward_held(&self, inputs: &Inputs) -> Result<Vec<Value>, String> {
+        (self.held.as_ref().unwrap_or(&self.kernel))(inputs)
     }
 
     pub fn clamps(mut self, low: f32, high: f32) -> Self {

@@ -1,5 +1,6 @@
 //! What is done to a graph once, before its first run: each pass a file.
 
+mod attention;
 mod clamps;
 mod final_activation;
 mod fold_batch_normalization;
@@ -10,8 +11,9 @@ mod split_weights;
 
 use std::collections::{HashMap, HashSet};
 
+pub(super) use attention::{Attention, attention};
 pub(super) use clamps::write_clamps_alike;
-pub(super) use final_activation::{FinalActivation, Found, Groups, final_activation};
+pub(super) use final_activation::{FinalActivation, Found, Groups, Search, final_activation};
 pub(super) use fold_batch_normalization::fold_batch_normalization;
 pub(super) use fold_constants::fold_constants;
 pub(super) use fuse_bounds::fuse_bounds;

@@ -40,25 +40,31 @@ pub(super) fn placed(
     steps: usize,
 ) -> Result<Attribution> {
     let places = subject.places();
-    let rank = subject.rank();
-    let (rows, columns) = match (places.layout, rank) {
-        (Layout::Picture | Layout::Spectrum, 4) => (Some(2), 3),
-        (Layout::Picture, 3) | (Layout::PictureChannelsLast, _) => (Some(1), 2),
-        (Layout::Sound, 3) => (None, 2),
-        (Layout::Sound, 2) | (Layout::Sequence, _) => (None, 1),
-        _ => return Err(subject.unsuited("its tokens lie along axes that are no places of the input")),
+    // The axes along which tokens may lie, each with the size of the map there; a map that has the features of steps apart is one
+    // of all values.
+    let (rows, columns) = match (places.layout, subject.rank()) {
+        (Layout::Picture | Layout::Spectrum, 4) => (Some((2, places.height)), 3),
+        (Layout::Picture, 3) | (Layout::PictureChannelsLast, _) => (Some((1, places.height)), 2),
+        (Layout::Sound, 3) => (Some((1, places.channels)), 2),
+        (Layout::Sequence, _) => (Some((2, places.channels)), 1),
+        (Layout::Sound, 2) => (None, 1),
+        _ => return Err(subject.unsuited(ELSEWHERE)),
     };
     let count: usize = tokens.parts.iter().map(|(_, size)| size).product();
     let own = values.slice_dim(1, tokens.before as i64..(tokens.before + count) as i64);
-    let grid: Tensor<4> = match tokens.parts[..] {
-        [(a, height), (b, width)] if Some(a) == rows && b == columns => own.reshape([1, 1, height, width]),
-        [(b, width), (a, height)] if Some(a) == rows && b == columns => {
-            own.reshape([1, 1, width, height]).swap_dims(2, 3)
+    let is_row = |axis: usize| rows.is_some_and(|(row, _)| row == axis);
+    let height = rows.map_or(1, |(_, height)| height);
+    let (grid, height): (Tensor<4>, usize) = match tokens.parts[..] {
+        [(a, high), (b, wide)] if is_row(a) && b == columns => (own.reshape([1, 1, high, wide]), height),
+        [(b, wide), (a, high)] if is_row(a) && b == columns => {
+            (own.reshape([1, 1, wide, high]).swap_dims(2, 3), height)
         }
-        [(b, width)] if b == columns => own.reshape([1, 1, 1, width]),
-        [(a, height)] if Some(a) == rows => own.reshape([1, 1, height, 1]),
-        _ => return Err(subject.unsuited("its tokens lie along axes that are no places of the input")),
+        [(b, wide)] if b == columns => (own.reshape([1, 1, 1, wide]), places.height),
+        [(a, high)] if is_row(a) && places.layout.is_picture() => (own.reshape([1, 1, high, 1]), height),
+        _ => return Err(subject.unsuited(ELSEWHERE)),
     };
-    let map = upsample::bilinear(grid, [places.height, places.width]);
-    Ok(Attribution::new(map.reshape([1, places.count()]), steps))
+    let map = upsample::bilinear(grid, [height, places.width]);
+    Ok(Attribution::new(map.reshape([1, height * places.width]), steps))
 }
+
+const ELSEWHERE: &str = "its tokens lie along axes that are no places of the input";

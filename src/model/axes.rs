@@ -503,6 +503,19 @@ fn reshaped(origins: &[Origin], from: &[usize], to: &[usize]) -> Vec<Origin> {
         let wide_out: Vec<usize> = (0..group_out.len()).filter(|&at| to[start_out + at] > 1).collect();
         match (wide_in.as_slice(), wide_out.as_slice()) {
             ([one], &[at]) => group_out[at] = (*one).clone(),
+            // What was joined comes apart again.
+            ([one], apart)
+                if one.before + one.after == 0
+                    && one
+                        .parts
+                        .iter()
+                        .map(|(_, size)| *size)
+                        .eq(apart.iter().map(|&at| to[start_out + at])) =>
+            {
+                for (&at, &(axis, size)) in apart.iter().zip(&one.parts) {
+                    group_out[at] = Origin::of(axis, size);
+                }
+            }
             (several, &[at])
                 if several.iter().all(|origin| origin.is_known() && origin.before + origin.after == 0) =>
             {

@@ -95,6 +95,7 @@ impl Graph {
             .iter()
             .filter_map(|output| graph.slots.get(&output.name).copied())
             .collect();
+        passes::write_out(&mut graph);
         passes::write_clamps_alike(&mut graph);
         passes::fold_batch_normalization(&mut graph, &ends);
         Ok(graph)

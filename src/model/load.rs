@@ -366,14 +366,14 @@ impl Model {
             (Layout::Picture | Layout::PictureChannelsLast, _) => [0, 1, 2],
             _ => [0, usize::MAX, usize::MAX],
         };
-        let (maps, default) =
-            layers::map_layers(&self.graph, &axes, &way, (self.source, self.output), positions);
+        let ends = (self.source, self.output);
+        let attention = passes::attention(&self.graph, &way, &rehearsal.shapes, rows);
+        let (maps, default) = layers::map_layers(&self.graph, &axes, &way, ends, positions, &attention);
         self.info.layers = maps.iter().map(|map| map.layer.clone()).collect();
         self.info.layer = default.map(|at| self.info.layers[at].name.clone());
         self.maps = maps;
-        let ends = (self.source, self.output);
-        self.transformer =
-            Arc::new(Transformer::find(&self.graph, &axes, &way, ends, &rehearsal.shapes, rows));
+        let found = Transformer::find(&self.graph, &axes, &way, ends, &rehearsal.shapes, attention);
+        self.transformer = Arc::new(found);
         let elements = rehearsal.elements.div_ceil(rows) + sample.iter().product::<usize>();
         // Forward values, their gradients, and as much again for what kernels need while they run.
         self.info.bytes_per_sample = 3 * elements * size_of::<f32>();

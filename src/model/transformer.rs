@@ -11,7 +11,7 @@ use super::{
     backward::{self, Site, Visit},
     exec::{ByBurn, Keep},
     graph::{self, Graph, Slot},
-    layers, passes,
+    layers,
     passes::Attention,
     value::{Ranked, Value},
 };
@@ -54,9 +54,8 @@ impl Transformer {
         way: &[Option<Site>],
         (source, output): (Slot, Slot),
         shapes: &Shapes,
-        rows: usize,
+        found: Vec<Attention>,
     ) -> std::result::Result<Self, String> {
-        let found = passes::attention(graph, way, shapes, rows);
         let name = |one: &Attention| &graph.steps[one.softmax].names[0];
         if found.is_empty() {
             return Err(
@@ -344,5 +343,51 @@ impl Again<'_> {
             Some(Value::Float(value)) => Ok((leaf, value)),
             _ => Err(Error::invalid_model("what a block leaves does not depend on its attention")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{Device, ModelOptions, model::ModelFile};
+
+    fn load(name: &str, text: bool) -> Model {
+        let path = format!("tests/fixtures/transformers/{name}.onnx");
+        let bytes = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(&path)).unwrap();
+        let options = ModelOptions { text, ..ModelOptions::default() };
+        Model::load_with(&ModelFile::from(&bytes[..]), &options, &Device::cpu("test")).unwrap()
+    }
+
+    /// Blocks, heads, tokens before those of the input, and how these lie along which axes of it.
+    #[test]
+    fn blocks_heads_and_tokens_are_found() {
+        let grid = vec![(2, 4), (3, 4)];
+        for (name, text, blocks, heads, before, parts) in [
+            ("vit_script", false, 3, 2, 1, grid.clone()),
+            ("vit_dynamo", false, 3, 2, 1, grid.clone()),
+            ("vit_attention", false, 3, 2, 1, grid.clone()),
+            ("vit_microsoft", false, 3, 2, 1, grid.clone()),
+            ("vit_written", false, 3, 2, 1, grid.clone()),
+            ("deit_dynamo", false, 2, 2, 2, grid.clone()),
+            ("siglip_dynamo", false, 2, 2, 0, grid),
+            ("bert_script", true, 3, 2, 0, vec![(1, 8)]),
+            ("llama_dynamo", true, 2, 4, 0, vec![(1, 10)]),
+            ("ast_script", false, 2, 2, 2, vec![(2, 4), (1, 7)]),
+            ("whisper_dynamo", false, 2, 2, 0, vec![(2, 20)]),
+        ] {
+            let model = load(name, text);
+            let found = model.transformer().unwrap();
+            assert_eq!(found.blocks.len(), blocks, "{name}");
+            assert!(found.blocks.iter().all(|block| block.heads == heads && block.reads.is_some()), "{name}");
+            assert_eq!(found.pool.is_some(), name.starts_with("siglip"), "{name}");
+            // A text has as many tokens as it is loaded for.
+            let parts = if text { vec![(1, found.tokens.count())] } else { parts };
+            assert_eq!(found.tokens, TokenAxis { before, after: 0, parts }, "{name}");
+            assert_eq!(found.ends.as_ref().unwrap().len(), blocks, "{name}");
+            assert!(model.without_blocks().is_none() && model.shares().is_ok(), "{name}");
+        }
+        assert!(load("swin_script", false).transformer().unwrap_err().contains("windows"));
     }
 }

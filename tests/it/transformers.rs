@@ -26,12 +26,19 @@ const METHODS: [(&str, &str, f64); 5] = [
 struct Index {
     stride: usize,
     ids: Vec<i64>,
+    families: BTreeMap<String, Family>,
     cases: Vec<Case>,
 }
 
 #[derive(Deserialize)]
 struct Case {
     name: String,
+    family: String,
+}
+
+/// What holds of a network whoever has exported it.
+#[derive(Deserialize)]
+struct Family {
     input: Vec<usize>,
     text: bool,
     target: usize,
@@ -46,9 +53,9 @@ fn index() -> Index {
     serde_json::from_value(common::json(&format!("{FOLDER}/index.json"))).unwrap()
 }
 
-fn explainer(case: &Case) -> Explainer {
+fn explainer(case: &Case, text: bool) -> Explainer {
     let bytes = common::read(&format!("{FOLDER}/{}.onnx", case.name));
-    let options = ModelOptions { text: case.text, ..ModelOptions::default() };
+    let options = ModelOptions { text, ..ModelOptions::default() };
     Explainer::load_with(&ModelFile::from(&bytes[..]), &options, &cpu()).unwrap()
 }
 
@@ -79,7 +86,7 @@ fn waves(shape: &[usize]) -> HostTensor {
 
 fn explain(
     index: &Index,
-    case: &Case,
+    case: &Family,
     explainer: &Explainer,
     method: &str,
 ) -> adversight::Result<Explanation> {
@@ -95,11 +102,12 @@ fn methods_agree_with_their_formulas() {
     let index = index();
     let (mut lines, mut far, mut whole) = (Vec::new(), Vec::new(), 0);
     for case in &index.cases {
-        let explainer = explainer(case);
+        let family = &index.families[&case.family];
+        let explainer = explainer(case, family.text);
         let mut passed = 0;
         for (oracle, method, most) in METHODS {
-            let Some(expected) = case.expected.get(oracle) else { continue };
-            let found = match explain(&index, case, &explainer, method) {
+            let Some(expected) = family.expected.get(oracle) else { continue };
+            let found = match explain(&index, family, &explainer, method) {
                 Ok(found) => found,
                 Err(error) => {
                     far.push(format!("{} {method}: {error}", case.name));
@@ -117,16 +125,16 @@ fn methods_agree_with_their_formulas() {
             let agreement = common::compare(&sampled, expected);
             let line = format!(
                 "{} {method}: {:.1e} of the largest, size {size} of {}",
-                case.name, agreement.relative_max, case.sizes[oracle]
+                case.name, agreement.relative_max, family.sizes[oracle]
             );
             println!("{line}");
-            let same_size = (size - case.sizes[oracle]).abs() < most * case.sizes[oracle];
+            let same_size = (size - family.sizes[oracle]).abs() < most * family.sizes[oracle];
             if agreement.relative_max > most || !same_size {
                 far.push(line.clone());
             } else if oracle != "grad_cam" {
                 passed += 1;
             }
-            assert!((found.info.target.logit - case.logits[case.target]).abs() < 1e-3, "{}", case.name);
+            assert!((found.info.target.logit - family.logits[family.target]).abs() < 1e-3, "{}", case.name);
             lines.push(format!(
                 "| {} | {method} | {:.1e} | {:.6} |",
                 case.name, agreement.relative_max, agreement.cosine
@@ -142,4 +150,47 @@ fn methods_agree_with_their_formulas() {
     );
     assert!(far.is_empty(), "{} of {} are off:\n{}", far.len(), lines.len(), far.join("\n"));
     assert!(whole >= 18, "all four methods on {whole} networks");
+}
+
+/// Networks without attention, or with another kind than a method is for, are refused by what they lack.
+#[test]
+fn what_a_network_lacks_is_told_by_name() {
+    let tiny = common::tiny(&cpu());
+    let options = |method: &str| ExplainOptions { method: method.into(), ..ExplainOptions::default() };
+    let refused = |explainer: &Explainer, input: &HostTensor, method: &str| {
+        let found = pollster::block_on(explainer.explain(
+            &Input::Tensor(input),
+            &options(method),
+            &Control::default(),
+        ));
+        let error = found.map(|_| ()).unwrap_err();
+        assert_eq!(error.code(), "method_unsuited", "{method}: {error}");
+        error.to_string()
+    };
+    let index = index();
+    let swin = index.cases.iter().find(|case| case.name == "swin_dynamo").unwrap();
+    let picture = waves(&index.families["swin"].input);
+    for method in ["attention_rollout", "generic_attention", "legrad"] {
+        let told = refused(&tiny, &common::npy("tests/fixtures/tiny/a.model.npy"), method);
+        assert!(told.contains("has no attention:"), "{told}");
+        let told = refused(&explainer(swin, false), &picture, method);
+        assert!(told.contains("windows"), "{told}");
+    }
+    let supported = tiny.info().methods;
+    let rollout = supported.iter().find(|method| method.name == "attention_rollout").unwrap();
+    assert!(!rollout.applies && rollout.reason.as_ref().unwrap().contains("no attention"), "{rollout:?}");
+}
+
+/// Each word of a sentence gets what its token has.
+#[test]
+fn words_of_a_sentence_have_scores() {
+    let index = index();
+    let case = index.cases.iter().find(|case| case.name == "bert_dynamo").unwrap();
+    let explainer = explainer(case, true);
+    let family = &index.families["bert"];
+    let found = explain(&index, family, &explainer, "generic_attention").unwrap();
+    let scores: Vec<f32> = found.parts.iter().map(|part| part.score).collect();
+    let agreement = common::compare(&scores, &family.expected["generic_attention"]);
+    assert!(agreement.relative_max < 1e-3, "{scores:?}");
+    assert_eq!(found.parts[1].name, format!("w{}", index.ids[1]));
 }

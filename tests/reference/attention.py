@@ -17,6 +17,7 @@ import numpy as np  # noqa: E402
 import onnx  # noqa: E402
 import onnxruntime  # noqa: E402
 import torch  # noqa: E402
+from onnx import numpy_helper  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
 import transformers as hf  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -25,7 +26,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # noqa:
 from torch.overrides import TorchFunctionMode  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "fixtures" / "transformers"
-STRIDE = 7
+STRIDE = 29
 torch.set_num_threads(2)
 warnings.filterwarnings("ignore")
 
@@ -91,7 +92,7 @@ class Rules(Watch):
             y = y if given.get("weight") is None else y * given["weight"]
             return y if given.get("bias") is None else y + given["bias"]
         if function is F.group_norm:
-            x, groups, weight, bias, eps = args
+            x, groups, weight, bias, eps = [*args, *(kwargs[name] for name in ("num_groups", "weight", "bias", "eps")[len(args) - 1 :])]
             rows = x.reshape(x.shape[0], groups, -1)
             deviation = (rows.var(-1, unbiased=False, keepdim=True) + eps).sqrt().detach()
             y = ((rows - rows.mean(-1, keepdim=True)) / deviation).reshape(x.shape)
@@ -161,10 +162,16 @@ def generic(maps, score, reads):
 
 
 def legrad(maps, hidden, head, target):
-    """Bousselham et al. 2024, equations 5 to 8: the gradient of each block's own score with respect to its own attention."""
+    """Bousselham et al. 2024, section 3: the gradient of each block's own score with respect to its own attention.
+
+    Where one query gathers the tokens, with respect to its attention to what the block leaves, as the authors' program has it for SigLIP.
+    """
     found = []
     for p, z in zip(maps, hidden):
-        gradient = torch.autograd.grad(head(z)[0, target], p, retain_graph=True)[0]
+        with Watch() as watch:
+            score = head(z)[0, target]
+        p = watch.probabilities[0] if watch.probabilities else p
+        gradient = torch.autograd.grad(score, p, retain_graph=True)[0]
         found.append(gradient.clamp(min=0)[0].mean((0, 1)))
     return torch.stack(found).mean(0).detach()
 
@@ -175,10 +182,10 @@ def legrad(maps, hidden, head, target):
 class Family:
     """A network, what it reads, and how its tokens lie in that."""
 
-    def __init__(self, name, model, run, input, *, blocks, head, reads, grid, before=0, after=0, norm=None, embeddings=None, turned=False, legrad=True):
+    def __init__(self, name, model, run, input, *, blocks, head, reads, grid, before=0, after=0, norm=None, embeddings=None, turned=False):
         self.name, self.model, self.run, self.input = name, model.eval(), run, input
         self.blocks, self.head, self.reads, self.grid, self.before, self.after = blocks, head, reads, grid, before, after
-        self.norm, self.embeddings, self.turned, self.legrad = norm, embeddings, turned, legrad
+        self.norm, self.embeddings, self.turned = norm, embeddings, turned
 
     def placed(self, relevance):
         """The tokens' values where they lie in the input."""
@@ -277,7 +284,7 @@ def families(implementation):
     m = made(hf.SiglipVisionModel, hf.SiglipVisionConfig(**PICTURE), 7)
     v = m.vision_model if hasattr(m, "vision_model") else m
     v.head.attention = Eager(v.head.attention)
-    yield Family("siglip", m, lambda m, x: m(x).pooler_output, picture, blocks=v.encoder.layers, reads=None, before=0, grid=(4, 4), norm="layer_norm1", head=None, legrad=False)
+    yield Family("siglip", m, lambda m, x: m(x).pooler_output, picture, blocks=v.encoder.layers, reads=None, before=0, grid=(4, 4), norm="layer_norm1", head=lambda z, v=v: v.head(v.post_layernorm(z)))
 
     text = dict(COMMON, **WORDS)
     m = made(hf.BertForSequenceClassification, hf.BertConfig(**{**text, "num_hidden_layers": 3}), 8)
@@ -321,14 +328,14 @@ def families(implementation):
 # --- their files ---------------------------------------------------------------------------------
 
 
-def export(net, x, dynamo):
+def export(net, x, dynamo, **options):
     buffer = io.BytesIO()
     names = dict(input_names=["input_ids" if x.dtype == torch.int64 else "x"], output_names=["scores"])
     with torch.no_grad():
         if dynamo:
-            torch.onnx.export(net, (x,), dynamo=True, verbose=False, **names).save(buffer)
+            torch.onnx.export(net, (x,), dynamo=True, verbose=False, **names, **options).save(buffer)
         else:
-            torch.onnx.export(net, (x,), buffer, dynamo=False, opset_version=17, **names)
+            torch.onnx.export(net, (x,), buffer, dynamo=False, **{"opset_version": 17, **names, **options})
     model = onnx.load_from_string(buffer.getvalue())
     for node in model.graph.node:
         del node.metadata_props[:]
@@ -337,8 +344,25 @@ def export(net, x, dynamo):
         del value.metadata_props[:]
         value.doc_string = ""
     del model.graph.value_info[:]
+    shortened(model.graph)
     del model.metadata_props[:]
     return model.SerializeToString()
+
+
+def shortened(graph):
+    """The names of values and nodes are half of a small file."""
+    kept = {value.name for value in [*graph.input, *graph.output]}
+    names = {name: name for name in kept | {""}}
+    short = lambda name: names.setdefault(name, f"v{len(names)}")  # noqa: E731
+    for tensor in graph.initializer:
+        tensor.name = short(tensor.name)
+    for node in graph.node:
+        assert not any(a.HasField("g") for a in node.attribute)
+        inputs, outputs = [short(name) for name in node.input], [short(name) for name in node.output]
+        del node.input[:], node.output[:]
+        node.input.extend(inputs)
+        node.output.extend(outputs)
+        node.name = ""
 
 
 def oracle(family):
@@ -364,7 +388,7 @@ def oracle(family):
     found = {"target": target, "logits": logits[0].tolist()}
     maps = watch.probabilities
     expected = {}
-    if family.head is not None or family.legrad is False:
+    if family.head is not None:
         expected["rollout"] = rollout(maps, family.reads)
         expected["generic_attention"] = generic(maps, logits[0, target], family.reads)
     if family.head is not None:
@@ -404,13 +428,77 @@ def grad_cam(family, x, target):
     return F.interpolate(torch.relu(found).reshape(1, 1, rows, columns), x.shape[2:], mode="bilinear", align_corners=False).flatten()
 
 
+# Networks whose attention is fused: ONNX's `Attention` as PyTorch's exporter writes it, and the same as onnxruntime's `MultiHeadAttention`.
+FUSED = ("vit", "bert", "gpt2")
+
+
+# Networks without `LayerNormalization` (opset 14) and without `Softmax`.
+WRITTEN = ("vit", "gpt2", "llama")
+
+
+def written(model):
+    """Softmaxes as quotients of exponentials, the largest logit subtracted first."""
+    graph = model.graph
+    graph.initializer.append(numpy_helper.from_array(np.array([-1]), "last"))
+    nodes = []
+    for node in graph.node:
+        if node.op_type != "Softmax":
+            nodes.append(node)
+            continue
+        x, y = node.input[0], node.output[0]
+        nodes.append(onnx.helper.make_node("ReduceMax", [x], [f"{y}_m"], axes=[-1]))
+        nodes.append(onnx.helper.make_node("Sub", [x, f"{y}_m"], [f"{y}_c"]))
+        nodes.append(onnx.helper.make_node("Exp", [f"{y}_c"], [f"{y}_e"]))
+        nodes.append(onnx.helper.make_node("ReduceSum", [f"{y}_e", "last"], [f"{y}_s"]))
+        nodes.append(onnx.helper.make_node("Div", [f"{y}_e", f"{y}_s"], [y]))
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model
+
+
+def as_microsoft(model):
+    """`Attention` of heads that are apart as `MultiHeadAttention` of heads that lie one after the other."""
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    constants |= {node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant"}
+    nodes = []
+
+    def add(kind, inputs, name, **attributes):
+        nodes.append(onnx.helper.make_node(kind, inputs, [name], **attributes))
+        return name
+
+    graph.initializer.append(numpy_helper.from_array(np.array([0, 0, -1]), "joined"))
+    graph.initializer.append(numpy_helper.from_array(np.array([0, 0, HEADS, -1]), "apart"))
+    for node in graph.node:
+        if node.op_type != "Attention":
+            nodes.append(node)
+            continue
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        y = node.output[0]
+        sides = [add("Reshape", [add("Transpose", [x], f"{y}_{i}t", perm=[0, 2, 1, 3]), "joined"], f"{y}_{i}") for i, x in enumerate(node.input[:3])]
+        extra = {"unidirectional": 1} if attributes.get("is_causal") else {}
+        inputs = sides
+        if len(node.input) > 3 and node.input[3]:
+            # A mask of truths is one of numbers that are added.
+            mask = numpy_helper.to_array(constants[node.input[3]])
+            mask = np.where(mask, 0, -1e9) if mask.dtype == bool else mask
+            graph.initializer.append(numpy_helper.from_array(mask.astype(np.float32), f"{y}_mask"))
+            inputs = [*sides, "", "", f"{y}_mask"]
+        nodes.append(onnx.helper.make_node("MultiHeadAttention", inputs, [f"{y}_m"], domain="com.microsoft", num_heads=HEADS, scale=attributes["scale"], **extra))
+        add("Transpose", [add("Reshape", [f"{y}_m", "apart"], f"{y}_a")], y, perm=[0, 2, 1, 3])
+    del graph.node[:]
+    graph.node.extend(nodes)
+    model.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    return model
+
+
 def main(only):
     FOLDER.mkdir(parents=True, exist_ok=True)
     index = FOLDER / "index.json"
-    cases = {}
+    cases, answers = {}, {}
     if only and index.exists():
-        cases = {case["name"]: case for case in json.loads(index.read_text())["cases"]}
-    answers = {}
+        before = json.loads(index.read_text())
+        cases, answers = {case["name"]: case for case in before["cases"]}, before["families"]
     for dynamo, implementation in ((False, "eager"), (True, "sdpa")):
         for family in families(implementation):
             if only and family.name not in only:
@@ -428,7 +516,7 @@ def main(only):
             scores = session.run(None, {session.get_inputs()[0].name: family.input.numpy()})[0][0]
             if not dynamo:
                 try:
-                    answers[family.name] = oracle(family)
+                    answers[family.name] = {"input": list(family.input.shape), "text": family.embeddings is not None, **oracle(family)}
                 except Exception:
                     import traceback
                     print("FAILED", name)
@@ -438,10 +526,29 @@ def main(only):
             answer = answers[family.name]
             off = np.abs(scores - np.array(answer["logits"])).max()
             assert off < 1e-4, (name, off)
-            cases[name] = {"name": name, "input": list(family.input.shape), "text": family.embeddings is not None, **answer}
+            if family.name in WRITTEN and not dynamo:
+                other = written(onnx.load_from_string(export(Net(family).eval(), family.input, False, opset_version=14))).SerializeToString()
+                session = onnxruntime.InferenceSession(other, providers=["CPUExecutionProvider"])
+                off = np.abs(session.run(None, {session.get_inputs()[0].name: family.input.numpy()})[0][0] - np.array(answer["logits"])).max()
+                assert off < 1e-4, (family.name, off)
+                (FOLDER / f"{family.name}_written.onnx").write_bytes(other)
+                cases[f"{family.name}_written"] = {"name": f"{family.name}_written", "family": family.name}
+            if family.name in FUSED and dynamo:
+                model = onnx.load_from_string(export(Net(family).eval(), family.input, True, opset_version=23))
+                assert any(node.op_type == "Attention" for node in model.graph.node), {node.op_type for node in model.graph.node}
+                (FOLDER / f"{family.name}_attention.onnx").write_bytes(model.SerializeToString())
+                other = as_microsoft(model).SerializeToString()
+                session = onnxruntime.InferenceSession(other, providers=["CPUExecutionProvider"])
+                scores = session.run(None, {session.get_inputs()[0].name: family.input.numpy()})[0][0]
+                off = np.abs(scores - np.array(answer["logits"])).max()
+                assert off < 1e-4, (family.name, off)
+                (FOLDER / f"{family.name}_microsoft.onnx").write_bytes(other)
+                for kind in ("attention", "microsoft"):
+                    cases[f"{family.name}_{kind}"] = {"name": f"{family.name}_{kind}", "family": family.name}
+            cases[name] = {"name": name, "family": family.name}
             print(name, len(file), f"{off:.1e}", list(answer["expected"]))
-    text = json.dumps({"stride": STRIDE, "ids": IDS, "cases": list(cases.values())}, separators=(",", ":"))
-    index.write_text(text.replace('{"name"', '\n{"name"') + "\n")
+    text = json.dumps({"stride": STRIDE, "ids": IDS, "families": answers, "cases": list(cases.values())}, separators=(",", ":"))
+    index.write_text(text.replace('{"name"', '\n{"name"').replace(',"input"', ',\n"input"') + "\n")
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ impl Finder<'_> {
         let followers = || (0..step.inputs.len()).filter(|&place| self.follows(index, place));
         match (properties.kind, properties.form) {
             // A query that is learned compares with keys all the same, its weights being no matrix of features.
-            (Kind::Matmul | Kind::Einsum, _) if step.inputs.len() == 2 => {
+            (Kind::Matmul | Kind::Einsum, _) if self.follows(index, 0) || self.follows(index, 1) => {
                 let is_projection = followers().count() < 2 && followers().next() == Some(0);
                 (!is_projection || self.is_of_heads(step)).then_some(index)
             }

@@ -8,6 +8,7 @@ mod fold_constants;
 mod fuse_bounds;
 mod liveness;
 mod split_weights;
+mod write_out;
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,6 +20,7 @@ pub(super) use fold_constants::fold_constants;
 pub(super) use fuse_bounds::fuse_bounds;
 pub(super) use liveness::keep_only;
 pub(super) use split_weights::split_weights;
+pub(super) use write_out::write_out;
 
 use super::graph::{Graph, Slot};
 
@@ -32,7 +34,7 @@ fn readers(graph: &Graph, ends: &HashSet<Slot>) -> HashMap<Slot, usize> {
 }
 
 /// The step that makes each value.
-pub(super) fn makers(graph: &Graph) -> HashMap<Slot, usize> {
+pub(in crate::model) fn makers(graph: &Graph) -> HashMap<Slot, usize> {
     let made = |(index, step): (usize, &super::graph::Step)| {
         step.outputs.iter().flatten().map(move |&slot| (slot, index)).collect::<Vec<_>>()
     };

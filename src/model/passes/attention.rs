@@ -153,8 +153,8 @@ impl Finder<'_> {
             (Kind::Sum | Kind::Difference | Kind::Product | Kind::Quotient, _)
             | (Kind::Reshape | Kind::Activation, _)
             | (_, Some(Form::Where)) => {
-                let found = followers().filter_map(|place| self.compares(step.inputs[place]?, far)).next();
-                found
+                let before: Vec<Slot> = followers().filter_map(|place| step.inputs[place]).collect();
+                before.into_iter().find_map(|slot| self.compares(slot, far))
             }
             _ => None,
         }

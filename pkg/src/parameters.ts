@@ -21,7 +21,7 @@ export interface MethodParams {
     /** The reference input. (default "auto") */
     baseline?: "auto" | "zero" | "black" | "white" | "mean" | "pad_token" | "mask_token" | "given" | undefined;
   };
-  /** Distributes the score from layer to layer down to the pixels, in proportion to what each value added to the next layer. */
+  /** Distributes the score from layer to layer down to the pixels, in proportion to what each value added to the next layer. LRP is patented; its authors let it be used freely for personal and scientific purposes. */
   lrp: {
     /** How layers with weights distribute relevance; sums, pooling and normalisation always do by epsilon. (default "epsilon_plus") */
     rule?: "epsilon_plus" | "epsilon" | "gamma" | "z_plus" | undefined;

@@ -369,7 +369,6 @@ mod tests {
             ("vit_dynamo", false, 3, 2, 1, grid.clone()),
             ("vit_attention", false, 3, 2, 1, grid.clone()),
             ("vit_microsoft", false, 3, 2, 1, grid.clone()),
-            ("vit_written", false, 3, 2, 1, grid.clone()),
             ("deit_dynamo", false, 2, 2, 2, grid.clone()),
             ("siglip_dynamo", false, 2, 2, 0, grid),
             ("bert_script", true, 3, 2, 0, vec![(1, 8)]),

@@ -384,7 +384,10 @@ def oracle(family):
         logits = family.run(model, x)
     for hook in hooks:
         hook.remove()
-    target = int(logits[0].argmax())
+    # The most probable class of which Grad-CAM has a map.
+    for target in logits[0].argsort(descending=True).tolist():
+        if family.norm is None or grad_cam(family, x, target).norm() > 0:
+            break
     found = {"target": target, "logits": logits[0].tolist()}
     maps = watch.probabilities
     expected = {}
@@ -431,9 +434,12 @@ def grad_cam(family, x, target):
 # Networks whose attention is fused: ONNX's `Attention` as PyTorch's exporter writes it, and the same as onnxruntime's `MultiHeadAttention`.
 FUSED = ("vit", "bert", "gpt2")
 
+# Left out, for their size.
+LARGE = ("swin_script", "beit_script", "gpt2_microsoft", "bert_attention")
+
 
 # Networks without `LayerNormalization` (opset 14) and without `Softmax`.
-WRITTEN = ("vit", "gpt2", "llama")
+WRITTEN = ()
 
 
 def written(model):
@@ -547,6 +553,9 @@ def main(only):
                     cases[f"{family.name}_{kind}"] = {"name": f"{family.name}_{kind}", "family": family.name}
             cases[name] = {"name": name, "family": family.name}
             print(name, len(file), f"{off:.1e}", list(answer["expected"]))
+    for name in LARGE:
+        cases.pop(name, None)
+        (FOLDER / f"{name}.onnx").unlink(missing_ok=True)
     text = json.dumps({"stride": STRIDE, "ids": IDS, "families": answers, "cases": list(cases.values())}, separators=(",", ":"))
     index.write_text(text.replace('{"name"', '\n{"name"').replace(',"input"', ',\n"input"') + "\n")
 

@@ -12,7 +12,7 @@ use super::final_activation::{Axes, Search};
 use crate::model::{
     backward::Site,
     graph::{Graph, Slot, Step},
-    operators::{Form, Kind},
+    operators::{Form, Kind, Lowering},
 };
 
 /// Attention in a graph.
@@ -200,7 +200,11 @@ impl Finder<'_> {
                 continue;
             }
             if let Some((index, step)) = maker {
-                let inputs = (0..step.inputs.len()).filter(|&place| self.follows(index, place));
+                // What moves values moves those of its first input, unless it joins several.
+                let joins = matches!(step.operator.lowering, Some(Lowering::Concat { .. }));
+                let moves = step.operator.properties.kind == Kind::Move && !joins;
+                let places = if moves { 1 } else { step.inputs.len() };
+                let inputs = (0..places).filter(|&place| self.follows(index, place));
                 open.extend(inputs.filter_map(|place| step.inputs[place]));
             }
         }

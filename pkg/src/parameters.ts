@@ -23,7 +23,7 @@ export interface MethodParams {
   };
   /** DeepLIFT on average over several empty pictures, so that none of them decides (SHAP's DeepExplainer); the parts sum to the change of the score. */
   deep_lift_shap: Record<string, never>;
-  /** Distributes the score from layer to layer down to the pixels, in proportion to what each value added to the next layer. */
+  /** Distributes the score from layer to layer down to the pixels, in proportion to what each value added to the next layer. LRP is patented; its authors let it be used freely for personal and scientific purposes. */
   lrp: {
     /** How layers with weights distribute relevance; sums, pooling and normalisation always do by epsilon. (default "epsilon_plus") */
     rule?: "epsilon_plus" | "epsilon" | "gamma" | "z_plus" | undefined;
@@ -32,6 +32,8 @@ export interface MethodParams {
     /** How much more contributions of the output's sign count under gamma. (0 to 1000, default 0.25) */
     gamma?: number | undefined;
   };
+  /** Distributes the score from layer to layer down to pixels or words, with rules for a transformer's attention and normalisations. LRP is patented; its authors let it be used freely for personal and scientific purposes. */
+  attn_lrp: Record<string, never>;
   /** Weighs the last feature maps by how much the score depends on each. Coarse, quick and steady. */
   grad_cam: {
     /** Name of the node whose output is looked at, or of that output; where none is named, the last convolution with its activation. Of several names with commas between them the maps are averaged, each from 0 to 1. (default "") */
@@ -115,6 +117,12 @@ export interface MethodParams {
     /** The score whose gradient is taken. (default "logit") */
     score?: "logit" | "probability" | "log_probability" | undefined;
   };
+  /** Follows a transformer's attention through all its blocks back to the patches or words. It tells where the network looks, whatever the class. */
+  attention_rollout: Record<string, never>;
+  /** Follows the part of a transformer's attention that raised the score through all its blocks back to the patches or words. */
+  generic_attention: Record<string, never>;
+  /** Asks at every block of a transformer how the score of what this block leaves depends on its attention, and takes the mean over blocks. */
+  legrad: Record<string, never>;
   /** Asks a second network, trained beside this one, which pixels it takes to keep the class and to lose it. */
   rt_sal: Record<string, never>;
   /** The mean gradient of many noisy copies of the picture; steadier than a single one. */

@@ -19,6 +19,7 @@ pub mod registry;
 mod regression;
 mod remarks;
 mod subject;
+mod tokens;
 mod upsample;
 mod written;
 

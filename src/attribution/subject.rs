@@ -29,7 +29,7 @@ use crate::{
     attack::Network,
     device::memory,
     input::{HostTensor, check_finite, layout::Places, preprocessing::ChannelOrder},
-    model::{self, Gradient, Score, Seed, backward::Rule, value::Ranked},
+    model::{self, Attended, Gradient, Score, Seed, TokenAxis, backward::Rule, value::Ranked},
     narrate::Names,
     segment::Picture,
 };
@@ -581,6 +581,27 @@ impl<'a> Subject<'a> {
         let found = self.model().gradient_with(node, [value, around], input, self.target, score)?;
         self.count(1, 2, 1);
         Ok(found)
+    }
+
+    /// The attention of the input's pass with the gradients of the explained class's logit, and what its tokens are.
+    pub(super) fn attended(&self) -> Result<(Attended, &TokenAxis)> {
+        let transformer = self.model().transformer().map_err(|reason| self.unsuited(reason))?;
+        let found = self.model().attended(self.shaped(self.input())?, self.target)?;
+        self.count(1, 1, 1);
+        Ok((found, &transformer.tokens))
+    }
+
+    /// The gradient of each block's own score with respect to its own attention, and what its tokens are.
+    pub(super) fn attended_by_block(&self) -> Result<(Vec<Tensor<3>>, &TokenAxis)> {
+        let transformer = self.model().transformer().map_err(|reason| self.unsuited(reason))?;
+        let found = self.model().attended_by_block(self.shaped(self.input())?, self.target)?;
+        self.count(1, 1, 1);
+        Ok((found, &transformer.tokens))
+    }
+
+    /// Number of axes of the input, the samples' among them.
+    pub(super) fn rank(&self) -> usize {
+        self.sample.len() + 1
     }
 
     /// Rows of features as the model takes them.

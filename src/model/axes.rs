@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use super::{
+    TokenAxis,
     graph::{Graph, Slot, Step},
     operators::{Kind, Lowering},
     value::Value,
@@ -412,6 +413,13 @@ impl<'g> Axes<'g> {
         })
     }
 
+    /// What the last axis of a value is made of, where it is of axes of the explained value: the keys of attention.
+    pub fn tokens(&self, slot: Slot) -> Option<TokenAxis> {
+        let origin = self.origins.get(&slot)?.last()?;
+        let Origin { parts, before, after } = origin.clone();
+        origin.is_known().then_some(TokenAxis { before, after, parts })
+    }
+
     /// Whether a value has an axis of positions.
     pub fn has_positions(&self, slot: Slot, positions: &[usize]) -> bool {
         self.origins.get(&slot).is_some_and(|origins| {
@@ -500,6 +508,19 @@ fn reshaped(origins: &[Origin], from: &[usize], to: &[usize]) -> Vec<Origin> {
         let wide_out: Vec<usize> = (0..group_out.len()).filter(|&at| to[start_out + at] > 1).collect();
         match (wide_in.as_slice(), wide_out.as_slice()) {
             ([one], &[at]) => group_out[at] = (*one).clone(),
+            // What was joined comes apart again.
+            ([one], apart)
+                if one.before + one.after == 0
+                    && one
+                        .parts
+                        .iter()
+                        .map(|(_, size)| *size)
+                        .eq(apart.iter().map(|&at| to[start_out + at])) =>
+            {
+                for (&at, &(axis, size)) in apart.iter().zip(&one.parts) {
+                    group_out[at] = Origin::of(axis, size);
+                }
+            }
             (several, &[at])
                 if several.iter().all(|origin| origin.is_known() && origin.before + origin.after == 0) =>
             {

@@ -150,6 +150,11 @@ impl<'w> Visit<'w> {
         self.there.as_ref().ok_or_else(|| Error::Internal("the walk has no reference".into()))
     }
 
+    /// Whether its first output is the value at `slot`.
+    pub(super) fn makes(&self, slot: Slot) -> bool {
+        self.output_slot() == Some(slot)
+    }
+
     /// What has reached the node's first output.
     pub fn gradient(&self) -> Result<Ranked<Float>> {
         let first = self.gradients.first().cloned().flatten();
@@ -173,6 +178,16 @@ impl<'w> Visit<'w> {
         real(outputs.first())
     }
 
+    /// The vector-Jacobian product with what normalises held: a deviation counts as a number.
+    pub fn held(&self) -> Result<Flow> {
+        self.product_by(&self.here.inputs, &self.gradients, Graph::apply_held)
+    }
+
+    /// The slot of the first output.
+    pub fn output_slot(&self) -> Option<usize> {
+        self.step.outputs.first().copied().flatten()
+    }
+
     /// A flow to one input.
     pub fn only(&self, index: usize, to: Ranked<Float>) -> Flow {
         let mut flow = vec![None; self.step.inputs.len()];
@@ -181,6 +196,15 @@ impl<'w> Visit<'w> {
     }
 
     fn product_of(&self, inputs: &[Option<Value>], gradients: &[Option<Ranked<Float>>]) -> Result<Flow> {
+        self.product_by(inputs, gradients, Graph::apply)
+    }
+
+    fn product_by(
+        &self,
+        inputs: &[Option<Value>],
+        gradients: &[Option<Ranked<Float>>],
+        apply: impl Fn(&Graph, &Step, &[Option<Value>]) -> Result<Vec<Value>>,
+    ) -> Result<Flow> {
         let mut inputs = inputs.to_vec();
         let mut leaves: Flow = vec![None; inputs.len()];
         for index in self.site.followers() {
@@ -190,7 +214,7 @@ impl<'w> Visit<'w> {
                 leaves[index] = Some(leaf);
             }
         }
-        let outputs = self.graph.apply(self.step, &inputs)?.into_iter().zip(gradients.iter().cloned());
+        let outputs = apply(self.graph, self.step, &inputs)?.into_iter().zip(gradients.iter().cloned());
         let real = outputs.filter_map(|(output, gradient)| match output {
             Value::Float(output) => Some((output, gradient)),
             _ => None,

@@ -95,6 +95,7 @@ impl Graph {
             .iter()
             .filter_map(|output| graph.slots.get(&output.name).copied())
             .collect();
+        passes::write_out(&mut graph);
         passes::write_clamps_alike(&mut graph);
         passes::fold_batch_normalization(&mut graph, &ends);
         Ok(graph)
@@ -234,6 +235,14 @@ impl Graph {
     pub fn apply(&self, step: &Step, inputs: &[Option<Value>]) -> Result<Vec<Value>> {
         let inputs: Vec<Option<&Value>> = inputs.iter().map(Option::as_ref).collect();
         step.compute(&inputs, &[], &self.device)
+    }
+
+    /// The same with what normalises held on the way back ([`Operator::is_held`]).
+    pub fn apply_held(&self, step: &Step, inputs: &[Option<Value>]) -> Result<Vec<Value>> {
+        let inputs: Vec<Option<&Value>> = inputs.iter().map(Option::as_ref).collect();
+        step.operator
+            .forward_held(&Inputs::new(&inputs, &[], &self.device))
+            .map_err(|reason| Error::invalid_node(&step.names[0], reason))
     }
 
     /// The axes of a reduction that the file fixes: an attribute, or input 1 where that is there.

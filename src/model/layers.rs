@@ -2,7 +2,8 @@
 //!
 //! Grad-CAM (Selvaraju et al. 2017) wants the last layer that still knows where things are. Here that is the last map that
 //! every path to the score passes, from which all positions still count: not the tokens behind the last attention, of which
-//! only the class token is read, and not the heads of a detector, which see one position each.
+//! only the class token is read, and not the heads of a detector, which see one position each. Where nothing but attention
+//! follows on attention, it is what the last one reads, the first normalisation of its block, as pytorch-grad-cam has it.
 
 use std::collections::HashMap;
 
@@ -12,6 +13,7 @@ use super::{
     backward::Site,
     graph::{Graph, Slot},
     operators::{Kind, Lowering},
+    passes::{self, Attention},
 };
 
 /// A layer with the way in which its value holds a map.
@@ -28,15 +30,18 @@ pub(super) fn map_layers(
     way: &[Option<Site>],
     (source, output): (Slot, Slot),
     [batch, height, width]: [usize; 3],
+    attention: &[Attention],
 ) -> (Vec<MapLayer>, Option<usize>) {
     let mut layers = Vec::new();
     let mut steps = Vec::new();
+    let mut slots = Vec::new();
     for (index, (step, site)) in graph.steps.iter().zip(way).enumerate() {
         let (Some(site), Some(&Some(slot))) = (site, step.outputs.first()) else { continue };
         if let Some(view) = axes.map(slot, batch, height, width) {
             let layer = Layer { name: site.name.clone(), operator: site.op_type.clone(), shape: view.shape };
             layers.push(MapLayer { layer, view });
             steps.push(index);
+            slots.push(slot);
         }
     }
     let shared = on_every_path(graph, way, source, output);
@@ -53,16 +58,40 @@ pub(super) fn map_layers(
     let counts = |index: usize| {
         graph.steps[index].outputs[0].is_some_and(|slot| spread.get(&slot).copied().unwrap_or(false))
     };
-    let default = last(&|index| is_stage(index) && counts(index))
+    let tokens =
+        read_last(graph, way, attention).and_then(|read| slots.iter().position(|&slot| slot == read));
+    let default = tokens
+        .or_else(|| last(&|index| is_stage(index) && counts(index)))
         .or_else(|| last(&|index| is_stage(index) && !head[index]))
         .or_else(|| last(&|index| is_stage(index)))
         .or_else(|| last(&|index| shared[index]));
     (layers, default)
 }
 
+/// What the last attention of tokens to themselves reads, before it was cut into windows, where no convolution follows.
+fn read_last(graph: &Graph, way: &[Option<Site>], attention: &[Attention]) -> Option<Slot> {
+    let last = attention.iter().rev().find(|one| one.queries == one.keys && one.keys > 1)?;
+    let mut behind = graph.steps.iter().zip(way).skip(last.softmax).filter(|(_, site)| site.is_some());
+    if behind.any(|(step, _)| step.operator.properties.kind == Kind::Convolution) {
+        return None;
+    }
+    let makers = passes::makers(graph);
+    let mut slot = last.reads?;
+    while let Some(&index) = makers.get(&slot) {
+        let step = &graph.steps[index];
+        let moves = matches!(step.operator.properties.kind, Kind::Reshape | Kind::Move);
+        let mut followers = way[index].as_ref()?.followers().into_iter();
+        match (followers.next().and_then(|place| step.inputs[place]), followers.next()) {
+            (Some(before), None) if moves => slot = before,
+            _ => break,
+        }
+    }
+    Some(slot)
+}
+
 /// Whether every path along which a gradient flows passes each step. Paths are counted, by a prime: a step is on all of them
 /// where as many pass it as there are.
-fn on_every_path(graph: &Graph, way: &[Option<Site>], source: Slot, output: Slot) -> Vec<bool> {
+pub(super) fn on_every_path(graph: &Graph, way: &[Option<Site>], source: Slot, output: Slot) -> Vec<bool> {
     const PRIME: u128 = (1 << 61) - 1;
     let mut to: HashMap<Slot, u128> = HashMap::from([(source, 1)]);
     let mut arriving = vec![0; graph.steps.len()];

@@ -16,6 +16,7 @@ use super::{
     joint, layers, operators,
     passes::{self, FinalActivation, Found, Groups},
     token_axes::{self, Arrangement},
+    transformer::Transformer,
     value::{Ranked, Value},
     with_program,
 };
@@ -163,6 +164,7 @@ impl Model {
             batch: Batch { axis: Some(0), fixed: None, largest: usize::MAX, mixes: false },
             groups: Groups { outer: 1, classes: 1, inner: 1 },
             maps: Vec::new(),
+            transformer: Arc::new(Err(String::new())),
             holds_integers: false,
             input: input.clone(),
             info: GraphInfo {
@@ -364,11 +366,14 @@ impl Model {
             (Layout::Picture | Layout::PictureChannelsLast, _) => [0, 1, 2],
             _ => [0, usize::MAX, usize::MAX],
         };
-        let (maps, default) =
-            layers::map_layers(&self.graph, &axes, &way, (self.source, self.output), positions);
+        let ends = (self.source, self.output);
+        let attention = passes::attention(&self.graph, &way, &rehearsal.shapes, rows);
+        let (maps, default) = layers::map_layers(&self.graph, &axes, &way, ends, positions, &attention);
         self.info.layers = maps.iter().map(|map| map.layer.clone()).collect();
         self.info.layer = default.map(|at| self.info.layers[at].name.clone());
         self.maps = maps;
+        let found = Transformer::find(&self.graph, &axes, &way, ends, &rehearsal.shapes, attention);
+        self.transformer = Arc::new(found);
         let elements = rehearsal.elements.div_ceil(rows) + sample.iter().product::<usize>();
         // Forward values, their gradients, and as much again for what kernels need while they run.
         self.info.bytes_per_sample = 3 * elements * size_of::<f32>();

@@ -29,10 +29,12 @@ mod node;
 pub(crate) mod operators;
 mod pass;
 mod passes;
+mod relevance;
 mod report;
 mod runner;
 mod score;
 mod token_axes;
+mod transformer;
 pub mod value;
 
 use std::{
@@ -51,9 +53,11 @@ pub use front_end::FrontEnd;
 pub use host::HostValue;
 pub use info::{Activation, GraphInfo, Layer, ModelOptions, NodeInfo, OperatorCount, OutputKind, ValueInfo};
 pub(crate) use pass::Pass;
+pub(crate) use relevance::{Share, ratio};
 pub use report::{ModelReport, OperatorSupport, inspect};
 pub use runner::Runner;
 pub use score::Score;
+pub(crate) use transformer::{Attended, TokenAxis, Weighing};
 
 use crate::{
     Device, Error, Result,
@@ -175,6 +179,8 @@ pub struct Model {
     /// The classes of one sample's scores.
     groups: Groups,
     maps: Vec<MapLayer>,
+    /// Its blocks of attention; where there are none, why.
+    transformer: Arc<Result<transformer::Transformer, String>>,
     /// Whether the explained input holds integers that the graph does not make real numbers of: no gradient passes.
     holds_integers: bool,
     info: GraphInfo,

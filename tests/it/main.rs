@@ -35,5 +35,6 @@ mod statistics;
 mod text;
 mod text_axes;
 mod token_labels;
+mod transformers;
 mod words;
 mod zoo;

@@ -216,7 +216,7 @@ impl Method for Lrp {
     type Config = Config;
     const NAME: &'static str = "lrp";
     const TITLE: &'static str = "Layer-wise relevance propagation";
-    const SUMMARY: &'static str = "Distributes the score from layer to layer down to the pixels, in proportion to what each value added to the next layer.";
+    const SUMMARY: &'static str = "Distributes the score from layer to layer down to the pixels, in proportion to what each value added to the next layer. LRP is patented; its authors let it be used freely for personal and scientific purposes.";
     const PAPER: &'static str = "Bach et al.: On Pixel-Wise Explanations for Non-Linear Classifier Decisions by Layer-Wise Relevance Propagation (2015)";
     const NEEDS: &'static [Need] = &[Need::BackwardRule];
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 0.0, high: 99.0 };

@@ -4,7 +4,7 @@ use super::registry::Entry;
 // What methods are made of.
 use super::{
     Attribution, Batches, Completeness, Segmentation, Subject, anytime, baseline, cam, display, hidden,
-    method, partition, predicts, read, regression, scaled, subject, upsample,
+    method, partition, predicts, read, regression, scaled, subject, tokens, upsample,
 };
 
 /// Declares the module of each method and lists the methods in the order in which they are told, cheapest first.
@@ -24,6 +24,7 @@ methods! {
     deep_lift::DeepLift,
     deep_lift_shap::DeepLiftShap,
     lrp::Lrp,
+    attn_lrp::AttnLrp,
     grad_cam::GradCam,
     grad_cam_plus_plus::GradCamPlusPlus,
     hires_cam::HiResCam,
@@ -36,6 +37,9 @@ methods! {
     guided_grad_cam::GuidedGradCam,
     finer_cam::FinerCam,
     shapley_cam::ShapleyCam,
+    attention_rollout::AttentionRollout,
+    generic_attention::GenericAttention,
+    legrad::LeGrad,
     rt_sal::RtSal,
     smoothgrad::SmoothGrad,
     vargrad::VarGrad,

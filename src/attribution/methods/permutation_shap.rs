@@ -90,7 +90,7 @@ impl Method for PermutationShap {
         let change = answers[1] - answers[0];
         let gap = values.iter().sum::<f32>() - change;
         let number = |value| subject.tensor(vec![value], [1, 1]).reshape([1]);
-        let completeness = Some(Completeness { gap: number(gap), change: number(change) });
+        let completeness = Some(Completeness { gap: number(gap), change: number(change), start: None });
         Ok(Attribution { completeness, ..fitted(subject, segments, values, config.k, samples.count()) })
     }
 }

@@ -136,6 +136,11 @@ impl<A> Default for Tape<A> {
 }
 
 impl<A> Tape<A> {
+    /// The values of the nodes on the way, by slot, where all of them were kept.
+    pub fn values(&self) -> &[Option<Value>] {
+        &self.values
+    }
+
     /// The shape of a value that was computed.
     pub fn dims(&self, slot: Slot) -> &[usize] {
         &self.dims[slot]

@@ -3,10 +3,12 @@
 use burn::tensor::{Bool, Float, Tensor, TensorData, activation};
 
 use super::{
-    Inputs, Node, Plan, axis, check_size,
+    Described, Inputs, Kernel, Kind, Node, Operator, Part, Plan, Wire, axis, check_size, heads_apart,
+    heads_joined,
     indexing::places,
-    one,
+    one, permuting,
     shape::{empty_like, joined, narrowed, padded, picked},
+    weighing,
 };
 use crate::model::value::{Ranked, Value};
 
@@ -50,6 +52,7 @@ fn head_count(node: &Node, name: &str) -> Result<Option<usize>, String> {
 }
 
 /// Which keys a query may look at, as far as their places decide.
+#[derive(Clone, Copy)]
 struct Window {
     causal: bool,
     left: Option<i64>,
@@ -155,7 +158,7 @@ fn blocked_places(
 
 /// `Attention`: softmax(scale Q K^T + mask) V for each head (Vaswani et al. 2017), with heads that share keys, a cache, a
 /// cap on the scores and windows. A query that may look at no key gets zeros.
-pub(super) fn attention(node: &Node) -> Plan {
+pub(super) fn attention(node: &Node) -> Described {
     let scale = if node.has("scale") { Some(node.float("scale", 1.0)?) } else { None };
     let (q_heads, kv_heads) = (head_count(node, "q_num_heads")?, head_count(node, "kv_num_heads")?);
     let softcap = node.float("softcap", 0.0)?;
@@ -166,7 +169,10 @@ pub(super) fn attention(node: &Node) -> Plan {
     }
     let outputs = node.proto.output.len();
     let shows = node.writes(3);
-    Ok(Box::new(move |inputs| {
+    let cached = (4..7).any(|index| node.proto.input.get(index).is_some_and(|name| !name.is_empty()));
+    let alone = !cached && !(1..4).any(|index| node.writes(index)) && q_heads.is_some() == kv_heads.is_some();
+    let parts = if alone { written_out([q_heads, kv_heads], scale, softcap, window) } else { Vec::new() };
+    let kernel: Kernel = Box::new(move |inputs| {
         let flat = inputs.raw(0)?.rank() == 3;
         let q = heads(inputs.float(0)?, q_heads)?;
         let with_past = |index: usize, past: usize| -> Result<Tensor<4>, String> {
@@ -237,7 +243,77 @@ pub(super) fn attention(node: &Node) -> Plan {
         }
         results.truncate(outputs);
         Ok(results)
-    }))
+    });
+    Ok(Operator::from(kernel).written_out(parts))
+}
+
+/// `Attention` in several nodes, where it reads no cache and hands on none.
+fn written_out(
+    [q_heads, kv_heads]: [Option<usize>; 2],
+    scale: Option<f32>,
+    softcap: f32,
+    window: Window,
+) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut sides = [Wire::Given(0), Wire::Given(1), Wire::Given(2)];
+    for (side, heads) in sides.iter_mut().zip([q_heads, kv_heads, kv_heads]) {
+        if let Some(heads) = heads {
+            parts.push(heads_apart(heads, *side));
+            parts.push(permuting([0, 2, 1, 3], parts.len() - 1));
+            *side = Wire::Made(parts.len() - 1);
+        }
+    }
+    let [q, k, v] = sides;
+    let repeated = |x: Wire| {
+        let operator = Operator::new(Kind::Move, |inputs| {
+            let (x, q) = (inputs.tensor::<4>(0)?, inputs.tensor::<4>(1)?);
+            let (own, count) = (x.dims()[1], q.dims()[1]);
+            match own > 0 && count.is_multiple_of(own) {
+                true => one(shared(x, count)),
+                false => Err(format!("{own} heads of keys do not divide {count} of queries")),
+            }
+        });
+        Part { name: "Expand", operator, inputs: vec![x, q] }
+    };
+    parts.push(repeated(k));
+    parts.push(repeated(v));
+    let values = parts.len() - 1;
+    parts.push(permuting([0, 1, 3, 2], values - 1));
+    let compare = Operator::new(Kind::Matmul, move |inputs| {
+        let (q, k) = (inputs.tensor::<4>(0)?, inputs.tensor::<4>(1)?);
+        let ([batch, count, queries, size], [.., keys]) = (q.dims(), k.dims());
+        if k.dims() != [batch, count, size, keys] {
+            return Err(format!("its queries {:?} and keys {:?} do not go together", q.dims(), k.dims()));
+        }
+        let dims = [batch, count, queries, keys];
+        check_size(&dims)?;
+        let mut mask = Mask::given(inputs, 2, dims)?;
+        if !window.is_open() {
+            mask.block(blocked_places(&window, &vec![(0, keys as i64); batch], dims, inputs.device())?);
+        }
+        let scale = scale.unwrap_or_else(|| (size as f32).sqrt().recip());
+        let product = (q * scale).matmul(k);
+        let capped = if softcap > 0.0 { (product / softcap).tanh() * softcap } else { product };
+        let added = match mask.added {
+            Some(added) => capped + added,
+            None => capped,
+        };
+        one(match mask.blocked {
+            Some(blocked) => added.mask_fill(blocked, -1e30),
+            None => added,
+        })
+    });
+    parts.push(Part {
+        name: "MatMul",
+        operator: compare,
+        inputs: vec![q, Wire::Made(values + 1), Wire::Given(3)],
+    });
+    parts.extend(weighing(values + 2, values));
+    if q_heads.is_some() {
+        parts.push(permuting([0, 2, 1, 3], parts.len() - 1));
+        parts.push(heads_joined(parts.len() - 1));
+    }
+    parts
 }
 
 /// `RotaryEmbedding`: pairs of values turned by an angle that depends on their place (Su et al. 2021).

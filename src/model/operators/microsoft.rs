@@ -6,16 +6,17 @@
 use burn::tensor::{Float, Int, Tensor, activation};
 
 use super::{
-    Described, Inputs, Kind, Node, Operator, Plan, axis, check_size,
+    Described, Inputs, Kernel, Kind, Node, Operator, Part, Plan, Wire, axis, check_size,
     convolution::{Window, convolve},
-    float_tensor, host_ints,
+    float_tensor, heads_apart, heads_joined, host_ints,
     indexing::places,
     linear::product,
-    normalization::{back, rows_of, standardized},
-    one,
+    normalization::{back, holding, kept, rows_of, standardized},
+    one, permuting,
     pooling::{averaged, global},
     quantization::{Quantized, dequantized, number, real, requantized, through_bytes},
     shape::{joined, permuted},
+    weighing,
 };
 use crate::model::element::Element;
 use crate::model::value::{Ranked, Value};
@@ -435,6 +436,7 @@ fn last_axis(inputs: &Inputs, index: usize, width: usize) -> Result<Tensor<2>, S
 }
 
 /// Which inputs scale and shift a normalisation, and how it is done.
+#[derive(Clone, Copy)]
 struct Normalization {
     gamma: usize,
     beta: usize,
@@ -445,14 +447,15 @@ struct Normalization {
 
 impl Normalization {
     /// The normal form of rows along the last axis, the mean and the inverse deviation.
-    fn of(&self, x: Ranked<Float>, inputs: &Inputs) -> Result<[Ranked<Float>; 3], String> {
+    fn of(&self, x: Ranked<Float>, inputs: &Inputs, held: bool) -> Result<[Ranked<Float>; 3], String> {
         let dims = x.dims();
         let Some((&width, lead)) = dims.split_last() else { return Err("its input is a scalar".into()) };
         let rows = rows_of(x, lead.iter().product())?;
         let (normal, mean, inverse) = match self.simple {
-            false => standardized(rows, self.epsilon),
+            false => standardized(rows, self.epsilon, held),
             true => {
                 let inverse = ((rows.clone() * rows.clone()).mean_dim(1) + self.epsilon).sqrt().recip();
+                let inverse = kept(inverse, held);
                 (rows * inverse.clone(), inverse.clone().zeros_like(), inverse)
             }
         };
@@ -475,25 +478,27 @@ fn skipped(inputs: &Inputs, bias: usize) -> Result<Ranked<Float>, String> {
 }
 
 /// `SkipLayerNormalization` and its simple form: the sum of two values and a bias, normalised.
-fn skip(node: &Node, simple: bool) -> Plan {
+fn skip(node: &Node, simple: bool) -> Described {
     let epsilon = node.float("epsilon", 1e-12)?;
     let normalization = Normalization { gamma: 2, beta: 3, epsilon, simple };
     let bias = if simple { 3 } else { 4 };
     let outputs = node.proto.output.len();
-    Ok(Box::new(move |inputs| {
-        let sum = skipped(inputs, bias)?;
-        let [y, mean, inverse] = normalization.of(sum.clone(), inputs)?;
-        let mut results: Vec<Value> = vec![y.into(), mean.into(), inverse.into(), sum.into()];
-        results.truncate(outputs);
-        Ok(results)
+    Ok(holding(Kind::Other, |held| {
+        Box::new(move |inputs| {
+            let sum = skipped(inputs, bias)?;
+            let [y, mean, inverse] = normalization.of(sum.clone(), inputs, held)?;
+            let mut results: Vec<Value> = vec![y.into(), mean.into(), inverse.into(), sum.into()];
+            results.truncate(outputs);
+            Ok(results)
+        })
     }))
 }
 
-pub(super) fn skip_layer(node: &Node) -> Plan {
+pub(super) fn skip_layer(node: &Node) -> Described {
     skip(node, false)
 }
 
-pub(super) fn skip_simplified_layer(node: &Node) -> Plan {
+pub(super) fn skip_simplified_layer(node: &Node) -> Described {
     skip(node, true)
 }
 
@@ -550,7 +555,7 @@ pub(super) fn embed_layer(node: &Node) -> Described {
             sum = sum + segments;
         }
         let sum = Ranked::from(sum);
-        let [y, ..] = normalization.of(sum.clone(), inputs)?;
+        let [y, ..] = normalization.of(sum.clone(), inputs, false)?;
         // How many words of each sentence count.
         let counts = match inputs.has(7) && outputs > 1 {
             false => vec![0; batch],
@@ -572,6 +577,7 @@ pub(super) fn embed_layer(node: &Node) -> Described {
 }
 
 /// What is added to the scores of queries and keys `[batch, heads, queries, keys]`.
+#[derive(Clone, Copy)]
 struct Scores {
     heads: usize,
     scale: Option<f32>,
@@ -655,10 +661,28 @@ impl Scores {
                 v.dims()
             ));
         }
+        let scores = self.compared(inputs, q, k.swap_dims(2, 3), (mask, bias))?;
+        let y = activation::softmax(scores, 3).matmul(v);
+        let [.., size] = y.dims();
+        Ok(y.swap_dims(1, 2).reshape([batch, queries, heads * size]))
+    }
+
+    /// scale Q K^T + mask + bias, of turned keys, `[batch, heads, size, keys]`.
+    fn compared(
+        &self,
+        inputs: &Inputs,
+        q: Tensor<4>,
+        k: Tensor<4>,
+        (mask, bias): (usize, usize),
+    ) -> Result<Tensor<4>, String> {
+        let ([batch, heads, queries, size], [.., keys]) = (q.dims(), k.dims());
+        if k.dims() != [batch, heads, size, keys] {
+            return Err(format!("its queries {:?} and keys {:?} do not go together", q.dims(), k.dims()));
+        }
         let shape = [batch, heads, queries, keys];
         check_size(&shape)?;
         let scale = self.scale.unwrap_or_else(|| (size as f32).sqrt().recip());
-        let mut scores = Ranked::from((q * scale).matmul(k.swap_dims(2, 3)));
+        let mut scores = Ranked::from((q * scale).matmul(k));
         if let Some(mask) = self.mask(inputs, mask, shape)? {
             scores = scores + mask;
         }
@@ -676,15 +700,41 @@ impl Scores {
             scores =
                 scores + bias.ok_or_else(|| format!("its bias of shape {have:?} does not fit {shape:?}"))?;
         }
-        let scores: Tensor<4> = scores.get().ok_or("its scores have another rank")?;
-        let y = activation::softmax(scores, 3).matmul(v);
-        let [.., size] = y.dims();
-        Ok(y.swap_dims(1, 2).reshape([batch, queries, heads * size]))
+        scores.get().ok_or_else(|| "its scores have another rank".into())
+    }
+
+    /// What does the same as [`Scores::attend`] in several nodes, from projections that `first` parts make, with the mask and the bias
+    /// at these inputs of the node.
+    fn written_out(self, mut first: Vec<Part>, mask: usize, bias: usize) -> Vec<Part> {
+        let from = first.len();
+        let heads = self.heads;
+        first.extend((from - 3..from).map(|made| heads_apart(heads, Wire::Made(made))));
+        let orders = [[0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]];
+        first.extend(orders.into_iter().zip(from..).map(|(order, made)| permuting(order, made)));
+        let compare = Operator::new(Kind::Matmul, move |inputs| {
+            one(self.compared(inputs, inputs.tensor(0)?, inputs.tensor(1)?, (2, 3))?)
+        });
+        let inputs = vec![Wire::Made(from + 3), Wire::Made(from + 4), Wire::Given(mask), Wire::Given(bias)];
+        first.push(Part { name: "MatMul", operator: compare, inputs });
+        first.extend(weighing(from + 6, from + 5));
+        first.push(permuting([0, 2, 1, 3], from + 8));
+        first.push(heads_joined(from + 9));
+        first
+    }
+}
+
+/// How many of `all` columns are of queries, of keys and of values.
+fn columns(sizes: Option<&Vec<usize>>, all: usize) -> Result<[usize; 3], String> {
+    let sizes = sizes.cloned().unwrap_or_else(|| vec![all / 3; 3]);
+    let sum = sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
+    match sizes[..] {
+        [q, k, v] if sum == Some(all) => Ok([q, k, v]),
+        _ => Err(format!("its {all} columns do not divide into {sizes:?}")),
     }
 }
 
 /// `Attention`: queries, keys and values by one product from the input.
-pub(super) fn attention(node: &Node) -> Plan {
+pub(super) fn attention(node: &Node) -> Described {
     let scores = Scores::of(node, "unidirectional")?;
     let sizes = node.positives("qkv_hidden_sizes")?;
     if node.flag("do_rotary", false)? {
@@ -693,20 +743,34 @@ pub(super) fn attention(node: &Node) -> Plan {
     if node.writes(1) {
         return Err("it hands on its keys and values (present), which is not supported".into());
     }
-    Ok(Box::new(move |inputs| {
+    let apart = sizes.clone();
+    let projection = |which: usize| {
+        let sizes = apart.clone();
+        let operator = Operator::new(Kind::Matmul, move |inputs| {
+            let weights = inputs.tensor::<2>(1)?;
+            let sizes = columns(sizes.as_ref(), weights.dims()[1])?;
+            let from: usize = sizes[..which].iter().sum();
+            let range = from as i64..(from + sizes[which]) as i64;
+            let y = product(inputs.float(0)?, weights.slice_dim(1, range.clone()).into())?;
+            one(match inputs.has(2) {
+                true => {
+                    y + Ranked::from(inputs.tensor::<1>(2)?.slice_dim(0, range))
+                        .with_rank(3)
+                        .ok_or("its bias")?
+                }
+                false => y,
+            })
+        });
+        Part { name: "MatMul", operator, inputs: (0..3).map(Wire::Given).collect() }
+    };
+    let parts = scores.written_out((0..3).map(projection).collect(), 3, 5);
+    let kernel: Kernel = Box::new(move |inputs| {
         if inputs.has(4) || inputs.has(6) {
             return Err("it reads keys and values of before (past), which is not supported".into());
         }
         let (x, weights) = (inputs.tensor::<3>(0)?, inputs.tensor::<2>(1)?);
         let all = weights.dims()[1];
-        let sizes = match &sizes {
-            Some(sizes) => sizes.clone(),
-            None => vec![all / 3; 3],
-        };
-        if sizes.len() != 3 || sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size)) != Some(all)
-        {
-            return Err(format!("its {all} columns do not divide into {sizes:?}"));
-        }
+        let sizes = columns(sizes.as_ref(), all)?;
         let Some(all) = with_bias(product(x.into(), weights.into())?, inputs, 2)?.get::<3>() else {
             return Err("its input must have 3 dimensions".into());
         };
@@ -715,16 +779,40 @@ pub(super) fn attention(node: &Node) -> Plan {
         };
         let parts = [part(0, sizes[0])?, part(sizes[0], sizes[1])?, part(sizes[0] + sizes[1], sizes[2])?];
         one(scores.attend(inputs, parts, (3, 5))?)
-    }))
+    });
+    let whole = absent(node, &[4, 6]);
+    Ok(Operator::from(kernel).written_out(if whole { parts } else { Vec::new() }))
+}
+
+/// Whether a node has none of these inputs.
+fn absent(node: &Node, inputs: &[usize]) -> bool {
+    inputs.iter().all(|&index| node.proto.input.get(index).is_none_or(String::is_empty))
 }
 
 /// `MultiHeadAttention`: of queries, keys and values that are given.
-pub(super) fn multi_head_attention(node: &Node) -> Plan {
+pub(super) fn multi_head_attention(node: &Node) -> Described {
     let scores = Scores::of(node, "unidirectional")?;
     if node.writes(1) {
         return Err("it hands on its keys and values (present), which is not supported".into());
     }
-    Ok(Box::new(move |inputs| {
+    // One bias for all three: the values' part is what the others leave.
+    let biased = |which: usize| {
+        let operator = Operator::new(Kind::Sum, move |inputs| {
+            let x = inputs.float(0)?;
+            let (Some(&size), true) = (x.dims().last(), inputs.has(1)) else { return one(x) };
+            let all = inputs.tensor::<1>(1)?;
+            let count = all.dims()[0];
+            let from = if which == 2 { count.saturating_sub(size) } else { which * size };
+            if from + size > count || size == 0 {
+                return Err(format!("its bias of {count} numbers does not fit"));
+            }
+            let part = Ranked::from(all.slice_dim(0, from as i64..(from + size) as i64));
+            one(x + part.with_rank(3).ok_or("its bias has another rank")?)
+        });
+        Part { name: "Add", operator, inputs: vec![Wire::Given(which), Wire::Given(3)] }
+    };
+    let parts = scores.written_out((0..3).map(biased).collect(), 4, 5);
+    let kernel: Kernel = Box::new(move |inputs| {
         if inputs.has(6) || inputs.has(7) {
             return Err("it reads keys and values of before (past), which is not supported".into());
         }
@@ -757,7 +845,9 @@ pub(super) fn multi_head_attention(node: &Node) -> Plan {
         };
         let parts = [side(0, 0)?, side(1, width)?, side(2, 2 * width)?];
         one(scores.attend(inputs, parts, (4, 5))?)
-    }))
+    });
+    let whole = absent(node, &[6, 7]) && !absent(node, &[1]) && !absent(node, &[2]);
+    Ok(Operator::from(kernel).written_out(if whole { parts } else { Vec::new() }))
 }
 
 /// `DynamicQuantizeLSTM`: an `LSTM` with quantised weights `[directions, inputs, gates]`, whose inputs and states are

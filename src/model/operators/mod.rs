@@ -37,7 +37,7 @@ use burn::tensor::{Bool, Float, Int, Tensor, TensorData};
 pub(super) use arithmetic::clamp;
 pub(super) use convolution::{Placed, Window};
 pub(crate) use properties::{Form, Kind, Properties};
-pub(super) use properties::{Lowering, Operator};
+pub(super) use properties::{Lowering, Operator, Part, Wire};
 
 use super::{
     node::Node,
@@ -319,6 +319,62 @@ pub(super) fn permute(order: Vec<usize>) -> Operator {
     let permute =
         Operator::new(Kind::Move, move |inputs| one(shape::permuted(inputs.any(0)?.clone(), &order)?));
     permute.permutes(permutation)
+}
+
+/// A part that puts the axes of another's output in another order.
+fn permuting(order: [usize; 4], made: usize) -> Part {
+    Part { name: "Transpose", operator: permute(order.to_vec()), inputs: vec![Wire::Made(made)] }
+}
+
+/// A part that makes heads, `[batch, length, heads, size]`, of `[batch, length, heads * size]`. Those that are apart already come as
+/// `[batch, heads, length, size]`.
+fn heads_apart(heads: usize, from: Wire) -> Part {
+    let operator = Operator::new(Kind::Reshape, move |inputs| {
+        let x = inputs.float(0)?;
+        let dims = x.dims();
+        match dims[..] {
+            [_, apart, ..] if dims.len() == 4 && apart == heads => {
+                one(shape::permuted(x.into(), &[0, 2, 1, 3])?)
+            }
+            [batch, length, width] if width > 0 && width.is_multiple_of(heads) => {
+                let split = x.reshape(&[batch, length, heads, width / heads]);
+                one(split.ok_or_else(|| too_many(&dims))?)
+            }
+            _ => Err(format!("its input of shape {dims:?} does not divide into {heads} heads")),
+        }
+    });
+    Part { name: "Reshape", operator, inputs: vec![from] }
+}
+
+/// A part that lays heads, `[batch, length, heads, size]`, one after the other.
+fn heads_joined(made: usize) -> Part {
+    let operator = Operator::new(Kind::Reshape, |inputs| {
+        let x = inputs.float(0)?;
+        let dims = x.dims();
+        let [batch, length, heads, size] = dims[..] else {
+            return Err(format!("its heads of shape {dims:?} have another rank"));
+        };
+        one(x.reshape(&[batch, length, heads * size]).ok_or_else(|| too_many(&dims))?)
+    });
+    Part { name: "Reshape", operator, inputs: vec![Wire::Made(made)] }
+}
+
+/// Parts that make probabilities of scores and weigh values by them.
+fn weighing(scores: usize, values: usize) -> [Part; 2] {
+    // A query that may look at no key gets zeros.
+    const BLOCKED: f32 = -1e29;
+    let softmax = Operator::new(Kind::Softmax, |inputs| {
+        let scores = inputs.float(0)?;
+        let last = scores.rank().checked_sub(1).ok_or("its scores are one number")?;
+        let looks = scores.clone().greater_elem(BLOCKED).float();
+        one(scores.softmax(last) * looks)
+    });
+    let product =
+        Operator::new(Kind::Matmul, |inputs| one(linear::product(inputs.float(0)?, inputs.float(1)?)?));
+    [
+        Part { name: "Softmax", operator: softmax.along(-1, false), inputs: vec![Wire::Made(scores)] },
+        Part { name: "MatMul", operator: product, inputs: vec![Wire::Made(scores + 1), Wire::Made(values)] },
+    ]
 }
 
 /// Its input in another shape.

@@ -110,12 +110,22 @@ pub(super) fn batch(node: &Node) -> Described {
     Ok(normalization.learns(1..3))
 }
 
+/// What is divided by, cut off from the gradient where it is held.
+pub(super) fn kept(inverse: Tensor<2>, held: bool) -> Tensor<2> {
+    if held { inverse.detach() } else { inverse }
+}
+
+/// Both kernels of a normalisation: as it is, and with the deviation held on the way back.
+pub(super) fn holding(kind: Kind, kernel: impl Fn(bool) -> super::Kernel) -> Operator {
+    Operator::of(kind, kernel(false)).holding(kernel(true))
+}
+
 /// Rows brought to mean zero and variance one; also the means and the inverse deviations, `[rows, 1]`.
-pub(super) fn standardized(rows: Tensor<2>, epsilon: f32) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
+pub(super) fn standardized(rows: Tensor<2>, epsilon: f32, held: bool) -> (Tensor<2>, Tensor<2>, Tensor<2>) {
     let mean = rows.clone().mean_dim(1);
     let centred = rows - mean.clone();
     let variance = (centred.clone() * centred.clone()).mean_dim(1);
-    let inverse = (variance + epsilon).sqrt().recip();
+    let inverse = kept((variance + epsilon).sqrt().recip(), held);
     (centred * inverse.clone(), mean, inverse)
 }
 
@@ -132,43 +142,47 @@ pub(super) fn back(rows: Tensor<2>, dims: &[usize]) -> Result<Ranked<Float>, Str
     Ranked::from(rows).reshape(dims).ok_or_else(|| super::too_many(dims))
 }
 
-pub(super) fn instance(node: &Node) -> Plan {
+pub(super) fn instance(node: &Node) -> Described {
     let epsilon = node.float("epsilon", 1e-5)?;
-    Ok(Box::new(move |inputs| {
-        let x = inputs.float(0)?;
-        let dims = x.dims();
-        let count = channels(&dims)?;
-        let (normal, ..) = standardized(rows_of(x, dims[0] * count)?, epsilon);
-        one(affine(back(normal, &dims)?, inputs.float(1)?, inputs.float(2)?)?)
+    Ok(holding(Kind::Other, |held| {
+        Box::new(move |inputs| {
+            let x = inputs.float(0)?;
+            let dims = x.dims();
+            let count = channels(&dims)?;
+            let (normal, ..) = standardized(rows_of(x, dims[0] * count)?, epsilon, held);
+            one(affine(back(normal, &dims)?, inputs.float(1)?, inputs.float(2)?)?)
+        })
     }))
 }
 
 /// `GroupNormalization`; scale and bias are one a group before opset 21, one a channel since.
-pub(super) fn group(node: &Node) -> Plan {
+pub(super) fn group(node: &Node) -> Described {
     let epsilon = node.float("epsilon", 1e-5)?;
     let groups = node.positive("num_groups", 1)?;
-    Ok(Box::new(move |inputs| {
-        let x = inputs.float(0)?;
-        let dims = x.dims();
-        let count = channels(&dims)?;
-        if count % groups != 0 {
-            return Err(format!("{groups} groups do not divide {count} channels"));
-        }
-        let (normal, ..) = standardized(rows_of(x, dims[0] * groups)?, epsilon);
-        let normal = back(normal, &dims)?;
-        let wide = |values: Ranked<Float>| -> Result<Ranked<Float>, String> {
-            if values.len() == count {
-                return Ok(values);
+    Ok(holding(Kind::Other, |held| {
+        Box::new(move |inputs| {
+            let x = inputs.float(0)?;
+            let dims = x.dims();
+            let count = channels(&dims)?;
+            if count % groups != 0 {
+                return Err(format!("{groups} groups do not divide {count} channels"));
             }
-            let grouped: Tensor<2> =
+            let (normal, ..) = standardized(rows_of(x, dims[0] * groups)?, epsilon, held);
+            let normal = back(normal, &dims)?;
+            let wide = |values: Ranked<Float>| -> Result<Ranked<Float>, String> {
+                if values.len() == count {
+                    return Ok(values);
+                }
+                let grouped: Tensor<2> =
                 values.reshape(&[groups, 1]).and_then(|values| values.get()).ok_or_else(|| {
                     format!(
                         "its scale and bias are neither one a group ({groups}) nor one a channel ({count})"
                     )
                 })?;
-            Ok(Ranked::from(grouped.expand([groups, count / groups]).reshape([count])))
-        };
-        one(affine(normal, wide(inputs.float(1)?)?, wide(inputs.float(2)?)?)?)
+                Ok(Ranked::from(grouped.expand([groups, count / groups]).reshape([count])))
+            };
+            one(affine(normal, wide(inputs.float(1)?)?, wide(inputs.float(2)?)?)?)
+        })
     }))
 }
 
@@ -200,34 +214,38 @@ pub(super) fn layer(node: &Node) -> Described {
     let epsilon = node.float("epsilon", 1e-5)?;
     let given = node.int("axis", -1)?;
     let outputs = node.proto.output.len();
-    Ok(Operator::new(Kind::Other, move |inputs| {
-        let x = inputs.float(0)?;
-        let dims = x.dims();
-        let axis = axis(given, dims.len())?;
-        let rows: usize = dims[..axis].iter().product();
-        let (normal, mean, inverse) = standardized(rows_of(x, rows)?, epsilon);
-        let mut small = dims.clone();
-        small[axis..].fill(1);
-        let mut results = one(scaled(back(normal, &dims)?, inputs)?)?;
-        for extra in [mean, inverse].into_iter().take(outputs.saturating_sub(1)) {
-            results.push(back(extra, &small)?.into());
-        }
-        Ok(results)
+    Ok(holding(Kind::Other, |held| {
+        Box::new(move |inputs| {
+            let x = inputs.float(0)?;
+            let dims = x.dims();
+            let axis = axis(given, dims.len())?;
+            let rows: usize = dims[..axis].iter().product();
+            let (normal, mean, inverse) = standardized(rows_of(x, rows)?, epsilon, held);
+            let mut small = dims.clone();
+            small[axis..].fill(1);
+            let mut results = one(scaled(back(normal, &dims)?, inputs)?)?;
+            for extra in [mean, inverse].into_iter().take(outputs.saturating_sub(1)) {
+                results.push(back(extra, &small)?.into());
+            }
+            Ok(results)
+        })
     })
     .learns(1..3))
 }
 
 /// `RMSNormalization` over the dimensions from `axis` on.
-pub(super) fn root_mean_square(node: &Node) -> Plan {
+pub(super) fn root_mean_square(node: &Node) -> Described {
     let epsilon = node.float("epsilon", 1e-5)?;
     let given = node.int("axis", -1)?;
-    Ok(Box::new(move |inputs| {
-        let x = inputs.float(0)?;
-        let dims = x.dims();
-        let rows: usize = dims[..axis(given, dims.len())?].iter().product();
-        let x = rows_of(x, rows)?;
-        let inverse = ((x.clone() * x.clone()).mean_dim(1) + epsilon).sqrt().recip();
-        one(scaled(back(x * inverse, &dims)?, inputs)?)
+    Ok(holding(Kind::Other, |held| {
+        Box::new(move |inputs| {
+            let x = inputs.float(0)?;
+            let dims = x.dims();
+            let rows: usize = dims[..axis(given, dims.len())?].iter().product();
+            let x = rows_of(x, rows)?;
+            let inverse = kept(((x.clone() * x.clone()).mean_dim(1) + epsilon).sqrt().recip(), held);
+            one(scaled(back(x * inverse, &dims)?, inputs)?)
+        })
     }))
 }
 

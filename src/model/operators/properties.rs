@@ -188,9 +188,33 @@ pub(in crate::model) enum Lowering {
     },
 }
 
+/// One of the operators that do together what a fused one does.
+pub(in crate::model) struct Part {
+    /// Its ONNX name, for people.
+    pub name: &'static str,
+    /// An operator of one output.
+    pub operator: Operator,
+    /// What it reads.
+    pub inputs: Vec<Wire>,
+}
+
+/// What a part reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::model) enum Wire {
+    /// An input of the fused node.
+    Given(usize),
+    /// The output of a part before it.
+    Made(usize),
+}
+
 /// A node's operator with its attributes.
 pub(in crate::model) struct Operator {
     kernel: Kernel,
+    /// The same with the deviation that it divides by cut off from the gradient.
+    held: Option<Kernel>,
+    /// What does the same in several nodes, for a fused operator: attention, whose probabilities are looked at. The last makes the
+    /// first output, and is all that is read of it.
+    pub parts: Vec<Part>,
     /// What holds of it.
     pub properties: Properties,
     /// As what a device's own kernels may run it.
@@ -201,7 +225,14 @@ pub(in crate::model) struct Operator {
 
 impl From<Kernel> for Operator {
     fn from(kernel: Kernel) -> Self {
-        Self { kernel, properties: Properties::default(), lowering: None, element: None }
+        Self {
+            kernel,
+            held: None,
+            parts: Vec::new(),
+            properties: Properties::default(),
+            lowering: None,
+            element: None,
+        }
     }
 }
 
@@ -230,6 +261,28 @@ impl Operator {
             return results;
         }
         (self.kernel)(inputs)
+    }
+
+    /// Says what does the same in several nodes.
+    pub fn written_out(mut self, parts: Vec<Part>) -> Self {
+        self.parts = parts;
+        self
+    }
+
+    /// A normalisation whose deviation may be held on the way back, by `kernel`.
+    pub fn holding(mut self, kernel: Kernel) -> Self {
+        self.held = Some(kernel);
+        self
+    }
+
+    /// Whether it is such a normalisation.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Like [`Operator::forward`] with the deviation held.
+    pub fn forward_held(&self, inputs: &Inputs) -> Result<Vec<Value>, String> {
+        (self.held.as_ref().unwrap_or(&self.kernel))(inputs)
     }
 
     pub fn clamps(mut self, low: f32, high: f32) -> Self {

@@ -106,7 +106,7 @@ impl FinalActivation {
 
 /// How the values at `output` become probabilities.
 pub(in crate::model) fn final_activation(graph: &Graph, output: Slot) -> Found {
-    let search = Search { graph, makers: makers(graph), ranges: RefCell::default() };
+    let search = Search::new(graph);
     let mut slot = output;
     // What is behind the activation only changes the shape or the type.
     while let Some((_, step)) = search.maker(slot) {
@@ -127,14 +127,31 @@ pub(in crate::model) fn final_activation(graph: &Graph, output: Slot) -> Found {
     }
 }
 
-struct Search<'g> {
+/// A search for what several nodes compute together.
+pub(in crate::model) struct Search<'g> {
     graph: &'g Graph,
     makers: HashMap<Slot, usize>,
     ranges: RefCell<HashMap<Slot, (f32, f32)>>,
 }
 
 impl<'g> Search<'g> {
-    fn maker(&self, slot: Slot) -> Option<(usize, &'g Step)> {
+    pub(in crate::model) fn new(graph: &'g Graph) -> Self {
+        Self { graph, makers: makers(graph), ranges: RefCell::default() }
+    }
+
+    /// The logits and the axes of the softmax, in one node or written out, whose result a step makes.
+    pub(in crate::model) fn softmax(&self, index: usize) -> Option<(Slot, Axes)> {
+        let step = &self.graph.steps[index];
+        let kind = step.operator.properties.kind;
+        if !matches!(kind, Kind::Softmax | Kind::Quotient | Kind::Product) {
+            return None;
+        }
+        let found = self.activation(step.outputs.first().copied().flatten()?)?;
+        let (_, logits) = found.strip.filter(|_| found.kind == Activation::Softmax)?;
+        Some((logits, found.axes))
+    }
+
+    pub(in crate::model) fn maker(&self, slot: Slot) -> Option<(usize, &'g Step)> {
         self.makers.get(&slot).map(|&index| (index, &self.graph.steps[index]))
     }
 

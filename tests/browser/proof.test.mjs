@@ -126,7 +126,7 @@ test("“Prove it” plays deletion, and its curve ends at the network's own pro
   assert.match(await text("prove-area"), new RegExp(`area ${expected.area.toFixed(3)}$`));
   assert.equal(Number(await at("prove-slider").getAttribute("max")), expected.points - 1);
   assert.equal(await text("words"), words, "the explanation stays");
-  assert.match(await text("prove-verdict"), /area 0\.\d{3}, at random 0\.\d{3}/);
+  assert.match(await text("prove-verdict"), /area 0\.\d{3}, in 5 random orders 0\.\d{3} to 0\.\d{3}/);
   t.diagnostic(await text("prove-verdict"));
 });
 

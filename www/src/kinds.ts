@@ -11,7 +11,7 @@ export type KindView =
   | "ranking" // the words, times or bytes that count most, as bars
   | "scale" // what the colours of a map mean
   | "sound" // waveform and spectrogram
-  | "proof" // the tests that take pixels away, attack them or follow edges
+  | "proof" // the tests that take parts away, attack them or follow edges
   | "samples" // pictures to choose from
   | "sentences" // texts, clips and files to choose from
   | "camera"
@@ -39,6 +39,10 @@ export interface KindText {
   part: string;
   /** What methods are compared by. */
   units: string;
+  /** What a map of it marks. */
+  marked: string;
+  /** The same with all of it taken away. */
+  emptied: string;
   /** What is told of it as one's own. */
   yours: string;
   /** Above the reason why the engine does not take it. */
@@ -60,6 +64,8 @@ export const kinds: Record<Kind, KindText> = {
     accept: "image/*",
     part: "part of the picture",
     units: "pixels",
+    marked: "the bright pixels",
+    emptied: "a blurred picture",
     yours: "your photograph",
     refused: "This is not a picture that can be used.",
     method: "agi",
@@ -76,10 +82,12 @@ export const kinds: Record<Kind, KindText> = {
     accept: ".txt,text/plain",
     part: "word",
     units: "words",
+    marked: "the coloured words",
+    emptied: "an empty sentence",
     yours: "your words",
     refused: "This text cannot be read.",
     method: "integrated_gradients",
-    views: ["words", "write", "ranking", "sentences", "beside"],
+    views: ["words", "write", "ranking", "sentences", "beside", "proof"],
   },
   audio: {
     noun: "sound",
@@ -92,10 +100,12 @@ export const kinds: Record<Kind, KindText> = {
     accept: "audio/*",
     part: "part of the sound",
     units: "parts",
+    marked: "the bright parts",
+    emptied: "silence",
     yours: "your sound",
     refused: "This sound cannot be used.",
     method: "occlusion",
-    views: ["sound", "scale", "ranking", "sentences", "microphone", "beside"],
+    views: ["sound", "scale", "ranking", "sentences", "microphone", "beside", "proof"],
   },
   file: {
     noun: "file",
@@ -108,10 +118,12 @@ export const kinds: Record<Kind, KindText> = {
     accept: "",
     part: "byte",
     units: "bytes",
+    marked: "the coloured bytes",
+    emptied: "an empty file",
     yours: "your file",
     refused: "This file cannot be read.",
     method: "agi",
-    views: ["words", "ranking", "sentences", "beside"],
+    views: ["words", "ranking", "sentences", "beside", "proof"],
   },
 };
 

@@ -7,21 +7,24 @@ import {
   type Explanation,
   type MethodDescription,
   type Model,
+  type ModelInput,
   type Progress,
-  type TensorData,
 } from "adversight";
 import { problemOf } from "../advice.js";
 import type { App } from "../app.js";
 import { passes } from "../methods.js";
 import { estimate, measured, type Speed } from "../speed.js";
-import { photoOf, Store, type Photo, type Question, type State, type Task } from "../state.js";
+import { Store, type Given, type Question, type State, type Task } from "../state.js";
 
 export const proofs = ["prove", "compare", "attack", "edges"] as const;
 export type ProofName = (typeof proofs)[number];
 
+/** Whether there is such a test of what was given: edges are of pictures alone. */
+export const tests = ({ kind }: Given, proof: ProofName): boolean => proof !== "edges" || kind === "image";
+
 /** What is put to the test. */
 export interface Subject {
-  photo: Photo;
+  given: Given;
   model: Model;
   explanation: Explanation;
   /** The question that it answers, with its class. */
@@ -31,6 +34,8 @@ export interface Subject {
   method: MethodDescription;
   /** Height and width of the map, or null where the input is no picture. */
   size: [number, number] | null;
+  /** How many pixels, words or cells can go one by one. */
+  units: number;
 }
 
 export interface BenchState {
@@ -48,8 +53,8 @@ export interface BenchState {
 export interface Run {
   subject: Subject;
   signal: AbortSignal;
-  /** What the network is given of the photograph. */
-  input: TensorData;
+  /** What the network is given of it; of a text the text itself, whose words the engine has to know. */
+  input: ModelInput;
   /** Begins a part of the test; what it gives is told of the progress within it. */
   begin: (label: string) => (progress: Progress) => void;
 }
@@ -68,7 +73,7 @@ export class Bench {
   });
   readonly app: App;
   #abort: AbortController | null = null;
-  #prepared: { photo: Photo; model: Model; input: TensorData } | null = null;
+  #prepared: { given: Given; model: Model; input: ModelInput } | null = null;
 
   constructor(app: App) {
     this.app = app;
@@ -84,6 +89,10 @@ export class Bench {
     });
     app.store.watch(["model"], () => {
       this.store.set({ speed: [] });
+    });
+    app.store.watch(["given"], ({ given }) => {
+      const { open } = this.state;
+      if (given && open && !tests(given, open)) this.open(null);
     });
   }
 
@@ -175,36 +184,42 @@ export class Bench {
     });
   }
 
-  async #input({ photo, model }: Subject, signal: AbortSignal): Promise<TensorData> {
+  async #input({ given, model }: Subject, signal: AbortSignal): Promise<ModelInput> {
+    if (readsWords(given)) return given.input;
     const known = this.#prepared;
-    if (known?.photo === photo && known.model === model) return known.input;
-    const input = await model.prepare(photo.input, { signal });
-    this.#prepared = { photo, model, input };
+    if (known?.given === given && known.model === model) return known.input;
+    const input = await model.prepare(given.input, { signal });
+    this.#prepared = { given, model, input };
     return input;
   }
 }
+
+/** Whether it reaches the network as tokens. */
+const readsWords = ({ kind }: Given): boolean => kind === "text" || kind === "file";
 
 const isOf = ({ explanation, model }: Subject, state: State): boolean =>
   explanation === state.explanation && model === state.model;
 
 function subjectOf(state: State): Subject | null {
   const { explanation, answered, firstLook, model, methods } = state;
-  const photo = photoOf(state);
+  const { given } = state;
   const method = methods.find(({ name }) => name === answered?.method);
-  if (!explanation || !answered || firstLook || !photo || !model || !method) return null;
+  if (!explanation || !answered || firstLook || !given || !model || !method) return null;
   const { target } = explanation.info;
   const [height, width] = explanation.heatmap.shape;
+  const words = explanation.parts.filter(({ special }) => !special).length;
   return {
-    photo,
+    given,
     model,
     explanation,
     method,
     target,
     question: { ...answered, target: target.index },
-    size: explanation.attribution.shape.length === 4 ? [height, width] : null,
+    size: given.kind === "image" && explanation.attribution.shape.length === 4 ? [height, width] : null,
+    units: readsWords(given) && words > 0 ? words : explanation.heatmap.data.length,
   };
 }
 
-/** Whether two subjects ask for the same class of the same photograph, whatever the method. */
+/** Whether two subjects ask for the same class of the same input, whatever the method. */
 export const sameAnswer = (a: Subject | null, b: Subject | null): boolean =>
-  a !== null && b !== null && a.photo === b.photo && a.model === b.model && a.target.index === b.target.index;
+  a !== null && b !== null && a.given === b.given && a.model === b.model && a.target.index === b.target.index;

@@ -1,7 +1,8 @@
 // "Compare the evidence": a table of metrics, one row for each method.
 
 import { AdversightError, anyName, type Explanation, type TensorData } from "adversight";
-import { midSentence } from "../format.js";
+import { capitalised, midSentence } from "../format.js";
+import { kinds } from "../kinds.js";
 import { Store } from "../state.js";
 import { sameAnswer, type Bench, type Run, type Subject } from "./bench.js";
 import {
@@ -112,12 +113,16 @@ export class Compare {
     const names = this.methods();
     const { app } = this.#bench;
     const known = app.state.engine?.metrics() ?? [];
-    const metrics = known.filter((metric) => measurable(metric) && this.state.metrics.includes(metric.name));
+    const picture = app.state.given?.kind === "image";
+    const metrics = known.filter(
+      (metric) => measurable(metric, picture) && this.state.metrics.includes(metric.name),
+    );
     await this.#bench.run("compare", async (run) => {
+      const { units } = kinds[run.subject.given.kind];
       const title = (name: string) => app.state.methods.find((method) => method.name === name)?.title ?? name;
       const rows: Row[] = [null, ...names].map((method) => ({
         method,
-        title: method === null ? "Pixels at random" : title(method),
+        title: method === null ? `${capitalised(units)} at random` : title(method),
         milliseconds: null,
         reason: null,
         cells: {},
@@ -189,7 +194,7 @@ export async function attempt<T>(call: () => Promise<T>): Promise<{ value: T } |
 /** A map that knows nothing, the same at every run: numbers of a linear congruential generator (Numerical Recipes). */
 function randomMap({ explanation }: Subject): TensorData {
   const [batch = 1, , height = 1, width = 1] = explanation.attribution.shape;
-  const picture = explanation.attribution.shape.length === 4;
+  const picture = explanation.attribution.shape.length === 4; // or cells of a sound
   const shape = picture ? [batch, 1, height, width] : explanation.attribution.shape;
   let state = 1;
   const data = Float32Array.from({ length: shape.reduce((all, size) => all * size, 1) }, () => {

@@ -19,9 +19,9 @@ export interface Row {
   cells: Record<string, Cell>;
 }
 
-/** What can be measured of any method's map of a photograph, without a second map, a marked object or the method's own segments. */
-export const measurable = ({ needs }: MetricDescription): boolean =>
-  needs.every((need) => need === "predictions" || need === "image" || need === "method");
+/** What can be measured of any method's map, without a second map, a marked object or the method's own segments; some of pictures only. */
+export const measurable = ({ needs }: MetricDescription, picture = true): boolean =>
+  needs.every((need) => need === "predictions" || (need === "image" && picture) || need === "method");
 
 /** The columns that the table starts with: faithfulness, class retrieval, and how much there is to look at. */
 export const startingMetrics = ["insertion", "deletion", "class_retrieval", "sparseness"];

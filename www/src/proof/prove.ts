@@ -1,15 +1,16 @@
-// "Prove it": the photograph fades out or in by importance while the score is followed.
+// "Prove it": what was given fades out or in by importance while the score is followed, beside several random orders.
 
 import type { Game } from "adversight";
+import { kinds, type Kind as Of } from "../kinds.js";
 import { Store } from "../state.js";
 import type { Bench, Subject } from "./bench.js";
 
 export type Kind = "deletion" | "insertion";
 
-/** A game by the map's order and, once it is played, one in random order. */
+/** A game by the map's order and, as they are played, the same in random orders. */
 export interface Played {
   map: Game;
-  random: Game | null;
+  random: Game[];
 }
 
 export interface ProveState {
@@ -26,6 +27,19 @@ export interface ProveState {
 const steps = 50;
 /** RISE's pixels a step, the length of a row of its pictures. */
 export const paperStep = 224;
+/** One random order may be lucky; of so many, the worst and the best are a band. */
+export const randomOrders = 5;
+/** A random order's curve is smooth: it takes fewer steps. A file is long, and its steps take long. */
+const coarser: Record<Of, { map: number; random: number }> = {
+  image: { map: 1, random: 2 },
+  text: { map: 1, random: 1 },
+  audio: { map: 1, random: 2 },
+  file: { map: 2, random: 4 },
+};
+
+/** Whether all has been played. */
+export const isWhole = (played: Played | null): played is Played =>
+  played !== null && played.random.length >= randomOrders;
 
 const none: ProveState["games"] = { deletion: null, insertion: null };
 
@@ -50,15 +64,26 @@ export class Prove {
     return this.store.state;
   }
 
-  /** The pixels that change at a step. */
+  /** The pixels, words or cells that change at a step. */
   step(subject: Subject): number {
-    const pixels = pixelsOf(subject);
-    return this.state.fine && finer(subject) ? paperStep : Math.ceil(pixels / steps);
+    if (this.state.fine && finer(subject)) return paperStep;
+    return Math.ceil(subject.units / (steps / coarser[subject.given.kind].map));
   }
 
-  /** The pictures that a game shows the network. */
+  /** The same of a random order. */
+  #randomStep(subject: Subject): number {
+    if (this.state.fine && finer(subject)) return paperStep;
+    return Math.ceil(subject.units / (steps / coarser[subject.given.kind].random));
+  }
+
+  /** The inputs that a game by the map's order shows the network. */
   pictures(subject: Subject): number {
-    return Math.ceil(pixelsOf(subject) / this.step(subject)) + 1;
+    return Math.ceil(subject.units / this.step(subject)) + 1;
+  }
+
+  /** The passes of all games of one kind. */
+  passes(subject: Subject): number {
+    return this.pictures(subject) + randomOrders * (Math.ceil(subject.units / this.#randomStep(subject)) + 1);
   }
 
   chooseKind(kind: Kind): void {
@@ -82,27 +107,27 @@ export class Prove {
     this.store.set({ playing });
   }
 
-  /** Plays the chosen game by the map, then in random order; `still` leaves the picture where it is. */
+  /** Plays the chosen game by the map, then in random orders; `still` leaves what is shown where it is. */
   async start({ still }: { still: boolean }): Promise<void> {
     const { kind } = this.state;
     await this.#bench.run("prove", async ({ subject, input, signal, begin }) => {
-      const { model, explanation } = subject;
-      const step = this.step(subject);
+      const { model, explanation, given } = subject;
       const put = (played: Played) => {
         this.store.set({ games: { ...this.state.games, [kind]: played } });
       };
-      const label = kind === "deletion" ? "Taking pixels away" : "Putting pixels back";
+      const units = kinds[given.kind].units;
+      const label = kind === "deletion" ? `Taking ${units} away` : `Putting ${units} back`;
       // There is no blur but of a picture.
       const substrate = subject.size ? null : "blank";
-      const play = async (order: "map" | "random", onProgress: ReturnType<typeof begin>) => {
+      const play = async (step: number, order: "map" | "random", seed: number, what: string) => {
         const found = await model.play(input, explanation, {
           kind,
           substrate,
           step,
           order,
-          seed: 1,
+          seed,
           signal,
-          onProgress,
+          onProgress: begin(what),
         });
         signal.throwIfAborted();
         this.#bench.timed(found.forwardPasses, found.milliseconds);
@@ -110,11 +135,16 @@ export class Prove {
       };
       let map = this.state.games[kind]?.map;
       if (!map) {
-        map = await play("map", begin(`${label}, the most important first`));
-        put({ map, random: null });
+        map = await play(this.step(subject), "map", 1, `${label}, the most important first`);
+        put({ map, random: [] });
         this.store.set({ part: 0, playing: !still });
       }
-      put({ map, random: await play("random", begin(`${label} in random order, to compare`)) });
+      const random = [...(this.state.games[kind]?.random ?? [])];
+      while (random.length < randomOrders) {
+        const what = `${label} in random order, ${random.length + 1} of ${randomOrders}`;
+        random.push(await play(this.#randomStep(subject), "random", random.length + 1, what));
+        put({ map, random: [...random] });
+      }
     });
   }
 
@@ -123,8 +153,5 @@ export class Prove {
   }
 }
 
-/** The pixels, samples, tokens or features that change one by one. */
-const pixelsOf = ({ explanation }: Subject): number => explanation.heatmap.data.length;
-
-/** Whether the paper's steps are finer than the page's own. */
-export const finer = (subject: Subject): boolean => pixelsOf(subject) / paperStep > steps;
+/** Whether the paper's steps are finer than the page's own; they are of pictures. */
+export const finer = ({ size, units }: Subject): boolean => size !== null && units / paperStep > steps;

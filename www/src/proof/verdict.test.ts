@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { attackVerdict, edgesVerdict, gameVerdict, halfWay } from "./verdict.js";
+import { attackVerdict, edgesVerdict, gameSentence, halfWay, judged, together } from "./verdict.js";
 
 const game = (area: number, ...y: number[]) => ({
   area,
@@ -15,26 +15,44 @@ test("half of the way is where the score first comes to the middle of its ends",
   assert.equal(halfWay(game(0, 0.4, 0.2, 0.41)), null, "it ends where it began");
 });
 
-test("a map is told from chance by the area", () => {
+test("a map passes where it does better than every random order, whatever the height of the score", () => {
   const map = game(0.2, 0.8, 0.3, 0.1, 0, 0);
-  const random = game(0.5, 0.8, 0.7, 0.5, 0.3, 0);
-  const better = gameVerdict("deletion", "cat", map, random);
-  assert.match(
-    better,
-    /lost half of its score when 25% .*; in random order it takes 75%\. .*better than chance/,
+  const chance = [0.5, 0.45, 0.55].map((area) => game(area, 0.8, 0.7, 0.5, 0.3, 0));
+  assert.equal(judged("deletion", map, chance), "passed");
+  assert.equal(judged("insertion", map, chance), "failed");
+  assert.equal(judged("deletion", { ...map, area: 0.5 }, chance), "open");
+  const low = game(0.01, 0.04, 0.01, 0);
+  assert.equal(
+    judged("deletion", low, [game(0.02, 0.04, 0.02, 0)]),
+    null,
+    "a score that is next to nothing tells nothing",
   );
-  assert.match(better, /area 0\.200, at random 0\.500/);
-  assert.match(gameVerdict("deletion", "cat", random, map), /fails this test/);
+  assert.equal(judged("deletion", game(0.02, 0.08, 0.01, 0), [game(0.03, 0.08, 0.04, 0)]), "passed");
+  assert.equal(judged("deletion", map, []), null);
+  assert.equal(judged("deletion", game(0.1, 0.1, 0.1, 0.1), chance), null);
+});
+
+test("two games have one verdict", () => {
+  assert.equal(together([null, null]), null);
+  assert.equal(together(["passed", null]), "passed");
+  assert.equal(together(["passed", "passed"]), "passed");
+  assert.equal(together(["passed", "open"]), "mixed");
+  assert.equal(together(["passed", "failed"]), "mixed");
+  assert.equal(together(["open", "failed"]), "failed");
+});
+
+test("what was found is told in the input's own units", () => {
+  const map = game(0.2, 0.8, 0.3, 0.1, 0, 0);
+  const chance = [game(0.5, 0.8, 0.5, 0), game(0.45, 0.8, 0.5, 0)];
   assert.match(
-    gameVerdict("deletion", "cat", map, { ...map, area: 0.21 }),
-    /as many.* no better than chance/,
+    gameSentence("deletion", "text", "cat", map, chance),
+    /lost half of its score when 25% of the words are gone.*\(area 0\.200, in 2 random orders 0\.450 to 0\.500\)\.$/,
   );
   assert.match(
-    gameVerdict("insertion", "cat", game(0.5, 0, 0.7, 0.8), game(0.2, 0, 0.1, 0.8)),
-    /better than chance/,
+    gameSentence("insertion", "image", "cat", game(0.5, 0, 0.7, 0.8), []),
+    /half of its score back with 50% of the pixels, the most important first\.$/,
   );
-  assert.match(gameVerdict("deletion", "cat", game(0.1, 0.1, 0.1, 0.1), null), /nothing can be told/);
-  assert.match(gameVerdict("deletion", "cat", map, null), /first\.$/);
+  assert.match(gameSentence("deletion", "audio", "cat", game(0.1, 0.1, 0.1, 0.1), []), /nothing can be told/);
 });
 
 test("an explanation survives where the network finds the class again", () => {

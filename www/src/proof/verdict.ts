@@ -2,8 +2,9 @@
 
 import type { ClassScore, Game } from "adversight";
 import { percent } from "../format.js";
+import { kinds, type Kind } from "../kinds.js";
 
-/** Differences below this are not called differences. */
+/** Differences below this part of the starting score are not called differences. */
 const slight = 0.02;
 
 const quoted = (label: string) => `“${label}”`;
@@ -19,38 +20,64 @@ export function halfWay({ curve: { x, y } }: Pick<Game, "curve">): number | null
   return place < 0 ? null : (x[place] ?? null);
 }
 
-/** Whether the map tells more than chance, where both games were played. */
-export function gameVerdict(
-  kind: "deletion" | "insertion",
+/** In one word: the map does better than every random order, worse than every one, or neither; "mixed" where two games disagree. */
+export type Verdict = "passed" | "failed" | "open" | "mixed";
+
+export const verdictWords: Record<Verdict, string> = {
+  passed: "Passed",
+  failed: "Failed",
+  open: "No better than chance",
+  mixed: "Mixed",
+};
+
+type Curved = Pick<Game, "curve" | "area">;
+export type GameKind = "deletion" | "insertion";
+
+/**
+ * How a map does beside random orders, by the areas as parts of the whole input's score: so that a small score's differences count as
+ * much as a large one's. Null where the score hardly changes, or nothing was played at random.
+ */
+export function judged(kind: GameKind, map: Curved, random: readonly Curved[]): Verdict | null {
+  const { y } = map.curve;
+  const whole = (kind === "deletion" ? y[0] : y.at(-1)) ?? 0;
+  if (random.length === 0 || whole <= 0 || halfWay(map) === null) return null;
+  const sign = kind === "deletion" ? -1 : 1;
+  const [own, others] = [(sign * map.area) / whole, random.map(({ area }) => (sign * area) / whole)];
+  const mean = others.reduce((sum, value) => sum + value, 0) / others.length;
+  if (own > Math.max(...others) && own - mean > slight) return "passed";
+  if (own < Math.min(...others) && mean - own > slight) return "failed";
+  return "open";
+}
+
+/** One verdict of both games, where both were played. */
+export function together(verdicts: readonly (Verdict | null)[]): Verdict | null {
+  const found = new Set(verdicts.filter((verdict) => verdict !== null));
+  const [only = null] = found;
+  if (found.size < 2) return only;
+  return found.has("passed") ? "mixed" : "failed";
+}
+
+/** What the games have shown, after the word. */
+export function gameSentence(
+  kind: GameKind,
+  of: Kind,
   label: string,
-  map: Pick<Game, "curve" | "area">,
-  random: Pick<Game, "curve" | "area"> | null,
+  map: Curved,
+  random: readonly Curved[],
 ): string {
   const half = halfWay(map);
+  const { units } = kinds[of];
   if (half === null) {
     return `The score of ${quoted(label)} hardly changes on the way, so nothing can be told from it.`;
   }
   const first =
     kind === "deletion"
-      ? `${quoted(label)} has lost half of its score when ${percent(half)} of the pixels are gone, the most important first`
-      : `${quoted(label)} has got half of its score back with ${percent(half)} of the pixels, the most important first`;
-  if (!random) return `${first}.`;
-  const chance = halfWay(random);
-  const beside =
-    chance === null
-      ? "."
-      : chance === half
-        ? "; in random order it takes as many."
-        : `; in random order it takes ${percent(chance)}.`;
-  const areas = `(area ${area(map.area)}, at random ${area(random.area)})`;
-  const gain = kind === "deletion" ? random.area - map.area : map.area - random.area;
-  const verdict =
-    gain > slight
-      ? `So the map knows something: on the whole it does better than chance ${areas}.`
-      : gain < -slight
-        ? `So the map fails this test: on the whole chance does better ${areas}.`
-        : `So by this test the map does no better than chance ${areas}.`;
-  return `${first}${beside} ${verdict}`;
+      ? `${quoted(label)} has lost half of its score when ${percent(half)} of the ${units} are gone, the most important first`
+      : `${quoted(label)} has got half of its score back with ${percent(half)} of the ${units}, the most important first`;
+  if (random.length === 0) return `${first}.`;
+  const areas = random.map((game) => game.area);
+  const chance = `${area(Math.min(...areas))} to ${area(Math.max(...areas))}`;
+  return `${first} (area ${area(map.area)}, in ${random.length} random orders ${chance}).`;
 }
 
 /** An explanation under attack. */
@@ -70,7 +97,9 @@ export function attackVerdict(
   before: ClassScore,
   after: ClassScore,
   explanations: readonly Survival[],
+  of: Kind = "image",
 ): string {
+  const { noun } = kinds[of];
   const flipped = after.index !== before.index;
   const answer = flipped
     ? `The attack works: the network now says ${quoted(after.label)} (${percent(after.probability)}) instead of ${quoted(before.label)}.`
@@ -82,12 +111,12 @@ export function attackVerdict(
     const rest = lost.length > 0 ? `; ${listed(lost.map(({ title }) => title))} did not` : "";
     return (
       `${answer} ${listed(survived.map(({ title }) => title))} survived: in what ${survived.length === 1 ? "it marks" : "they mark"} ` +
-      `of the attacked picture, the network still finds ${quoted(before.label)}${rest}.`
+      `of the attacked ${noun}, the network still finds ${quoted(before.label)}${rest}.`
     );
   }
   const steadiest = [...explanations].sort((a, b) => b.rank - a.rank)[0];
   return (
-    `${answer} No explanation survived: in what they mark of the attacked picture, the network no longer finds ${quoted(before.label)}.` +
+    `${answer} No explanation survived: in what they mark of the attacked ${noun}, the network no longer finds ${quoted(before.label)}.` +
     (steadiest && explanations.length > 1
       ? ` The map of ${steadiest.title} changed least (rank correlation ${share(steadiest.rank)}).`
       : "")

@@ -1,10 +1,11 @@
 // The curve of a game: the score over the part of the pixels that have changed, with a second curve to compare and a mark that moves.
 
 import type { Curve } from "adversight";
+import type { Band } from "../proof/band.js";
 
 const namespace = "http://www.w3.org/2000/svg";
 const [width, height] = [400, 250];
-const plot = { left: 44, right: width - 10, top: 12, bottom: height - 44 };
+const plot = { left: 44, right: width - 10, top: 26, bottom: height - 44 };
 
 type Attributes = Record<string, string | number>;
 
@@ -21,14 +22,18 @@ function draw<Tag extends keyof SVGElementTagNameMap>(
 
 export interface ChartCurve {
   curve: Curve;
-  /** "map" or "random", for the style. */
+  /** For the style. */
   kind: string;
 }
 
 export interface Chart {
   element: SVGSVGElement;
-  /** Draws the curves anew. */
-  show: (curves: readonly ChartCurve[], labels: { x: string; y: string; title: string }) => void;
+  /** Draws the curves anew, over the band of random orders. */
+  show: (
+    curves: readonly ChartCurve[],
+    band: Band | null,
+    labels: { x: string; y: string; title: string },
+  ) => void;
   /** Moves the mark: to a part of the pixels and the score there. */
   mark: (part: number, score: number) => void;
 }
@@ -55,10 +60,16 @@ export function curveChart(): Chart {
       .map((part, i) => `${i === 0 ? "M" : "L"}${x(part).toFixed(1)} ${y(scores[i] ?? 0).toFixed(1)}`)
       .join("");
 
+  const backwards = ({ x: parts, y: scores }: Curve) =>
+    parts
+      .map((part, i) => `L${x(part).toFixed(1)} ${y(scores[i] ?? 0).toFixed(1)}`)
+      .reverse()
+      .join("");
+
   return {
     element,
-    show(curves, { x: across, y: up, title }) {
-      top = ceiling(curves.flatMap(({ curve }) => curve.y));
+    show(curves, band, { x: across, y: up, title }) {
+      top = ceiling([...curves.flatMap(({ curve }) => curve.y), ...(band?.high.y ?? [])]);
       element.setAttribute("aria-label", title);
       const grid = [0, 0.25, 0.5, 0.75, 1].flatMap((share) => {
         const at = { x: x(share), y: y(share * top) };
@@ -77,6 +88,12 @@ export function curveChart(): Chart {
           ),
         ];
       });
+      const behind = band
+        ? [
+            draw("path", { class: "band", d: `${path(band.high)}${backwards(band.low)}Z` }),
+            draw("path", { class: "curve random", d: path(band.mean) }),
+          ]
+        : [];
       const drawn = curves.flatMap(({ curve, kind }) => {
         const shape = path(curve);
         if (kind !== "map") return [draw("path", { class: `curve ${kind}`, d: shape })];
@@ -96,7 +113,8 @@ export function curveChart(): Chart {
           { class: "axis", x: (plot.left + plot.right) / 2, y: height - 8, "text-anchor": "middle" },
           across,
         ),
-        draw("text", { class: "axis", x: plot.left + 6, y: plot.top + 10 }, up),
+        draw("text", { class: "axis", x: 0, y: 12 }, up),
+        ...behind,
         ...drawn,
         line,
         dot,

@@ -1,14 +1,54 @@
-// "Attack it": how strong, the picture before and after, and every chosen method's two maps with what survives in them.
+// "Attack it": how strong, what was given before and after, and every chosen method's two maps with what survives in them.
 
-import { drawExplanation, type ClassScore, type Explanation, type PixelPicture } from "adversight";
-import { make, segments } from "../dom.js";
+import {
+  drawExplanation,
+  paintSpectrogram,
+  SoundPlayer,
+  soundFile,
+  type ClassScore,
+  type Explanation,
+  type PixelPicture,
+  type SoundData,
+} from "adversight";
+import { make, save, segments } from "../dom.js";
 import { percent, roughly, seconds } from "../format.js";
-import { strengths, type Attack, type Norm, type Outcome, type Pair } from "../proof/attack.js";
+import type { Kind } from "../kinds.js";
+import {
+  scaleOf,
+  strengths,
+  type Attack,
+  type AttackedSound,
+  type AttackState,
+  type MovedWords,
+  type Norm,
+  type Outcome,
+  type Pair,
+  type Scale,
+} from "../proof/attack.js";
 import type { Bench } from "../proof/bench.js";
 import { suitedMethods } from "../proof/evidence.js";
 import { attackVerdict } from "../proof/verdict.js";
 import { findClass } from "../settings.js";
 import { starter, tickList } from "./proof.js";
+import { paintOf } from "./proof-stage.js";
+import { movedWordsView } from "./proof-words.js";
+
+const leads: Record<Kind, string> = {
+  image:
+    "A change that no eye sees can turn the network’s answer. Whose explanation still shows what was there?",
+  text: "How near lies another answer? The numbers by which the network knows each word, its embedding, are pushed a little. No words mean just these numbers: it is the network that is tried, not the sentence.",
+  audio:
+    "A change that is hardly heard can turn the network’s answer. Listen, and see whose explanation still shows what was there.",
+  file: "How near lies another answer? The numbers by which the network knows each byte are pushed a little. Whose explanation still shows what was there?",
+};
+
+const strengthWords: Record<Scale, (strength: number) => string> = {
+  linf: (levels) => `Every colour value of a pixel may change by ${levels} of 255 grey levels at most.`,
+  l2: (length) => `The whole change has the length ${length}, where black is 0 and white is 1.`,
+  share: (share) => `The whole change is ${share}% as long as the numbers that it changes.`,
+  decibels: (below) => `The change lies ${below} dB below the sound, or more.`,
+};
+const units: Record<Scale, string> = { linf: "", l2: "", share: "%", decibels: " dB" };
 
 export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
   const { app } = bench;
@@ -26,21 +66,17 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
     },
   );
   const start = starter(bench, "attack", "Attack", () => void attack.start());
-  const noPicture = make("p", {
-    class: "proof-note",
-    text: 'This page attacks pictures only. The package attacks whatever a network takes: model.attack(input, { space: "model" }).',
-  });
   const pictures = make("div", { class: "attack-pictures", testid: "attack-pictures" });
   const verdict = make("p", { class: "verdict", testid: "attack-verdict", attributes: { role: "status" } });
   const pairs = make("ol", { class: "attack-pairs", testid: "attack-pairs" });
-  const found = make("div", { class: "found" }, pictures, verdict, pairs);
+  const sounds = attackedSounds();
+  const words = make("div", { class: "found", testid: "attack-words" });
+  const found = make("div", { class: "found" }, pictures, sounds.element, words, verdict, pairs);
+  const lead = make("p", { class: "lead" });
   const element = make(
     "div",
     { testid: "attack-panel", class: "proof-part" },
-    make("p", {
-      class: "lead",
-      text: "A change that no eye sees can turn the network’s answer. Whose explanation still shows what was there?",
-    }),
+    lead,
     make(
       "div",
       { class: "proof-controls" },
@@ -49,29 +85,35 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
     ),
     about,
     make("div", { class: "proof-controls lists" }, methods.element, exactly(bench, attack)),
-    noPicture,
     start.element,
     found,
   );
 
-  let norm: Norm | null = null;
+  const kind = () => app.state.given?.kind ?? "image";
+  let scale: Scale | null = null;
   let check: (value: string) => void = () => undefined;
-  attack.store.watch(["norm", "strength", "steps"], (state) => {
-    if (state.norm !== norm) {
-      norm = state.norm;
+  const showStrength = () => {
+    const { norm, strength: chosen } = attack.state;
+    const now = scaleOf(kind(), norm);
+    if (now !== scale) {
+      scale = now;
       strength.replaceChildren(make("legend", { class: "hidden", text: "Strength" }));
-      const choices = strengths[state.norm].map((value) => ({ value: String(value), label: String(value) }));
+      const choices = strengths[now].map((value) => ({
+        value: String(value),
+        label: `${value}${units[now]}`,
+      }));
       check = segments(strength, "attack-strength", choices, (value) => {
-        const { strength: before, norm: now } = attack.state;
-        attack.change({ strength: { ...before, [now]: Number(value) } });
+        attack.change({ strength: { ...attack.state.strength, [now]: Number(value) } });
       });
     }
-    check(String(state.strength[state.norm]));
-    const levels = state.strength.linf;
-    about.textContent =
-      state.norm === "linf"
-        ? `Every colour value of a pixel may change by ${levels} of 255 grey levels at most.`
-        : `The whole change has the length ${state.strength.l2}, where black is 0 and white is 1.`;
+    check(String(chosen[now]));
+    about.textContent = strengthWords[now](chosen[now]);
+  };
+  attack.store.watch(["norm", "strength"], showStrength);
+  app.store.watch(["given"], () => {
+    lead.textContent = leads[kind()];
+    methods.element.hidden = kind() === "text";
+    showStrength();
   });
 
   const update = () => {
@@ -84,16 +126,20 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
     });
     methods.show(suited, attack.methods());
     const { subject } = bench.state;
-    noPicture.hidden = subject?.size !== null;
-    start.setCost(subject?.size ? attack.cost() : null);
+    start.setCost(subject ? attack.cost() : null);
   };
   bench.store.watch(["open", "subject", "speed", "ready"], update);
-  app.store.watch(["methods", "model", "params", "speed"], update);
+  app.store.watch(["methods", "model", "params", "speed", "given"], update);
   attack.store.watch(["methods", "steps"], update);
 
-  attack.store.watch(["attacked"], ({ attacked }) => {
+  attack.store.watch(["attacked"], ({ attacked, heard, moved }) => {
     found.hidden = attacked === null;
     pictures.replaceChildren();
+    sounds.show(heard);
+    words.replaceChildren(...(moved ? movedWordsView(moved, kind() === "file") : []));
+    words.hidden = moved === null;
+    pictures.hidden = kind() !== "image";
+    if (kind() !== "image") return;
     const [before, after] = [attacked?.before[0], attacked?.after[0]];
     if (!attacked || !before || !after) return;
     const figure = (
@@ -139,7 +185,8 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
     const { attacked, outcomes } = attack.state;
     pairs.replaceChildren();
     const [before, after] = [attacked?.before[0], attacked?.after[0]];
-    verdict.textContent = before && after ? attackVerdict(before, after, outcomes.filter(isPair)) : "";
+    verdict.textContent =
+      before && after ? verdictText(attack.state, before, after, outcomes.filter(isPair), kind()) : "";
     if (!attacked || !before) return;
     for (const outcome of outcomes) pairs.append(pairView(bench, outcome, attacked.pictures, before));
   };
@@ -148,10 +195,105 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
   return element;
 }
 
+function verdictText(
+  { attacked, heard, moved }: AttackState,
+  before: ClassScore,
+  after: ClassScore,
+  pairs: readonly Pair[],
+  kind: Kind,
+): string {
+  const left =
+    attacked && kind !== "image" && after.index !== before.index
+      ? ` “${before.label}” went from ${percent(before.probability)} to ${percent(attacked.original.probability)}.`
+      : "";
+  const size = heard
+    ? ` The change lies ${Math.round(heard.below)} dB below the sound.`
+    : moved
+      ? movedSentence(moved)
+      : "";
+  return `${attackVerdict(before, after, pairs, kind)}${left}${size}`;
+}
+
+function movedSentence({ parts, whole }: MovedWords): string {
+  const [most] = parts.filter(({ special }) => !special).sort((a, b) => b.score - a.score);
+  const far = most ? `; “${most.name}” was moved most, by ${percent(most.score)} of its own` : "";
+  return ` All its numbers were moved by ${percent(whole)} of their length${far}.`;
+}
+
+/** The sound before and after the attack, and the change alone, to be heard and saved. */
+function attackedSounds(): { element: HTMLElement; show: (heard: AttackedSound | null) => void } {
+  const player = new SoundPlayer();
+  const element = make("div", {
+    class: "attack-sounds",
+    testid: "attack-sounds",
+    attributes: { role: "group", "aria-label": "The sound before and after the attack" },
+  });
+  let playing: HTMLButtonElement | null = null;
+  const rest = () => {
+    if (playing) playing.textContent = playing.dataset.name ?? "";
+    playing?.setAttribute("aria-pressed", "false");
+    playing = null;
+  };
+  player.onTime = (seconds) => {
+    if (seconds === null) rest();
+  };
+  const row = (name: string, title: string, sound: SoundData) => {
+    const text = `▶ ${title}`;
+    const button = make("button", {
+      class: "small",
+      text,
+      testid: `attack-play-${name}`,
+      attributes: { type: "button", "aria-pressed": "false", "data-name": text },
+      onclick: () => {
+        const was = playing === button;
+        player.stop();
+        if (was) return;
+        playing = button;
+        button.textContent = `■ ${title}`;
+        button.setAttribute("aria-pressed", "true");
+        void player.play(sound);
+      },
+    });
+    const keep = make("button", {
+      class: "quiet",
+      text: "Save",
+      attributes: { type: "button", "aria-label": `Save as WAV: ${title.toLowerCase()}` },
+      onclick: () => {
+        save(soundFile(sound), `${name}.wav`);
+      },
+    });
+    return [button, keep];
+  };
+  return {
+    element,
+    show(heard) {
+      player.stop();
+      element.hidden = heard === null;
+      if (!heard) {
+        element.replaceChildren();
+        return;
+      }
+      const { before, after } = heard;
+      const change = {
+        ...before,
+        channels: before.channels.map((channel, at) =>
+          channel.map((value, i) => (after.channels[at]?.[i] ?? 0) - value),
+        ),
+      };
+      element.replaceChildren(
+        ...row("before", "Before", before),
+        ...row("after", "After", after),
+        ...row("change", "The change alone", change),
+      );
+    },
+  };
+}
+
 const isPair = (outcome: Outcome): outcome is Pair => "clean" in outcome;
 
 /** Norm, number of steps, and the class that the attack leads to. */
 function exactly(bench: Bench, attack: Attack): HTMLElement {
+  const image = () => (bench.app.state.given?.kind ?? "image") === "image";
   const norms = make(
     "fieldset",
     { class: "segments small" },
@@ -204,6 +346,14 @@ function exactly(bench: Bench, attack: Attack): HTMLElement {
   bench.app.store.watch(["labels"], ({ labels }) => {
     names.replaceChildren(...labels.map((label) => make("option", { attributes: { value: label } })));
   });
+  const normTitle = make("span", { text: "Norm", attributes: { "aria-hidden": "true" } });
+  const rule = make("p", { class: "hint" });
+  bench.app.store.watch(["given"], () => {
+    norms.hidden = normTitle.hidden = !image();
+    rule.textContent =
+      `Projected gradient descent on the cross-entropy (Madry et al. 2017) ${image() ? "in pixel values, kept between black and white" : "within a ball (l2)"}; ` +
+      "steps of 2.5 times the strength over their number. One step is the fast gradient method.";
+  });
   attack.store.watch(["norm", "steps", "towards"], (state) => {
     checkNorm(state.norm);
     steps.value = String(state.steps);
@@ -216,19 +366,14 @@ function exactly(bench: Bench, attack: Attack): HTMLElement {
     make(
       "div",
       { class: "exactly" },
-      make("span", { text: "Norm", attributes: { "aria-hidden": "true" } }),
+      normTitle,
       norms,
       make("label", { text: "Steps", attributes: { for: "attack-steps" } }),
       steps,
       make("label", { text: "Towards", attributes: { for: "attack-towards" } }),
       make("span", {}, towards, names),
     ),
-    make("p", {
-      class: "hint",
-      text:
-        "Projected gradient descent on the cross-entropy (Madry et al. 2017) in pixel values, kept between black and white; steps of 2.5 times " +
-        "the strength over their number. One step is the fast gradient method.",
-    }),
+    rule,
   );
 }
 
@@ -246,7 +391,7 @@ function pairView(
       make("p", { class: "hint", text: outcome.reason }),
     );
   }
-  const { method, title, clean, attacked, rank, top, k, behindClean, finds } = outcome;
+  const { method, clean, attacked, title, rank, top, k, behindClean, finds } = outcome;
   const survived = finds.index === before.index;
   const term = (name: string, value: string, testid: string) => [
     make("dt", { text: name }),
@@ -266,27 +411,12 @@ function pairView(
       make("span", { class: "badge", text: survived ? "survived" : "did not survive" }),
       make("small", { text: seconds(clean.info.milliseconds + attacked.info.milliseconds) }),
     ),
-    make(
-      "div",
-      { class: "maps" },
-      make(
-        "figure",
-        {},
-        mapCanvas(bench, clean, pictures?.before ?? null, `${title}, of the clean picture`),
-        make("small", { text: "clean" }),
-      ),
-      make(
-        "figure",
-        {},
-        mapCanvas(bench, attacked, pictures?.after ?? null, `${title}, of the attacked picture`),
-        make("small", { text: "attacked" }),
-      ),
-    ),
+    ...pairMaps(bench, outcome, pictures),
     make(
       "dl",
       {},
       ...term("Rank correlation", rank.toFixed(2).replace("-", "−"), "pair-rank"),
-      ...term(`Strongest ${k} pixels in common`, percent(top), "pair-top"),
+      ...term(`Strongest ${k} places in common`, percent(top), "pair-top"),
       ...term(
         "Behind the attacked map it finds",
         `“${finds.label}” ${percent(finds.probability)}`,
@@ -299,6 +429,38 @@ function pairView(
       ),
     ),
   );
+}
+
+/** The two maps of a method, where they can be drawn: over the picture, or in time and frequency. */
+function pairMaps(
+  bench: Bench,
+  { title, clean, attacked }: Pair,
+  pictures: { before: PixelPicture; after: PixelPicture } | null,
+): HTMLElement[] {
+  const { subject } = bench.state;
+  const sound = subject?.explanation.sound;
+  const draw = (explanation: Explanation, picture: PixelPicture | null, which: string) => {
+    const label = `${title}, of the ${which} ${sound ? "sound" : "picture"}`;
+    if (!sound) return mapCanvas(bench, explanation, picture, label);
+    const canvas = make("canvas", { attributes: { role: "img", "aria-label": label } });
+    [canvas.width, canvas.height] = [320, 140];
+    paintSpectrogram(canvas, sound, null, explanation.heatmap, {
+      ...paintOf(bench.app.state),
+      opacity: 1,
+    });
+    return canvas;
+  };
+  if (!sound && !pictures) return [];
+  const figure = (explanation: Explanation, picture: PixelPicture | undefined, which: string) =>
+    make("figure", {}, draw(explanation, picture ?? null, which), make("small", { text: which }));
+  return [
+    make(
+      "div",
+      { class: "maps" },
+      figure(clean, pictures?.before, "clean"),
+      figure(attacked, pictures?.after, "attacked"),
+    ),
+  ];
 }
 
 /** A picture as it is. */

@@ -54,7 +54,7 @@ export function mountCompare(bench: Bench, compare: Compare): HTMLElement {
     { testid: "compare-panel", class: "proof-part" },
     make("p", {
       class: "lead",
-      text: "How do the methods stand beside each other, on this photograph and this answer? Each with the settings that it has on this page.",
+      text: "How do the methods stand beside each other, on this answer? Each with the settings that it has on this page.",
     }),
     make("div", { class: "proof-controls lists" }, methods.element, metrics.element),
     start.element,
@@ -72,7 +72,9 @@ export function mountCompare(bench: Bench, compare: Compare): HTMLElement {
       };
     });
     methods.show(suited, compare.methods());
-    const listed = (engine?.metrics() ?? []).filter(measurable);
+    const listed = (engine?.metrics() ?? []).filter((metric) =>
+      measurable(metric, app.state.given?.kind === "image"),
+    );
     metrics.show(
       listed.map(({ name, title, better, paper }) => ({
         value: name,
@@ -88,7 +90,7 @@ export function mountCompare(bench: Bench, compare: Compare): HTMLElement {
     if (bench.state.open === "compare") choices();
   };
   bench.store.watch(["open", "subject", "speed", "ready"], update);
-  app.store.watch(["methods", "model", "params", "speed", "engine"], update);
+  app.store.watch(["methods", "model", "params", "speed", "engine", "given"], update);
   compare.store.watch(["methods", "metrics"], update);
 
   compare.store.watch(["rows", "columns"], (state) => {
@@ -99,8 +101,7 @@ export function mountCompare(bench: Bench, compare: Compare): HTMLElement {
     place.replaceChildren(table(state, columns, bench.state.subject?.target.label ?? ""));
     legend.textContent =
       "★ marks the best of a column. Insertion and deletion are areas under the curves of “Prove it”; class retrieval is 1 where the " +
-      "network finds the class in what the map leaves of the picture. Where pixels at random do better than a method, the metric tells " +
-      "little about it.";
+      "network finds the class in what the map leaves. Where a random map does better than a method, the metric tells little about it.";
   });
   return element;
 }

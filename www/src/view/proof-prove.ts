@@ -1,12 +1,23 @@
-// "Prove it": the picture with its pixels going or coming, the curve of the score, and controls as of a film.
+// "Prove it": what was given with its parts going or coming, the curve of the score, and controls as of a film.
 
-import { gameFrame, gameScore, type Game } from "adversight";
+import { gameScore } from "adversight";
 import { make, segments } from "../dom.js";
 import { percent } from "../format.js";
+import { kinds as givenKinds, type Kind as Of } from "../kinds.js";
+import { bandOf } from "../proof/band.js";
 import type { Bench } from "../proof/bench.js";
-import { finer, paperStep, type Kind, type Prove, type ProveState } from "../proof/prove.js";
-import { gameVerdict } from "../proof/verdict.js";
+import {
+  finer,
+  isWhole,
+  paperStep,
+  randomOrders,
+  type Kind,
+  type Prove,
+  type ProveState,
+} from "../proof/prove.js";
+import { gameSentence, judged, together, verdictWords, type Verdict } from "../proof/verdict.js";
 import { curveChart } from "./chart.js";
+import { gameStage } from "./proof-stage.js";
 import { starter } from "./proof.js";
 
 /** A whole game lasts so long, in milliseconds. */
@@ -14,21 +25,30 @@ const duration = 7000;
 /** On opening, a game that takes less begins by itself. */
 const quick = 15_000;
 
-const words: Record<Kind, { label: string; what: string; done: string; axis: string; why: string }> = {
+const words: Record<Kind, { label: string; what: string; done: string; why: (of: Of) => string }> = {
   deletion: {
     label: "Take away",
     what: "Deletion",
     done: "taken away",
-    axis: "pixels taken away, the most important first",
-    why: "If the bright pixels really count, the network must lose its answer soon when they are taken away first.",
+    why: (of) =>
+      `If ${givenKinds[of].marked} really count, the network must lose its answer soon when they are taken away first.`,
   },
   insertion: {
     label: "Put back",
     what: "Insertion",
     done: "put back",
-    axis: "pixels put back, the most important first",
-    why: "If the bright pixels really count, a blurred picture must get its answer back soon when they are put back first.",
+    why: (of) =>
+      `If ${givenKinds[of].marked} really count, ${givenKinds[of].emptied} must get the answer back soon when they are put back first.`,
   },
+};
+
+const rules: Record<Of, string> = {
+  image:
+    "What is taken away becomes the data set’s mean colour; what is put back comes into a blurred picture. A fall alone is no proof: no network " +
+    "has seen mosaics like these.",
+  text: "What is taken away becomes what the network is given where nothing is written. A fall alone is no proof: nobody writes such sentences.",
+  audio: "What is taken away becomes silence, in the cells of time and frequency that the network hears.",
+  file: "What is taken away becomes what the network is given where a file has ended.",
 };
 
 export function mountProve(bench: Bench, prove: Prove): HTMLElement {
@@ -62,33 +82,40 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
     void prove.start({ still: stillness.matches });
   });
 
-  const canvas = make("canvas", { testid: "prove-picture", attributes: { role: "img" } });
+  const shown = gameStage(bench);
   const chart = curveChart();
   chart.element.dataset.testid = "prove-chart";
   const key = make("ul", { class: "chart-key", testid: "prove-key" });
   const play = make("button", { class: "small", testid: "prove-play", attributes: { type: "button" } });
   const slider = make("input", {
     testid: "prove-slider",
-    attributes: { type: "range", min: "0", step: "1", "aria-label": "How many pixels have changed" },
+    attributes: { type: "range", min: "0", step: "1", "aria-label": "How much has changed" },
   });
   const now = make("output", { class: "now-text", testid: "prove-now" });
   const said = make("p", { class: "hidden", testid: "prove-said", attributes: { role: "status" } });
   const verdict = make("p", { class: "verdict", testid: "prove-verdict", attributes: { role: "status" } });
+  const rule = make("span");
   const stage = make(
     "div",
     { class: "prove-stage" },
-    make("div", { class: "prove-picture frame" }, canvas),
+    shown.element,
     make("div", { class: "prove-chart" }, chart.element, key),
     make("div", { class: "player" }, play, slider, now),
     said,
     verdict,
-    make("p", {
-      class: "hint",
-      text:
-        "Deletion and insertion, by the RISE paper (Petsiuk et al. 2018). What is taken away becomes the data set’s mean colour; what is put " +
-        "back comes into a blurred picture. The dashed curve is the same in random order. A fall alone is no proof: no network has seen " +
-        "mosaics like these.",
-    }),
+    make(
+      "details",
+      { class: "rule" },
+      make("summary", { text: "How this is judged" }),
+      make(
+        "p",
+        { class: "hint" },
+        "Deletion and insertion, by the RISE paper (Petsiuk et al. 2018). ",
+        rule,
+        ` The grey band is ${randomOrders} random orders. The map passes where its curve has a smaller area than each of them (put back: a larger one), ` +
+          "by more than 2% of the whole input’s score: a rule of this page.",
+      ),
+    ),
   );
   const element = make(
     "div",
@@ -102,26 +129,38 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
   const played = ({ games, kind }: ProveState) => games[kind];
   const begin = () => {
     const { ready, running, subject } = bench.state;
-    if (played(prove.state)?.random || !ready || !subject) return;
+    if (isWhole(played(prove.state)) || !ready || !subject) return;
     if (running !== null && running !== "prove") return;
-    const time = bench.timeOf(2 * prove.pictures(subject));
+    const time = bench.timeOf(prove.passes(subject));
     if (time !== null && time < quick) void prove.start({ still: stillness.matches });
   };
   bench.store.watch(["open"], ({ open }) => {
     if (open === "prove") begin();
-    else prove.setPlaying(false);
+    else {
+      prove.setPlaying(false);
+      shown.rest();
+    }
   });
 
+  const of = () => bench.app.state.given?.kind ?? "image";
+  const explainWhy = () => {
+    why.textContent = words[prove.state.kind].why(of());
+    rule.textContent = rules[of()];
+  };
   prove.store.watch(["kind"], ({ kind }) => {
     checkKind(kind);
-    why.textContent = words[kind].why;
+    explainWhy();
+  });
+  bench.app.store.watch(["given"], () => {
+    explainWhy();
+    shown.rest();
   });
   const cost = () => {
     const { subject } = bench.state;
     fineRow.hidden = !subject || !finer(subject);
     fine.checked = prove.state.fine;
-    const passes = subject ? 2 * prove.pictures(subject) : 0;
-    const done = played(prove.state)?.random != null;
+    const passes = subject ? prove.passes(subject) : 0;
+    const done = isWhole(played(prove.state));
     start.setCost(subject && !done ? { passes, milliseconds: bench.timeOf(passes) } : null);
   };
   bench.store.watch(["subject", "speed", "ready"], cost);
@@ -133,29 +172,45 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
     stage.hidden = found === null;
     if (!found) return;
     const label = bench.state.subject?.target.label ?? "";
-    const { what, axis } = words[state.kind];
+    const { what, done } = words[state.kind];
     const { map, random } = found;
-    chart.show(
-      [...(random ? [{ curve: random.curve, kind: "random" }] : []), { curve: map.curve, kind: "map" }],
-      {
-        x: axis,
-        y: `probability of “${label}”`,
-        title: `${what}: the probability of “${label}” goes from ${percent(map.curve.y[0] ?? 0)} to ${percent(map.curve.y.at(-1) ?? 0)}.`,
-      },
-    );
+    chart.show([{ curve: map.curve, kind: "map" }], bandOf(random, map.curve.x), {
+      x: `${givenKinds[of()].units} ${done}, the most important first`,
+      y: `probability of “${label}”`,
+      title: `${what}: the probability of “${label}” goes from ${percent(map.curve.y[0] ?? 0)} to ${percent(map.curve.y.at(-1) ?? 0)}.`,
+    });
+    const areas = random.map(({ area }) => area);
     key.replaceChildren(
       make("li", { class: "map", text: `by importance, area ${map.area.toFixed(3)}`, testid: "prove-area" }),
-      ...(random
+      ...(random.length > 0
         ? [
             make("li", {
               class: "random",
-              text: `in random order, area ${random.area.toFixed(3)}`,
-              testid: "prove-area-random",
+              text: `in ${random.length} random orders, area ${Math.min(...areas).toFixed(3)} to ${Math.max(...areas).toFixed(3)}`,
+              testid: isWhole(found) ? "prove-area-random" : "prove-area-some",
             }),
           ]
         : []),
     );
-    verdict.textContent = random ? gameVerdict(state.kind, label, map, random) : "";
+    const word = verdictOf(state);
+    verdict.replaceChildren(
+      ...(isWhole(found)
+        ? [
+            ...(word
+              ? [
+                  make("strong", {
+                    class: "word",
+                    text: `${verdictWords[word]}.`,
+                    testid: "prove-word",
+                    attributes: { "data-verdict": word },
+                  }),
+                  " ",
+                ]
+              : []),
+            gameSentence(state.kind, of(), label, map, random),
+          ]
+        : []),
+    );
     slider.max = String(map.curve.x.length - 1);
   });
 
@@ -169,13 +224,21 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
     const { part, kind, playing } = prove.state;
     const label = bench.state.subject?.target.label ?? "";
     const score = gameScore(found.map, part);
-    paint(canvas, found.map, part);
+    const { subject } = bench.state;
+    const { units, noun } = givenKinds[of()];
     chart.mark(part, score);
-    const sentence = `${percent(part)} of the pixels ${words[kind].done}: “${label}” ${percent(score)}`;
+    const sentence = `${percent(part)} of the ${units} ${words[kind].done}: “${label}” ${percent(score)}`;
+    if (subject)
+      shown.show(
+        subject,
+        found.map,
+        kind,
+        part,
+        `The ${noun} with ${percent(part)} of its ${units} ${words[kind].done}`,
+      );
     now.textContent = `${percent(part)} ${words[kind].done}: ${percent(score)}`;
     slider.value = String(Math.round(part * Number(slider.max)));
     slider.setAttribute("aria-valuetext", sentence);
-    canvas.setAttribute("aria-label", `The picture with ${percent(part)} of its pixels ${words[kind].done}`);
     const reached = Math.floor(part * 10 + 1e-9);
     if (reached !== tenth && playing) said.textContent = `${sentence}.`;
     tenth = reached;
@@ -215,14 +278,12 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
   return element;
 }
 
-/** The game's picture at a part of its pixels. */
-function paint(canvas: HTMLCanvasElement, game: Game, part: number): void {
-  const picture = gameFrame(game, Math.round(part * game.ranks.length));
-  canvas.hidden = picture === null;
-  if (!picture) return;
-  if (canvas.width !== picture.width || canvas.height !== picture.height) {
-    canvas.width = picture.width;
-    canvas.height = picture.height;
-  }
-  canvas.getContext("2d")?.putImageData(new ImageData(picture.pixels, picture.width, picture.height), 0, 0);
+/** What the games that were played say together. */
+export function verdictOf({ games }: Pick<ProveState, "games">): Verdict | null {
+  return together(
+    (["deletion", "insertion"] as const).map((kind) => {
+      const played = games[kind];
+      return isWhole(played) ? judged(kind, played.map, played.random) : null;
+    }),
+  );
 }

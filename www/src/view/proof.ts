@@ -5,14 +5,15 @@ import { find, make } from "../dom.js";
 import { roughly, whole } from "../format.js";
 import type { OwnNetwork } from "../own.js";
 import { Attack } from "../proof/attack.js";
-import { Bench, proofs, type ProofName } from "../proof/bench.js";
+import { Bench, proofs, tests, type ProofName } from "../proof/bench.js";
 import { Compare } from "../proof/compare.js";
 import { Forget } from "../proof/forget.js";
 import { Prove } from "../proof/prove.js";
 import { mountAttack } from "./proof-attack.js";
 import { mountCompare } from "./proof-compare.js";
 import { mountForget } from "./proof-forget.js";
-import { mountProve } from "./proof-prove.js";
+import { verdictWords } from "../proof/verdict.js";
+import { mountProve, verdictOf } from "./proof-prove.js";
 
 const titles: Record<ProofName, string> = {
   prove: "Prove it",
@@ -63,8 +64,26 @@ export function mountProof(app: App, own: OwnNetwork): void {
     for (const button of buttons) button.setAttribute("aria-expanded", String(button.dataset.proof === open));
     for (const name of proofs) parts[name].hidden = name !== open;
   });
+  // What was found stays in sight on its button.
+  prove.store.watch(["games"], (state) => {
+    const [button] = buttons;
+    const verdict = verdictOf(state);
+    if (!button) return;
+    button.replaceChildren(
+      titles.prove,
+      ...(verdict
+        ? [make("span", { class: "light", text: verdictWords[verdict].toLowerCase(), testid: "prove-light" })]
+        : []),
+    );
+    if (verdict) button.dataset.verdict = verdict;
+    else delete button.dataset.verdict;
+  });
+  app.store.watch(["given"], ({ given }) => {
+    for (const button of buttons)
+      button.hidden = given !== null && !tests(given, button.dataset.proof as ProofName);
+  });
   bench.store.watch(["subject", "running", "task"], ({ subject, running }) => {
-    const sentence = subject ? "" : "There is something to prove as soon as the photograph is explained.";
+    const sentence = subject ? "" : "There is something to prove as soon as there is an explanation.";
     if (note.textContent !== sentence) note.textContent = sentence;
     note.hidden = sentence === "";
     panel.dataset.state = running ? "busy" : "ready"; // for tests to wait for

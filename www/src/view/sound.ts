@@ -1,17 +1,11 @@
 // A sound: waveform and spectrogram with the map over them, played whole, only what mattered, and only what is left.
 
-import {
-  SoundView,
-  spectrogram,
-  type Explanation,
-  type Model,
-  type SoundPaint,
-  type TensorData,
-} from "adversight";
+import { SoundView, spectrogram, type Explanation, type Model, type TensorData } from "adversight";
 import { problemOf } from "../advice.js";
 import type { App } from "../app.js";
 import { find } from "../dom.js";
 import type { Given, State } from "../state.js";
+import { paintOf } from "./proof-stage.js";
 
 /** What the network is given of a sound: its spectrum, the same for every explanation of it. */
 interface Prepared {
@@ -78,8 +72,3 @@ function mountHearing(
     view?.draw(paintOf(state));
   });
 }
-
-const paintOf = ({ engine, colours, dark }: State): SoundPaint => ({
-  colours: engine?.colourMap(colours) ?? new Uint8Array(768),
-  dark,
-});

@@ -38,7 +38,7 @@ function mountReading(app: App, id: string, read: (state: State) => Explanation 
 }
 
 /** The colours of the theme at hand, from the style sheet. */
-function colours(): { for: Colour; against: Colour } {
+export function colours(): { for: Colour; against: Colour } {
   const { outlineColor, textDecorationColor } = getComputedStyle(find("legend-words", HTMLElement));
   return { for: rgb(outlineColor), against: rgb(textDecorationColor) };
 }

@@ -65,7 +65,7 @@ test("what the tokenizer adds counts for no share", () => {
 test("the sign chooses the colour and the size its strength", () => {
   assert.equal(wordColour(0, 1), "rgb(230 97 1 / 0.000)");
   assert.equal(wordColour(1, 1), "rgb(230 97 1 / 0.850)");
-  assert.equal(wordColour(-2, 1), "rgb(94 60 153 / 0.850)");
+  assert.equal(wordColour(-2, 1), "rgb(146 118 214 / 0.850)");
   assert.equal(wordColour(1, 0), "rgb(230 97 1 / 0.000)");
 });
 

@@ -20,8 +20,8 @@ export interface WordsOptions {
 
 export type Colour = readonly [red: number, green: number, blue: number];
 
-/** Apart for colour-blind readers, too. */
-const usual = { for: [230, 97, 1], against: [94, 60, 153] } as const;
+/** Apart for colour-blind readers, too, and both light enough for dark letters on them. */
+const usual = { for: [230, 97, 1], against: [146, 118, 214] } as const;
 /** The least and the most of the colour that lies over a word. */
 const [faintest, strongest] = [0.08, 0.85];
 

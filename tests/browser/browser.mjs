@@ -25,9 +25,12 @@ export async function openBrowser({ webgpu, isolated = false, args = [] }) {
     origin: server.origin,
     instead: server.instead,
 
-    /** The demo in a fresh profile; `prepare` is given the page before it loads anything. */
-    async openDemo(prepare = () => undefined) {
-      const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    /**
+     * The demo in a fresh profile; `prepare` is given the page before it loads anything. It keeps itself for a day without a network only where
+     * that is what is tried: what it fetches for that would stand in the way of the rest.
+     */
+    async openDemo(prepare = () => undefined, { serviceWorkers = "block" } = {}) {
+      const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, serviceWorkers });
       const page = await context.newPage();
       const faults = watch(page);
       await prepare(page, context);

@@ -159,6 +159,7 @@ test("a network that the browser keeps is not fetched again, until it is deleted
   await page.reload();
   await explained(page);
   assert.deepEqual(networks(), []);
+  await page.getByTestId("kept-title").click();
   await page.getByTestId("forget").click();
   await kept.getByText("Nothing is kept").waitFor();
   assert.equal(await page.getByTestId("forget").isVisible(), false);

@@ -9,6 +9,7 @@ import { mountClasses } from "./view/classes.js";
 import { mountDetails } from "./view/details.js";
 import { mountDevice } from "./view/device.js";
 import { mountDoubt } from "./view/doubt.js";
+import { mountFocus } from "./view/focus.js";
 import { mountKept } from "./view/kept.js";
 import { mountKinds } from "./view/kinds.js";
 import { mountLegend } from "./view/legend.js";
@@ -27,6 +28,7 @@ import { mountWork } from "./view/work.js";
 
 const app = new App();
 const own = new OwnNetwork(app);
+mountFocus();
 mountTheme(app);
 mountBanner(app);
 mountDoubt(app);

@@ -1,23 +1,63 @@
-// The networks that this browser keeps for the page, and how to be rid of them.
+// In the header: what this browser keeps of the page, so that it works without a network, and how to be rid of it.
 
-import { modelCache } from "adversight";
 import type { App } from "../app.js";
 import { find } from "../dom.js";
-import { bytes } from "../format.js";
+import { bytes, percent } from "../format.js";
+import { Offline, type OfflineState } from "../offline/offline.js";
+import type { Wanted } from "../offline/files.js";
+import type { State } from "../state.js";
 
 export function mountKept(app: App): void {
+  const offline = new Offline();
+  const title = find("kept-title", HTMLElement);
   const line = find("kept", HTMLElement);
   const forget = find("forget", HTMLButtonElement);
-  const show = async () => {
-    const size = await modelCache.size();
-    forget.hidden = size === 0;
-    line.textContent =
-      size === 0
-        ? "Nothing is kept in this browser."
-        : `Kept in this browser, so that it need not be fetched again: ${bytes(size)} of networks, and nothing of yours.`;
-  };
-  app.store.watch(["model"], () => void show());
-  forget.addEventListener("click", () => {
-    void modelCache.clear().then(show);
+  const keep = find("keep", HTMLButtonElement);
+  let begun = !import.meta.env.PROD; // while the page is worked on, it is not kept
+
+  offline.store.watch(["ready", "keeping", "page", "networks", "problem"], (state) => {
+    const all = state.page + state.networks;
+    title.textContent = state.keeping
+      ? `Keeping ${percent(state.keeping.total > 0 ? state.keeping.done / state.keeping.total : 0)}`
+      : state.ready
+        ? `Works offline: ${bytes(all)}`
+        : all > 0
+          ? `Kept: ${bytes(all)}`
+          : "Nothing kept";
+    line.textContent = sentence(state);
+    forget.hidden = all === 0;
+    keep.hidden = state.ready || state.keeping !== null || !("serviceWorker" in navigator);
   });
+  // What is fetched for another day comes after what is wanted now.
+  app.store.watch(["explanation", "firstLook"], (state) => {
+    if (begun || !state.explanation || state.firstLook) return;
+    begun = true;
+    void offline.begin(wanted(state));
+  });
+  app.store.watch(["model"], () => void offline.look());
+  keep.addEventListener("click", () => void offline.keep(wanted(app.state)));
+  forget.addEventListener("click", () => void offline.clear());
+}
+
+/** The engine's build in use, and of each kind the network that it starts with. */
+function wanted({ engine, networks }: State): Wanted {
+  const { kind, threads = 1 } = engine?.device ?? { kind: "cpu" };
+  const firsts = networks.filter(
+    (network, at) => !network.own && networks.findIndex((other) => other.kind === network.kind) === at,
+  );
+  return {
+    engines: [kind === "webgpu" ? "adversight" : threads > 1 ? "adversight_cpu_threads" : "adversight_cpu"],
+    networks: firsts.map(({ kind: of, name }) => `models/${of === "image" ? name : `${name}/model`}.onnx`),
+  };
+}
+
+function sentence({ page, networks, ready, problem }: OfflineState): string {
+  if (problem !== null) return `The page could not be kept: ${problem}`;
+  const parts = [
+    ...(page > 0 ? [`${bytes(page)} of the page`] : []),
+    ...(networks > 0 ? [`${bytes(networks)} of networks`] : []),
+  ];
+  if (parts.length === 0) return "Nothing is kept in this browser.";
+  const why = ready ? "so that it works without a network" : "so that it need not be fetched again";
+  return `Kept in this browser, ${why}: ${parts.join(" and ")}, and nothing of yours.`;
 }

@@ -132,11 +132,12 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
   app.store.watch(["methods", "model", "params", "speed", "given"], update);
   attack.store.watch(["methods", "steps"], update);
 
-  attack.store.watch(["attacked"], ({ attacked, heard, moved }) => {
+  const showAttacked = () => {
+    const { attacked, heard, moved } = attack.state;
     found.hidden = attacked === null;
     pictures.replaceChildren();
     sounds.show(heard);
-    words.replaceChildren(...(moved ? movedWordsView(moved, kind() === "file") : []));
+    words.replaceChildren(...(moved ? movedWordsView(moved, kind() === "file", app.state.dark) : []));
     words.hidden = moved === null;
     pictures.hidden = kind() !== "image";
     if (kind() !== "image") return;
@@ -180,7 +181,9 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
       ),
       figure(shown?.after, "After", after, left),
     );
-  });
+  };
+  attack.store.watch(["attacked"], showAttacked);
+  app.store.watch(["dark"], showAttacked);
   const showPairs = () => {
     const { attacked, outcomes } = attack.state;
     pairs.replaceChildren();

@@ -261,6 +261,7 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
     else frame = requestAnimationFrame(step);
   };
   prove.store.watch(["part", "games", "kind"], show);
+  bench.app.store.watch(["dark"], show);
   prove.store.watch(["playing"], ({ playing }) => {
     play.textContent = playing ? "Pause" : "Play";
     if (!playing) return;

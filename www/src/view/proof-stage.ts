@@ -31,7 +31,7 @@ export interface GameStage {
 }
 
 export function gameStage(bench: Bench): GameStage {
-  const stages = { image: pictureStage(), text: wordsStage(), audio: soundStage(bench) };
+  const stages = { image: pictureStage(), text: wordsStage(bench), audio: soundStage(bench) };
   const element = make(
     "div",
     { class: "game-stage" },
@@ -89,11 +89,12 @@ export function gone(
 }
 
 /** The text with its words coming or going. It is a picture of the text: the text itself is read and walked through above. */
-function wordsStage(): GameStage {
+function wordsStage(bench: Bench): GameStage {
   const place = make("div", { class: "reading", testid: "prove-reading", attributes: { role: "img" } });
-  let drawn: { subject: Subject; words: Map<number, HTMLElement> } | null = null;
+  let drawn: { subject: Subject; dark: boolean; words: Map<number, HTMLElement> } | null = null;
   const draw = (subject: Subject) => {
     const { explanation } = subject;
+    const { dark } = bench.app.state;
     const words = new Map<number, HTMLElement>();
     const scale = largestScore(explanation);
     place.classList.toggle("bytes", subject.given.kind === "file");
@@ -106,21 +107,21 @@ function wordsStage(): GameStage {
             const found = part === null ? undefined : explanation.parts[part];
             if (part === null || !found) return text;
             const word = make("span", { class: "game-word", text });
-            word.style.setProperty("background-color", wordColour(found.score, scale, colours()));
+            word.style.setProperty("background-color", wordColour(found.score, scale, colours({ dark })));
             words.set(part, word);
             return word;
           }),
         ),
       ),
     );
-    return { subject, words };
+    return { subject, dark, words };
   };
   return {
     element: place,
     rest: () => undefined,
     show(subject, game, kind, part, label) {
       place.setAttribute("aria-label", label);
-      if (drawn?.subject !== subject) drawn = draw(subject);
+      if (drawn?.subject !== subject || drawn.dark !== bench.app.state.dark) drawn = draw(subject);
       const missing = gone(subject, game, kind, part);
       for (const [number, word] of drawn.words) word.classList.toggle("gone", missing.has(number));
     },

@@ -6,7 +6,7 @@ import { percent } from "../format.js";
 import type { MovedWords } from "../proof/attack.js";
 import { colours } from "./text.js";
 
-export function movedWordsView({ parts, texts }: MovedWords, bytes: boolean): HTMLElement[] {
+export function movedWordsView({ parts, texts }: MovedWords, bytes: boolean, dark: boolean): HTMLElement[] {
   const most = Math.max(...parts.map(({ special, score }) => (special ? 0 : score)), 1e-9);
   return texts.map((_, source) =>
     make(
@@ -17,7 +17,7 @@ export function movedWordsView({ parts, texts }: MovedWords, bytes: boolean): HT
         if (!found) return text;
         const said = `moved by ${percent(found.score)}`;
         const word = make("span", { class: "game-word", text, attributes: { title: said } });
-        word.style.setProperty("background-color", wordColour(found.score, most, colours()));
+        word.style.setProperty("background-color", wordColour(found.score, most, colours({ dark })));
         return word;
       }),
     ),

@@ -32,32 +32,29 @@ function mountReading(app: App, id: string, read: (state: State) => Explanation 
     const explanation = read(state);
     place.classList.toggle("bytes", state.given?.kind === "file");
     if (texts.length === 0) place.replaceChildren();
-    else if (explanation) drawWords(place, explanation, { colours: colours() });
+    else if (explanation) drawWords(place, explanation, { colours: colours(state) });
     else drawWords(place, { texts, parts: [] });
   });
 }
 
-/** The colours of the theme at hand, from the style sheet. */
-export function colours(): { for: Colour; against: Colour } {
-  const { outlineColor, textDecorationColor } = getComputedStyle(find("legend-words", HTMLElement));
-  return { for: rgb(outlineColor), against: rgb(textDecorationColor) };
-}
-
-const rgb = (colour: string): Colour => {
-  const [red = 0, green = 0, blue = 0] = (colour.match(/[\d.]+/g) ?? []).map(Number);
-  return [red, green, blue];
+/** What speaks for the answer, and against it: apart for colour-blind readers, and with 4.5 : 1 under the letters of the theme. */
+const palettes: Record<"light" | "dark", { for: Colour; against: Colour }> = {
+  light: { for: [230, 97, 1], against: [146, 118, 214] },
+  dark: { for: [196, 84, 0], against: [126, 96, 224] },
 };
+
+export const colours = ({ dark }: Pick<State, "dark">) => palettes[dark ? "dark" : "light"];
 
 /** What the colours mean. */
 function mountLegend(app: App): void {
   const legend = find("legend-words", HTMLElement);
-  app.store.watch(["explanation", "dark"], ({ explanation }) => {
+  app.store.watch(["explanation", "dark"], ({ explanation, dark }) => {
     legend.classList.toggle("off", !explanation);
     if (!explanation) return;
     const signs = hasSigns(explanation);
     const steps = (signs ? [-1, -0.6, -0.2, 0.2, 0.6, 1] : [0.1, 0.4, 0.7, 1]).map((score) => {
       const step = make("span", { class: "step", attributes: { "aria-hidden": "true" } });
-      step.style.setProperty("background-color", wordColour(score, 1, colours()));
+      step.style.setProperty("background-color", wordColour(score, 1, colours({ dark })));
       return step;
     });
     const { label } = explanation.info.target;
@@ -73,7 +70,7 @@ function mountRanking(app: App): void {
   const list = find("ranked", HTMLOListElement);
   const note = find("ranked-note", HTMLElement);
   const title = find("ranked-title", HTMLElement);
-  app.store.watch(["explanation", "dark"], ({ explanation }) => {
+  app.store.watch(["explanation", "dark"], ({ explanation, dark }) => {
     if (!explanation) return; // those before stay until there are others, so that nothing jumps
     const found = bars(explanation, places);
     title.textContent = `What counted most for “${explanation.info.target.label}”`;
@@ -82,7 +79,7 @@ function mountRanking(app: App): void {
       ...found.map(({ part, length, said }) => {
         const bar = make("span", { class: "track", attributes: { "aria-hidden": "true" } });
         bar.style.setProperty("--length", String(Math.abs(length)));
-        bar.style.setProperty("--colour", wordColour(part.score, Math.abs(part.score), colours()));
+        bar.style.setProperty("--colour", wordColour(part.score, Math.abs(part.score), colours({ dark })));
         bar.classList.toggle("against", length < 0);
         return make(
           "li",

@@ -78,7 +78,10 @@ const offline: Plugin = {
   },
 };
 
+const { version } = JSON.parse(readFileSync("../pkg/package.json", "utf8")) as { version: string };
+
 export default defineConfig({
+  define: { __ENGINE__: JSON.stringify(version) },
   base: "./", // the page may lie in any folder of a server
   plugins: [contentSecurityPolicy, offline],
   // The package places its worker and its WebAssembly file by `new URL(…, import.meta.url)`, which bundling in advance would break.

@@ -31,17 +31,17 @@ async function violations(state) {
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     // Colours fade.
-    await page.evaluate(async () => {
-      const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-      await frame();
-      await frame();
-      await Promise.all(document.getAnimations().map(({ finished }) => finished.catch(() => undefined)));
-    });
+    await page.waitForTimeout(300);
+    await page.evaluate(() =>
+      Promise.all(document.getAnimations().map(({ finished }) => finished.catch(() => undefined))),
+    );
     const rules = await page.evaluate(async () => {
       const { violations } = await window.axe.run(document, { resultTypes: ["violations"] });
-      return violations.map(
-        ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`,
-      );
+      const told = ({ html, any: [first] }) => {
+        const { fgColor, bgColor, contrastRatio } = first?.data ?? {};
+        return `${html.slice(0, 60)} ${contrastRatio ? `${contrastRatio}: ${fgColor} on ${bgColor}` : ""}`;
+      };
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(told).join(" | ")}`);
     });
     found.push(...rules.map((rule) => `${state}, ${colorScheme}: ${rule}`));
   }

@@ -113,6 +113,48 @@ test("an empty text asks for words, and 20,000 letters, emoji and right-to-left 
   assert.equal(await text("text-note"), "");
 });
 
+test("what if? a word is struck out by a click or a key, the answer follows, and all of it is undone and redone", async () => {
+  await at("example-text").first().click();
+  await explained("text");
+  const before = await text("words");
+  const reading = at("reading");
+  const answered = async (expected, what) => {
+    await until(async () => expected.test(await text("what-if")), what);
+    await explained("text");
+  };
+  await words().filter({ hasText: "unfunny" }).click();
+  await answered(/^“negative”: .*%, and .*% as it was\.$/, "the answer without the word");
+  assert.equal(await at("text").inputValue(), "it's a glorified sitcom, and a long, one at that.");
+  assert.deepEqual(await reading.locator(".struck").allTextContents(), ["unfunny"]);
+  assert.equal(
+    (await reading.textContent()).trim(),
+    "it's a glorified sitcom, and a long, unfunny one at that.",
+  );
+  assert.match(await reading.locator(".struck").getAttribute("aria-label"), /unfunny: struck out/);
+  // By the keyboard, the focus stays on the word.
+  await words().filter({ hasText: "glorified" }).focus();
+  await page.keyboard.press("Enter");
+  await until(async () => (await reading.locator(".struck").count()) === 2, "the second word");
+  await explained("text");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "glorified");
+  assert.match(await text("photo-title"), /with words struck out/);
+  await at("undo").click();
+  await until(async () => (await reading.locator(".struck").count()) === 1, "one word back");
+  await at("undo").click();
+  await until(async () => (await reading.locator(".struck").count()) === 0, "all words back");
+  await explained("text");
+  assert.equal(await text("words"), before);
+  assert.ok(await at("undo").isDisabled());
+  await at("redo").click();
+  await until(async () => (await reading.locator(".struck").count()) === 1, "the first change again");
+  await explained("text");
+  // A second click brings it back.
+  await reading.locator(".struck").click();
+  await until(async () => (await reading.locator(".struck").count()) === 0, "the word back");
+  await explained("text");
+  assert.equal(await text("words"), before);
+});
+
 test("a class that did not win, and why not: as for photographs", async () => {
   await at("example-text").first().click();
   await explained("text");

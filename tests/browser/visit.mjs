@@ -14,6 +14,8 @@ export async function visit({ prepare, isolated = false } = {}) {
     context.on("request", (request) => requests.push(request.url()));
     page.on("websocket", (socket) => requests.push(socket.url()));
     await page.addInitScript(watchCalls);
+    // Whoever changes settings has them unfolded, and the page remembers that.
+    await page.addInitScript(() => localStorage.setItem("settings", "open"));
     await prepare?.(page);
   });
   const at = (id) => page.getByTestId(id);

@@ -29,6 +29,7 @@ import {
   type Sample,
 } from "./library.js";
 import { passesOf, suitedMethod, unsuited } from "./methods.js";
+import { fromHash, type Linked } from "./sent/link.js";
 import { classesParam, sameParams, sameQuestion, startingParams } from "./settings.js";
 import { measured, type Measurement } from "./speed.js";
 import {
@@ -63,6 +64,8 @@ export class App {
   /** Of each kind, the network and the method that were used last. */
   readonly #used = new Map<Kind, { network: Network; method: string }>();
   #running: AbortController | null = null;
+  /** A question that a link or a report asks, until its network is there: loading one forgets the question before. */
+  #awaited: Question | null = null;
   /** While paused, what is wanted may change, but nothing is computed for it. */
   #paused = false;
   /** What the engine has stopped on. */
@@ -91,12 +94,43 @@ export class App {
       const [{ networks, examples }, samples] = await Promise.all([loadNetworks(), loadSamples()]);
       this.store.set({ networks, network: networks[0] ?? null, samples, examples });
       const [sample] = samples;
+      const asked = fromHash(location.hash);
+      if (!this.state.given && asked) await this.#showLinked(asked);
       if (!this.state.given && sample) this.#show(await readSample(sample));
       await this.#refresh({ firstLook: true });
     } catch (error) {
       this.store.set({ task: null });
       this.report(problemOf(error));
     }
+  }
+
+  /** Shows what a link asks for, as far as it is there. */
+  async #showLinked({ example, network: name, ...question }: Linked): Promise<void> {
+    const { samples, examples, networks } = this.state;
+    const network = networks.find((candidate) => candidate.name === name);
+    const sample = samples.find(({ file }) => file === example) ?? samples[0];
+    const other = examples.find((candidate) => candidate.name === example);
+    const kind = network?.kind ?? other?.kind ?? "image";
+    const read =
+      kind === "image"
+        ? sample && (() => readSample(sample))
+        : (other?.kind === kind ? other : examples.find((candidate) => candidate.kind === kind))?.read;
+    if (!read) return;
+    this.#show(await read(), network);
+    this.#await(question);
+  }
+
+  #await(question: Question): void {
+    this.#awaited = question;
+    this.store.set({ method: question.method, target: question.target });
+  }
+
+  /** Asks a network a question about something, anew: as a report has it. */
+  async ask(given: Given, network: Network, question: Question): Promise<void> {
+    this.#asked++;
+    this.#show(given, network);
+    this.#await(question);
+    await this.#refresh();
   }
 
   async chooseSample(sample: Sample): Promise<void> {
@@ -129,6 +163,11 @@ export class App {
   /** A text, or a pair of texts. */
   async chooseText(input: string | readonly [string, string], title = kinds.text.title): Promise<void> {
     const given = { kind: "text", input, title, credit: kinds.text.yours, example: null } as const;
+    await this.#give(() => Promise.resolve(given));
+  }
+
+  /** Something that was put together elsewhere. */
+  async chooseGiven(given: Given): Promise<void> {
     await this.#give(() => Promise.resolve(given));
   }
 
@@ -209,6 +248,7 @@ export class App {
   }
 
   async chooseMethod(method: string): Promise<void> {
+    this.#awaited = null;
     const { model, method: before, beside } = this.state;
     if (unsuited(model?.info, method)) return;
     if (method === beside) {
@@ -446,6 +486,7 @@ export class App {
     try {
       const engine = await this.#ensureEngine(signal);
       const model = await this.#ensureModel(engine, signal);
+      this.#askAwaited(model);
       await this.#classify(model, signal);
       if (!(keep && this.#answers(this.state.method))) {
         if (firstLook && this.state.method !== firstLookMethod && !unsuited(model.info, firstLookMethod))
@@ -485,6 +526,20 @@ export class App {
     this.#fatal = given;
     const message = `It stopped on “${given.title}”, which is put aside. ${problem.message}`;
     return { ...problem, message };
+  }
+
+  /** Puts a question that has waited for its network: a method and a class that are there, with settings that the method has. */
+  #askAwaited(model: Model): void {
+    const asked = this.#awaited;
+    this.#awaited = null;
+    const description = this.state.methods.find(({ name }) => name === asked?.method);
+    if (!asked || !description || unsuited(model.info, asked.method)) return;
+    const known = Object.entries(asked.params).filter(([name]) =>
+      description.params.some((param) => param.name === name),
+    );
+    const target = asked.target !== null && asked.target < model.info.classes ? asked.target : null;
+    this.store.set({ method: asked.method, target });
+    this.changeParams(Object.fromEntries(known));
   }
 
   #begin(label: string): (progress: Progress) => void {

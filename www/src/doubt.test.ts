@@ -10,6 +10,7 @@ const network: Network = {
   title: "net.onnx",
   kind: "image",
   own: true,
+  sha256: null,
   source: () => Promise.reject(new Error()),
 };
 const explanation = (doubt?: string | null) => ({ info: { doubt } }) as unknown as Explanation;

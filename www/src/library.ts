@@ -11,6 +11,8 @@ export interface Network {
   kind: Kind;
   /** Whether it is the user's own. */
   own: boolean;
+  /** Of its ONNX file, in hexadecimal, where it is known without reading it. */
+  sha256: string | null;
   /** All that is needed to load it, on any engine. */
   source: () => Promise<ModelSource & { labels: string[] | undefined }>;
 }
@@ -119,6 +121,7 @@ const pictureNetwork = ({ name, title, sha256, preprocessing, labels }: PictureC
   title,
   kind: "image",
   own: false,
+  sha256,
   source: async () => ({
     onnx: modelUrl(`${name}.onnx`),
     sha256,
@@ -133,6 +136,7 @@ const folderNetwork = (card: FolderCard): Network => ({
   title: card.title,
   kind: kindOf[card.kind],
   own: false,
+  sha256: card.sha256,
   source: async () => ({
     onnx: modelUrl(`${card.name}/model.onnx`),
     sha256: card.sha256,
@@ -188,6 +192,16 @@ export async function loadPhoto(file: string): Promise<Blob> {
 export async function readSample({ file, title, credit, licence }: Sample): Promise<Given> {
   const input = await decodeImage(await loadPhoto(file));
   return { kind: "image", input, title, credit: `${credit} (${licence})`, example: file };
+}
+
+/** The SHA-256 of a network's ONNX file, in hexadecimal; one of the user's own is read for it. */
+export async function hashOf({ sha256, source }: Network): Promise<string> {
+  if (sha256 !== null) return sha256;
+  const { onnx } = await source();
+  const bytes = onnx instanceof Blob ? await onnx.arrayBuffer() : null;
+  if (!bytes) return "";
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 async function json<T>(url: URL): Promise<T> {

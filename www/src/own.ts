@@ -240,6 +240,7 @@ export class OwnNetwork {
       title: onnx.name,
       kind: "image",
       own: true,
+      sha256: null,
       source: () => Promise.resolve({ ...source, labels }),
     };
     this.#drafts.set(network, { ...this.draft, open: false });

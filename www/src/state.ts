@@ -15,6 +15,7 @@ import type { Problem } from "./advice.js";
 import type { Kind } from "./kinds.js";
 import type { Example, Network, Sample } from "./library.js";
 import type { Speed } from "./speed.js";
+import type { Written } from "./struck.js";
 
 interface GivenAs<K extends Kind, I> {
   kind: K;
@@ -29,7 +30,10 @@ interface GivenAs<K extends Kind, I> {
 /** What the person gave. */
 export type Given =
   | GivenAs<"image", ImageBitmap>
-  | GivenAs<"text", string | readonly [string, string]>
+  | (GivenAs<"text", string | readonly [string, string]> & {
+      /** The text as it was written, where words of it are struck out. */
+      written?: Written;
+    })
   | GivenAs<"audio", Blob>
   | GivenAs<"file", Blob>;
 

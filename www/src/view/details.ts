@@ -72,7 +72,7 @@ function shown(value: unknown): string {
   return typeof value === "number" ? figure(value) : JSON.stringify(value);
 }
 
-function fileName({ given, explanation }: State): string {
+export function fileName({ given, explanation }: State): string {
   const words = [given?.title ?? "explanation", explanation?.info.method ?? ""].join(" ");
   return words
     .toLowerCase()

@@ -21,7 +21,14 @@ export function mountMethod(app: App): void {
   const noteButton = find("defaults", HTMLButtonElement);
   const explain = find("explain", HTMLButtonElement);
   const limit = find("limit", HTMLSelectElement);
+  const settings = find("settings", HTMLDetailsElement);
   let controls: Control[] = [];
+
+  // They are folded away until they are asked for; whoever has unfolded them finds them so the next time.
+  settings.open = recalled() === "open";
+  settings.addEventListener("toggle", () => {
+    remember(settings.open ? "open" : "folded");
+  });
 
   app.store.watch(["methods", "model"], (state) => {
     fillMethods(select, state, state.method);
@@ -203,4 +210,20 @@ function entry(app: App, { name, title, paper }: MethodDescription, reason: stri
       ]
     : [];
   return make("li", {}, button, ...note);
+}
+
+function recalled(): string | null {
+  try {
+    return localStorage.getItem("settings");
+  } catch {
+    return null;
+  }
+}
+
+function remember(state: string): void {
+  try {
+    localStorage.setItem("settings", state);
+  } catch {
+    // A browser may refuse to store anything.
+  }
 }

@@ -8,6 +8,7 @@ import { concernNetwork, refusalProblem, sortFiles, type Sorted } from "../files
 import type { Kind } from "../kinds.js";
 import { photoUrl } from "../library.js";
 import type { OwnNetwork } from "../own.js";
+import { takeReport } from "./sent.js";
 
 /** Of a text file, in bytes: networks read a few hundred words. */
 const longestText = 100_000;
@@ -41,6 +42,8 @@ export function mountSources(app: App, own: OwnNetwork): void {
 
 /** Whatever files there are: a photograph, a network, both, or what belongs to the network that is being set up. */
 async function take(app: App, own: OwnNetwork, files: File[]): Promise<void> {
+  const [first] = files;
+  if (first && files.length === 1 && (await takeReport(app, first))) return;
   const sorted = await sortFiles(files);
   const { photo, refused } = sorted;
   const other = photo === null ? otherOf(app, own, sorted) : null;

@@ -4,6 +4,7 @@ import { drawWords, wordColour, type Colour, type Explanation } from "adversight
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import type { State } from "../state.js";
+import { partsOfWritten } from "../struck.js";
 import { bars, besideWords, hasSigns } from "../text.js";
 
 /** How long nobody types before the network is asked, in milliseconds. */
@@ -28,14 +29,35 @@ function textsOf({ given, explanation }: State): string[] {
 function mountReading(app: App, id: string, read: (state: State) => Explanation | null): void {
   const place = find(id, HTMLElement);
   app.store.watch(["given", "explanation", "second", "dark"], (state) => {
-    const texts = textsOf(state);
+    const { given } = state;
     const explanation = read(state);
-    place.classList.toggle("bytes", state.given?.kind === "file");
+    const focused = place.contains(document.activeElement) ? wordAt(document.activeElement) : null;
+    place.classList.toggle("bytes", given?.kind === "file");
+    const written = given?.kind === "text" ? given.written : undefined;
+    // What is struck out stands there still, and can be brought back.
+    const texts = written ? [written.text] : textsOf(state);
+    const { parts, gone } = written
+      ? partsOfWritten(written, explanation?.parts ?? [])
+      : { parts: explanation?.parts ?? [], gone: undefined };
     if (texts.length === 0) place.replaceChildren();
-    else if (explanation) drawWords(place, explanation, { colours: colours(state) });
-    else drawWords(place, { texts, parts: [] });
+    else drawWords(place, { texts, parts }, { colours: colours(state), hidden: gone });
+    for (const word of place.querySelectorAll<HTMLElement>("[data-part]")) {
+      const number = Number(word.dataset.part);
+      const part = parts[number];
+      if (!part) continue;
+      word.dataset.start = String(part.start);
+      word.dataset.end = String(part.end);
+      if (!gone?.has(number)) continue;
+      word.classList.add("struck");
+      word.title = `${part.name}: struck out`;
+      word.setAttribute("aria-label", word.title);
+    }
+    if (focused !== null) place.querySelector<HTMLElement>(`[data-start="${focused}"]`)?.focus();
   });
 }
+
+const wordAt = (element: Element | null) =>
+  element instanceof HTMLElement ? (element.dataset.start ?? null) : null;
 
 /** What speaks for the answer, and against it: apart for colour-blind readers, and with 4.5 : 1 under the letters of the theme. */
 const palettes: Record<"light" | "dark", { for: Colour; against: Colour }> = {

@@ -12,9 +12,11 @@ export function mountTheme(app: App): void {
   const button = find("theme", HTMLButtonElement);
   let theme = themes.find((name) => name === stored()) ?? "auto";
   const apply = () => {
-    document.documentElement.dataset.theme = theme;
+    const dark = theme === "dark" || (theme === "auto" && darkness.matches);
+    // Told to the style by name even where the system chooses: Chromium leaves inherited colours as they were when the system changes.
+    document.documentElement.dataset.theme = dark ? "dark" : "light";
     button.textContent = names[theme];
-    app.setDark(theme === "dark" || (theme === "auto" && darkness.matches));
+    app.setDark(dark);
   };
   darkness.addEventListener("change", apply);
   button.addEventListener("click", () => {

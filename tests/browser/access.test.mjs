@@ -31,7 +31,11 @@ async function violations(state) {
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     // Colours fade.
-    await page.waitForTimeout(300);
+    await until(
+      () => page.evaluate((theme) => document.documentElement.dataset.theme === theme, colorScheme),
+      `the theme ${colorScheme}`,
+    );
+    await page.waitForTimeout(100);
     await page.evaluate(() =>
       Promise.all(document.getAnimations().map(({ finished }) => finished.catch(() => undefined))),
     );

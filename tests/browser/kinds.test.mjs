@@ -114,7 +114,7 @@ test("an empty text asks for words, and 20,000 letters, emoji and right-to-left 
 });
 
 test("what if? a word is struck out by a click or a key, the answer follows, and all of it is undone and redone", async () => {
-  await at("example-text").first().click();
+  await example("text").click();
   await explained("text");
   const before = await text("words");
   const reading = at("reading");

@@ -13,7 +13,7 @@ export function mountTheme(app: App): void {
   let theme = themes.find((name) => name === stored()) ?? "auto";
   const apply = () => {
     const dark = theme === "dark" || (theme === "auto" && darkness.matches);
-    // Told to the style by name even where the system chooses: Chromium leaves inherited colours as they were when the system changes.
+    // Told to the style by name even where the system chooses.
     document.documentElement.dataset.theme = dark ? "dark" : "light";
     button.textContent = names[theme];
     app.setDark(dark);
@@ -28,6 +28,12 @@ export function mountTheme(app: App): void {
     }
     apply();
   });
+  // Paper is bright.
+  window.addEventListener("beforeprint", () => {
+    document.documentElement.dataset.theme = "light";
+    app.setDark(false);
+  });
+  window.addEventListener("afterprint", apply);
   apply();
 }
 

@@ -171,6 +171,53 @@ test("what goes away with the focus on it gives it to what comes next", async ()
   }
 });
 
+test("the map of a picture is gone through by the arrow keys, told, heard, and is a table of nine parts", async () => {
+  if ((await page.locator("main").getAttribute("data-kind")) !== "image") await give("image");
+  // What is heard: the loudness that was asked for last.
+  await page.evaluate(() => {
+    window.heard = [];
+    const { setTargetAtTime } = AudioParam.prototype;
+    AudioParam.prototype.setTargetAtTime = function (value, ...rest) {
+      window.heard.push(value);
+      return setTargetAtTime.call(this, value, ...rest);
+    };
+  });
+  const picture = at("picture");
+  await picture.focus();
+  await page.keyboard.press("ArrowLeft");
+  assert.match(await text("probe"), /^middle centre: .*% of the strongest place for “.+”\.$/);
+  assert.deepEqual(await page.evaluate(() => window.heard), [], "nothing is heard until it is asked for");
+  await at("hear").focus();
+  await page.keyboard.press("Enter");
+  assert.equal(await at("hear").getAttribute("aria-pressed"), "true");
+  await picture.focus();
+  for (let i = 0; i < 2; i++) await page.keyboard.press("Shift+ArrowLeft");
+  for (let i = 0; i < 2; i++) await page.keyboard.press("Shift+ArrowUp");
+  assert.match(await text("probe"), /^top left: /);
+  const places = [];
+  for (let row = 0; row < 30; row++) {
+    for (let column = 0; column < 30; column++) {
+      const [, said] = /^(.+?): /.exec(await text("probe"));
+      const loudness = await page.evaluate(() => window.heard.at(-2));
+      places.push([said, loudness]);
+      await page.keyboard.press(row % 2 === 0 ? "ArrowRight" : "ArrowLeft");
+    }
+    await page.keyboard.press("ArrowDown");
+  }
+  const sums = new Map();
+  for (const [place, loudness] of places) sums.set(place, (sums.get(place) ?? 0) + loudness);
+  const [loudest] = [...sums].sort(([, a], [, b]) => b - a)[0];
+  await at("ninths").evaluate((details) => (details.open = true));
+  const [row, column] = await at("ninths")
+    .locator("td.best")
+    .evaluate((cell) => [
+      cell.parentElement.querySelector("th").textContent,
+      cell.closest("table").querySelectorAll("thead th")[cell.cellIndex - 1].textContent,
+    ]);
+  assert.equal(loudest, `${row} ${column}`, "who only listens finds the part where most of it lies");
+  await at("hear").click();
+});
+
 test("nothing broke", () => {
   assert.deepEqual(tour.faults, []);
 });

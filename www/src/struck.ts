@@ -28,6 +28,9 @@ function cuts({ text, struck }: Written): Range[] {
     if (before && start <= before[1]) before[1] = Math.max(before[1], end);
     else found.push([start, end]);
   }
+  // Where the text now ends, no space is left over.
+  const last = found.at(-1);
+  if (last?.[1] === text.length && last[0] > 0 && /\s/.test(text.charAt(last[0] - 1))) last[0]--;
   return found;
 }
 

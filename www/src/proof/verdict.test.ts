@@ -19,7 +19,8 @@ test("a map passes where it does better than every random order, whatever the he
   const map = game(0.2, 0.8, 0.3, 0.1, 0, 0);
   const chance = [0.5, 0.45, 0.55].map((area) => game(area, 0.8, 0.7, 0.5, 0.3, 0));
   assert.equal(judged("deletion", map, chance), "passed");
-  assert.equal(judged("insertion", map, chance), "failed");
+  const back = (area: number) => game(area, 0, 0.1, 0.3, 0.7, 0.8);
+  assert.equal(judged("insertion", back(0.2), [0.5, 0.45, 0.55].map(back)), "failed");
   assert.equal(judged("deletion", { ...map, area: 0.5 }, chance), "open");
   const low = game(0.01, 0.04, 0.01, 0);
   assert.equal(

@@ -22,9 +22,9 @@ test("a map passes where it does better than every random order, whatever the he
   const back = (area: number) => game(area, 0, 0.1, 0.3, 0.7, 0.8);
   assert.equal(judged("insertion", back(0.2), [0.5, 0.45, 0.55].map(back)), "failed");
   assert.equal(judged("deletion", { ...map, area: 0.5 }, chance), "open");
-  const low = game(0.01, 0.04, 0.01, 0);
+  const low = game(0.01, 0.015, 0.01, 0);
   assert.equal(
-    judged("deletion", low, [game(0.02, 0.04, 0.02, 0)]),
+    judged("deletion", low, [game(0.02, 0.015, 0.01, 0)]),
     null,
     "a score that is next to nothing tells nothing",
   );

@@ -61,7 +61,7 @@ test("a sentence explains itself: its words are coloured, ranked and told", asyn
 });
 
 test("what is only of photographs is not there, and comes back with one", async () => {
-  for (const id of ["picture", "opacity", "smooth", "camera", "proof", "samples", "legend", "download-png"]) {
+  for (const id of ["picture", "opacity", "smooth", "camera", "samples", "legend", "download-png"]) {
     assert.equal(await at(id).isVisible(), false, id);
   }
   assert.ok(await at("text").isVisible());

@@ -155,6 +155,7 @@ test("a network that the browser keeps is not fetched again, until it is deleted
   page.context().on("request", (request) => fetched.push(request.url()));
   const networks = () => fetched.splice(0).filter((url) => url.endsWith(".onnx"));
   const kept = page.getByTestId("kept");
+  await page.getByTestId("kept-title").click();
   await kept.getByText(/9\.\d+ MB of networks/).waitFor();
   await page.reload();
   await explained(page);

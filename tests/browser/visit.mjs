@@ -15,7 +15,9 @@ export async function visit({ prepare, isolated = false } = {}) {
     page.on("websocket", (socket) => requests.push(socket.url()));
     await page.addInitScript(watchCalls);
     // Whoever changes settings has them unfolded, and the page remembers that.
-    await page.addInitScript(() => localStorage.setItem("settings", "open"));
+    await page.addInitScript(() => {
+      if (location.protocol.startsWith("http")) localStorage.setItem("settings", "open");
+    });
     await prepare?.(page);
   });
   const at = (id) => page.getByTestId(id);

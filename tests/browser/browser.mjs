@@ -33,6 +33,10 @@ export async function openBrowser({ webgpu, isolated = false, args = [] }) {
       const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, serviceWorkers });
       const page = await context.newPage();
       const faults = watch(page);
+      // Whoever changes settings has them unfolded, and the page remembers that.
+      await page.addInitScript(() => {
+        if (location.protocol.startsWith("http")) localStorage.setItem("settings", "open");
+      });
       await prepare(page, context);
       await page.goto(`${server.origin}/demo/`);
       return { page, faults };

@@ -14,10 +14,6 @@ export async function visit({ prepare, isolated = false } = {}) {
     context.on("request", (request) => requests.push(request.url()));
     page.on("websocket", (socket) => requests.push(socket.url()));
     await page.addInitScript(watchCalls);
-    // Whoever changes settings has them unfolded, and the page remembers that.
-    await page.addInitScript(() => {
-      if (location.protocol.startsWith("http")) localStorage.setItem("settings", "open");
-    });
     await prepare?.(page);
   });
   const at = (id) => page.getByTestId(id);

@@ -370,6 +370,9 @@ pub(crate) async fn explain(
     })
 }
 
+/// Passes that [`jump`] takes at most.
+const JUMP_PASSES: usize = 2;
+
 /// How much the score has changed a thousandth of the way from a baseline to the input.
 async fn jump(subject: &Subject<'_>, baseline: Tensor<2>, score: Score) -> Result<f32> {
     let near = baseline.clone() + (subject.input() - baseline.clone()) * remarks::NEAR;

@@ -88,6 +88,8 @@ test("what the network does with tokens is told", async () => {
     rows: 61,
     length: null,
     longest: 24,
+    batchAxis: 0,
+    labelsTokens: false,
   });
   assert.ok(notes.some((note) => note.includes("attention_mask")));
 });

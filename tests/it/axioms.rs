@@ -1,10 +1,7 @@
 //! What must hold of the methods on every network, tried on random ones (tests/it/common/networks.rs).
 
 use crate::common::{self, compare, networks};
-use adversight::{
-    ExplainOptions, Explainer, Explanation, HostTensor,
-    attribution::registry::{Need, methods},
-};
+use adversight::{ExplainOptions, Explainer, Explanation, HostTensor};
 use serde_json::{Value, json};
 
 const NETWORKS: std::ops::Range<u64> = 0..8;
@@ -139,12 +136,8 @@ fn quick(method: &str) -> Value {
 }
 
 /// All methods that need no second network.
-fn names() -> Vec<String> {
-    let names: Vec<String> = methods()
-        .into_iter()
-        .filter(|method| !method.needs.contains(&Need::Masker))
-        .map(|method| method.name)
-        .collect();
+fn names(explainer: &Explainer) -> Vec<String> {
+    let names = common::methods_for(explainer);
     assert!(names.len() > 20);
     names
 }
@@ -156,7 +149,7 @@ fn the_size_of_a_chunk_changes_no_method() {
         let single = networks::random(network, &common::cpu().with_batch_budget(1));
         assert_eq!(single.model().batch_limit(), 1);
         assert!(explainer.model().batch_limit() > 60);
-        for method in names() {
+        for method in names(explainer) {
             let run = |explainer| explain(explainer, network, &method, quick(&method), 3);
             let (one, many) = (run(&single), run(explainer));
             let agreement = compare(&one.attribution.data, &many.attribution.data);
@@ -185,7 +178,7 @@ const DRAWING: [&str; 11] = [
 #[test]
 fn the_same_seed_gives_the_same_bits_and_another_only_where_something_is_drawn() {
     on_each(|explainer, network| {
-        for method in names() {
+        for method in names(explainer) {
             let run = |seed| {
                 let found = explain(explainer, network, &method, quick(&method), seed);
                 let bits: Vec<u32> = found.attribution.data.iter().map(|value| value.to_bits()).collect();

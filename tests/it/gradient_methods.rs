@@ -4,7 +4,7 @@
 use crate::common::{self, Case, Fixtures, compare, draws};
 use adversight::{
     Control, Device, Error, ExplainOptions, Explainer, Explanation, HostTensor, Input,
-    attribution::registry::{Need, methods},
+    attribution::registry::methods,
 };
 use serde_json::{Value, json};
 
@@ -269,8 +269,8 @@ fn the_same_seed_gives_the_same_bits_and_another_seed_others() {
 #[test]
 fn no_method_costs_more_than_it_says() {
     let explainer = common::tiny(&common::cpu());
-    // The network has no masker.
-    for method in methods().into_iter().filter(|method| !method.needs.contains(&Need::Masker)) {
+    let apply = common::methods_for(&explainer);
+    for method in methods().into_iter().filter(|method| apply.contains(&method.name)) {
         let info = common::explain(&explainer, &input(), &options(&method.name, json!({}))).info;
         assert!(info.forward_passes <= method.cost.forward, "{}: {}", method.name, info.forward_passes);
         assert!(info.backward_passes <= method.cost.backward, "{}: {}", method.name, info.backward_passes);

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attribution, Batches, Subject,
+    Attribution, Batches, JUMP_PASSES, Subject,
     anytime::Anytime,
     baseline::{BACKGROUND, BASELINE, Baseline, STARTS},
     display::{Channels, Display},
@@ -49,7 +49,8 @@ impl Method for IntegratedGradients {
     const SHORTFALL: &'static str = "More steps come closer.";
 
     fn cost(config: &Config) -> Cost {
-        Cost { forward: config.steps, backward: config.steps }
+        // Where the sum is missed, what the score does near the baseline is looked at.
+        Cost { forward: config.steps + JUMP_PASSES, backward: config.steps }
     }
 
     fn quick() -> Config {

@@ -3,8 +3,8 @@
 use super::registry::Entry;
 // What methods are made of.
 use super::{
-    Attribution, Batches, Completeness, Segmentation, Subject, anytime, baseline, cam, display, hidden,
-    method, partition, predicts, read, regression, scaled, subject, tokens, upsample,
+    Attribution, Batches, Completeness, JUMP_PASSES, Segmentation, Subject, anytime, baseline, cam, display,
+    hidden, method, partition, predicts, read, regression, scaled, subject, tokens, upsample,
 };
 
 /// Declares the module of each method and lists the methods in the order in which they are told, cheapest first.

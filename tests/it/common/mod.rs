@@ -86,6 +86,12 @@ pub fn explain(explainer: &Explainer, input: &HostTensor, options: &ExplainOptio
     pollster::block_on(explainer.explain(&Input::Tensor(input), options, &Default::default())).unwrap().0
 }
 
+/// The methods that apply to a network.
+pub fn methods_for(explainer: &Explainer) -> Vec<String> {
+    let methods = explainer.info().methods.into_iter();
+    methods.filter(|method| method.applies).map(|method| method.name).collect()
+}
+
 /// What an oracle computed.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Case {

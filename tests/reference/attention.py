@@ -439,7 +439,7 @@ LARGE = ("swin_script", "beit_script", "gpt2_microsoft", "bert_attention")
 
 
 # Networks without `LayerNormalization` (opset 14) and without `Softmax`.
-WRITTEN = ()
+WRITTEN = ("llama", "vit")
 
 
 def written(model):
@@ -514,6 +514,9 @@ def main(only):
             name = f"{family.name}_{'dynamo' if dynamo else 'script'}"
             try:
                 file = export(Net(family).eval(), family.input, dynamo)
+                # Before the oracle, which makes the network one of 64 bits and gives it the rules' functions.
+                if family.name in WRITTEN and not dynamo:
+                    other = written(onnx.load_from_string(export(Net(family).eval(), family.input, False, opset_version=14))).SerializeToString()
             except Exception as error:
                 print("FAILED", name, type(error).__name__, str(error)[:300])
                 continue
@@ -533,7 +536,6 @@ def main(only):
             off = np.abs(scores - np.array(answer["logits"])).max()
             assert off < 1e-4, (name, off)
             if family.name in WRITTEN and not dynamo:
-                other = written(onnx.load_from_string(export(Net(family).eval(), family.input, False, opset_version=14))).SerializeToString()
                 session = onnxruntime.InferenceSession(other, providers=["CPUExecutionProvider"])
                 off = np.abs(session.run(None, {session.get_inputs()[0].name: family.input.numpy()})[0][0] - np.array(answer["logits"])).max()
                 assert off < 1e-4, (family.name, off)

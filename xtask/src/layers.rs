@@ -38,6 +38,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
         "the control of a long call and the reading of a gradient belong below both",
     ),
     ("src/attack/input.rs", "explainer", "an attack on an input is a call of the façade"),
+    ("src/attack/words.rs", "attribution", "the scores of classes belong to the model"),
+    ("src/attack/words.rs", "explainer", "an attack on a text is a call of the façade, which is asked again"),
     ("src/attack/mod.rs", "attribution", "gradients of class scores belong to the model"),
     ("src/attribution/mod.rs", "explainer", "methods are given the façade where the network would do"),
     (

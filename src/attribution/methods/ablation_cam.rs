@@ -79,7 +79,7 @@ impl Method for AblationCam {
             without.push(subject.scores(subject.logits_with(&layer, rows)?, config.score));
         }
         let score = subject.scores(found.logits, config.score);
-        // Ablation-CAM eq. 3, and eq. 4 with `cam::attribution`.
+        // Ablation-CAM's weights; their sum with a ReLU is `cam::attribution`.
         let weights = (score.clone() - Tensor::cat(without, 0)) / score.clone();
         let weights = weights.reshape([1, chosen.len(), 1, 1]);
         let kept: Vec<i64> = chosen.iter().map(|&channel| channel as i64).collect();
@@ -88,7 +88,7 @@ impl Method for AblationCam {
             cam::attribution(subject, vec![(weights * maps.select(1, kept)).sum_dim(1)], chosen.len())?;
         if read(score).await?.first().is_some_and(|&score| score < 0.0) {
             subject.note(
-                "The score is below zero, and Ablation-CAM's weights are parts of it (equation 3): what they show is what \
+                "The score is below zero, and Ablation-CAM's weights are parts of it: what they show is what \
                  lowers the score."
                     .into(),
             );

@@ -59,7 +59,7 @@ impl Method for FullGrad {
     async fn attribute(subject: &Subject<'_>, _: &Config) -> Result<Attribution> {
         subject.checkpoint(0, 1, "backward pass").await?;
         let [channels, height, width] = subject.image()?;
-        // FullGrad eq. 5: each map without its sign, from 0 to 1, enlarged, and all of them added up.
+        // FullGrad: each map without its sign, from 0 to 1, enlarged, and all of them added up.
         let shown = |maps: Tensor<4>| {
             let sum = cam::stretched(maps.abs()).sum_dim(1);
             upsample::bilinear(sum, [height, width])
@@ -70,7 +70,7 @@ impl Method for FullGrad {
             if let (true, [place]) = (adds(node.site), followers.as_slice()) {
                 let mut nothing = node.here.inputs.clone();
                 nothing[*place] = Some(Value::Float(node.here.input(*place)?.zeros_like()));
-                // FullGrad eq. 3: a layer's bias, times the gradient there.
+                // FullGrad: a layer's bias, times the gradient there.
                 let counted = node.forward(&nothing)? * node.gradient()?;
                 if let Some(maps) = cam::viewed(subject, &node.site.name, counted) {
                     let shown = shown(maps);

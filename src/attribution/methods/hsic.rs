@@ -106,7 +106,7 @@ fn draw(subject: &Subject<'_>, segments: usize, count: usize) -> Samples {
     Samples { shown, segments }
 }
 
-/// HSIC eq. 3, `tr(K H L H) / (p - 1)²`, of each segment. `K` says whether two samples agree in the segment, `L` how near
+/// HSIC, `tr(K H L H) / (p - 1)²`, of each segment. `K` says whether two samples agree in the segment, `L` how near
 /// their answers lie (a Gaussian whose width is the median answer). Since the rows of `H L H` add up to zero, what is left
 /// of `K = 1 - (x - x')²` is twice the product of its factors.
 fn dependence(samples: &Samples, answers: &[f32]) -> Vec<f32> {

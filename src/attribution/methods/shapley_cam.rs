@@ -50,7 +50,7 @@ impl Method for ShapleyCam {
             // The Hessian times the feature maps: the derivative of the gradient along them, by five points.
             let bend: Ranked<Float> =
                 ((above - below) * 8.0 - (far_above - far_below)) * (1.0 / (12.0 * MOVE));
-            // Shapley-CAM eq. 12: the gradient less half of it, averaged over places.
+            // Shapley-CAM: the gradient less half of it, averaged over places.
             let gradient = found.gradient - bend * 0.5;
             let (maps, gradient) =
                 (cam::viewed(subject, layer, found.value), cam::viewed(subject, layer, gradient));

@@ -97,7 +97,7 @@ impl Method for Sobol {
     }
 }
 
-/// The samples A, and for each segment A with that segment from B (Sobol section 3.2).
+/// The samples A, and for each segment A with that segment from B (the pick-freeze design).
 fn replicated(designs: &[f32], n: usize) -> Samples {
     let (a, b) = designs.split_at(designs.len() / 2);
     let mut shown = a.to_vec();
@@ -111,7 +111,7 @@ fn replicated(designs: &[f32], n: usize) -> Samples {
     Samples { shown, segments: n }
 }
 
-/// Jansen's estimator of the total Sobol index of each segment (Sobol eq. 5): `sum (f(A) - f(C_i))² / (2 N Var f(A))`.
+/// Jansen's estimator of the total Sobol index of each segment: `sum (f(A) - f(C_i))² / (2 N Var f(A))`.
 /// Nothing where there is no variance.
 fn total_indices(answers: &[f32], n: usize) -> Option<Vec<f32>> {
     let count = answers.len() / (n + 1);

@@ -1,4 +1,4 @@
-//! XGrad-CAM (Fu et al. 2020, equation 8): the gradient averaged over places by how much the feature map is active there.
+//! XGrad-CAM (Fu et al. 2020): the gradient averaged over places by how much the feature map is active there.
 
 use super::{
     Attribution, Subject,
@@ -30,7 +30,7 @@ impl Method for XGradCam {
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         cam::explain(subject, config, |FeatureMaps { maps, gradient }| {
-            // XGrad-CAM eq. 8; a map that is zero everywhere has no weight, and needs none.
+            // XGrad-CAM's weights; a map that is zero everywhere has no weight, and needs none.
             let total = maps.clone().sum_dim(3).sum_dim(2);
             let weights = cam::quotient((gradient * maps.clone()).sum_dim(3).sum_dim(2), total);
             (weights * maps).sum_dim(1)

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 /// The colour of what speaks for the class, and of what speaks against it: apart for colour-blind readers, too.
 const FOR: [u8; 3] = [230, 97, 1];
-const AGAINST: [u8; 3] = [94, 60, 153];
+const AGAINST: [u8; 3] = [146, 118, 214];
 /// The least and the most of the colour that is laid over a word.
 const FAINTEST: f32 = 0.08;
 const STRONGEST: f32 = 0.85;

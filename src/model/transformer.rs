@@ -387,6 +387,6 @@ mod tests {
             assert_eq!(found.ends.as_ref().unwrap().len(), blocks, "{name}");
             assert!(model.without_blocks().is_none() && model.shares().is_ok(), "{name}");
         }
-        assert!(load("swin_script", false).transformer().unwrap_err().contains("windows"));
+        assert!(load("swin_dynamo", false).transformer().unwrap_err().contains("windows"));
     }
 }

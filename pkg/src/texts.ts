@@ -88,5 +88,5 @@ export function tokensOf(tokenizer: TextTokenizer | undefined, input: SentText):
   }
   const tokens =
     "file" in input ? tokenizer.encodeBytes(input.file) : tokenizer.encode(input.text, input.pair);
-  return input.token === undefined ? tokens : ({ ...tokens, token: input.token } as Tokens);
+  return input.token === undefined ? tokens : { ...tokens, token: input.token };
 }

@@ -3,7 +3,7 @@
 use burn::tensor::{Float, Tensor};
 
 use super::{
-    Model, Prepared, Score, as_logits, backward,
+    Model, Prepared, Score, backward,
     exec::{ByBurn, Keep, Rules},
     graph::Slot,
     operators::Kind,
@@ -46,7 +46,7 @@ impl Model {
             program.forward(&self.graph, given, &[self.output], Keep::Nothing)?.wanted.remove(0)
         });
         let all = self.batch.fixed.unwrap_or(rows);
-        let found = as_logits(output, all)?;
+        let found = self.logits_of(output, all)?;
         Ok(if rows == all { found } else { found.slice_dim(0, 0..rows as i64) })
     }
 
@@ -77,9 +77,8 @@ impl Model {
         let (mut here, output) = forward(value)?;
         let (there, _) = forward(around)?;
         let dims = output.dims();
-        let seed = self.seed(as_logits(output, 1)?, &[target], score)?;
-        let seed = Ranked::from(seed).reshape(&dims);
-        let seed = seed.ok_or_else(|| Error::Internal("logits could not be reshaped".into()))?;
+        let seed = self.seed(self.logits_of(output, 1)?, &[target], score)?;
+        let seed = self.as_output(seed, &dims)?;
         let rule = |node: &backward::Visit<'_>| {
             let properties = &node.site.properties;
             let bends = properties.kind == Kind::Maximum

@@ -6,7 +6,7 @@ use std::{cell::RefCell, collections::HashMap};
 use burn::tensor::{Float, Tensor};
 
 use super::{
-    Model, Seed, as_logits,
+    Model, Seed,
     axes::{Axes, Shapes},
     backward::{self, Site, Visit},
     exec::{ByBurn, Keep},
@@ -250,10 +250,9 @@ impl Model {
                 }
             };
             let dims = score.dims();
-            let logits = as_logits(Value::Float(score.clone()), rows)?;
-            let seed = self.one_hot(&vec![target; rows], logits.dims()[0])?;
-            let seed = Ranked::from(seed).reshape(&dims);
-            let gradient = backward::pulled_back(std::iter::once((score, seed)), vec![Some(leaf)]).pop();
+            let seed = self.as_output(self.one_hot(&vec![target; rows], rows)?, &dims)?;
+            let gradient =
+                backward::pulled_back(std::iter::once((score, Some(seed))), vec![Some(leaf)]).pop();
             let gradient = gradient.flatten().ok_or_else(|| {
                 Error::invalid_model("the scores of a block do not depend on its own attention")
             })?;

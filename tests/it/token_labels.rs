@@ -9,6 +9,7 @@ use adversight::{
     model::{ModelFile, ModelOptions, OutputKind},
 };
 use adversight_text::{Options, Tokenizer};
+use onnx_ir::{AttributeProto, AttributeType, Message, ModelProto, NodeProto, TensorProto};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -202,4 +203,51 @@ fn the_command_line_asks_about_a_word() {
     assert!(by_word.lines().nth(1).unwrap().contains(label.as_str()), "{by_word}");
     assert_eq!(run(&["--token", "4"]), by_word);
     assert_eq!(run(&[]).lines().count(), case.ids.len());
+}
+
+/// The network with the scores of one token alone, picked in the file.
+fn picked(token: usize) -> Explainer {
+    let mut model = ModelProto::parse_from_bytes(&common::read(&format!("{FOLDER}/model.onnx"))).unwrap();
+    let graph = model.graph.as_mut().unwrap();
+    graph.initializer.push(TensorProto {
+        name: "picked_at".into(),
+        data_type: 7,
+        int64_data: vec![token as i64],
+        ..Default::default()
+    });
+    let output = graph.output[0].name.clone();
+    graph.node.push(NodeProto {
+        op_type: "Gather".into(),
+        name: "picked".into(),
+        input: vec![output, "picked_at".into()],
+        output: vec!["picked".into()],
+        attribute: vec![AttributeProto {
+            name: "axis".into(),
+            i: 1,
+            type_: AttributeType::INT.into(),
+            ..Default::default()
+        }],
+        ..Default::default()
+    });
+    graph.output[0] = onnx_ir::ValueInfoProto { name: "picked".into(), ..graph.output[0].clone() };
+    graph.output[0].type_ = Default::default();
+    let options = ModelOptions { text: true, ..ModelOptions::default() };
+    Explainer::load_with(&ModelFile::from(&model.write_to_bytes().unwrap()[..]), &options, &cpu()).unwrap()
+}
+
+/// Whatever way a method goes back: the asked token's scores alone count.
+#[test]
+fn each_method_explains_the_asked_token_as_if_the_network_had_no_other() {
+    let (index, explainer) = (index(), explainer());
+    let case = &index.cases[0];
+    let twin = picked(case.token);
+    let asked = tokens(&case.text, Some(Asked::Number(case.token)));
+    let plain = tokens(&case.text, None);
+    for method in ["saliency", "attention_rollout", "generic_attention", "legrad", "attn_lrp"] {
+        let ours = explain(&explainer, &asked, method, json!({}));
+        let theirs = explain(&twin, &plain, method, json!({}));
+        assert_eq!(ours.info.target.index, theirs.info.target.index, "{method}");
+        let agreement = common::compare(&ours.attribution.data, &theirs.attribution.data);
+        assert!(agreement.relative_l2 < 1e-5, "{method}: {:.1e}", agreement.relative_l2);
+    }
 }

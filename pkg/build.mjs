@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { build } from "esbuild";
+import { build as bundle } from "esbuild";
 import { digestOf, made } from "./stamp.mjs";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
@@ -68,6 +68,12 @@ function declarations() {
   }
 }
 
+/** Bundles a script. What esbuild only warns of, as of code that it leaves out, would be missed by whoever uses it. */
+async function build(options) {
+  const { warnings } = await bundle(options);
+  if (warnings.length > 0) process.exit(1);
+}
+
 /** The scripts that a page or a server takes as one file. */
 async function bundles() {
   const shared = {
@@ -96,7 +102,9 @@ async function bundles() {
     });
   }
   const entry = {
-    contents: 'export * from "./index.js"; export * from "./element.js"; import "./register.js";',
+    // Not by importing register.js: the manifest's list of files with side effects knows it in dist/ alone, and this folder may have another name.
+    contents:
+      'export * from "./index.js"; export * from "./element.js"; import { define } from "./element.js"; define();',
     resolveDir: out,
   };
   // `here` stays a file of its own: with the engine's modules for WebAssembly, which only `worker: false` needs, this one would be thrice as large.

@@ -23,7 +23,7 @@ mod tokens;
 mod upsample;
 mod written;
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use burn::tensor::{Float, Tensor, TensorData, Transaction};
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,9 @@ pub use subject::{Control, Gradients, Progress, Subject};
 pub(crate) use written::Written;
 
 use anytime::{Stop, Stopped};
+use method::End;
 use registry::Entry;
+use subject::Kept;
 
 use crate::{
     DeviceKind, Error, Explainer, Memory, Result,
@@ -244,7 +246,21 @@ pub(crate) async fn explain(
     if let Some(stop) = &options.stop {
         stop.check(entry.name(), entry.anytime())?;
     }
-    let clean = model.logits(explainer.upload(input)?)?;
+    let first = entry.first_gradient(model, &options.params).filter(|_| model.is_differentiable());
+    let kept = first.and_then(|end| {
+        let input = explainer.upload(input).ok()?;
+        let pass = match &end {
+            End::Input => model.pass(input),
+            End::Node(node) => model.pass_at(node, input),
+        };
+        // What speaks against it is told by the method, which tries the same.
+        Some((end, pass.ok()?))
+    });
+    let clean = match &kept {
+        Some((_, pass)) => pass.logits(),
+        None => model.logits(explainer.upload(input)?)?,
+    };
+    let kept: Kept<'_> = RefCell::new(kept);
     let (target, clean, known) = match options.target {
         Some(target) => (target, clean, None),
         None => {
@@ -252,7 +268,7 @@ pub(crate) async fn explain(
             (model.predicted(&logits), clean, Some(logits))
         }
     };
-    let subject = Subject::new(explainer, entry, input, clean.clone(), target, options, control)?;
+    let subject = Subject::new(explainer, entry, input, (clean.clone(), &kept), target, options, control)?;
     if let Some(written) = explainer.written() {
         written.reading.tokens.notes.iter().for_each(|note| subject.note(note.clone()));
     }

@@ -14,7 +14,7 @@ use super::{
     params::{configure, in_force, params_of},
 };
 pub use super::{
-    method::{Cost, Method, Need},
+    method::{Cost, End, Method, Need},
     params::{ParamDescription, ParamKind},
 };
 use crate::{Error, Model, Result, input::parts::Joined};
@@ -26,6 +26,7 @@ pub struct Entry {
     describe: fn() -> MethodDescription,
     run: for<'a> fn(&'a Subject<'a>, &'a Map<String, Value>) -> Running<'a>,
     unsuited: fn(&Model) -> Option<String>,
+    first_gradient: fn(&Model, &Map<String, Value>) -> Option<End>,
     name: &'static str,
     display: Display,
     joined: Joined,
@@ -55,6 +56,11 @@ impl Entry {
                 })
             },
             unsuited: M::unsuited,
+            // Parameters that do not hold are told by the run.
+            first_gradient: |model, params| {
+                let (config, _) = configure::<M::Config>(M::NAME, params).ok()?;
+                M::first_gradient(&config, model)
+            },
             name: M::NAME,
             display: M::DISPLAY,
             joined: M::JOINED,
@@ -127,6 +133,11 @@ impl Entry {
     /// The name in every interface.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Where the first walk back from the explained input ends with these parameters, if the method takes one.
+    pub(crate) fn first_gradient(&self, model: &Model, params: &Map<String, Value>) -> Option<End> {
+        (self.first_gradient)(model, params)
     }
 
     pub(crate) fn display(&self) -> Display {

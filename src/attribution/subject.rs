@@ -20,7 +20,9 @@ use super::{
     Batches, ExplainOptions, Masker, Written,
     anytime::{Partial, Stopped, Watch},
     display::{self, Display},
-    in_order, read,
+    in_order,
+    method::End,
+    read,
     registry::Entry,
     rows_to, to_rows,
 };
@@ -104,6 +106,8 @@ pub struct Subject<'a> {
     range: (f32, f32),
     /// The logits of the input, `[1, classes]`.
     clean: Tensor<2>,
+    /// Their pass, where the method goes back from it first.
+    kept: &'a dyn FirstGradient,
     target: usize,
     options: &'a ExplainOptions,
     forward: Cell<usize>,
@@ -127,6 +131,22 @@ struct Told {
     notes: RefCell<Vec<String>>,
     /// Names of the given tensors that were looked at.
     used: RefCell<BTreeSet<String>>,
+}
+
+/// The pass of the explained input, as long as it is kept, and where the walk back for which it is kept ends.
+pub(super) type Kept<'a> = RefCell<Option<(End, model::Pass<'a>)>>;
+
+/// The first walk back from the explained input. (A trait, for a cell's lifetime could not shrink with the subject's.)
+pub(super) trait FirstGradient {
+    /// The gradient of the score of `class`, once, where the pass was kept for a walk back to there.
+    fn take(&self, end: &End, class: usize, score: Score) -> Option<Result<Gradient>>;
+}
+
+impl FirstGradient for Kept<'_> {
+    fn take(&self, end: &End, class: usize, score: Score) -> Option<Result<Gradient>> {
+        let (_, mut pass) = self.borrow_mut().take_if(|(to, _)| to == end)?;
+        Some(pass.gradient(&[class], score))
+    }
 }
 
 /// Gradients of a batch.
@@ -225,7 +245,7 @@ impl<'a> Subject<'a> {
         explainer: &'a Explainer,
         entry: &Entry,
         input: &'a HostTensor,
-        clean: Tensor<2>,
+        (clean, kept): (Tensor<2>, &'a dyn FirstGradient),
         target: usize,
         options: &'a ExplainOptions,
         control: &'a Control<'a>,
@@ -244,6 +264,7 @@ impl<'a> Subject<'a> {
             places,
             range,
             clean,
+            kept,
             target,
             options,
             // The clean pass.
@@ -499,6 +520,28 @@ impl<'a> Subject<'a> {
         let Gradients { gradient, logits } = gradients(self.model(), &self.sample, points, targets, score)?;
         self.count(rows, 1, 1);
         Ok(Gradients { gradient: self.places.planes_on_device(gradient), logits })
+    }
+
+    /// The gradient of the score of `class` at the explained input, `[1, features]`.
+    pub fn gradient_here(&self, class: usize, score: Score) -> Result<Tensor<2>> {
+        match self.kept.take(&End::Input, class, score) {
+            Some(found) => {
+                self.count(1, 0, 1);
+                Ok(self.places.planes_on_device(to_rows(found?.gradient)?))
+            }
+            None => Ok(self.gradients(self.input(), &[class], score)?.gradient),
+        }
+    }
+
+    /// The output of the node called `node` for the explained input, and the gradient of the score of `class` with respect to it.
+    pub(super) fn gradient_at_here(&self, node: &str, class: usize, score: Score) -> Result<Gradient> {
+        match self.kept.take(&End::Node(node.to_owned()), class, score) {
+            Some(found) => {
+                self.count(1, 0, 1);
+                found
+            }
+            None => self.gradient_at(node, self.input(), &[class], score),
+        }
     }
 
     /// Runs the network on rows of features, few enough for one batch, for gradients of whichever scores.

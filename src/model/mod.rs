@@ -578,9 +578,17 @@ impl Model {
         targets: &[usize],
         score: Score,
     ) -> Result<Gradient> {
+        self.pass_at(node, input)?.gradient(targets, score)
+    }
+
+    /// Runs the network on a batch of at most [`Self::batch_limit`] samples, for gradients with respect to the output of the node
+    /// called `node`.
+    ///
+    /// # Errors
+    /// Those of [`Self::gradient_at`].
+    pub(crate) fn pass_at(&self, node: &str, input: Ranked<Float>) -> Result<Pass<'_>> {
         self.check_shape(&input.dims())?;
-        let slot = self.slot_of(node)?;
-        Pass::new(self, slot, input)?.gradient(targets, score)
+        Pass::new(self, self.slot_of(node)?, input)
     }
 
     /// The gradient of each sample's score with respect to its logits.

@@ -185,6 +185,12 @@ pub(in crate::model) enum Lowering {
     Concat {
         axis: i64,
     },
+    /// A recurrent layer with the functions that are usual, on all steps of all samples.
+    Recurrent {
+        cell: adversight_kernels::Cell,
+        reversed: Vec<bool>,
+        batch_first: bool,
+    },
     /// The input in another shape.
     Reshape,
     /// `alpha x' W + beta b` with the matrix of input 1, or its transpose.
@@ -354,6 +360,11 @@ impl Operator {
 
     pub fn lowers(mut self, lowering: Lowering) -> Self {
         self.lowering = Some(lowering);
+        self
+    }
+
+    pub fn may_lower(mut self, lowering: Option<Lowering>) -> Self {
+        self.lowering = lowering;
         self
     }
 

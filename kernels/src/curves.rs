@@ -12,11 +12,12 @@ fn exp(x: f32) -> f32 {
     // The part of ln 2 that is short enough for its products with whole numbers to be exact, and the rest.
     const HIGH: f32 = 0.693_359_375;
     const LOW: f32 = -2.121_944_4e-4;
-    // Adding this leaves no room for digits behind the point.
+    // Adding this leaves no room for digits behind the point, and the whole number in the last bits.
     const ROUND: f32 = 12_582_912.0;
     let above = if x < LEAST { LEAST } else { x };
     let x = if above > MOST { MOST } else { above };
-    let whole = (x * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = x * std::f32::consts::LOG2_E + ROUND;
+    let whole = rounded - ROUND;
     let r = (x - whole * HIGH) - whole * LOW;
     let series = 1.0 / 5040.0;
     let series = series * r + 1.0 / 720.0;
@@ -26,8 +27,8 @@ fn exp(x: f32) -> f32 {
     let series = series * r + 0.5;
     let series = series * r + 1.0;
     let series = series * r + 1.0;
-    // The cast gives 0 for what is no number, which the series still is.
-    let power = f32::from_bits(((whole as i32 + 127) as u32) << 23);
+    let exponent = rounded.to_bits().wrapping_sub(ROUND.to_bits()).wrapping_add(127);
+    let power = f32::from_bits(exponent << 23);
     series * power
 }
 

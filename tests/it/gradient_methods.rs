@@ -153,6 +153,11 @@ fn paths_and_samples_agree_on_the_gpu() {
 }
 
 #[test]
+fn the_partition_explainer_agrees_with_shaps_on_the_cpu() {
+    assert!(check("partition_shap", &common::cpu(), "partition_shap, CPU", |_| true, |_, _, _| ()) >= 9);
+}
+
+#[test]
 fn class_activation_mappings_agree_on_the_cpu() {
     assert!(check("cam", &common::cpu(), "cam, CPU", |_| true, |_, _, _| ()) >= 48);
 }

@@ -236,7 +236,9 @@ fn quick(method: &str) -> Value {
         "axai" => json!({ "steps": 3, "kernel_size": 1, "max_dist": 5 }),
         "blur_ig" | "guided_ig" | "idgi" | "integrated_gradients" | "mfaba" | "xrai" => json!({ "steps": 4 }),
         "expected_gradients" | "smoothgrad" | "vargrad" => json!({ "samples": 3 }),
-        "kernel_shap" | "lime" | "permutation_shap" => json!({ "samples": 50, "segments": 16 }),
+        "kernel_shap" | "lime" | "partition_shap" | "permutation_shap" => {
+            json!({ "samples": 50, "segments": 16 })
+        }
         "hsic" => json!({ "samples": 20, "grid": 3 }),
         "sobol" => json!({ "designs": 3, "grid": 3 }),
         "mask" => json!({ "setting": "own", "iterations": 3, "mask_size": 8 }),

@@ -60,6 +60,7 @@ methods! {
     lime::Lime,
     kernel_shap::KernelShap,
     permutation_shap::PermutationShap,
+    partition_shap::PartitionShap,
     hsic::Hsic,
     sobol::Sobol,
     rise::Rise,

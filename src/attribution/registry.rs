@@ -44,6 +44,11 @@ impl Entry {
             run: |subject, params| {
                 Box::pin(async move {
                     let (config, mut in_force) = configure::<M::Config>(M::NAME, params)?;
+                    let goes_back =
+                        M::NEEDS.iter().any(|need| matches!(need, Need::Gradient | Need::BackwardRule));
+                    if let Some(reason) = subject.model().lacks_gradient().filter(|_| goes_back) {
+                        return Err(subject.unsuited(reason));
+                    }
                     if let Some(reason) = M::unsuited(subject.model()) {
                         return Err(subject.unsuited(&reason));
                     }
@@ -93,13 +98,11 @@ pub struct MethodSupport {
 /// Which methods apply to a model, with or without a masker, and why others do not.
 pub(crate) fn support(model: &Model, masker: bool) -> Vec<MethodSupport> {
     let picture = model.info().layout.is_picture();
-    let gradient = model.is_differentiable();
+    let gradient = model.lacks_gradient();
     let missing = |need: &Need| match need {
-        Need::Gradient | Need::BackwardRule if !gradient => {
-            Some("no gradient passes from the explained value to the scores")
-        }
+        Need::Gradient | Need::BackwardRule => gradient,
         Need::Image if !picture => Some("the explained value is no picture"),
-        Need::Activations if !gradient || model.info().layers.is_empty() => {
+        Need::Activations if gradient.is_some() || model.info().layers.is_empty() => {
             Some("it looks at maps of more than one position inside of the network, and there is none")
         }
         Need::Masker if !masker => Some("it needs a masking network that was trained for this one"),

@@ -434,6 +434,17 @@ impl Model {
         !self.holds_integers && (self.source == self.output || self.way().next().is_some())
     }
 
+    /// Why no gradient can be taken, as the end of a sentence; nothing where one can.
+    pub(crate) fn lacks_gradient(&self) -> Option<&'static str> {
+        if self.holds_integers {
+            return Some(
+                "its input holds whole numbers, through which no gradient passes; where they stand for words, give the text with its \
+                 tokenizer, or name the value to explain (the option `at`), an embedding above all",
+            );
+        }
+        (!self.is_differentiable()).then_some("no gradient passes from the explained value to the scores")
+    }
+
     /// The nodes between the explained value and the scores through which a gradient passes, in their order.
     pub(crate) fn way(&self) -> impl Iterator<Item = Site> {
         let way = match self.holds_integers {

@@ -139,12 +139,13 @@ async function bundles() {
         name: "apart",
         setup({ onLoad }) {
           // An import would be relative to the page.
-          onLoad({ filter: /[\\/]dist[^\\/]*[\\/]index\.js$/ }, ({ path }) => ({
-            contents: readFileSync(path, "utf8").replace(
-              'import("./here.js")',
-              'import(new URL("./here.js", import.meta.url).href)',
-            ),
-          }));
+          const index = join(out, "index.js");
+          onLoad({ filter: /[\\/]index\.js$/ }, ({ path }) => {
+            if (resolve(path) !== index) return undefined;
+            const [text, imported] = [readFileSync(path, "utf8"), 'import("./here.js")'];
+            if (!text.includes(imported)) throw new Error("index.js imports here.js in another way now.");
+            return { contents: text.replace(imported, 'import(new URL("./here.js", import.meta.url).href)') };
+          });
         },
       },
     ],

@@ -11,7 +11,7 @@ import {
 } from "./choice.js";
 import { AdversightError, asAdversightError, isFatal } from "./errors.js";
 import { guardLoss, type EngineEvent, type Guard } from "./failover.js";
-import { openingGpu, unfollow } from "./gpu.js";
+import { checkDevice, openingGpu, unfollow, type GpuDevice } from "./gpu.js";
 import { canvasIsNoisy, discardInput, noisyCanvas, toWasmInput, type SentInput } from "./input.js";
 import { colourMapNames } from "./picture.js";
 import { refused, watchPolicy } from "./policy.js";
@@ -193,11 +193,12 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
   ).handlers;
 }
 
-/** `tell` is given what nobody has asked for, and `end` the error after which nothing can go on. */
+/** `tell` is given what nobody has asked for, and `end` the error after which nothing can go on; `gpuDevice` is a device of the page's own. */
 export function hostOf(
   builds: Builds,
   tell: (event: EngineEvent) => void,
   end: (error: AdversightError) => void,
+  gpuDevice?: GpuDevice,
 ): Host {
   let engine: WasmEngine | null = null;
   let wasm: Build["module"] | null = null;
@@ -291,7 +292,10 @@ export function hostOf(
         const module = await load(builds, "webgpu", moved, 1);
         const opened = await before(
           patience,
-          openingGpu(powerPreference, lose, () => module.createEngine({ device, ...memory })),
+          // A device that is given is wanted, also where it is emulated.
+          openingGpu({ power: powerPreference, device: gpuDevice }, lose, () =>
+            module.createEngine({ device: gpuDevice ? "webgpu" : device, ...memory }),
+          ),
         );
         if (opened !== late) return { module, opened };
         throw new AdversightError(
@@ -299,7 +303,7 @@ export function hostOf(
           `the GPU did not open within ${patience / 1000} seconds.`,
         );
       };
-      const { name, reason } = await choiceOf(builds, device, powerPreference);
+      const { name, reason } = await choiceOf(builds, device, powerPreference, gpuDevice);
       let made: { module: Build["module"]; opened: WasmEngine };
       try {
         made = name === "webgpu" ? await onGpu() : await onCpu(reason);
@@ -502,12 +506,17 @@ async function choiceOf(
   builds: Builds,
   device: DeviceChoice,
   power: PowerPreference | undefined,
+  gpuDevice: GpuDevice | undefined,
 ): ReturnType<typeof choose> {
   const against = !builds.webgpu
     ? 'this is "adversight/cpu", which has no engine for WebGPU.'
     : gpuWasLost
       ? "the GPU was lost on this thread: load the page again, or run the engine in a worker."
       : null;
+  if (against === null && gpuDevice && device !== "cpu") {
+    await checkDevice(gpuDevice);
+    return { name: "webgpu" };
+  }
   if (against === null || !["auto", "webgpu"].includes(device)) return choose(device, undefined, { power });
   if (device === "auto") return { name: "cpu", reason: `The CPU is used: ${against}` };
   throw new AdversightError(builds.webgpu ? "device_lost" : "device_unavailable", against);
@@ -527,12 +536,17 @@ export function serveHost(
   endpoint: Endpoint,
   builds: Builds,
   scope: Pick<EventTarget, "addEventListener">,
-  onTrap: () => void = () => undefined,
+  { onTrap = () => undefined, gpuDevice }: { onTrap?: () => void; gpuDevice?: GpuDevice | undefined } = {},
 ): void {
   let die: (error: unknown) => void = () => undefined;
-  const { handlers, guard } = hostOf(builds, teller(endpoint), (error) => {
-    die(error);
-  });
+  const { handlers, guard } = hostOf(
+    builds,
+    teller(endpoint),
+    (error) => {
+      die(error);
+    },
+    gpuDevice,
+  );
   die = serve<EngineProtocol>(endpoint, handlers, discardInput);
   watchForTraps(scope, (trap) => {
     void guard.survives(trap).then((survived) => {

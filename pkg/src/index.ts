@@ -96,6 +96,7 @@ export type { Engine };
 
 export type { EngineFile, EngineOptions } from "./start.js";
 export type { PowerPreference } from "./choice.js";
+export type { GpuDevice } from "./gpu.js";
 export type { CachedModel } from "./cache.js";
 export type { LoadProgress } from "./tally.js";
 export type { Loss } from "./failover.js";

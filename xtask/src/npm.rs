@@ -19,7 +19,20 @@ const STAMP: &str = "node_modules/.installed";
 const BUILT: &str = "node_modules/.built";
 
 /// What lies in a package's folder and is no part of what it is built of.
-const NO_SOURCES: [&str; 5] = ["node_modules", "dist", "dist.next", "dist.old", ".test"];
+const NO_SOURCES: [&str; 11] = [
+    "node_modules",
+    "dist",
+    "dist.next",
+    "dist.old",
+    ".test",
+    // What packing puts beside the build.
+    "LICENSE",
+    "LICENSE-MIT",
+    "LICENSE-APACHE",
+    "NOTICE",
+    "THIRD-PARTY-LICENSES.txt",
+    "CHANGELOG.md",
+];
 
 /// Installs a folder's packages as its lock file says, unless that has been done.
 pub fn install(paths: &Paths, folder: &str) -> Result<()> {

@@ -83,3 +83,60 @@ function bmp(view: DataView): ImageHeader | null {
     height: Math.abs(view.getInt32(22, true)),
   };
 }
+
+/** Whether a file that begins so is WebP with EXIF data in it. */
+export function hasWebpExif(start: Uint8Array): boolean {
+  const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
+  return startsWith(view, "WEBPVP8X", 8) && view.byteLength > 20 && (view.getUint8(20) & 8) !== 0;
+}
+
+/**
+ * How a WebP file says that it has to be turned: EXIF's orientation, from 2 to 8, and where it stands; null where it need not be turned.
+ * Browsers turn JPEG and PNG files by it, and leave WebP as it is.
+ */
+export function webpOrientation(bytes: Uint8Array): { turned: number; at: number; isLittle: boolean } | null {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  try {
+    if (!startsWith(view, "RIFF") || !startsWith(view, "WEBP", 8) || !startsWith(view, "VP8X", 12))
+      return null;
+    let chunk = 12;
+    while (!startsWith(view, "EXIF", chunk)) chunk += 8 + 2 * Math.ceil(view.getUint32(chunk + 4, true) / 2);
+    const tiff = chunk + 8 + (startsWith(view, "Exif\0\0", chunk + 8) ? 6 : 0);
+    const isLittle = startsWith(view, "II", tiff);
+    if (!isLittle && !startsWith(view, "MM", tiff)) return null;
+    const directory = tiff + view.getUint32(tiff + 4, isLittle);
+    const count = view.getUint16(directory, isLittle);
+    for (let entry = directory + 2; entry < directory + 2 + 12 * count; entry += 12) {
+      if (view.getUint16(entry, isLittle) !== 0x112) continue;
+      const turned = view.getUint16(entry + 8, isLittle);
+      return turned >= 2 && turned <= 8 ? { turned, at: entry + 8, isLittle } : null;
+    }
+    return null;
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+/** Pixels of four bytes brought upright, as an EXIF orientation asks; from 5 on the sides change places. */
+export function upright(
+  pixels: Uint8ClampedArray,
+  { width, height }: { width: number; height: number },
+  turned: number,
+): Uint8ClampedArray<ArrayBuffer> {
+  const across = turned >= 5;
+  const columns = across ? height : width;
+  const rows = across ? width : height;
+  const mirrored = [2, 3, 7, 8].includes(turned);
+  const flipped = [3, 4, 6, 7].includes(turned);
+  const [from, to] = [new Uint32Array(pixels.slice().buffer), new Uint32Array(columns * rows)];
+  for (let y = 0; y < rows; y++) {
+    for (let x = 0; x < columns; x++) {
+      const [u, v] = across ? [y, x] : [x, y];
+      const left = mirrored ? width - 1 - u : u;
+      const top = flipped ? height - 1 - v : v;
+      to[y * columns + x] = from[top * width + left] ?? 0;
+    }
+  }
+  return new Uint8ClampedArray(to.buffer);
+}

@@ -2,7 +2,7 @@
 // error that says why, before memory is taken for its pixels wherever its size can be known earlier.
 
 import { AdversightError } from "./errors.js";
-import { headerBytes, readHeader } from "./header.js";
+import { hasWebpExif, headerBytes, readHeader, upright, webpOrientation } from "./header.js";
 import { recogniseFile } from "./recognise.js";
 import { readBlob } from "./download.js";
 import { readStraight, straightOf } from "./straight.js";
@@ -135,7 +135,7 @@ export async function decodeImage(source: ImageInput): Promise<ImageBitmap> {
   await checkSource(source);
   let bitmap: ImageBitmap;
   try {
-    bitmap = await createImageBitmap(source, { premultiplyAlpha: "none" });
+    bitmap = await bitmapOf(source);
   } catch (cause) {
     throw new AdversightError("input_invalid", await notReadable(source), { cause });
   }
@@ -146,6 +146,28 @@ export async function decodeImage(source: ImageInput): Promise<ImageBitmap> {
     throw error;
   }
   return bitmap;
+}
+
+async function bitmapOf(source: ImageInput): Promise<ImageBitmap> {
+  const straight = { premultiplyAlpha: "none" } as const;
+  if (!(isA(source, "Blob") || isA(source, "File"))) return createImageBitmap(source, straight);
+  const start = new Uint8Array(await source.slice(0, 32).arrayBuffer());
+  if (!hasWebpExif(start)) return createImageBitmap(source, straight);
+  const bytes = new Uint8Array(await source.arrayBuffer());
+  const orientation = webpOrientation(bytes);
+  if (!orientation) return createImageBitmap(source, straight);
+  // Decoded as if it need not be turned, so that no browser does it too, and then turned here.
+  new DataView(bytes.buffer).setUint16(orientation.at, 1, orientation.isLittle);
+  const lying = await createImageBitmap(new Blob([bytes], { type: source.type }), straight);
+  try {
+    const { width, height } = lying;
+    checkSize(width, height);
+    const pixels = upright(pixelsOf(lying), lying, orientation.turned);
+    const size: [number, number] = orientation.turned >= 5 ? [height, width] : [width, height];
+    return await createImageBitmap(new ImageData(pixels, ...size), straight);
+  } finally {
+    lying.close();
+  }
 }
 
 /** What can be known about an image without decoding it. */
@@ -197,14 +219,19 @@ export function toWasmInput(input: Exclude<SentInput, SentText | EncodedSound>):
   if (before) return before;
   const { width, height } = bitmap;
   try {
-    const read = readPixels(bitmap);
-    const pixels = isOpaque(read) ? read : straightOf(readStraight(bitmap), read);
+    const pixels = pixelsOf(bitmap);
     const made = { pixels, width, height };
     taken.set(bitmap, made);
     return made;
   } finally {
     bitmap.close();
   }
+}
+
+/** The pixels with the colours that the bitmap holds, also where it is transparent. */
+function pixelsOf(bitmap: ImageBitmap): Uint8ClampedArray {
+  const read = readPixels(bitmap);
+  return isOpaque(read) ? read : straightOf(readStraight(bitmap), read);
 }
 
 /** Frees what was sent for a call that is not made. */

@@ -1,5 +1,6 @@
 // What the tests of hosts share: the package as it is packed, apps that are made of it, servers on two origins, and a browser.
 
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -158,4 +159,12 @@ export function texts(folder) {
   return readdirSync(folder, { recursive: true })
     .filter((name) => /\.(js|mjs|css|html|json)$/.test(name))
     .map((name) => [name, readFileSync(join(folder, name), "utf8")]);
+}
+
+/** No output may tell where it was built. */
+export function assertNoPaths(output, { addresses = true } = {}) {
+  for (const [name, text] of texts(output)) {
+    if (addresses) assert.ok(!text.includes("file:///"), `${name} holds an address of a file`);
+    assert.ok(!text.includes(here), `${name} holds a path of this machine`);
+  }
 }

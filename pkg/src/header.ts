@@ -84,38 +84,55 @@ function bmp(view: DataView): ImageHeader | null {
   };
 }
 
-/** Whether a file that begins so is WebP with EXIF data in it. */
-export function hasWebpExif(start: Uint8Array): boolean {
+/** Whether a file that begins so may say itself how it has to be turned, where browsers do not all look: in PNG and WebP. Of JPEG they all know. */
+export function mayBeTurned(start: Uint8Array): boolean {
   const view = new DataView(start.buffer, start.byteOffset, start.byteLength);
-  return startsWith(view, "WEBPVP8X", 8) && view.byteLength > 20 && (view.getUint8(20) & 8) !== 0;
+  const isWebp = startsWith(view, "WEBPVP8X", 8) && view.byteLength > 20 && (view.getUint8(20) & 8) !== 0;
+  return isWebp || startsWith(view, "\x89PNG");
 }
 
 /**
- * How a WebP file says that it has to be turned: EXIF's orientation, from 2 to 8, and where it stands; null where it need not be turned.
- * Browsers turn JPEG and PNG files by it, and leave WebP as it is.
+ * How a PNG or WebP file says that it has to be turned, by EXIF's orientation from 2 to 8, and the file without that, so that no browser turns
+ * it too; null where it need not be turned. (Chromium and Firefox leave WebP lying, WebKit PNG.)
  */
-export function webpOrientation(bytes: Uint8Array): { turned: number; at: number; isLittle: boolean } | null {
+export function turnedFile(
+  bytes: Uint8Array<ArrayBuffer>,
+): { turned: number; lying: Uint8Array<ArrayBuffer>[] } | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   try {
-    if (!startsWith(view, "RIFF") || !startsWith(view, "WEBP", 8) || !startsWith(view, "VP8X", 12))
-      return null;
+    if (startsWith(view, "\x89PNG\r\n\x1a\n")) {
+      let chunk = 8;
+      while (!startsWith(view, "eXIf", chunk + 4)) chunk += 12 + view.getUint32(chunk);
+      const found = orientation(view, chunk + 8);
+      if (!found) return null;
+      const after = chunk + 12 + view.getUint32(chunk);
+      return { turned: found.turned, lying: [bytes.subarray(0, chunk), bytes.subarray(after)] };
+    }
     let chunk = 12;
     while (!startsWith(view, "EXIF", chunk)) chunk += 8 + 2 * Math.ceil(view.getUint32(chunk + 4, true) / 2);
-    const tiff = chunk + 8 + (startsWith(view, "Exif\0\0", chunk + 8) ? 6 : 0);
-    const isLittle = startsWith(view, "II", tiff);
-    if (!isLittle && !startsWith(view, "MM", tiff)) return null;
-    const directory = tiff + view.getUint32(tiff + 4, isLittle);
-    const count = view.getUint16(directory, isLittle);
-    for (let entry = directory + 2; entry < directory + 2 + 12 * count; entry += 12) {
-      if (view.getUint16(entry, isLittle) !== 0x112) continue;
-      const turned = view.getUint16(entry + 8, isLittle);
-      return turned >= 2 && turned <= 8 ? { turned, at: entry + 8, isLittle } : null;
-    }
-    return null;
+    const found = orientation(view, chunk + 8 + (startsWith(view, "Exif\0\0", chunk + 8) ? 6 : 0));
+    if (!found) return null;
+    const copy = bytes.slice();
+    new DataView(copy.buffer).setUint16(found.at, 1, found.isLittle);
+    return { turned: found.turned, lying: [copy] };
   } catch (error) {
-    if (error instanceof RangeError) return null;
+    if (error instanceof RangeError) return null; // the file ends and has not said it
     throw error;
   }
+}
+
+/** EXIF's orientation and where it stands; null where there is none, or nothing to turn. */
+function orientation(view: DataView, tiff: number): { turned: number; at: number; isLittle: boolean } | null {
+  const isLittle = startsWith(view, "II", tiff);
+  if (!isLittle && !startsWith(view, "MM", tiff)) return null;
+  const directory = tiff + view.getUint32(tiff + 4, isLittle);
+  const count = view.getUint16(directory, isLittle);
+  for (let entry = directory + 2; entry < directory + 2 + 12 * count; entry += 12) {
+    if (view.getUint16(entry, isLittle) !== 0x112) continue;
+    const turned = view.getUint16(entry + 8, isLittle);
+    return turned >= 2 && turned <= 8 ? { turned, at: entry + 8, isLittle } : null;
+  }
+  return null;
 }
 
 /** Pixels of four bytes brought upright, as an EXIF orientation asks; from 5 on the sides change places. */

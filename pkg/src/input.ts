@@ -2,7 +2,7 @@
 // error that says why, before memory is taken for its pixels wherever its size can be known earlier.
 
 import { AdversightError } from "./errors.js";
-import { hasWebpExif, headerBytes, readHeader, upright, webpOrientation } from "./header.js";
+import { headerBytes, mayBeTurned, readHeader, turnedFile, upright } from "./header.js";
 import { recogniseFile } from "./recognise.js";
 import { readBlob } from "./download.js";
 import { readStraight, straightOf } from "./straight.js";
@@ -152,18 +152,15 @@ async function bitmapOf(source: ImageInput): Promise<ImageBitmap> {
   const straight = { premultiplyAlpha: "none" } as const;
   if (!(isA(source, "Blob") || isA(source, "File"))) return createImageBitmap(source, straight);
   const start = new Uint8Array(await source.slice(0, 32).arrayBuffer());
-  if (!hasWebpExif(start)) return createImageBitmap(source, straight);
-  const bytes = new Uint8Array(await source.arrayBuffer());
-  const orientation = webpOrientation(bytes);
-  if (!orientation) return createImageBitmap(source, straight);
-  // Decoded as if it need not be turned, so that no browser does it too, and then turned here.
-  new DataView(bytes.buffer).setUint16(orientation.at, 1, orientation.isLittle);
-  const lying = await createImageBitmap(new Blob([bytes], { type: source.type }), straight);
+  if (!mayBeTurned(start)) return createImageBitmap(source, straight);
+  const file = turnedFile(new Uint8Array(await source.arrayBuffer()));
+  if (!file) return createImageBitmap(source, straight);
+  const lying = await createImageBitmap(new Blob(file.lying, { type: source.type }), straight);
   try {
     const { width, height } = lying;
     checkSize(width, height);
-    const pixels = upright(pixelsOf(lying), lying, orientation.turned);
-    const size: [number, number] = orientation.turned >= 5 ? [height, width] : [width, height];
+    const pixels = upright(pixelsOf(lying), lying, file.turned);
+    const size: [number, number] = file.turned >= 5 ? [height, width] : [width, height];
     return await createImageBitmap(new ImageData(pixels, ...size), straight);
   } finally {
     lying.close();

@@ -12,6 +12,7 @@ const schema = protobuf.Root.fromJSON({
       fields: {
         nodes: list(1, "Node"),
         name: field(2, "string"),
+        weights: list(5, "Weight"),
         inputs: list(11, "Value"),
         outputs: list(12, "Value"),
       },
@@ -29,7 +30,17 @@ const schema = protobuf.Root.fromJSON({
     Type: { fields: { tensor: field(1, "Tensor") } },
     Tensor: { fields: { element: field(1, "int32"), shape: field(2, "Shape") } },
     Shape: { fields: { sizes: list(1, "Size") } },
-    Size: { fields: { value: field(1, "int64") } },
+    Size: { fields: { value: field(1, "int64"), name: field(2, "string") } },
+    Weight: {
+      fields: {
+        shape: list(1, "int64"),
+        element: field(2, "int32"),
+        name: field(8, "string"),
+        external: list(13, "Entry"),
+        place: field(14, "int32"),
+      },
+    },
+    Entry: { fields: { key: field(1, "string"), value: field(2, "string") } },
   },
 });
 
@@ -38,12 +49,18 @@ export const elements = {
   float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11, uint32: 12, uint64: 13,
 }; // prettier-ignore
 
-/** `inputs` and `outputs` are [name, element type, shape], `nodes` [operator, inputs, outputs, whole attributes]. */
-export function onnxFile({ inputs, outputs, nodes }) {
+/**
+ * `inputs` and `outputs` are [name, element type, shape], where a size may be a name, `nodes` [operator, inputs, outputs, whole attributes], `weights` [name, element
+ * type, shape, the file beside this one that holds them].
+ */
+export function onnxFile({ inputs, outputs, nodes, weights = [] }) {
   const value = ([name, element, shape]) => ({
     name,
     type: {
-      tensor: { element: elements[element], shape: { sizes: shape.map((size) => ({ value: size })) } },
+      tensor: {
+        element: elements[element],
+        shape: { sizes: shape.map((size) => (typeof size === "string" ? { name: size } : { value: size })) },
+      },
     },
   });
   const model = {
@@ -56,6 +73,13 @@ export function onnxFile({ inputs, outputs, nodes }) {
         inputs: from,
         outputs: to,
         attributes: Object.entries(attributes).map(([name, i]) => ({ name, i, type: 2 })),
+      })),
+      weights: weights.map(([name, element, shape, location]) => ({
+        name,
+        element: elements[element],
+        shape,
+        external: [{ key: "location", value: location }],
+        place: 1,
       })),
       inputs: inputs.map(value),
       outputs: outputs.map(value),

@@ -265,7 +265,7 @@ for (const [name, { start, there, how }] of Object.entries(engines)) {
             const at = (id) => document.getElementById(id);
             for (let waited = 0; waited < 90000; waited += 200) {
               const words = at("words")?.textContent ?? "";
-              if (/%/.test(document.body.innerText) && words.length > 20) return words;
+              if (words.includes("“")) return words; // the answer's name
               await new Promise((resolve) => setTimeout(resolve, 200));
             }
             return "nothing: " + document.body.innerText.slice(0, 400);`);

@@ -85,13 +85,18 @@ export const html = (script = '<script type="module" src="./main.js"></script>')
   `<!doctype html><html lang="en"><meta charset="utf-8"><title>App</title><link rel="icon" href="data:,">${script}</html>`;
 
 /** Serves a folder as an app's origin, with the fixtures beside it. */
-export async function origin(folder, { headers = {}, isolated = false, texts = {} } = {}) {
+export async function origin(
+  folder,
+  { headers = {}, isolated = false, texts = {}, types = {}, under = null } = {},
+) {
   return serve({
     headers: { "Cache-Control": "no-store", ...(isolated ? isolation : {}), ...headers },
     find: (path) => {
-      if (path in texts) return { text: texts[path] };
+      if (path in texts) {
+        return { text: texts[path], headers: path in types ? { "Content-Type": types[path] } : {} };
+      }
       const [, fixture] = /^\/fixtures\/(.+)$/.exec(path) ?? [];
-      const file = fixture ? fileIn(fixtures, fixture) : fileIn(folder, path);
+      const file = fixture ? fileIn(fixtures, fixture) : fileIn(folder, under?.exec(path)?.[1] ?? path);
       return file && { file };
     },
   });

@@ -18,7 +18,8 @@ export function exportsOf(root, entry) {
   });
   const checker = program.getTypeChecker();
   const source = program.getSourceFile(file);
-  if (!source) throw new Error(`${file} is not there: build the package first.`);
+  if (!source)
+    throw new Error(`${file} is not there: build the package first.`);
   const doc = (symbol) =>
     ts
       .displayPartsToString(symbol.getDocumentationComment(checker))
@@ -35,12 +36,18 @@ export function exportsOf(root, entry) {
   const isPublic = (symbol) => {
     const declaration = symbol.declarations?.[0];
     const flags = declaration ? ts.getCombinedModifierFlags(declaration) : 0;
-    return !(flags & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected)) && !/^(__|#)/.test(symbol.name);
+    return (
+      !(flags & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected)) &&
+      !/^(__|#)/.test(symbol.name)
+    );
   };
   return checker
     .getExportsOfModule(checker.getSymbolAtLocation(source))
     .map((exported) => {
-      const symbol = exported.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(exported) : exported;
+      const symbol =
+        exported.flags & ts.SymbolFlags.Alias
+          ? checker.getAliasedSymbol(exported)
+          : exported;
       const declaration = symbol.declarations?.[0];
       if (!declaration) return null;
       const kind = ts.isClassDeclaration(declaration)
@@ -62,11 +69,24 @@ export function exportsOf(root, entry) {
                 doc: doc(member),
               }))
           : [];
-      const texts = kind === "class" || kind === "interface" ? [heading(ts, declaration)] : symbol.declarations.map(textOf);
-      return { name: exported.name, kind, doc: doc(symbol), text: texts.join("\n"), members };
+      const texts =
+        kind === "class" || kind === "interface"
+          ? [heading(ts, declaration)]
+          : symbol.declarations.map(textOf);
+      return {
+        name: exported.name,
+        kind,
+        doc: doc(symbol),
+        text: texts.join("\n"),
+        members,
+      };
     })
     .filter(Boolean)
-    .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || a.name.localeCompare(b.name, "en"));
+    .sort(
+      (a, b) =>
+        order.indexOf(a.kind) - order.indexOf(b.kind) ||
+        a.name.localeCompare(b.name, "en"),
+    );
 }
 
 const order = ["function", "class", "constant", "interface", "type"];
@@ -74,8 +94,12 @@ const order = ["function", "class", "constant", "interface", "type"];
 /** The first line of a class or an interface, without its members. */
 function heading(ts, declaration) {
   const name = declaration.name?.getText() ?? "";
-  const parameters = declaration.typeParameters?.map((one) => one.getText()).join(", ");
-  const clauses = declaration.heritageClauses?.map((clause) => clause.getText()).join(" ");
+  const parameters = declaration.typeParameters
+    ?.map((one) => one.getText())
+    .join(", ");
+  const clauses = declaration.heritageClauses
+    ?.map((clause) => clause.getText())
+    .join(" ");
   const word = ts.isClassDeclaration(declaration) ? "class" : "interface";
   return `${word} ${name}${parameters ? `<${parameters}>` : ""}${clauses ? ` ${clauses}` : ""}`;
 }
@@ -87,13 +111,24 @@ const prose = (text) =>
     .map((part, i) =>
       i % 2 === 1
         ? code(part.trimEnd(), "ts")
-        : part.trim() && `<p>${part.trim().split(/\n\s*\n/).map((one) => inline(one.replace(/\s+/g, " "))).join("</p><p>")}</p>`,
+        : part.trim() &&
+          `<p>${part
+            .trim()
+            .split(/\n\s*\n/)
+            .map((one) => inline(one.replace(/\s+/g, " ")))
+            .join("</p><p>")}</p>`,
     )
     .join("");
 
 /** One entry of the package as HTML. */
 export function reference(list) {
-  const titles = { function: "Functions", class: "Classes", constant: "Values", interface: "Interfaces", type: "Types" };
+  const titles = {
+    function: "Functions",
+    class: "Classes",
+    constant: "Values",
+    interface: "Interfaces",
+    type: "Types",
+  };
   return order
     .map((kind) => {
       const some = list.filter((one) => one.kind === kind);

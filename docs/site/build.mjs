@@ -3,7 +3,16 @@
 //
 //     node docs/site/build.mjs [--outDir docs/site/dist]        the package must have been built
 
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, posix, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -13,26 +22,49 @@ import { code, escape, inline, render, table } from "./markdown.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const root = resolve(here, "../..");
-const { outDir } = parseArgs({ options: { outDir: { type: "string", default: join(here, "dist") } } }).values;
+const { outDir } = parseArgs({
+  options: { outDir: { type: "string", default: join(here, "dist") } },
+}).values;
 const out = resolve(outDir);
 const forge = "https://github.com/adversight/adversight/blob/main/";
-const version = JSON.parse(readFileSync(join(root, "pkg/package.json"), "utf8")).version;
+const version = JSON.parse(
+  readFileSync(join(root, "pkg/package.json"), "utf8"),
+).version;
 const read = (path) => readFileSync(join(root, path), "utf8");
 
 /** The documents that become pages, by their path in the repository. */
 const documents = new Map();
-for (const name of readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"))) {
-  if (!["methods.md", "metrics.md"].includes(name)) documents.set(`docs/${name}`, `more/${name.replace(/\.md$/, ".html")}`);
+for (const name of readdirSync(join(root, "docs")).filter((name) =>
+  name.endsWith(".md"),
+)) {
+  if (!["methods.md", "metrics.md"].includes(name))
+    documents.set(`docs/${name}`, `more/${name.replace(/\.md$/, ".html")}`);
 }
 for (const folder of ["docs/notes", "docs/reproduction"]) {
   for (const name of readdirSync(join(root, folder), { recursive: true })) {
     const path = `${folder}/${name}`.replaceAll("\\", "/");
-    if (path.endsWith(".md")) documents.set(path, `${path.replace(/^docs\//, "more/").replace(/\.md$/, ".html")}`);
+    if (path.endsWith(".md"))
+      documents.set(
+        path,
+        `${path.replace(/^docs\//, "more/").replace(/\.md$/, ".html")}`,
+      );
   }
 }
-const guideOrder = ["first-minute", "pytorch", "keras", "transformer", "private-images", "react"];
-const guides = guideOrder.map((name) => ({ name, text: read(`docs/guides/${name}.md`), path: `guides/${name}.html` }));
-for (const { name, path } of guides) documents.set(`docs/guides/${name}.md`, path);
+const guideOrder = [
+  "first-minute",
+  "pytorch",
+  "keras",
+  "transformer",
+  "private-images",
+  "react",
+];
+const guides = guideOrder.map((name) => ({
+  name,
+  text: read(`docs/guides/${name}.md`),
+  path: `guides/${name}.html`,
+}));
+for (const { name, path } of guides)
+  documents.set(`docs/guides/${name}.md`, path);
 documents.set("docs/methods.md", "methods/index.html");
 documents.set("docs/metrics.md", "metrics/index.html");
 documents.set("pkg/README.md", "guides/package.html");
@@ -40,7 +72,8 @@ documents.set("README.md", "guides/project.html");
 
 const to = (from, target) => {
   const [file, anchor] = target.split("#");
-  const path = posix.relative(posix.dirname(from), file) || posix.basename(file);
+  const path =
+    posix.relative(posix.dirname(from), file) || posix.basename(file);
   return anchor ? `${path}#${anchor}` : path;
 };
 
@@ -48,13 +81,22 @@ const to = (from, target) => {
 const linker = (source, page) => (address, isPicture) => {
   if (/^[a-z]+:/.test(address) || address.startsWith("#")) return address;
   const [path, anchor] = address.split("#");
-  const target = posix.normalize(posix.join(posix.dirname(source), path)).replace(/\/$/, "");
-  const document = documents.get(target) ?? documents.get(`${target}/README.md`);
+  const target = posix
+    .normalize(posix.join(posix.dirname(source), path))
+    .replace(/\/$/, "");
+  const document =
+    documents.get(target) ?? documents.get(`${target}/README.md`);
   if (document) {
-    if (anchor && document === "methods/index.html" && !aboutInputs.includes(`id="${anchor}"`)) return to(page, document);
+    if (
+      anchor &&
+      document === "methods/index.html" &&
+      !aboutInputs.includes(`id="${anchor}"`)
+    )
+      return to(page, document);
     return to(page, anchor ? `${document}#${anchor}` : document);
   }
-  if (!existsSync(join(root, target))) throw new Error(`${source} links to ${address}, which is not there.`);
+  if (!existsSync(join(root, target)))
+    throw new Error(`${source} links to ${address}, which is not there.`);
   if (isPicture) {
     const copy = posix.join("assets", target);
     mkdirSync(dirname(join(out, copy)), { recursive: true });
@@ -77,7 +119,12 @@ function write(path, title, body, about = "") {
   const top = path.split("/")[0];
   const nav = sections
     .map(([label, target]) => {
-      const isHere = path === target ? ' aria-current="page"' : target.startsWith(`${top}/`) ? ' aria-current="true"' : "";
+      const isHere =
+        path === target
+          ? ' aria-current="page"'
+          : target.startsWith(`${top}/`)
+            ? ' aria-current="true"'
+            : "";
       return `<li><a href="${to(path, target)}"${isHere}>${label}</a></li>`;
     })
     .join("");
@@ -129,8 +176,15 @@ function entries(document) {
           return [item.slice(0, colon), item.slice(colon + 2).trim()];
         }),
     );
-    const lines = (blocks.find((block) => block.startsWith("|")) ?? "").split("\n").slice(2);
-    const parameters = lines.map((row) => row.slice(1, -1).split(/(?<!\\)\|/).map((cell) => cell.trim()));
+    const lines = (blocks.find((block) => block.startsWith("|")) ?? "")
+      .split("\n")
+      .slice(2);
+    const parameters = lines.map((row) =>
+      row
+        .slice(1, -1)
+        .split(/(?<!\\)\|/)
+        .map((cell) => cell.trim()),
+    );
     found.push({ name, title, summary, facts: list, parameters });
   }
   return { before, others: others.join("\n"), found };
@@ -144,9 +198,13 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 cpSync(join(here, "style.css"), join(out, "style.css"));
 cpSync(join(root, "www/public/icon.svg"), join(out, "icon.svg"));
-if (existsSync(join(here, "pictures"))) cpSync(join(here, "pictures"), join(out, "pictures"), { recursive: true });
+if (existsSync(join(here, "pictures")))
+  cpSync(join(here, "pictures"), join(out, "pictures"), { recursive: true });
 
-const pictureOf = (name) => (existsSync(join(out, `pictures/${name}.webp`)) ? `pictures/${name}.webp` : null);
+const pictureOf = (name) =>
+  existsSync(join(out, `pictures/${name}.webp`))
+    ? `pictures/${name}.webp`
+    : null;
 const size = pictureSize(join(out, "pictures"));
 
 /** The size of the pictures, all of one photograph, so that nothing moves while they load. */
@@ -159,6 +217,13 @@ function pictureSize(folder) {
   return ` width="${bytes.readUInt16LE(at + 14) & 0x3fff}" height="${bytes.readUInt16LE(at + 16) & 0x3fff}"`;
 }
 
+/** A line of mathematics, in which an underscore puts what follows below. */
+const formula = (text) =>
+  escape(text).replace(
+    /_(?:\{([^}]+)\}|([\p{L}\p{N}]+[′₁₂]?))/gu,
+    (_, several, one) => `<sub>${several ?? one}</sub>`,
+  );
+
 const parameterTable = (parameters) =>
   parameters.length === 0
     ? "<p>None.</p>"
@@ -169,7 +234,9 @@ const parameterTable = (parameters) =>
 
 function steps(path, list, i, folder) {
   const link = (one, before, after) =>
-    one ? `<a href="${to(path, `${folder}/${one.name}.html`)}">${before}${escape(one.title)}${after}</a>` : "<span></span>";
+    one
+      ? `<a href="${to(path, `${folder}/${one.name}.html`)}">${before}${escape(one.title)}${after}</a>`
+      : "<span></span>";
   return `<nav class="steps" aria-label="Next and previous">${link(list[i - 1], "← ", "")}${link(list[i + 1], "", " →")}</nav>`;
 }
 
@@ -177,18 +244,22 @@ methods.found.forEach((method, i) => {
   const path = `methods/${method.name}.html`;
   const known = facts[method.name];
   const picture = pictureOf(method.name);
-  const told = Object.entries(method.facts).filter(([name]) => name !== "Source");
+  const told = Object.entries(method.facts).filter(
+    ([name]) => name !== "Source",
+  );
   const figure = picture
     ? `<figure><img src="${to(path, picture)}"${size} alt="A photograph of a cup of coffee with the map of ${escape(method.title)} over it, brightest where it says that the network looked"><figcaption>EfficientNet-Lite0's answer to a photograph, with the quick settings.</figcaption></figure>`
     : "";
-  const words = /attention|transformer/i.test(method.facts.Needs ?? "") || /attention|legrad/.test(method.name);
+  const words =
+    /attention|transformer/i.test(method.facts.Needs ?? "") ||
+    /attention|legrad/.test(method.name);
   write(
     path,
     method.title,
     `<h1>${escape(method.title)}</h1>
 <div class="method${picture ? " pictured" : ""}"><div>
 <p class="lead">${inline(method.summary)}</p>
-${known ? `<p class="formula">${escape(known.formula)}</p>` : ""}
+${known ? `<p class="formula">${formula(known.formula)}</p>` : ""}
 <p>${inline(method.facts.Source ?? "")}</p>
 ${known ? `<section class="caution"><h2>When not to trust it</h2><p>${escape(known.caution)}</p></section>` : ""}
 ${picture ? "" : `<p class="hint">${words ? "No picture: it asks for a transformer, and the photograph's network is none." : "No picture: it asks for more than a network and a photograph."}</p>`}
@@ -227,7 +298,9 @@ ${render(methods.others, { link: linker("docs/methods.md", "methods/index.html")
 
 metrics.found.forEach((metric, i) => {
   const path = `metrics/${metric.name}.html`;
-  const told = Object.entries(metric.facts).filter(([name]) => name !== "Source");
+  const told = Object.entries(metric.facts).filter(
+    ([name]) => name !== "Source",
+  );
   write(
     path,
     metric.title,
@@ -263,18 +336,34 @@ ${metrics.others ? render(metrics.others, { link: linker("docs/metrics.md", "met
 );
 
 for (const [source, path] of documents) {
-  if (path.endsWith("methods/index.html") || path.endsWith("metrics/index.html")) continue;
+  if (
+    path.endsWith("methods/index.html") ||
+    path.endsWith("metrics/index.html")
+  )
+    continue;
   const text = read(source);
   const { html, headings } = render(text, { link: linker(source, path) });
   write(path, headings[0]?.title ?? source, html);
 }
 
-const listed = (page, list) => `<ul>${list.map(([target, label]) => `<li><a href="${to(page, target)}">${escape(label)}</a></li>`).join("")}</ul>`;
+const listed = (page, list) =>
+  `<ul>${list.map(([target, label]) => `<li><a href="${to(page, target)}">${escape(label)}</a></li>`).join("")}</ul>`;
 const titleOf = (text) => /^# (.*)$/m.exec(text)[1];
 const guideList = guides.map(({ path, text }) => [path, titleOf(text)]);
-const allGuides = [...guideList, ["guides/package.html", "Everything that the npm package does"], ["guides/project.html", "The project, its page and its command line"]];
-write("guides/index.html", "Guides", `<h1>Guides</h1>${listed("guides/index.html", allGuides)}`);
-const more = [...documents].filter(([source]) => /^docs\/[^/]+\.md$/.test(source) && !/methods|metrics/.test(source));
+const allGuides = [
+  ...guideList,
+  ["guides/package.html", "Everything that the npm package does"],
+  ["guides/project.html", "The project, its page and its command line"],
+];
+write(
+  "guides/index.html",
+  "Guides",
+  `<h1>Guides</h1>${listed("guides/index.html", allGuides)}`,
+);
+const more = [...documents].filter(
+  ([source]) =>
+    /^docs\/[^/]+\.md$/.test(source) && !/methods|metrics/.test(source),
+);
 write(
   "more/index.html",
   "More",
@@ -286,26 +375,45 @@ write(
 );
 
 const entriesOfPackage = [
-  ["index.d.ts", "api/index.html", "adversight", 'import { createEngine } from "adversight";'],
-  ["element.d.ts", "api/element.html", "adversight/element", 'import { define } from "adversight/element";'],
+  [
+    "index.d.ts",
+    "api/index.html",
+    "adversight",
+    'import { createEngine } from "adversight";',
+  ],
+  [
+    "element.d.ts",
+    "api/element.html",
+    "adversight/element",
+    'import { define } from "adversight/element";',
+  ],
 ];
 const elementTable = () => {
   const { modules } = JSON.parse(read("pkg/dist/custom-elements.json"));
   const [element] = modules[0].declarations;
-  const rows = (list) => (list ?? []).map((one) => [`<code>${escape(one.name || "(default)")}</code>`, inline(one.description ?? "")]);
+  const rows = (list) =>
+    (list ?? []).map((one) => [
+      `<code>${escape(one.name || "(default)")}</code>`,
+      inline(one.description ?? ""),
+    ]);
   return [
     ["Attributes", element.attributes],
     ["Events", element.events],
     ["Slots", element.slots],
     ["Parts", element.cssParts],
   ]
-    .map(([title, list]) => `<h2 id="element-${title.toLowerCase()}">${title}</h2>${table(["Name", "What it is"], rows(list))}`)
+    .map(
+      ([title, list]) =>
+        `<h2 id="element-${title.toLowerCase()}">${title}</h2>${table(["Name", "What it is"], rows(list))}`,
+    )
     .join("\n");
 };
 for (const [entry, path, name, sample] of entriesOfPackage) {
   const list = exportsOf(root, entry);
   const other = entriesOfPackage.find(([, target]) => target !== path);
-  const names = list.filter(({ kind }) => kind !== "type" && kind !== "interface");
+  const names = list.filter(
+    ({ kind }) => kind !== "type" && kind !== "interface",
+  );
   write(
     path,
     `API: ${name}`,
@@ -327,11 +435,31 @@ ${code(/```ts\n([\s\S]*?)```/.exec(read("pkg/README.md"))[1].trimEnd(), "")}
 <h2 id="guides">Begin here</h2>
 ${listed("index.html", allGuides)}
 <h2 id="methods">What each method says of one photograph</h2>
-<ul class="gallery">${["grad_cam", "agi", "integrated_gradients", "lrp", "xrai", "rise"].map((name) => methods.found.find((one) => one.name === name)).filter(Boolean).map(tile("index.html")).join("\n")}</ul>
+<ul class="gallery">${[
+    "grad_cam",
+    "agi",
+    "integrated_gradients",
+    "lrp",
+    "xrai",
+    "rise",
+  ]
+    .map((name) => methods.found.find((one) => one.name === name))
+    .filter(Boolean)
+    .map(tile("index.html"))
+    .join("\n")}</ul>
 <p><a href="methods/index.html">All ${methods.found.length} methods</a>, <a href="metrics/index.html">${metrics.found.length} metrics</a> that tell whether an explanation is true, and the <a href="api/index.html">API</a>.</p>`,
   "Explains ONNX networks in the browser; nothing is sent anywhere",
 );
 
-const count = readdirSync(out, { recursive: true }).filter((name) => name.endsWith(".html")).length;
-const bytes = readdirSync(out, { recursive: true }).reduce((sum, name) => sum + (statSync(join(out, name)).isFile() ? statSync(join(out, name)).size : 0), 0);
-console.log(`${count} pages, ${(bytes / 1e6).toFixed(1)} MB, in ${relative(process.cwd(), out) || "."}`);
+const count = readdirSync(out, { recursive: true }).filter((name) =>
+  name.endsWith(".html"),
+).length;
+const bytes = readdirSync(out, { recursive: true }).reduce(
+  (sum, name) =>
+    sum +
+    (statSync(join(out, name)).isFile() ? statSync(join(out, name)).size : 0),
+  0,
+);
+console.log(
+  `${count} pages, ${(bytes / 1e6).toFixed(1)} MB, in ${relative(process.cwd(), out) || "."}`,
+);

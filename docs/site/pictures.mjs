@@ -10,12 +10,18 @@ import { fileIn, serve } from "../../xtask/server.mjs";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const require = createRequire(`${root}tests/browser/package.json`);
-const { chromium } = (await import(pathToFileURL(require.resolve("playwright-core")).href)).default;
+const { chromium } = (
+  await import(pathToFileURL(require.resolve("playwright-core")).href)
+).default;
 
 const server = await serve({
-  headers: { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" },
+  headers: {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+  },
   find(path) {
-    if (path === "/index.html") return { text: '<!doctype html><link rel="icon" href="data:,">' };
+    if (path === "/index.html")
+      return { text: '<!doctype html><link rel="icon" href="data:,">' };
     const file = fileIn(root, path);
     return file && { file };
   },
@@ -36,11 +42,17 @@ try {
       preprocessing: `${models}efficientnet_lite0.json`,
       labels: `${models}imagenet.json`,
     });
-    const photograph = await (await fetch("/www/public/photos/coffee.jpg")).blob();
+    const photograph = await (
+      await fetch("/www/public/photos/coffee.jpg")
+    ).blob();
     const bitmap = await adversight.decodeImage(photograph);
     Object.assign(globalThis, { adversight, engine, model, bitmap });
-    const applies = new Map(model.info.methods.map((method) => [method.name, method]));
-    return engine.methods().map(({ name, quick }) => ({ name, quick, told: applies.get(name) }));
+    const applies = new Map(
+      model.info.methods.map((method) => [method.name, method]),
+    );
+    return engine
+      .methods()
+      .map(({ name, quick }) => ({ name, quick, told: applies.get(name) }));
   });
   mkdirSync(new URL("pictures/", import.meta.url), { recursive: true });
   const wanted = process.argv.slice(2);
@@ -51,7 +63,11 @@ try {
         const { adversight, engine, model, bitmap } = globalThis;
         const begin = performance.now();
         try {
-          const explanation = await model.explain(bitmap, { method: adversight.anyName(name), params: quick ?? {}, seed: 1 });
+          const explanation = await model.explain(bitmap, {
+            method: adversight.anyName(name),
+            params: quick ?? {},
+            seed: 1,
+          });
           const canvas = document.createElement("canvas");
           adversight.drawExplanation(canvas, bitmap, explanation, {
             colours: engine.colourMap("magma"),
@@ -67,7 +83,11 @@ try {
       },
       { name, quick },
     );
-    if (picture) writeFileSync(new URL(`pictures/${name}.webp`, import.meta.url), Buffer.from(picture, "base64"));
+    if (picture)
+      writeFileSync(
+        new URL(`pictures/${name}.webp`, import.meta.url),
+        Buffer.from(picture, "base64"),
+      );
     console.log(`${name}: ${error ?? `${took} ms`}`);
   }
 } finally {

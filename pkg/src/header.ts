@@ -93,7 +93,7 @@ export function mayBeTurned(start: Uint8Array): boolean {
 
 /**
  * How a PNG or WebP file says that it has to be turned, by EXIF's orientation from 2 to 8, and the file without that, so that no browser turns
- * it too; null where it need not be turned. (Chromium and Firefox leave WebP lying, WebKit PNG.)
+ * it too; null where it need not be turned. (Chromium leaves WebP lying, and WebKit PNG.)
  */
 export function turnedFile(
   bytes: Uint8Array<ArrayBuffer>,

@@ -163,9 +163,20 @@ for (const [name, { start, there, how }] of Object.entries(engines)) {
         assert.deepEqual(await ask(app(`${assets.origin}/index.js`)), { result: right(), faults: [] });
       });
       await t.test("threads, on an isolated page, from one's own origin and from another", async () => {
+        // Shared memory and a way to wait for it without blocking; WebKitGTK's process for automation is not isolated.
+        const { result: can } = await ask(
+          {
+            ...app("/index.js"),
+            "/main.js": `globalThis.run = async () =>
+              globalThis.crossOriginIsolated && "SharedArrayBuffer" in globalThis && "waitAsync" in Atomics;`,
+          },
+          { isolated: true },
+        );
+        t.diagnostic(`threads are ${can ? "" : "not "}possible`);
+        if (name === "Firefox") assert.ok(can);
         for (const from of ["/index.js", `${assets.origin}/index.js`]) {
           const { result } = await ask(app(from), { isolated: true, given: { threads: 2 } });
-          assert.deepEqual(result, right(2), from);
+          assert.deepEqual(result, right(can ? 2 : 1), from);
         }
       });
       await t.test("on the page's own thread", async () => {

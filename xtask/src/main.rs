@@ -13,6 +13,7 @@ mod order;
 mod paths;
 mod prune;
 mod python;
+mod release;
 mod report;
 mod serve;
 mod setup;
@@ -58,6 +59,21 @@ enum Task {
         /// Also the native code for the GPU
         #[arg(long)]
         thorough: bool,
+    },
+    /// Builds the documentation site and serves it on this machine
+    Docs {
+        /// Stop before serving
+        #[arg(long)]
+        build_only: bool,
+        /// The port to serve on; the next free one is taken where it is in use
+        #[arg(long, default_value_t = 8090)]
+        port: u16,
+    },
+    /// Checks that everything is ready to be published, and packs it, without publishing: versions, changelog, tag, sizes, the npm package, the crates
+    Release {
+        /// Do without the changelog's section, the tag and a clean tree, which come last
+        #[arg(long)]
+        rehearse: bool,
     },
     /// Builds the engines for WebAssembly, and what is beside them, into pkg/src/wasm
     Wasm {
@@ -128,6 +144,11 @@ fn run(task: Task) -> Result<()> {
             report::note(&format!("the page is in {page}; `cargo xtask demo` serves it"));
             Ok(())
         }
+        Task::Docs { build_only, port } => {
+            let site = npm::build_docs(&paths)?;
+            if build_only { Ok(()) } else { serve::start(&paths, &site, port)?.wait() }
+        }
+        Task::Release { rehearse } => release::run(&paths, rehearse),
         Task::Test { suites, thorough } => test::run(&paths, &suites, thorough),
         Task::Lint { thorough } => lint::run(&paths, thorough),
         Task::Wasm { names } => wasm::build(&paths, &names),

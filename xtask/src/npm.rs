@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::paths::Paths;
 use crate::report;
 use crate::setup;
+use crate::wasm;
 
 /// Where the lock file's hash is kept once its packages are installed.
 const STAMP: &str = "node_modules/.installed";
@@ -92,6 +93,17 @@ pub fn build_page(paths: &Paths) -> Result<PathBuf> {
         bail!("The build of www left no page in {}.", paths.relative(&page));
     }
     Ok(page)
+}
+
+/// Builds the documentation site, and returns its folder. The API's reference is read from the built package.
+pub fn build_docs(paths: &Paths) -> Result<PathBuf> {
+    wasm::build(paths, &[])?;
+    install(paths, "pkg")?;
+    build(paths, "pkg")?;
+    report::step("Building the documentation", || {
+        command::run(program("node").arg("docs/site/build.mjs").current_dir(&paths.root))
+    })?;
+    Ok(paths.root.join("docs/site/dist"))
 }
 
 /// Runs a folder's build script, unless its output is there and was made of the same files.

@@ -101,7 +101,12 @@ fn browser(paths: &Paths, thorough: bool) -> Result<()> {
     let thorough: Vec<_> = thorough.then_some(("ADVERSIGHT_THOROUGH", Path::new("1"))).into_iter().collect();
     let mut environment = thorough.clone();
     environment.extend(onnx_tests.iter().map(|(variable, folder)| (*variable, folder.as_path())));
+    // Samples in the documents use React, which is there.
+    npm::install(paths, "tests/hosts")?;
     in_browser(paths, "tests/browser", "test", "Testing in a browser", &environment, &[])?;
+    if !thorough.is_empty() {
+        npm::install(paths, "tests/hosts/thorough")?;
+    }
     in_browser(paths, "tests/hosts", "test", "Testing the package in bundlers and pages", &thorough, &[])
 }
 

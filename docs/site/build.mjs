@@ -262,7 +262,7 @@ methods.found.forEach((method, i) => {
 ${known ? `<p class="formula">${formula(known.formula)}</p>` : ""}
 <p>${inline(method.facts.Source ?? "")}</p>
 ${known ? `<section class="caution"><h2>When not to trust it</h2><p>${escape(known.caution)}</p></section>` : ""}
-${picture ? "" : `<p class="hint">${words ? "No picture: it asks for a transformer, and the photograph's network is none." : "No picture: it asks for more than a network and a photograph."}</p>`}
+${picture ? "" : `<p class="hint">${words ? "No picture: it asks for a transformer, and the photograph's network is none." : method.name === "rt_sal" ? "No picture: it asks for a masking network beside the first." : "No picture yet."}</p>`}
 </div>${figure}</div>
 <h2 id="use">In use</h2>
 ${code(`const explanation = await model.explain(photograph, { method: "${method.name}" });`, "")}

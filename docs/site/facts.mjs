@@ -219,6 +219,12 @@ export const facts = {
       "φ_i = E over orders of f(with i and those before) − f(with those before)",
     caution: shares,
   },
+  partition_shap: {
+    formula:
+      "φ = Owen values of f on the tree of halves: each half shares with its sibling, φ_{left} + φ_{right} = φ_{both}",
+    caution:
+      "The tree decides: halves are cut by place and not by content, and within a half that was not divided any further all pixels share alike. Other trees give other values.",
+  },
   hsic: {
     formula: "M_i = HSIC(mask of i, f)",
     caution: `${shares} It tells that the score depends on a part, not in which direction.`,

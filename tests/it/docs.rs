@@ -165,7 +165,17 @@ fn metrics_markdown() -> String {
         "# Metrics\n\nMade from the registry by `UPDATE_DOCS=1 cargo test --test it docs::`; do not edit by hand.\n\
          `adversight evaluate` takes them as `--metric name` or `--metric name:parameter=value,parameter=value`.\n\
          Pixels are ranked and compared on the map with its channels aggregated as its method shows them. Every metric has a\n\
-         value for every finite map, a constant one and one of a single pixel included.\n",
+         value for every finite map, a constant one and one of a single pixel included.\n\n\
+         ## Against chance\n\n\
+         A number alone says little: some metrics are high, or low, for maps that know nothing. `chance: 20` (`measure`, `--chance 20` of\n\
+         `evaluate`, `Assessment::with_chance`) measures the same metric on 20 random maps or more. A random map is the judged one with\n\
+         its pixels (or segments, where it has one value a segment) in a random order; a metric that makes the map again is given another\n\
+         random map each time. The range is that of 95 % of them, and a value within it is \"no better than chance\". Random pixels have no\n\
+         neighbourhoods: a smooth map that is wrong may still beat them, so being better than chance is the least that can be asked.\n\n\
+         ## What is not here\n\n\
+         Of Quantus 0.6: pixel flipping is `deletion`, relevance mass and rank accuracy and attribution localisation are figures of\n\
+         `mask_overlap`, the test by weight randomisation is `randomisation`. Consistency and sufficiency judge a batch of explanations,\n\
+         focus needs mosaics of pictures, input invariance a network with a shifted first layer, continuity shifted pictures.\n",
     );
     for metric in metrics() {
         metric_section(&mut text, &metric).unwrap();
@@ -174,7 +184,7 @@ fn metrics_markdown() -> String {
 }
 
 fn metric_section(text: &mut String, metric: &MetricDescription) -> std::fmt::Result {
-    let MetricDescription { name, title, summary, paper, needs, better, params } = metric;
+    let MetricDescription { name, title, summary, paper, needs, better, range, cost, params } = metric;
     write!(text, "\n## {title} (`{name}`)\n\n{summary}\n\n")?;
     writeln!(text, "- Source: {paper}")?;
     if !needs.is_empty() {
@@ -185,7 +195,8 @@ fn metric_section(text: &mut String, metric: &MetricDescription) -> std::fmt::Re
         Better::Lower => "lower values are better",
         Better::Neither => "neither high nor low values are better",
     };
-    writeln!(text, "- Read as: {better}")?;
+    writeln!(text, "- Read as: {range}; {better}")?;
+    writeln!(text, "- Cost: {cost}")?;
     if params.is_empty() {
         return Ok(());
     }

@@ -119,6 +119,7 @@ impl ReproduceArgs {
     /// An evaluation on the same images and models, with its table in the report's folder.
     fn evaluation(&self, table: &str, methods: &[String], metrics: &[String]) -> EvaluateArgs {
         EvaluateArgs {
+            chance: 0,
             images: self.images.clone(),
             models: self.models.clone(),
             methods: methods.to_vec(),

@@ -808,3 +808,61 @@ export interface MetricParams {
     least?: number | undefined;
   };
 }
+
+/** The parameters of each attack. */
+export interface AttackParams {
+  /** Steps along the gradient, each brought back within the bound; of a single step the fast gradient method. */
+  pgd: Record<string, never>;
+  /** Steps of equal size in each value along the running sum of the gradients, within a bound on the largest change. It carries over to other networks better than the last gradient alone. */
+  mi_fgsm: {
+    /** How much of the sum stays at each step. (0 to 10, default 1.0) */
+    decay?: number | undefined;
+  };
+  /** Projected gradient descent with momentum, of which the steps become shorter and begin again at the best point where they no longer help: nothing is left to be tuned but the bound. Ends with the first change that turns the answer last seen, or with the largest loss. */
+  apgd: {
+    /** The part of the steps since the last look that must have raised the loss, or the steps become half as long. (0 to 1, default 0.75) */
+    rho?: number | undefined;
+  };
+  /** Changes random squares of a picture to the edge of the bound, smaller and smaller ones, and keeps what brings the answer nearer to its turn. It needs no gradient, and ends where the answer turns. */
+  square: {
+    /** How often the network is asked at most: 5000 in the paper. (1 to 100000, default 1000) */
+    queries?: number | undefined;
+    /** The part of the pixels that the first squares cover. (0.0001 to 1, default 0.8) */
+    part?: number | undefined;
+  };
+  /** A small change that turns the answer, found by steps to the nearest border between classes. It has no bound: the length of the change is what it finds. */
+  deep_fool: {
+    /** How many steps at most. (1 to 1000, default 50) */
+    steps?: number | undefined;
+    /** How many of the most probable classes are looked at, the answer itself included. (2 to 1000, default 10) */
+    candidates?: number | undefined;
+    /** How far beyond the border, as a part of the way. (0 to 1, default 0.02) */
+    overshoot?: number | undefined;
+  };
+  /** The shortest change that turns the answer, found by optimisation. It has no bound: the length of the change is what it finds. Slow and strong; where nothing is found the input stays. */
+  carlini_wagner: {
+    /** How often the weight of the turn against the length is halved or raised. (1 to 20, default 9) */
+    searches?: number | undefined;
+    /** Steps of Adam for each weight at most: 10000 in the paper. (1 to 10000, default 100) */
+    steps?: number | undefined;
+    /** The length of Adam's steps. (0.00001 to 1, default 0.01) */
+    step?: number | undefined;
+    /** How far another logit must lie above. (0 to 1000, default 0.0) */
+    confidence?: number | undefined;
+    /** The weight to begin with. (0.000001 to 1000000, default 0.001) */
+    weight?: number | undefined;
+    /** End a search where a tenth of its steps brought nothing. (default true) */
+    abort_early?: boolean | undefined;
+  };
+  /** The smallest bound within which a change leaves the answer and turns the map of the gradient: of its most important values at most half stay among them. `epsilon` is the largest bound that is tried; where it does not suffice the input stays. */
+  explanation: {
+    /** The part of the values that counts as the most important. (0.001 to 0.5, default 0.1) */
+    top?: number | undefined;
+    /** The explanation has turned where no more than this part of the most important values is still among them. (0 to 0.99, default 0.5) */
+    kept?: number | undefined;
+    /** Steps of each attack, each of which takes three gradients. (1 to 1000, default 20) */
+    steps?: number | undefined;
+    /** How often the bound is halved or raised between the smallest that turned the map and the largest that did not. (1 to 20, default 6) */
+    searches?: number | undefined;
+  };
+}

@@ -150,8 +150,30 @@ export interface Game {
     milliseconds: number;
 }
 
+/** An attack on one input. */
+export interface AttackDescription {
+    /** The name in every interface. */
+    name: string;
+    /** The name for people. */
+    title: string;
+    /** One or two sentences: what it does, and what it finds. */
+    summary: string;
+    /** The paper that defines it. */
+    paper: string;
+    /** The options that it reads beside `space` and `seed`; others must be left out. */
+    reads: ("norm" | "epsilon" | "step" | "steps" | "towards" | "randomStart")[];
+    /** The work that it takes, in words. */
+    cost: string;
+    /** Its own parameters. */
+    params: ParamDescription[];
+}
+
 /** How an input is attacked. */
 export interface AttackOptions {
+    /** The attack, of `attacks()` ("pgd"). */
+    attack?: string;
+    /** The attack's own parameters. */
+    params?: Record<string, unknown>;
     /** The largest change of a value ("linf", the default), or the length of the change. */
     norm?: "linf" | "l2";
     /** The largest change in all, in `space` (2 / 255). */
@@ -208,7 +230,11 @@ export interface Attacked {
         nearest: { ids: number[]; top: ClassScore[]; turns: boolean } | null;
         others: { ids: number[]; top: ClassScore[]; turns: boolean } | null;
     } | null;
+    /** Whether the network now says what the attack was for: another class than before, or the one that it led to. */
+    turned: boolean;
     step: number;
+    /** Samples of which the attack asked for the scores alone, and for a gradient. */
+    forwardPasses: number;
     backwardPasses: number;
     milliseconds: number;
 }
@@ -244,6 +270,12 @@ export interface RandomiseOptions {
 #[wasm_bindgen(unchecked_return_type = "MetricDescription[]")]
 pub fn metrics() -> JsResult {
     to_js(&metric::registry::metrics())
+}
+
+/// Every registered attack with its parameters.
+#[wasm_bindgen(unchecked_return_type = "AttackDescription[]")]
+pub fn attacks() -> JsResult {
+    to_js(&attack::registry::attacks())
 }
 
 /// The layers of an ONNX file with weights, from the output to the input.
@@ -444,6 +476,8 @@ impl Model {
         set("original", &to_js(&attacked.original)?)?;
         set("text", &to_js(&attacked.text)?)?;
         set("step", &attacked.step.into())?;
+        set("turned", &attacked.turned.into())?;
+        set("forwardPasses", &attacked.forward_passes.into())?;
         set("backwardPasses", &attacked.backward_passes.into())?;
         set("milliseconds", &attacked.milliseconds.into())?;
         Ok(object.into())

@@ -79,7 +79,7 @@ ATTACKS = {
     "square": ({"epsilon": 1, "queries": 200}, torchattack(lambda m: torchattacks.Square(m, norm="Linf", eps=1 / 255, n_queries=200), one_by_one)),
     "deep_fool_l2": ({}, foolattack(foolbox.attacks.L2DeepFoolAttack())),
     "deep_fool_linf": ({}, foolattack(foolbox.attacks.LinfDeepFoolAttack())),
-    "carlini_wagner": ({"steps": 60, "searches": 7, "step": 0.002}, foolattack(foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=7, steps=60, stepsize=0.002, initial_const=1e-3))),
+    "carlini_wagner": ({"steps": 30, "searches": 4, "weight": 0.1, "step": 0.002}, foolattack(foolbox.attacks.L2CarliniWagnerAttack(binary_search_steps=4, steps=30, stepsize=0.002, initial_const=0.1))),
 }  # fmt: skip
 
 

@@ -724,7 +724,7 @@ fn what_strangers_send_is_taken_or_refused() {
         Some(_) => number("ADVERSIGHT_FUZZ_SEED").map_or(now % 1_000_000_000, |seed| seed as u64),
     };
     let kept_at =
-        std::env::var_os("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from).join("fuzz");
+        option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from).join("fuzz");
     let mut faults = Vec::new();
     println!("seed {seed}");
     for target in &chosen {

@@ -125,7 +125,9 @@ fn files(folder: &str, endings: &[&str]) -> Vec<Vec<u8>> {
         for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
             let path = entry.path();
             let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            if path.is_dir() {
+            if path.ends_with("zoo") {
+                // Whole networks, which take minutes in this build and for good reason.
+            } else if path.is_dir() {
                 walk(&path, endings, found);
             } else if endings.contains(&ending) && entry.metadata().is_ok_and(|file| file.len() <= LONGEST) {
                 found.push(path);

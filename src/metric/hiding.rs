@@ -91,7 +91,8 @@ pub(super) struct Groups {
 impl Groups {
     /// Of equal sizes, the last one with what is left.
     pub fn of(parts: Parts, first: First, groups: usize) -> Self {
-        let size = parts.count().div_ceil(groups).max(1);
+        // A text may have no words.
+        let size = parts.count().div_ceil(groups.max(1)).max(1);
         let turns = parts.turns(first, size);
         Self { turns, count: parts.count().div_ceil(size), parts }
     }

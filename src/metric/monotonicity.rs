@@ -32,7 +32,7 @@ impl Metric for Monotonicity {
         let all = groups.count;
         let mut scores = groups.hidden_in_turn(assessment, config.substrate, config.score, all).await?;
         scores.reverse();
-        let x = (0..=all).map(|done| done as f64 / all as f64).collect();
+        let x = (0..=all).map(|done| done as f64 / all.max(1) as f64).collect();
         // As in AIX360, the first of the compared scores is that with one group shown.
         Ok(never_falls(&scores[1..]).along(Curve { x, y: scores }))
     }

@@ -56,8 +56,8 @@ impl Attacking for CarliniWagner {
 
     async fn run(victim: &Victim<'_>, _: &AttackOptions, config: &Config) -> Result<Found> {
         let space = Tanh::of(victim);
-        let origin = space.from_valid(&victim.x);
-        let base = space.to_valid(&origin).0;
+        let origin = space.inverse(&victim.x);
+        let base = space.values(&origin).0;
         let mut best: Option<(f64, Vec<f32>)> = None;
         let mut weight = f64::from(config.weight);
         let (mut low, mut high) = (0.0, f64::INFINITY);
@@ -73,7 +73,7 @@ impl Attacking for CarliniWagner {
                 victim.checkpoint(search * config.steps + step, all).await?;
                 let moved: Vec<f64> =
                     origin.iter().zip(&delta).map(|(origin, delta)| origin + delta).collect();
-                let (point, slope) = space.to_valid(&moved);
+                let (point, slope) = space.values(&moved);
                 let logits = victim.logits(vec![point.clone()]).await?.concat();
                 let (margin, other) = victim.margin(&logits);
                 let margin = f64::from(margin) + f64::from(config.confidence);
@@ -138,20 +138,21 @@ impl Tanh {
         Self { range }
     }
 
-    fn from_valid(&self, values: &[f32]) -> Vec<f64> {
+    /// The point whose values these are, or are nearly at the ends.
+    fn inverse(&self, values: &[f32]) -> Vec<f64> {
         match &self.range {
             None => values.iter().map(|&value| value.into()).collect(),
             Some(range) => {
                 let inverse = |(&value, (middle, half)): (&f32, &(f64, f64))| {
                     (f64::from(value) - middle) / half * 0.999999
                 };
-                values.iter().zip(range).map(inverse).map(f64::atanh).collect()
+                values.iter().zip(range).map(point).map(f64::atanh).collect()
             }
         }
     }
 
     /// The values, and how fast they change.
-    fn to_valid(&self, points: &[f64]) -> (Vec<f32>, Vec<f64>) {
+    fn values(&self, points: &[f64]) -> (Vec<f32>, Vec<f64>) {
         match &self.range {
             None => (points.iter().map(|&value| value as f32).collect(), vec![1.0; points.len()]),
             Some(range) => points

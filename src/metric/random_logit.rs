@@ -14,7 +14,7 @@ use crate::{ExplainOptions, Result};
 pub struct RandomLogit;
 
 /// Parameters of the comparison.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The other class. Left out: any, drawn from the seed.
@@ -22,12 +22,6 @@ pub struct Config {
     pub other: Option<usize>,
     /// Compare magnitudes instead of signed values.
     pub magnitudes: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { other: None, magnitudes: false }
-    }
 }
 
 impl Metric for RandomLogit {

@@ -143,7 +143,7 @@ impl Tanh {
         match &self.range {
             None => values.iter().map(|&value| value.into()).collect(),
             Some(range) => {
-                let inverse = |(&value, (middle, half)): (&f32, &(f64, f64))| {
+                let point = |(&value, (middle, half)): (&f32, &(f64, f64))| {
                     (f64::from(value) - middle) / half * 0.999999
                 };
                 values.iter().zip(range).map(point).map(f64::atanh).collect()

@@ -1,6 +1,8 @@
 //! The referee: which metrics tell a map from noise, and which keep their order of methods where pixels are ranked, or filled, by another
 //! rule? No paper's table, but what decides how far any of them can be believed.
 
+use std::collections::BTreeSet;
+
 use adversight::{
     metric::{
         Chance, Standing, chance,
@@ -46,6 +48,10 @@ pub async fn report(args: &ReproduceArgs) -> CliResult<Report> {
         methods.len(),
         chance::FEWEST
     ));
+    let errors: BTreeSet<&String> = against.rows.iter().map(|row| &row.error).collect();
+    for error in errors.into_iter().filter(|error| !error.is_empty()) {
+        report.say(format!("Not measured: {error}"));
+    }
     for model in models(&groups(&against.rows)) {
         report.say(format!("{model}:"));
         let header =

@@ -10,7 +10,7 @@ export type WasmSource = URL | string | BufferSource | WebAssembly.Module;
 /** The generated module (wasm-bindgen, target web). */
 export type Wasm = Pick<
   typeof import("./wasm/adversight.js"),
-  "createEngine" | "methods" | "colourMap" | "metrics" | "layers" | "randomise" | "readLabels"
+  "createEngine" | "methods" | "colourMap" | "metrics" | "attacks" | "layers" | "randomise" | "readLabels"
 > & {
   default: (options: { module_or_path: WasmSource }) => Promise<unknown>;
 };

@@ -94,6 +94,7 @@ function fakeWasm() {
       }),
     methods: () => [{ name: "agi", params: [] }],
     metrics: () => [{ name: "deletion", params: [] }],
+    attacks: () => [],
     colourMap: (name: string) => new Uint8Array(768).fill(name.length),
   };
   return { wasm: wasm as unknown as Wasm, log };

@@ -51,6 +51,7 @@ import type {
   Measurement,
   GraphOutput,
   MethodDescription,
+  AttackDescription,
   MetricDescription,
   ModelInput as InputValue,
   ModelInfo,
@@ -210,6 +211,7 @@ export class Engine {
   readonly #thread: Thread;
   readonly #methods: MethodDescription[];
   readonly #metrics: MetricDescription[];
+  readonly #attacks: AttackDescription[];
   readonly #colourMaps: ColourMaps;
 
   private constructor(
@@ -224,6 +226,7 @@ export class Engine {
     this.#device = opened.device;
     this.#methods = opened.methods;
     this.#metrics = opened.metrics;
+    this.#attacks = opened.attacks;
     this.#colourMaps = opened.colourMaps;
   }
 
@@ -288,6 +291,11 @@ export class Engine {
   /** The metrics that can be measured, each with its parameters. */
   metrics(): MetricDescription[] {
     return structuredClone(this.#metrics);
+  }
+
+  /** The attacks on one input, each with its parameters and the options that it reads. */
+  attacks(): AttackDescription[] {
+    return structuredClone(this.#attacks);
   }
 
   /** 256 colours as RGB bytes, from the lowest value to the highest. */

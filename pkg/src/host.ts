@@ -29,6 +29,7 @@ import { takesSound } from "./sound.js";
 import { openThreaded, threadsHere, type MovedThreads, type ThreadedBuild } from "./threads.js";
 import type {
   Attacked,
+  AttackDescription,
   AttackOptions,
   Classification,
   ColourMap,
@@ -117,6 +118,7 @@ export interface EngineProtocol {
       device: DeviceReport;
       methods: MethodDescription[];
       metrics: MetricDescription[];
+      attacks: AttackDescription[];
       colourMaps: ColourMaps;
     };
   };
@@ -334,7 +336,13 @@ export function hostOf(
         colourMapNames.map((name) => [name, module.colourMap(name)]),
       ) as ColourMaps;
       return {
-        value: { device: engine.device, methods: module.methods(), metrics: module.metrics(), colourMaps },
+        value: {
+          device: engine.device,
+          methods: module.methods(),
+          metrics: module.metrics(),
+          attacks: module.attacks(),
+          colourMaps,
+        },
       };
     },
 

@@ -25,8 +25,16 @@ export type {
 } from "./client.js";
 export type { ErrorCode } from "./errors.js";
 export type { ImageInput, ModelInput, NamedInputs, TensorInput } from "./input.js";
-export type { AnyName, MethodChoice, MethodName, MetricChoice, MetricName } from "./methods.js";
-export type { MethodParams, MetricParams } from "./parameters.js";
+export type {
+  AnyName,
+  AttackChoice,
+  AttackName,
+  MethodChoice,
+  MethodName,
+  MetricChoice,
+  MetricName,
+} from "./methods.js";
+export type { AttackParams, MethodParams, MetricParams } from "./parameters.js";
 export type { TextInput, TokenizerOptions } from "./texts.js";
 export type { Colour, Stretch, WordsOptions, Written } from "./words.js";
 export type { DrawOptions, PaintOptions, View } from "./picture.js";
@@ -45,7 +53,9 @@ export type { InputLike, Nested } from "./values.js";
 export type { PresetName, PresetSize, Preprocessing } from "./preprocessing.js";
 export type {
   Activation,
+  AttackDescription,
   Attacked,
+  Chance,
   Classification,
   ClassScore,
   ColourMap,

@@ -51,6 +51,7 @@ async function openEngine() {
       }),
     methods: () => [],
     metrics: () => [{ name: "deletion", better: "lower" }],
+    attacks: () => [],
     layers: (onnx: Uint8Array) => [...onnx].map((byte) => ({ name: `layer ${byte}`, operator: "Conv" })),
     randomise: (onnx: Uint8Array, options: object) => {
       log.push(["randomise", options]);

@@ -1,7 +1,7 @@
 // What judges an explanation: the types of its calls, and a game's pictures. Showing a game needs no engine.
 
 import { AdversightError } from "./errors.js";
-import type { MetricChoice } from "./methods.js";
+import type { AttackChoice, MetricChoice } from "./methods.js";
 import type { TokenChoice } from "./texts.js";
 import type {
   AttackOptions as Attacking,
@@ -38,7 +38,9 @@ export type MeasureOptions<Model> = Omit<OfJudged<Measuring>, "metrics"> & {
 
 export type PlayOptions = OfJudged<Playing>;
 
-export interface AttackOptions extends Attacking, Running {
+export type AttackOptions = Omit<Attacking, "attack" | "params"> & AttackChoice & OfAttack;
+
+interface OfAttack extends Running {
   /** The token whose class is attacked, where the network gives each its own. */
   token?: TokenChoice | undefined;
   /** How many of the best classes to give (5). */

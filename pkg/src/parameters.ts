@@ -484,6 +484,15 @@ export interface MetricParams {
     /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
     ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
   };
+  /** The area under the class's probability while pixels are put in, less that while they are taken out, the most important first in both. */
+  diff_id: {
+    /** Pixels that are taken out at a step, or words of a text. Left out: RISE's 224 pixels, and one word. (1 to 1000000, default null) */
+    step?: number | null | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+  };
   /** The area under the class's probability while the pixels are taken out, the least important first: how long what matters alone keeps the class. */
   preservation: {
     /** Pixels that are taken out at a step, or words of a text. Left out: RISE's 224 pixels, and one word. (1 to 1000000, default null) */
@@ -507,6 +516,11 @@ export interface MetricParams {
     /** How the map becomes a mask: its magnitudes scaled, or its values as they are. (default "scaled") */
     mask?: "scaled" | "raw" | undefined;
   };
+  /** The part of the class's probability that is lost where the input is multiplied with the map's magnitudes, from 0 to 1; 0 where it rises. Beside it whether it rises (increase) and by which part of what was left to 1 (gain). */
+  average_drop: {
+    /** What shows where the map hides. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+  };
   /** The class's mean probability while important pixels are replaced by what their neighbours suggest, so that the hole itself tells the network nothing. */
   road: {
     /** How many parts of the pixels are removed, evenly between none and all: 9 removes 10 %, 20 %, … 90 %. (1 to 99, default 9) */
@@ -522,6 +536,126 @@ export interface MetricParams {
     first?: number | undefined;
     /** Standard deviation of the blur in pixels; the paper names none. (0.5 to 100, default 10.0) */
     sigma?: number | undefined;
+  };
+  /** How much of the score is lost on average while the segments of the picture are hidden one after the other, the most important first. */
+  irof: {
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score that is followed. One that can be negative has no parts that are lost. (default "probability") */
+    score?: "probability" | "logit" | undefined;
+  };
+  /** How far the score falls on average while squares of the picture are hidden one after the other, the most important first (AOPC); the curve shows each fall. */
+  region_perturbation: {
+    /** Side of a square in pixels. What is no picture is hidden pixel by pixel, a text word by word. (1 to 1000, default 8) */
+    side?: number | undefined;
+    /** How many squares are hidden at most. (1 to 1000000, default 100) */
+    regions?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score that is followed. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The area under the score while squares of the picture are hidden one after the other, the most important first. */
+  selectivity: {
+    /** Side of a square in pixels. What is no picture is hidden pixel by pixel, a text word by word. (1 to 1000, default 8) */
+    side?: number | undefined;
+    /** How many squares are hidden at most. (1 to 1000000, default 100) */
+    regions?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score that is followed. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Over all pairs of groups of pixels: the difference of what the map says of them, counted for the map where hiding the one that it puts above costs at least as much, and against it elsewhere; as a part of all differences. */
+  saco: {
+    /** Into how many groups of equal size the pixels, or the words of a text, are cut. (2 to 1000, default 10) */
+    groups?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score whose fall is looked at. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The correlation between what the map says of a random choice of pixels, summed, and how much the score falls where they are hidden. */
+  faithfulness_correlation: {
+    /** How often pixels are chosen. (2 to 100000, default 100) */
+    samples?: number | undefined;
+    /** How many pixels are hidden at once, or words of a text. Left out: 224 as in Quantus, and half of them where there are fewer. (1 to 1000000, default null) */
+    subset?: number | null | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value; the mean keeps the sign. (default "mean") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score whose fall is looked at. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The rank correlation between what the map says of random cells of a coarse grid, summed, and how much the score falls where they are hidden. */
+  mu_fidelity: {
+    /** How often cells are chosen. (2 to 100000, default 200) */
+    samples?: number | undefined;
+    /** Cells along each side of a picture. What is no picture has no grid: each place, or word, is chosen by itself. (2 to 1000, default 9) */
+    grid?: number | undefined;
+    /** The part of the cells that is hidden, on average. (0.01 to 0.99, default 0.2) */
+    part?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value; the mean keeps the sign. (default "mean") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score whose fall is looked at. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The correlation between what the map says of n random pixels, summed, and how much the score falls where they are hidden, as a mean over n; the curve shows it for each n. */
+  sensitivity_n: {
+    /** How many numbers n are tried, from 1 to 80 % of the pixels, each about as many times the last. (1 to 100, default 8) */
+    sizes?: number | undefined;
+    /** How often pixels are chosen for each n. (2 to 10000, default 100) */
+    samples?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value; the mean keeps the sign. (default "mean") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score whose fall is looked at. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The correlation between what the map says of a group of pixels and how much the score falls where that group alone is hidden; the groups follow the map's order. */
+  faithfulness_estimate: {
+    /** Into how many groups of equal size the pixels, or the words of a text, are cut. (2 to 1000000, default 50) */
+    groups?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value; the mean keeps the sign. (default "mean") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score that is followed. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** 1 where the score never falls while groups of pixels are put into an empty input, the least important first, else 0. Beside it the part of the steps at which it does not fall. */
+  monotonicity: {
+    /** Into how many groups of equal size the pixels, or the words of a text, are cut. (2 to 1000000, default 50) */
+    groups?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value; the mean keeps the sign. (default "mean") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score that is followed. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The rank correlation between what the map says of a group of pixels and the mean squared change of the score where random values stand in their place. */
+  monotonicity_correlation: {
+    /** Into how many groups of equal size the pixels, or the words of a text, are cut, in the map's order. (2 to 1000000, default 20) */
+    groups?: number | undefined;
+    /** How often random values, evenly from the input's range, stand in the place of a group. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How the channels of a pixel become its value. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score whose change is looked at. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
   };
   /** The mean squared difference between what the map predicts for a disturbance of the input and how much the score really falls. */
   infidelity: {
@@ -545,12 +679,60 @@ export interface MetricParams {
     /** The score that the map accounts for. (default "logit") */
     score?: "logit" | "probability" | "log_probability" | undefined;
   };
+  /** The part of the groups of pixels of which the map says nothing although the score changes where they are hidden, or something although it does not. */
+  non_sensitivity: {
+    /** Into how many groups of equal size the pixels, or the words of a text, are cut, in the order of their magnitudes. (2 to 1000000, default 100) */
+    groups?: number | undefined;
+    /** Below what a change of the score is none, and below which part of the largest value of a group the map says nothing of one. (0 to 1, default 0.00001) */
+    least?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** The score whose change is looked at. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
   /** The largest distance between the map and that of a nearby input, as a part of the map's own length. */
   max_sensitivity: {
     /** How many neighbours of the input are explained. (1 to 1000, default 10) */
     samples?: number | undefined;
     /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
     radius?: number | undefined;
+  };
+  /** The mean distance between the map and that of a nearby input, as a part of the map's own length. */
+  average_sensitivity: {
+    /** How many neighbours of the input are explained. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
+    radius?: number | undefined;
+  };
+  /** The largest distance between the map and that of a nearby input over the distance of the two inputs, in the map's units over the input's. */
+  local_lipschitz: {
+    /** How many neighbours of the input are explained. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
+    radius?: number | undefined;
+  };
+  /** The largest relative change of the map near the input over the relative change of the input. Neighbours of another class are left out. */
+  relative_input_stability: {
+    /** How many neighbours of the input are explained. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
+    radius?: number | undefined;
+  };
+  /** The largest relative change of the map near the input over the distance of the logits. Neighbours of another class are left out. */
+  relative_output_stability: {
+    /** How many neighbours of the input are explained. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
+    radius?: number | undefined;
+  };
+  /** The largest relative change of the map near the input over the relative change of what an inner layer holds. Neighbours of another class are left out. */
+  relative_representation_stability: {
+    /** How many neighbours of the input are explained. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
+    radius?: number | undefined;
+    /** The layer, by the name of its node; where it is empty, the one that Grad-CAM takes. (default "") */
+    layer?: string | undefined;
   };
   /** The mean rank correlation between maps made with different seeds: 1 where chance has no part. */
   stability: {
@@ -567,6 +749,27 @@ export interface MetricParams {
   /** The rank correlation between the map and that of the same network with random weights. A method whose map hardly changes does not explain the network. */
   randomisation: {
     /** Compare magnitudes instead of signed values: random weights turn signs around by chance. (default true) */
+    magnitudes?: boolean | undefined;
+  };
+  /** The rank correlation between the mean of maps of noisy inputs and the same of a network with random weights. A method whose map hardly changes does not explain the network. */
+  smooth_randomisation: {
+    /** How many inputs are explained by each of the networks. (1 to 1000, default 50) */
+    samples?: number | undefined;
+    /** Standard deviation of the noise, as a part of the input's range. (0 to 10, default 0.1) */
+    noise_level?: number | undefined;
+    /** Compare magnitudes instead of signed values: random weights turn signs around by chance. (default true) */
+    magnitudes?: boolean | undefined;
+  };
+  /** How much the entropy of the map's histogram rises where the network has random weights, as a part of the map's own. */
+  efficient_randomisation: {
+    /** Bins of the histogram, of equal width from the smallest to the largest value. (2 to 10000, default 100) */
+    bins?: number | undefined;
+  };
+  /** The rank correlation between the map and that of another class, drawn from the seed. A method whose map hardly changes does not explain the class. */
+  random_logit: {
+    /** The other class. Left out: any, drawn from the seed. (0 to 1000000, default null) */
+    other?: number | null | undefined;
+    /** Compare magnitudes instead of signed values. (default false) */
     magnitudes?: boolean | undefined;
   };
   /** Whether two maps put the pixels in the same order: 1 the same, 0 unrelated, -1 reversed. A constant map agrees with nothing but itself. */
@@ -590,8 +793,76 @@ export interface MetricParams {
   };
   /** With as many of the most important pixels as the object has: intersection over union with it. Beside it, the part of them on the object (relevance rank accuracy) and the part of the positive values there (relevance mass accuracy). */
   mask_overlap: Record<string, never>;
+  /** How likely a pixel of the object has a higher value than one beside it: 1 where all have, 0.5 where the map does not know. */
+  object_auc: {
+    /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+  };
   /** The Gini index of the pixels' magnitudes: 0 where all count the same, near 1 where one counts alone. */
   sparseness: Record<string, never>;
   /** The entropy in nats of the pixels' parts of all magnitudes: 0 where one counts alone, the logarithm of their number where all count the same. An empty map has 0. */
   complexity: Record<string, never>;
+  /** How many pixels have a magnitude above a small part of the largest; beside it, the part of all pixels that they are. */
+  effective_complexity: {
+    /** The part of the largest magnitude that a pixel must be above. (0 to 1, default 0.00001) */
+    least?: number | undefined;
+  };
+}
+
+/** The parameters of each attack. */
+export interface AttackParams {
+  /** Steps along the gradient, each brought back within the bound; of a single step the fast gradient method. */
+  pgd: Record<string, never>;
+  /** Steps of equal size in each value along the running sum of the gradients, within a bound on the largest change. It carries over to other networks better than the last gradient alone. */
+  mi_fgsm: {
+    /** How much of the sum stays at each step. (0 to 10, default 1.0) */
+    decay?: number | undefined;
+  };
+  /** Projected gradient descent with momentum, of which the steps become shorter and begin again at the best point where they no longer help: nothing is left to be tuned but the bound. Ends with the first change that turns the answer last seen, or with the largest loss. */
+  apgd: {
+    /** The part of the steps since the last look that must have raised the loss, or the steps become half as long. (0 to 1, default 0.75) */
+    rho?: number | undefined;
+  };
+  /** Changes random squares of a picture to the edge of the bound, smaller and smaller ones, and keeps what brings the answer nearer to its turn. It needs no gradient, and ends where the answer turns. */
+  square: {
+    /** How often the network is asked at most: 5000 in the paper. (1 to 100000, default 1000) */
+    queries?: number | undefined;
+    /** The part of the pixels that the first squares cover. (0.0001 to 1, default 0.8) */
+    part?: number | undefined;
+  };
+  /** A small change that turns the answer, found by steps to the nearest border between classes. It has no bound: the length of the change is what it finds. */
+  deep_fool: {
+    /** How many steps at most. (1 to 1000, default 50) */
+    steps?: number | undefined;
+    /** How many of the most probable classes are looked at, the answer itself included. (2 to 1000, default 10) */
+    candidates?: number | undefined;
+    /** How far beyond the border, as a part of the way. (0 to 1, default 0.02) */
+    overshoot?: number | undefined;
+  };
+  /** The shortest change that turns the answer, found by optimisation. It has no bound: the length of the change is what it finds. Slow and strong; where nothing is found the input stays. */
+  carlini_wagner: {
+    /** How often the weight of the turn against the length is halved or raised. (1 to 20, default 9) */
+    searches?: number | undefined;
+    /** Steps of Adam for each weight at most: 10000 in the paper. (1 to 10000, default 100) */
+    steps?: number | undefined;
+    /** The length of Adam's steps. (0.00001 to 1, default 0.01) */
+    step?: number | undefined;
+    /** How far another logit must lie above. (0 to 1000, default 0.0) */
+    confidence?: number | undefined;
+    /** The weight to begin with. (0.000001 to 1000000, default 0.001) */
+    weight?: number | undefined;
+    /** End a search where a tenth of its steps brought nothing. (default true) */
+    abort_early?: boolean | undefined;
+  };
+  /** The smallest bound within which a change leaves the answer and turns the map of the gradient: of its most important values at most half stay among them. `epsilon` is the largest bound that is tried; where it does not suffice the input stays. */
+  explanation: {
+    /** The part of the values that counts as the most important. (0.001 to 0.5, default 0.1) */
+    top?: number | undefined;
+    /** The explanation has turned where no more than this part of the most important values is still among them. (0 to 0.99, default 0.5) */
+    kept?: number | undefined;
+    /** Steps of each attack, each of which takes three gradients. (1 to 1000, default 20) */
+    steps?: number | undefined;
+    /** How often the bound is halved or raised between the smallest that turned the map and the largest that did not. (1 to 20, default 6) */
+    searches?: number | undefined;
+  };
 }

@@ -124,10 +124,16 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Attacks an input by projected gradient descent, and tells what the network says before and after; of a text in words, too.
+    /// Attacks an input, and tells what the network says before and after; of a text in words, too.
     Attack {
         #[command(flatten)]
         common: Common,
+        /// The attack; `adversight attacks` lists them.
+        #[arg(long, default_value = "pgd")]
+        attack: String,
+        /// A parameter of the attack, as name=value; may be repeated.
+        #[arg(long = "param", value_name = "NAME=VALUE")]
+        params: Vec<String>,
         /// The largest change in all: of a value, or by the norm l2.
         #[arg(long)]
         epsilon: Option<f32>,
@@ -140,6 +146,9 @@ enum Command {
         /// The class that the attack leads to [default: away from the predicted one].
         #[arg(long)]
         towards: Option<usize>,
+        /// Seed of everything random.
+        #[arg(long, default_value_t = 0)]
+        seed: u32,
         /// Writes the attacked input, in the network's own space.
         #[arg(long)]
         out: Option<PathBuf>,
@@ -181,6 +190,8 @@ enum Command {
     Methods,
     /// Prints the registry of metrics as JSON.
     Metrics,
+    /// Prints the registry of attacks as JSON.
+    Attacks,
     /// Prints the device that would be used, as JSON.
     Device {
         /// The device.
@@ -355,6 +366,9 @@ async fn run(cli: Cli) -> CliResult {
         Command::Metrics => {
             out!("{}", pretty(&metric::registry::metrics())?);
         }
+        Command::Attacks => {
+            out!("{}", pretty(&attack::registry::attacks())?);
+        }
         Command::Marked(args) => marked::marked(&args).await?,
         Command::Reproduce(args) => reproduce::reproduce(&args).await?,
         Command::Evaluate(args) => {
@@ -398,9 +412,12 @@ async fn run(cli: Cli) -> CliResult {
             let job = Job::new(&common).await?;
             write_npy(&out, &job.explainer.logits(&job.tensor()?).await.map_err(say)?)?;
         }
-        Command::Attack { common, epsilon, norm, steps, towards, out, json } => {
+        Command::Attack { common, attack, params, epsilon, norm, steps, towards, seed, out, json } => {
+            let known = attack::registry::find(&attack).map_err(say)?.describe().params;
+            let params = parse_pairs(&attack, &known, &params)?;
             let job = Job::new(&common).await?;
-            let mut options = AttackOptions { norm, steps, towards, ..AttackOptions::default() };
+            let mut options =
+                AttackOptions { attack, params, norm, steps, towards, seed, ..AttackOptions::default() };
             options.epsilon = epsilon.unwrap_or(options.epsilon);
             let (bound, input) = job.explainer.bound(&job.input.borrow()).await.map_err(say)?;
             let found =
@@ -420,6 +437,15 @@ async fn run(cli: Cli) -> CliResult {
                     out!("{}", line(class));
                 }
             }
+            out!(
+                "changed by {:.6} at most, of length {:.6}, in {}",
+                found.linf,
+                found.l2,
+                match found.space {
+                    attack::Space::Pixel => "pixels from 0 to 1",
+                    attack::Space::Model => "the network's own space",
+                }
+            );
             let words = match (&found.text, &job.input) {
                 (Some(text), _) => {
                     let tokenizer = common.tokenizer()?;
@@ -441,7 +467,7 @@ async fn run(cli: Cli) -> CliResult {
             if let Some(json) = json {
                 let report = serde_json::json!({
                     "before": found.before, "after": found.after, "original": found.original, "space": found.space,
-                    "linf": found.linf, "l2": found.l2, "text": found.text, "words": words,
+                    "linf": found.linf, "l2": found.l2, "turned": found.turned, "attack": options.attack, "text": found.text, "words": words,
                 });
                 write(&json, pretty(&report)?.as_bytes())?;
             }

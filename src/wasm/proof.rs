@@ -36,6 +36,10 @@ export interface MetricDescription {
     needs: MetricNeed[];
     /** Which values are good. */
     better: "higher" | "lower" | "neither";
+    /** The values that it can have, in words. */
+    range: string;
+    /** The work that it takes, in words. */
+    cost: string;
     params: ParamDescription[];
 }
 
@@ -64,6 +68,24 @@ export interface MeasureOptions extends JudgeOptions {
     object?: Uint8Array | null;
     /** The segments that the method worked on, as its explanation has them. */
     segments?: Segmentation | null;
+    /**
+     * Measures each metric on so many random maps, too: the judged map's values at random places. At least 20, or 0, the default, for
+     * none. A metric then takes as many times as long, and one more.
+     */
+    chance?: number | null;
+}
+
+/** A metric's values for random maps. */
+export interface Chance {
+    values: number[];
+    mean: number;
+    /** What 2.5 % of them are below, and above. */
+    low: number;
+    high: number;
+    /** How the judged map stands to them; "other" is beyond their range, of a metric that only describes. */
+    standing: "better" | "no_better" | "worse" | "other";
+    /** All of it as a sentence, such as "no better than chance: 0.41 against 0.40 of 20 random maps …". */
+    words: string;
 }
 
 /** A quantity that is followed, point by point. */
@@ -83,7 +105,9 @@ export interface Measurement {
     parts: Record<string, number>;
     /** How the value came about, for metrics that follow something. */
     curve: Curve | null;
-    /** Samples that went through the network for it, those of maps that were made again left out. */
+    /** The same of random maps, where it was asked for. */
+    chance: Chance | null;
+    /** Samples that went through the network for it, those of maps that were made again and of random ones left out. */
     forwardPasses: number;
     milliseconds: number;
 }
@@ -126,8 +150,30 @@ export interface Game {
     milliseconds: number;
 }
 
+/** An attack on one input. */
+export interface AttackDescription {
+    /** The name in every interface. */
+    name: string;
+    /** The name for people. */
+    title: string;
+    /** One or two sentences: what it does, and what it finds. */
+    summary: string;
+    /** The paper that defines it. */
+    paper: string;
+    /** The options that it reads beside `space` and `seed`; others must be left out. */
+    reads: ("norm" | "epsilon" | "step" | "steps" | "towards" | "randomStart")[];
+    /** The work that it takes, in words. */
+    cost: string;
+    /** Its own parameters. */
+    params: ParamDescription[];
+}
+
 /** How an input is attacked. */
 export interface AttackOptions {
+    /** The attack, of `attacks()` ("pgd"). */
+    attack?: string;
+    /** The attack's own parameters. */
+    params?: Record<string, unknown>;
     /** The largest change of a value ("linf", the default), or the length of the change. */
     norm?: "linf" | "l2";
     /** The largest change in all, in `space` (2 / 255). */
@@ -184,7 +230,11 @@ export interface Attacked {
         nearest: { ids: number[]; top: ClassScore[]; turns: boolean } | null;
         others: { ids: number[]; top: ClassScore[]; turns: boolean } | null;
     } | null;
+    /** Whether the network now says what the attack was for: another class than before, or the one that it led to. */
+    turned: boolean;
     step: number;
+    /** Samples of which the attack asked for the scores alone, and for a gradient. */
+    forwardPasses: number;
     backwardPasses: number;
     milliseconds: number;
 }
@@ -220,6 +270,12 @@ export interface RandomiseOptions {
 #[wasm_bindgen(unchecked_return_type = "MetricDescription[]")]
 pub fn metrics() -> JsResult {
     to_js(&metric::registry::metrics())
+}
+
+/// Every registered attack with its parameters.
+#[wasm_bindgen(unchecked_return_type = "AttackDescription[]")]
+pub fn attacks() -> JsResult {
+    to_js(&attack::registry::attacks())
 }
 
 /// The layers of an ONNX file with weights, from the output to the input.
@@ -304,6 +360,8 @@ struct MetricRequest {
 #[derive(Deserialize)]
 struct Measured {
     metrics: Vec<MetricRequest>,
+    #[serde(default)]
+    chance: Option<usize>,
 }
 
 #[wasm_bindgen]
@@ -418,6 +476,8 @@ impl Model {
         set("original", &to_js(&attacked.original)?)?;
         set("text", &to_js(&attacked.text)?)?;
         set("step", &attacked.step.into())?;
+        set("turned", &attacked.turned.into())?;
+        set("forwardPasses", &attacked.forward_passes.into())?;
         set("backwardPasses", &attacked.backward_passes.into())?;
         set("milliseconds", &attacked.milliseconds.into())?;
         Ok(object.into())
@@ -470,7 +530,7 @@ impl Model {
     ) -> JsResult {
         let (input, map) = (OwnedInput::from_js(&input)?, tensor_from_js(&map)?);
         let judged: Judged = from_js(options.clone())?;
-        let Measured { metrics } = from_js(options.clone())?;
+        let Measured { metrics, chance } = from_js(options.clone())?;
         let reference = field(&options, "reference")?.map(|map| tensor_from_js(&map)).transpose()?;
         let segments = field(&options, "segments")?.map(|segments| segmentation(&segments)).transpose()?;
         let object: Option<Vec<bool>> = field(&options, "object")?
@@ -492,6 +552,7 @@ impl Model {
             if let Some(randomised) = randomised {
                 assessment = assessment.with_randomised(randomised);
             }
+            assessment = assessment.with_chance(chance.unwrap_or(0))?;
             let mut found = Vec::with_capacity(metrics.len());
             for MetricRequest { name, params } in &metrics {
                 found.push(metric::measure(&assessment, name, params).await?);

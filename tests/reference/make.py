@@ -1,6 +1,7 @@
 """Makes all fixtures of tests/fixtures again, in order. (`cargo xtask reference` runs the same scripts one by one.)"""
 
 import after
+import attacks
 import axai_statistics
 import broken
 import cam
@@ -12,6 +13,7 @@ import fashion_mnist
 import features
 import imagenet
 import images
+import judged
 import limits
 import metrics
 import micro_front_end
@@ -37,7 +39,7 @@ import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, cam_family, paths, after, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, small_texts, microsoft, classical, real_networks, random_networks, tokens, micro_front_end, features, sound, text_networks,
+    axai_statistics, metrics, judged, attacks, sentences, words, cases, pictures, small_inputs, small_texts, microsoft, classical, real_networks, random_networks, tokens, micro_front_end, features, sound, text_networks,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

@@ -94,6 +94,18 @@ enum Task {
         /// Which scripts of xtask/models: convert, photos, keywords, file_kinds, kim, minilm; all where none is named
         scripts: Vec<String>,
     },
+    /// Changes files and options at random and looks whether each is taken or refused (tests/fuzz.rs)
+    Fuzz {
+        /// How long, for all kinds of input together
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+        /// One kind of input alone, such as onnx_structure
+        #[arg(long)]
+        target: Option<String>,
+        /// The draws of an earlier run, which says its seed
+        #[arg(long)]
+        seed: Option<u64>,
+    },
     /// Makes the reference figures of the tests again from independent implementations (tests/fixtures)
     Reference {
         /// Which scripts of tests/reference; all where none is named
@@ -154,6 +166,7 @@ fn run(task: Task) -> Result<()> {
         Task::Wasm { names } => wasm::build(&paths, &names),
         Task::Bench { native: true, .. } => python::bench(&paths),
         Task::Bench { arguments, .. } => test::bench(&paths, &arguments),
+        Task::Fuzz { minutes, target, seed } => test::fuzz(&paths, minutes, target.as_deref(), seed),
         Task::Models { scripts } => python::models(&paths, &scripts),
         Task::Reference { scripts } => python::reference(&paths, &scripts),
     }

@@ -165,6 +165,6 @@ export const code = code_;
 /** A table whose cells are HTML, which is scrolled by itself where it is wide. */
 export function table(head, rows) {
   const row = (list, name) =>
-    `<tr>${list.map((cell) => (name === "th" ? `<th scope="col">${cell}</th>` : `<td>${cell}</td>`)).join("")}</tr>`;
+    `<tr>${list.map((cell) => (name === "th" && cell !== "" ? `<th scope="col">${cell}</th>` : `<td>${cell}</td>`)).join("")}</tr>`;
   return `<div class="table" tabindex="0" role="group" aria-label="Table"><table><thead>${row(head, "th")}</thead><tbody>${rows.map((list) => row(list, "td")).join("\n")}</tbody></table></div>`;
 }

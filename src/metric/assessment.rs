@@ -24,6 +24,7 @@ use crate::{
         check_finite,
         layout::{Layout, Places},
         parts::Joined,
+        table::TableKind,
     },
 };
 
@@ -312,9 +313,10 @@ impl<'a> Assessment<'a> {
 
     /// Whose turn is when in a game that goes by the judged map: pixels one by one, or the words of a text, all pieces at once.
     pub(super) fn turns(&self, ranking: Ranking, first: First) -> Result<Turns> {
-        let Some(written) = self.explainer.written() else {
+        let (written, tabled) = (self.explainer.written(), self.explainer.tabled());
+        if written.is_none() && tabled.is_none() {
             return Ok(Turns::of_pixels(&first.order(&self.ranked(ranking))));
-        };
+        }
         let joined = match ranking.channels() {
             None => self.joined()?,
             Some(Channels::Mean) => Joined::Sum,
@@ -325,20 +327,32 @@ impl<'a> Assessment<'a> {
         } else {
             self.map.as_ref().clone()
         };
-        let parts = written.parts(&map, &self.places, self.segments, joined);
-        let scores: Vec<f64> =
-            parts.iter().take(written.reading.words).map(|part| part.score.into()).collect();
-        Ok(Turns::of_words(&first.order(&scores), &written.reading.labels))
+        let (parts, words, labels) = match (written, tabled) {
+            (Some(written), _) => {
+                let parts = written.parts(&map, &self.places, self.segments, joined);
+                (parts, written.reading.words, &written.reading.labels)
+            }
+            (None, Some(tabled)) if tabled.kind == TableKind::Row => {
+                (tabled.parts(&map, &self.places, self.segments, joined), tabled.count(), &tabled.labels)
+            }
+            // Steps in time one by one.
+            _ => return Ok(Turns::of_pixels(&first.order(&self.ranked(ranking)))),
+        };
+        let scores: Vec<f64> = parts.iter().take(words).map(|part| part.score.into()).collect();
+        Ok(Turns::of_words(&first.order(&scores), labels))
     }
 
     /// The same in an order that knows nothing of the map.
     pub(super) fn random_turns(&self) -> Turns {
-        let written = self.explainer.written();
-        let mut order: Vec<usize> =
-            (0..written.map_or(self.positions(), |written| written.reading.words)).collect();
+        let words = match (self.explainer.written(), self.explainer.tabled()) {
+            (Some(written), _) => Some((written.reading.words, &written.reading.labels)),
+            (None, Some(tabled)) if tabled.kind == TableKind::Row => Some((tabled.count(), &tabled.labels)),
+            _ => None,
+        };
+        let mut order: Vec<usize> = (0..words.map_or(self.positions(), |(words, _)| words)).collect();
         order.shuffle(&mut self.random());
-        match written {
-            Some(written) => Turns::of_words(&order, &written.reading.labels),
+        match words {
+            Some((_, labels)) => Turns::of_words(&order, labels),
             None => Turns::of_pixels(&order),
         }
     }
@@ -350,8 +364,11 @@ impl<'a> Assessment<'a> {
     }
 
     /// A text with the mask token in place of each word, or the padding token; zeros where there is neither. Nothing for what is no
-    /// text.
+    /// text, but the mean of the rows to compare with for a row of a table.
     pub(super) fn without_words(&self) -> Option<Vec<f32>> {
+        if let Some(rows) = self.explainer.tabled().and_then(|tabled| tabled.background.as_ref()) {
+            return Some(self.places.planes(&rows.mean.data).into_owned());
+        }
         let written = self.explainer.written()?;
         let cover =
             [Baseline::MaskToken, Baseline::PadToken].into_iter().find_map(|token| written.cover(token));

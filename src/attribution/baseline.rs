@@ -232,9 +232,9 @@ impl Baseline {
             Self::Background if subject.given(BACKGROUND.name).is_some() => {
                 "each row of the given background in turn".into()
             }
-            Self::Background => background_words(subject, |rows| format!("{} in turn", rows.each())),
+            Self::Background => background_words(subject, |rows| rows.each()),
             Self::Mean | Self::TrainingMean if has_background(subject) => {
-                background_words(subject, |rows| format!("the mean of {}", rows.words))
+                background_words(subject, |rows| rows.mean_words())
             }
             Self::PadToken => "the padding token in place of each word".into(),
             Self::MaskToken => "the mask token in place of each word".into(),

@@ -49,8 +49,8 @@ use crate::{
     input::{
         HostTensor,
         layout::Places,
-        parts::Part,
-        table::{SeriesView, TableView},
+        parts::{Joined, Part},
+        table::{SeriesView, TableKind, TableView},
         text::AskedToken,
     },
     model::{OutputKind, Score, value::Ranked},
@@ -286,6 +286,12 @@ pub(crate) async fn explain(
     }
     if let Some(tabled) = explainer.tabled() {
         tabled.notes.iter().for_each(|note| subject.note(note.clone()));
+        if tabled.kind == TableKind::Row && entry.joined() == Joined::Magnitudes {
+            subject.note(
+                "This method compares the columns by one unit of each, as the network takes them: one whose numbers are small seems to count more."
+                    .into(),
+            );
+        }
     }
     let (attribution, params) = entry.run(&subject, &options.params).await?;
 

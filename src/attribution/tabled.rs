@@ -32,7 +32,9 @@ pub(crate) struct Background {
     /// How many there are.
     pub count: usize,
     /// What they are called: "the 177 other rows of the table".
-    pub words: String,
+    words: String,
+    /// What the mean is called, where it is none of rows.
+    named: Option<&'static str>,
 }
 
 /// A row or a series that is explained.
@@ -266,7 +268,16 @@ impl Tabled {
         let tensor = |planes: Vec<f32>| HostTensor::new(places.in_order(&planes).into_owned(), shape.clone());
         let source = tensor(planes(&plan, table, asked.row)?)?;
         let background = match &asked.background {
-            None => None,
+            None => {
+                let mut mean = planes(&plan, table, asked.row)?;
+                for channel in mean.chunks_exact_mut(length.max(1)) {
+                    let sum: f64 = channel.iter().map(|&value| f64::from(value)).sum();
+                    channel.fill((sum / length as f64) as f32);
+                }
+                let mut own = Background::new(vec![tensor(mean)?.data], &source, String::new())?;
+                own.named = Some("each channel\u{2019}s own mean over the series");
+                Some(own)
+            }
             Some(other) => {
                 let plan = plan.for_table(other)?;
                 let mut found = Vec::new();
@@ -465,14 +476,23 @@ impl Background {
             mean: HostTensor::new(mean, source.shape.clone())?,
             count,
             words,
+            named: None,
         })
+    }
+
+    /// What their mean is called.
+    pub fn mean_words(&self) -> String {
+        self.named.map_or_else(|| format!("the mean of {}", self.words), str::to_owned)
     }
 
     /// What the rows are called, where scores are averaged over those that were kept.
     pub fn each(&self) -> String {
+        if let Some(named) = self.named {
+            return named.to_owned();
+        }
         match self.count > MOST_ROWS {
-            true => format!("each of {MOST_ROWS} of {}", self.words),
-            false => format!("each of {}", self.words),
+            true => format!("each of {MOST_ROWS} of {} in turn", self.words),
+            false => format!("each of {} in turn", self.words),
         }
     }
 }

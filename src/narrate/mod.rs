@@ -201,7 +201,6 @@ fn told(parts: &[Part], noun: &str, is_signed: bool, it: &str, unsigned: &str, s
     let most = order.iter().map(|part| part.score.abs()).fold(0.0, f32::max);
     let quoted = |part: &Part| match &part.value {
         Some(value) => format!("\u{201c}{}\u{201d} ({value})", part.name),
-        None if noun == "stretch" => part.name.clone(),
         None => format!("\u{201c}{}\u{201d}", part.name),
     };
     let mut told = Vec::new();

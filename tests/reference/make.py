@@ -29,6 +29,7 @@ import sentences
 import small_inputs
 import small_texts
 import sound
+import tables
 import text_networks
 import tiny
 import tokens
@@ -37,7 +38,7 @@ import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, cam_family, paths, after, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, small_texts, microsoft, classical, real_networks, random_networks, tokens, micro_front_end, features, sound, text_networks,
+    axai_statistics, metrics, sentences, words, cases, pictures, small_inputs, small_texts, microsoft, classical, real_networks, random_networks, tokens, micro_front_end, features, sound, tables, text_networks,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

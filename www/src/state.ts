@@ -9,6 +9,7 @@ import type {
   MethodDescription,
   Model,
   PartialExplanation,
+  TableInput,
   View,
 } from "adversight";
 import type { Problem } from "./advice.js";
@@ -34,10 +35,14 @@ export type Given =
       /** The text as it was written, where words of it are struck out. */
       written?: Written;
     })
+  | GivenAs<"table" | "series", TableInput & { table: string }>
   | GivenAs<"audio", Blob>
   | GivenAs<"file", Blob>;
 
 export type Photo = Extract<Given, { kind: "image" }>;
+
+/** A row of a table, or a series. */
+export type Table = Extract<Given, { kind: "table" | "series" }>;
 
 /** The photograph that was given; null where it is something else. */
 export const photoOf = ({ given }: Pick<State, "given">): Photo | null =>

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::{
-    Table, TableRow,
+    Table,
     columns::{Column, Columns, Form, Missing},
     is_missing, listed, plain,
 };
@@ -430,17 +430,16 @@ fn fitting(
         .or_else(|| without(&|column| is_text(column) || is_called(column, first) || is_called(column, then)))
 }
 
-/// The row that is asked about, as every input takes it.
-pub(crate) fn asked(row: &TableRow, plan: &Plan, ports: &[Port]) -> Result<Vec<Vec<f32>>> {
-    plan.row(&row.table, row.row, ports, |column| row.cell(column))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::TableRow, *};
 
     fn table(text: &str) -> Table {
         Table::from_csv(text.as_bytes()).unwrap()
+    }
+
+    fn asked(row: &TableRow, plan: &Plan, ports: &[Port]) -> Result<Vec<Vec<f32>>> {
+        plan.row(&row.table, row.row, ports, |column| row.cell(column))
     }
 
     fn port(name: &str, features: usize, explained: bool) -> Port {

@@ -1,7 +1,7 @@
 // A report: what was given, what the network said and why, as one HTML file that opens anywhere without a network, and holds what is needed to
 // compute it again.
 
-import { AdversightError, type Part } from "adversight";
+import { AdversightError, type Part, type TableInput } from "adversight";
 import type { Kind } from "../kinds.js";
 import type { Params } from "../state.js";
 
@@ -15,8 +15,8 @@ export interface Report {
   date: string;
   kind: Kind;
   title: string;
-  /** What was given: a text or a pair of texts; a picture (PNG) or a file as base64. */
-  input: { texts: string[] } | { base64: string; type: string };
+  /** What was given: a text or a pair of texts; a picture (PNG) or a file as base64; a table. */
+  input: { texts: string[] } | { base64: string; type: string } | { table: TableInput & { table: string } };
   network: { name: string; title: string; sha256: string };
   method: string;
   methodTitle: string;
@@ -58,7 +58,7 @@ function isWhole(value: unknown): value is Report {
   const report = value as Partial<Report> | null;
   return (
     report?.adversight === 1 &&
-    ["image", "text", "audio", "file"].includes(report.kind ?? "") &&
+    ["image", "text", "audio", "file", "table", "series"].includes(report.kind ?? "") &&
     typeof report.input === "object" &&
     typeof report.network?.sha256 === "string" &&
     typeof report.method === "string" &&

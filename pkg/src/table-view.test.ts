@@ -20,7 +20,10 @@ const part = (name: string, score: number, value = "1"): Part => ({
 const info = (completenessGap: number | null) => ({ completenessGap }) as ExplanationInfo;
 
 test("a waterfall starts each bar where the one before ends", () => {
-  const { bars, zero, falls } = columnBars({ parts: [part("a", 1), part("b", -3), part("c", 4)], info: info(0) });
+  const { bars, zero, falls } = columnBars({
+    parts: [part("a", 1), part("b", -3), part("c", 4)],
+    info: info(0),
+  });
   assert.deepEqual(
     bars.map(({ name }) => name),
     ["c", "b", "a"],
@@ -39,7 +42,10 @@ test("a waterfall starts each bar where the one before ends", () => {
 });
 
 test("parts that do not add up start at zero, and many are joined", () => {
-  const { bars, zero, falls } = columnBars({ parts: [part("a", 1), part("b", -3), part("c", 1)], info: info(null) }, 1);
+  const { bars, zero, falls } = columnBars(
+    { parts: [part("a", 1), part("b", -3), part("c", 1)], info: info(null) },
+    1,
+  );
   assert.equal(falls, false);
   assert.equal(bars.length, 2);
   assert.equal(bars[1]?.name, "2 more");

@@ -29,7 +29,10 @@ export interface ColumnBar {
 type Explained = Pick<Explanation, "parts" | "info">;
 
 /** The bars of a row: the largest columns first; a waterfall, each starting where the one before ends, where the method's parts add up. */
-export function columnBars({ parts, info }: Explained, count = 12): { bars: ColumnBar[]; zero: number; falls: boolean } {
+export function columnBars(
+  { parts, info }: Explained,
+  count = 12,
+): { bars: ColumnBar[]; zero: number; falls: boolean } {
   const order = parts.filter(({ special }) => !special).sort((a, b) => Math.abs(b.score) - Math.abs(a.score));
   const rest = order.slice(count);
   const shown: Pick<Part, "name" | "value" | "score">[] = order.slice(0, count);
@@ -65,7 +68,11 @@ const figure = (score: number, signed: boolean) => `${score > 0 && signed ? "+" 
  * Draws the columns of an explained row into an element, in place of what is there. Hover and focus say the number; the arrow keys go from
  * column to column, Home and End to the first and last.
  */
-export function drawColumns(element: HTMLElement, explanation: Explained, options: ColumnsOptions = {}): void {
+export function drawColumns(
+  element: HTMLElement,
+  explanation: Explained,
+  options: ColumnsOptions = {},
+): void {
   const { bars, zero, falls } = columnBars(explanation, options.count);
   const signed = bars.some(({ score }) => score < 0);
   const list = document.createElement("div");
@@ -139,7 +146,11 @@ export function drawColumns(element: HTMLElement, explanation: Explained, option
 }
 
 /** Where the keys lead from a place among so many, or null for another key. */
-function stepped({ key, altKey, ctrlKey, metaKey }: KeyboardEvent, now: number, count: number): number | null {
+function stepped(
+  { key, altKey, ctrlKey, metaKey }: KeyboardEvent,
+  now: number,
+  count: number,
+): number | null {
   if (altKey || ctrlKey || metaKey) return null;
   const steps: Record<string, number> = {
     ArrowLeft: now - 1,
@@ -224,21 +235,33 @@ export function drawSeries(element: HTMLElement, series: SeriesView, options: Se
     drawing.style.cssText = "display:block;inline-size:100%;block-size:1.1rem;forced-color-adjust:none";
     found.forEach((value, cell) => {
       drawing.append(
-        svg("rect", { x: String(cell), y: "0", width: "1.05", height: "1", fill: wordColour(value, scale, options.colours) }),
+        svg("rect", {
+          x: String(cell),
+          y: "0",
+          width: "1.05",
+          height: "1",
+          fill: wordColour(value, scale, options.colours),
+        }),
       );
     });
     return drawing;
   };
   channels.forEach((name, channel) => {
     const own = values[channel] ?? [];
-    const [low, high] = own.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [
-      Infinity,
-      -Infinity,
-    ] as [number, number]);
+    const [low, high] = own.reduce<[number, number]>(
+      ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+      [Infinity, -Infinity],
+    );
     const span = high > low ? high - low : 1;
-    const line = svg("svg", { viewBox: `0 0 ${length} 100`, preserveAspectRatio: "none", "aria-hidden": "true" });
+    const line = svg("svg", {
+      viewBox: `0 0 ${length} 100`,
+      preserveAspectRatio: "none",
+      "aria-hidden": "true",
+    });
     line.style.cssText = "display:block;inline-size:100%;block-size:5rem;overflow:visible";
-    const points = own.map((value, at) => `${at + 0.5},${(96 - (92 * (value - low)) / span).toFixed(2)}`).join(" ");
+    const points = own
+      .map((value, at) => `${at + 0.5},${(96 - (92 * (value - low)) / span).toFixed(2)}`)
+      .join(" ");
     line.append(
       svg("polyline", {
         points,

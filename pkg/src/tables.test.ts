@@ -24,7 +24,9 @@ test("texts and files are given as they are, with what is changed", async () => 
     changes: { a: 2.5, b: null },
     kind: "row",
   });
-  assert.deepEqual(input, { table: { csv, background: "a,b\n1,2\n", changes: { a: "2.5", b: "" }, kind: "row" } });
+  assert.deepEqual(input, {
+    table: { csv, background: "a,b\n1,2\n", changes: { a: "2.5", b: "" }, kind: "row" },
+  });
 });
 
 test("what is no table is refused", async () => {

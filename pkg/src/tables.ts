@@ -51,7 +51,8 @@ async function csvOf(source: TableSource): Promise<string> {
   if (!Array.isArray(source)) return utf8(await (source as Blob).arrayBuffer());
   const rows = source as readonly Readonly<Record<string, Cell>>[];
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  if (names.length === 0) throw new AdversightError("input_invalid", "The table is empty: give at least one row.");
+  if (names.length === 0)
+    throw new AdversightError("input_invalid", "The table is empty: give at least one row.");
   const lines = [names, ...rows.map((row) => names.map((name) => written(row[name])))];
   return lines.map((cells) => cells.map(quoted).join(",")).join("\n");
 }
@@ -61,10 +62,13 @@ function utf8(bytes: ArrayBuffer): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new AdversightError("input_invalid", "The table is no text in UTF-8: save it as CSV in UTF-8.", { cause });
+    throw new AdversightError("input_invalid", "The table is no text in UTF-8: save it as CSV in UTF-8.", {
+      cause,
+    });
   }
 }
 
 const written = (cell: Cell): string => (cell === null || cell === undefined ? "" : String(cell));
 
-const quoted = (cell: string): string => (/[",\r\n]/.test(cell) || cell === "" ? `"${cell.replaceAll('"', '""')}"` : cell);
+const quoted = (cell: string): string =>
+  /[",\r\n]/.test(cell) || cell === "" ? `"${cell.replaceAll('"', '""')}"` : cell;

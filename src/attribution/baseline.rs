@@ -68,7 +68,7 @@ pub(super) const BASELINE: Given = Given {
 /// The rows of which `mean` is the mean.
 pub(super) const BACKGROUND: Given = Given {
     name: "background",
-    description: "inputs in model space, any number of them, of which the baseline `mean` is the mean",
+    description: "inputs in model space, any number of them, of which the baseline `mean` is the mean, and which `background` shows in turn",
 };
 
 /// Pixels that a segment must have on average so that its own mean hides what it shows.

@@ -7,8 +7,8 @@ use crate::common::{
     root,
 };
 use adversight::{
-    Columns, Control, Device, DeviceChoice, ExplainOptions, Explainer, Explanation, HostTensor, Input, ModelFile,
-    ModelOptions, Table, TableKind, TableRow,
+    Columns, Control, Device, DeviceChoice, ExplainOptions, Explainer, Explanation, HostTensor, Input,
+    ModelFile, ModelOptions, Table, TableKind, TableRow,
 };
 use onnx_ir::NodeProto;
 use serde_json::{Value, json};
@@ -48,8 +48,13 @@ fn explain(
     given: BTreeMap<String, HostTensor>,
 ) -> Explanation {
     let Value::Object(params) = params else { panic!("no object") };
-    let options =
-        ExplainOptions { method: method.into(), params, target: Some(target), given, ..ExplainOptions::default() };
+    let options = ExplainOptions {
+        method: method.into(),
+        params,
+        target: Some(target),
+        given,
+        ..ExplainOptions::default()
+    };
     pollster::block_on(explainer.explain(&Input::Table(row), &options, &Control::default())).unwrap().0
 }
 
@@ -70,7 +75,11 @@ fn near(found: &Explanation, names: &[String], expected: &Value, what: &str) {
     let size = expected.iter().map(|value| value.abs()).fold(0.0, f32::max);
     assert!(size > 1e-3, "{what}: {expected:?} tells nothing");
     for (name, value) in names.iter().zip(expected) {
-        assert!((scores[name] - value).abs() < 1e-3 * size.max(1.0), "{what}, {name}: {} for {value}", scores[name]);
+        assert!(
+            (scores[name] - value).abs() < 1e-3 * size.max(1.0),
+            "{what}, {name}: {} for {value}",
+            scores[name]
+        );
     }
 }
 
@@ -86,16 +95,18 @@ fn orders(expected: &Value, segment: impl Fn(usize) -> usize) -> BTreeMap<String
 fn a_row_of_numbers_is_as_shap_and_captum_have_it() {
     for expected in answers()["wine"].as_array().unwrap() {
         let target = expected["target"].as_u64().unwrap() as usize;
-        let mut row = TableRow::new(table(&format!("{WINE}/rows.csv")), expected["row"].as_u64().unwrap() as usize);
+        let mut row =
+            TableRow::new(table(&format!("{WINE}/rows.csv")), expected["row"].as_u64().unwrap() as usize);
         row.background = Some(table(&format!("{WINE}/background.csv")));
         row.columns = Some(columns(&format!("{WINE}/columns.json")));
         let explainer = load(&format!("{WINE}/model.onnx"), &row);
         let names: Vec<String> = row.table.names()[..13].to_vec();
-        let asked = |method: &str, params: Value, given| explain(&explainer, &row, method, params, target, given);
+        let asked =
+            |method: &str, params: Value, given| explain(&explainer, &row, method, params, target, given);
         let kernel = asked("kernel_shap", json!({"samples": 8192}), BTreeMap::new());
         near(&kernel, &names, &expected["kernel"], "KernelSHAP");
         assert!(kernel.info.baseline.as_ref().unwrap().contains("each of 100 of the 142 background rows"));
-        let mean = asked("kernel_shap", json!({"samples": 8192, "hidden": "mean"}), BTreeMap::new());
+        let mean = asked("kernel_shap", json!({"samples": 8192, "hidden": "training_mean"}), BTreeMap::new());
         near(&mean, &names, &expected["kernel_mean"], "KernelSHAP with the mean row");
         let permutation = asked("permutation_shap", json!({}), orders(expected, |column| column));
         near(&permutation, &names, &expected["permutation"], "permutation SHAP");
@@ -112,7 +123,8 @@ fn a_row_of_numbers_is_as_shap_and_captum_have_it() {
 fn groups_and_labels_are_columns_and_decimal_commas_are_read() {
     for name in ["mixed", "labels"] {
         let expected = &answers()[name];
-        let mut row = TableRow::new(table(&format!("{FOLDER}/mixed.csv")), expected["row"].as_u64().unwrap() as usize);
+        let mut row =
+            TableRow::new(table(&format!("{FOLDER}/mixed.csv")), expected["row"].as_u64().unwrap() as usize);
         row.columns = Some(columns(&format!("{FOLDER}/{name}.json")));
         let explainer = load(&format!("{FOLDER}/{name}.onnx"), &row);
         let (tensor, _) = explainer.prepare(&Input::Table(&row)).unwrap();
@@ -121,8 +133,7 @@ fn groups_and_labels_are_columns_and_decimal_commas_are_read() {
             assert!((found - expected).abs() < 1e-4, "{name}: {logits:?}");
         }
         let names: Vec<String> = serde_json::from_value(expected["columns"].clone()).unwrap();
-        let asked =
-            |method: &str, params: Value, given| explain(&explainer, &row, method, params, 1, given);
+        let asked = |method: &str, params: Value, given| explain(&explainer, &row, method, params, 1, given);
         let kernel = asked("kernel_shap", json!({}), BTreeMap::new());
         near(&kernel, &names, &expected["kernel"], &format!("{name}, KernelSHAP"));
         assert!(kernel.words.join(" ").contains("decimal points"), "{:?}", kernel.words);
@@ -141,9 +152,19 @@ fn groups_and_labels_are_columns_and_decimal_commas_are_read() {
         }
         for method in ["lime", "occlusion", "rise"] {
             let found = asked(method, json!({}), BTreeMap::new());
-            let colours: Vec<f32> =
-                found.parts.iter().find(|part| part.name == "colour").unwrap().places.iter().map(|&at| found.attribution.data[at]).collect();
-            assert!(colours.iter().all(|&value| value == colours[0]), "{name}, {method}: a group is hidden at once");
+            let colours: Vec<f32> = found
+                .parts
+                .iter()
+                .find(|part| part.name == "colour")
+                .unwrap()
+                .places
+                .iter()
+                .map(|&at| found.attribution.data[at])
+                .collect();
+            assert!(
+                colours.iter().all(|&value| value == colours[0]),
+                "{name}, {method}: a group is hidden at once"
+            );
         }
     }
 }
@@ -151,7 +172,8 @@ fn groups_and_labels_are_columns_and_decimal_commas_are_read() {
 #[test]
 fn an_input_for_each_column_goes_by_its_name() {
     let expected = &answers()["inputs"];
-    let row = TableRow::new(table(&format!("{FOLDER}/inputs.csv")), expected["row"].as_u64().unwrap() as usize);
+    let row =
+        TableRow::new(table(&format!("{FOLDER}/inputs.csv")), expected["row"].as_u64().unwrap() as usize);
     let explainer = load(&format!("{FOLDER}/inputs.onnx"), &row);
     let names: Vec<String> = serde_json::from_value(expected["columns"].clone()).unwrap();
     let kernel = explain(&explainer, &row, "kernel_shap", json!({}), 1, BTreeMap::new());
@@ -187,7 +209,8 @@ fn a_series_is_told_by_channel_and_rows() {
     assert_eq!((series.values.len(), series.values[0].len(), series.map.len()), (3, 96, 3));
     // The parts of each channel add up to its map.
     for (channel, map) in series.map.iter().enumerate() {
-        let parts: f32 = found.parts.iter().filter(|part| part.source == channel).map(|part| part.score).sum();
+        let parts: f32 =
+            found.parts.iter().filter(|part| part.source == channel).map(|part| part.score).sum();
         assert!((parts - map.iter().sum::<f32>()).abs() < 1e-3, "{channel}");
     }
     assert!(found.words.join(" ").contains("channel vibration, rows "), "{:?}", found.words);
@@ -222,7 +245,9 @@ fn sums() -> Vec<u8> {
 fn a_knock_is_found_where_it_is() {
     let table = table(&format!("{MACHINE}/series/knocking-1204.csv"));
     let vibration: Vec<f64> = (0..96).map(|row| table.cell(row, 1).parse().unwrap()).collect();
-    let swing = |at: usize| (at.saturating_sub(2)..(at + 3).min(96)).map(|at| vibration[at]).fold(f64::NEG_INFINITY, f64::max);
+    let swing = |at: usize| {
+        (at.saturating_sub(2)..(at + 3).min(96)).map(|at| vibration[at]).fold(f64::NEG_INFINITY, f64::max)
+    };
     let loudest = (0..96).max_by(|&a, &b| vibration[a].total_cmp(&vibration[b])).unwrap();
     let row = TableRow::new(table.clone(), 0);
     let explainer = load(&format!("{MACHINE}/model.onnx"), &row);
@@ -243,7 +268,8 @@ fn both_orders_of_a_series_axes_are_found() {
     let mut asked = row.clone();
     asked.columns = Some(Columns::from_json(r#"{"columns": [{"name": "a"}, {"name": "b"}]}"#).unwrap());
     let explainer =
-        Explainer::load_for_table(&ModelFile::from(&model[..]), &ModelOptions::default(), &asked, &device).unwrap();
+        Explainer::load_for_table(&ModelFile::from(&model[..]), &ModelOptions::default(), &asked, &device)
+            .unwrap();
     let (tensor, _) = explainer.prepare(&Input::Table(&asked)).unwrap();
     assert_eq!(tensor.shape, [1, 4, 2]);
     assert_eq!(tensor.data, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);
@@ -296,8 +322,7 @@ fn the_command_line_takes_rows() {
     let (html_path, svg_path, json_path) = (path(&html), path(&svg), path(&json));
     let asked = ["--model", &model, "--input", &rows, "--row", "3", "--labels", &labels];
     let files = ["--html", &html_path, "--svg", &svg_path, "--json", &json_path];
-    let (well, out, err) =
-        run(&[&["explain", "--method", "kernel_shap"], &asked[..], &files[..]].concat());
+    let (well, out, err) = run(&[&["explain", "--method", "kernel_shap"], &asked[..], &files[..]].concat());
     assert!(well, "{err}");
     assert!(out.contains("proline = 1015") && out.contains("of 13 columns"), "{out}");
     assert!(out.contains("35 other rows of the table") && out.contains("a guess"), "{out}");
@@ -308,7 +333,8 @@ fn the_command_line_takes_rows() {
     assert_eq!(written["table"]["row"], 3);
     assert_eq!(written["parts"][12]["value"], "1015");
 
-    let (well, out, _) = run(&[&["classify", "--set", "proline=300", "--set", "flavanoids=0.5"], &asked[..]].concat());
+    let (well, out, _) =
+        run(&[&["classify", "--set", "proline=300", "--set", "flavanoids=0.5"], &asked[..]].concat());
     assert!(well && !out.lines().next().unwrap().contains("99.25"), "{out}");
     let (well, _, err) = run(&["classify", "--model", &model, "--input", &rows, "--row", "99"]);
     assert!(!well && err.contains("the rows 0 to 35"), "{err}");

@@ -65,7 +65,7 @@ def explained(scores, background, row, mean=False, orders=4, seed=0):
     n = row.size
     kept = np.asarray(evenly(background))
     explain = lambda data: shap.KernelExplainer(scores, data, silent=True).shap_values(
-        row[None], nsamples=2**n, l1_reg=f"num_features({n})", silent=True
+        row[None], nsamples=2**n, l1_reg=False, silent=True
     )[0]  # fmt: skip
     drawn = []
     shuffle = np.random.shuffle

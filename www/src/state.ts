@@ -28,6 +28,9 @@ interface GivenAs<K extends Kind, I> {
   example: string | null;
 }
 
+/** A table as a text. */
+export type TableText = TableInput & { table: string };
+
 /** What the person gave. */
 export type Given =
   | GivenAs<"image", ImageBitmap>
@@ -35,7 +38,8 @@ export type Given =
       /** The text as it was written, where words of it are struck out. */
       written?: Written;
     })
-  | GivenAs<"table" | "series", TableInput & { table: string }>
+  | GivenAs<"table", TableText>
+  | GivenAs<"series", TableText>
   | GivenAs<"audio", Blob>
   | GivenAs<"file", Blob>;
 

@@ -1,9 +1,9 @@
 // A report: what was given, what the network said and why, as one HTML file that opens anywhere without a network, and holds what is needed to
 // compute it again.
 
-import { AdversightError, type Part, type TableInput } from "adversight";
+import { AdversightError, type Part } from "adversight";
 import type { Kind } from "../kinds.js";
-import type { Params } from "../state.js";
+import type { Params, TableText } from "../state.js";
 
 /** What a report holds for another run. */
 export interface Report {
@@ -16,7 +16,7 @@ export interface Report {
   kind: Kind;
   title: string;
   /** What was given: a text or a pair of texts; a picture (PNG) or a file as base64; a table. */
-  input: { texts: string[] } | { base64: string; type: string } | { table: TableInput & { table: string } };
+  input: { texts: string[] } | { base64: string; type: string } | { table: TableText };
   network: { name: string; title: string; sha256: string };
   method: string;
   methodTitle: string;

@@ -1,6 +1,14 @@
 // What is sent on: the report as a file, a link, a print. And a report that comes back, computed again.
 
-import { AdversightError, drawColumns, drawSeries, largestScore, stretches, wordColour, type Explanation } from "adversight";
+import {
+  AdversightError,
+  drawColumns,
+  drawSeries,
+  largestScore,
+  stretches,
+  wordColour,
+  type Explanation,
+} from "adversight";
 import { problemOf } from "../advice.js";
 import type { App } from "../app.js";
 import { find, make, save } from "../dom.js";

@@ -48,7 +48,12 @@ async function take(app: App, own: OwnNetwork, files: File[]): Promise<void> {
   const [first] = files;
   if (first && files.length === 1 && (await takeReport(app, first))) return;
   const { given } = app.state;
-  if (first && files.length === 1 && (given?.kind === "table" || given?.kind === "series") && isTable(first)) {
+  if (
+    first &&
+    files.length === 1 &&
+    (given?.kind === "table" || given?.kind === "series") &&
+    isTable(first)
+  ) {
     await giveTable(app, given, first);
     return;
   }

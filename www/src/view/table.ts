@@ -1,6 +1,13 @@
 // A row of a table: what each column counts for, and what if a column were another. And a series: its lines with the map beneath.
 
-import { drawColumns, drawSeries, type Classification, type Explanation, type TableColumn, type TableView } from "adversight";
+import {
+  drawColumns,
+  drawSeries,
+  type Classification,
+  type Explanation,
+  type TableColumn,
+  type TableView,
+} from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { percent } from "../format.js";
@@ -43,7 +50,8 @@ const columnAt = (element: Element | null) =>
 /** What the bars mean, in a sentence. */
 function meaning({ info, parts }: Explanation): string {
   const { label } = info.target;
-  if (!parts.some(({ score }) => score < 0)) return `The longer a bar, the more its column counts for “${label}”.`;
+  if (!parts.some(({ score }) => score < 0))
+    return `The longer a bar, the more its column counts for “${label}”.`;
   const sides = `To the right: speaks for “${label}”; to the left: against it.`;
   return info.completenessGap === null || info.baseline === null
     ? sides
@@ -100,7 +108,12 @@ function mountPull(app: App): void {
     const number = row.valueAsNumber;
     if (!given || !Number.isInteger(number) || number < 0) return;
     const title = `Row ${number}`;
-    void app.chooseGiven({ ...given, title, input: { ...given.input, row: number, changes: {} }, example: null });
+    void app.chooseGiven({
+      ...given,
+      title,
+      input: { ...given.input, row: number, changes: {} },
+      example: null,
+    });
   });
 
   app.store.watch(["explanation"], (state) => {
@@ -172,11 +185,18 @@ function field(
   const show = (next: string) => {
     // A slider rounds to its steps; what is being pulled stays where the hand is.
     if (document.activeElement !== slider) slider.value = String(Number(next.replace(",", ".")));
-    if (document.activeElement !== number && document.activeElement !== slider) number.value = next.replace(",", ".");
+    if (document.activeElement !== number && document.activeElement !== slider)
+      number.value = next.replace(",", ".");
   };
   shown.set(name, show);
   show(value);
-  return make("div", { class: "pull-column" }, make("span", { text: name, attributes: { "aria-hidden": "true" } }), slider, number);
+  return make(
+    "div",
+    { class: "pull-column" },
+    make("span", { text: name, attributes: { "aria-hidden": "true" } }),
+    slider,
+    number,
+  );
 }
 
 /** A step of a slider: a two-hundredth of its way, as a round number. */

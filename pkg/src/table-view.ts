@@ -89,7 +89,7 @@ export function drawColumns(
     row.setAttribute("aria-label", said);
     lay(row, {
       display: "grid",
-      "grid-template-columns": "minmax(6rem, 38%) 1fr 4.5rem",
+      "grid-template-columns": "minmax(6rem, 42%) 1fr 4rem",
       gap: "0.5rem",
       "align-items": "center",
       "min-height": "1.75rem",

@@ -126,7 +126,7 @@ def wine(out: Path) -> None:
     # Two of each cultivar.
     chosen = [row for kind in range(3) for row in np.flatnonzero(y[held] == kind)[:2]]
     examples = [
-        {"file": "rows.csv", "row": int(row), "title": f"A wine of {labels[y[held][row]]}, row {row}"} for row in chosen
+        {"file": "rows.csv", "row": int(row), "title": f"Wine {row}, {labels[y[held][row]]}"} for row in chosen
     ]
     about = {**WINE, "rows": {"learned": len(learned), "held": len(held)}}
     about["accuracy"] = {"learned": accuracy(made, x[learned], y[learned]), "held": accuracy(made, x[held], y[held])}
@@ -194,11 +194,11 @@ def machine(out: Path) -> None:
 
     header = ["time", *CHANNELS]
     examples = []
-    for place in (1200, 1201, 1202, 1204, 1205, 1203):
+    for place in (1201, 1202, 1200, 1204, 1205, 1203):
         name = f"series/{STATES[y[place]]}-{place}.csv"
         (folder / "series").mkdir(exist_ok=True)
         (folder / name).write_bytes(table(header, rows(x[place])))
-        examples.append({"file": name, "row": 0, "title": f"{STATES[y[place]].capitalize()}, made up"})
+        examples.append({"file": name, "row": 0, "title": f"{STATES[y[place]].capitalize()} {place % 1200 // 3 + 1}"})
     # What is usual: steady machines of those that were learned from.
     usual = [x[place] for place in range(0, 60, 3)]
     (folder / "background.csv").write_bytes(table(header, [row for one in usual for row in rows(one)]))

@@ -55,7 +55,7 @@ function meaning({ info, parts }: Explanation): string {
   const sides = `To the right: speaks for “${label}”; to the left: against it.`;
   return info.completenessGap === null || info.baseline === null
     ? sides
-    : `${sides} Each bar starts where the one above ends: together they lead from ${info.baseline} to this row.`;
+    : `${sides} Each bar starts where the one above ends: together they are what sets this row apart from the background.`;
 }
 
 function mountSeries(app: App, id: string, key: keyof State, read: Read): void {

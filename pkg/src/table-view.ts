@@ -34,8 +34,10 @@ export function columnBars(
   count = 12,
 ): { bars: ColumnBar[]; zero: number; falls: boolean } {
   const order = parts.filter(({ special }) => !special).sort((a, b) => Math.abs(b.score) - Math.abs(a.score));
-  const rest = order.slice(count);
-  const shown: Pick<Part, "name" | "value" | "score">[] = order.slice(0, count);
+  // A single one is not worth a name of its own.
+  const most = order.length === count + 1 ? count + 1 : count;
+  const rest = order.slice(most);
+  const shown: Pick<Part, "name" | "value" | "score">[] = order.slice(0, most);
   if (rest.length > 0) {
     shown.push({ name: `${rest.length} more`, score: rest.reduce((sum, { score }) => sum + score, 0) });
   }

@@ -2,6 +2,7 @@
 // and a table of the visitor's own takes the place of the example.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { file, visit } from "./visit.mjs";
 
@@ -35,10 +36,10 @@ test("a row explains itself, column by column", async (t) => {
   await explained("table", "kernel_shap");
   t.diagnostic(`explained ${((Date.now() - started) / 1000).toFixed(1)} s after the click`);
   assert.equal(await at("model").inputValue(), "wine");
-  assert.match(await text("words"), /^The network says “cultivar 1” \(.*%\)\. “[\w /]+” \([\d.]+\) speaks most for it/);
+  assert.match(await text("words"), /^The network says “cultivar 1” \(.*%\)\.“[\w /]+” \([\d.]+\) speaks most for it/);
   assert.match(await text("words"), /each of 100 of the 142 background rows in turn/);
   const said = await bars();
-  assert.equal(said.length, 13, "twelve columns and the rest");
+  assert.equal(said.length, 13, "a bar for each column");
   assert.match(said[0], /^[\w /]+ [\d.]+: \+?\d.*% for the answer$/);
   assert.equal(await at("pull-slider").count(), 13);
   assert.equal(await at("picture").isVisible(), false);
@@ -69,7 +70,7 @@ test("a column is pulled: the answer and the bars follow, and it was as it was",
   assert.equal(Number(await slider("proline").inputValue()), Number(value));
 });
 
-test("another row, another method, and its report", async () => {
+test("another row, another method", async () => {
   await at("pull-row").fill("20");
   await at("pull-row").press("Enter");
   await until(async () => (await at("photo-title").textContent()).includes("Row 20"), "row 20");
@@ -101,6 +102,20 @@ test("a table of one's own takes the place of the example", async () => {
   await explained("table", "integrated_gradients");
   assert.match(await text("words"), /cultivar 3/);
   assert.match(await text("words"), /decimal points/);
+});
+
+test("a report holds the table, and is computed again", async () => {
+  await at("details").locator("summary").first().click();
+  const download = page.waitForEvent("download");
+  await at("download-report").click();
+  const path = await (await download).path();
+  const html = await readFile(path, "utf8");
+  assert.match(html, /data-column="proline"/);
+  await tour.drop([{ name: "report.html", mimeType: "text/html", buffer: Buffer.from(html) }]);
+  await until(
+    async () => (await page.locator('[data-same="true"]').count()) === 1,
+    "the same answer and map as the report has",
+  );
 });
 
 test("a series is drawn with its map, and read by the keyboard", async () => {

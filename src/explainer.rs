@@ -253,11 +253,11 @@ impl Explainer {
                 None => row.table.names().len(),
             };
             let rows = row.table.len() - row.row;
-            match info.shape.as_slice() {
-                &[_, None] if options.explained_shape.is_none() => {
+            match *info.shape.as_slice() {
+                [_, None] if options.explained_shape.is_none() => {
                     options.explained_shape = Some(vec![1, count])
                 }
-                &[_, first, last] => {
+                [_, first, last] => {
                     // Which of the axes holds the channels is known by their number, where only one has as many.
                     let layout = match (first == Some(count), last == Some(count)) {
                         (true, false) => Some(Layout::Sound),

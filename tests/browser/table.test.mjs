@@ -2,9 +2,13 @@
 // and a table of the visitor's own takes the place of the example.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { file, visit } from "./visit.mjs";
+
+const axe = readFileSync(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8");
 
 let tour, page, at, text, until;
 before(async () => {
@@ -36,7 +40,10 @@ test("a row explains itself, column by column", async (t) => {
   await explained("table", "kernel_shap");
   t.diagnostic(`explained ${((Date.now() - started) / 1000).toFixed(1)} s after the click`);
   assert.equal(await at("model").inputValue(), "wine");
-  assert.match(await text("words"), /^The network says “cultivar 1” \(.*%\)\.“[\w /]+” \([\d.]+\) speaks most for it/);
+  assert.match(
+    await text("words"),
+    /^The network says “cultivar 1” \(.*%\)\.“[\w /]+” \([\d.]+\) speaks most for it/,
+  );
   assert.match(await text("words"), /each of 100 of the 142 background rows in turn/);
   const said = await bars();
   assert.equal(said.length, 13, "a bar for each column");
@@ -96,7 +103,9 @@ test("a table of one's own takes the place of the example", async () => {
   });
   const [header, ...rows] = table.trim().split("\n");
   // As a program with decimal commas writes it.
-  const own = [header, rows[30], rows[31]].map((line) => line.replaceAll(",", ";").replaceAll(".", ",")).join("\r\n");
+  const own = [header, rows[30], rows[31]]
+    .map((line) => line.replaceAll(",", ";").replaceAll(".", ","))
+    .join("\r\n");
   await at("file").setInputFiles(file("mine.csv", `\ufeff${own}\r\n`, "text/csv"));
   await until(async () => (await at("photo-title").textContent()).includes("mine.csv"), "the table");
   await explained("table", "integrated_gradients");
@@ -129,11 +138,44 @@ test("a series is drawn with its map, and read by the keyboard", async () => {
   await page.keyboard.press("Home");
   assert.equal(await frame.getAttribute("aria-valuenow"), "0");
   await page.keyboard.press("ArrowRight");
-  assert.match(await frame.getAttribute("aria-valuetext"), /^Row 1: vibration .*\(counts .*\), temperature .*, load /);
+  assert.match(
+    await frame.getAttribute("aria-valuetext"),
+    /^Row 1: vibration .*\(counts .*\), temperature .*, load /,
+  );
   assert.ok((await at("ranked-word").count()) > 0);
   await at("method").selectOption("occlusion");
   await explained("series", "occlusion");
   assert.equal(await at("series").locator("svg[data-map]").count(), 1, "one map of all channels");
+});
+
+test("axe-core has nothing against rows and series, in either theme", async () => {
+  await page.evaluate(axe);
+  for (const [kind, method] of [
+    ["table", "integrated_gradients"],
+    ["series", "occlusion"],
+  ]) {
+    await example(kind).click();
+    await explained(kind, method);
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+      await until(
+        () => page.evaluate((theme) => document.documentElement.dataset.theme === theme, colorScheme),
+        `the theme ${colorScheme}`,
+      );
+      await page.waitForTimeout(100);
+      await page.evaluate(() =>
+        Promise.all(document.getAnimations().map(({ finished }) => finished.catch(() => undefined))),
+      );
+      const found = await page.evaluate(async () => {
+        const { violations } = await globalThis.axe.run(document, { resultTypes: ["violations"] });
+        return violations.map(
+          ({ id, nodes }) =>
+            `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" ")} ${nodes[0].failureSummary}`,
+        );
+      });
+      assert.deepEqual(found, [], `${kind}, ${colorScheme}`);
+    }
+  }
 });
 
 test("nothing has left the page, and nothing has failed", () => {

@@ -10,7 +10,7 @@ use crate::{
     ClassScore, Control, Device, Error, ExplainOptions, Explanation, HostTensor, Model, Photograph,
     Preprocessing, Result, Score,
     attribution::{
-        self, Masker, Segmentation, Written,
+        self, Masker, Segmentation, Tabled, Written,
         anytime::Partial,
         read,
         registry::{self, Entry, MethodSupport},
@@ -23,11 +23,12 @@ use crate::{
         parts::Part,
         preprocessing::Size,
         sound::{Heard, Ruler, SoundPreparation, SoundView, Waveform},
+        table::{TableKind, TableRow},
         text::{AskedToken, Reading, Tokens},
     },
     model::{
-        FrontEnd, GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, front_end,
-        value::Ranked,
+        self, FrontEnd, GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, ValueInfo,
+        front_end, value::Ranked,
     },
     narrate,
     segment::{self, Segments},
@@ -56,6 +57,8 @@ pub enum Input<'a> {
     Named(&'a BTreeMap<String, HostTensor>),
     /// A text, or a pair of texts, for a model that was loaded as one of text ([`ModelOptions::text`]).
     Tokens(&'a Tokens),
+    /// A row of a table, or a series of its rows.
+    Table(&'a TableRow),
     /// The inputs that [`Explainer::with_inputs`] has set, for a model that is explained at a node.
     Bound,
 }
@@ -140,6 +143,8 @@ pub struct Explainer {
     masker: Option<Masker>,
     /// The text that is in the model's inputs.
     written: Option<Arc<Written>>,
+    /// The row of a table, or the series, that is in them.
+    tabled: Option<Arc<Tabled>>,
     /// What stands before it, where it was loaded for sounds.
     sound: Option<Arc<FrontEnd>>,
 }
@@ -166,6 +171,7 @@ impl Explainer {
             labels: None,
             masker: None,
             written: None,
+            tabled: None,
             sound: None,
         })
     }
@@ -209,13 +215,83 @@ impl Explainer {
         Ok(Self { sound: Some(Arc::new(end)), ..Self::load_with(file, &options, device)? })
     }
 
+    /// Loads a network for a row of a table, or for a series of rows: a network with an input for each column is asked about all of them at
+    /// once, and sizes that the file leaves open are those of the row or the series.
+    ///
+    /// # Errors
+    /// Those of [`Explainer::load_with`] and of the table.
+    pub fn load_for_table(
+        file: &ModelFile<'_>,
+        options: &ModelOptions,
+        row: &TableRow,
+        device: &Device,
+    ) -> Result<Self> {
+        row.check()?;
+        let mut options = options.clone();
+        let inputs = model::file_inputs(file.bytes)?;
+        let real: Vec<&ValueInfo> =
+            inputs.iter().filter(|info| info.element_type.contains("float")).collect();
+        if options.at.is_none() && options.input.is_none() && options.joint.is_empty() && real.len() > 1 {
+            let columns = row.columns.as_ref().map(|columns| columns.inputs()).unwrap_or_default();
+            let filled = |info: &&&ValueInfo| {
+                columns.contains(&info.name.as_str()) || row.table.column(&info.name).is_some()
+            };
+            let filled: Vec<String> = real.iter().filter(filled).map(|info| info.name.clone()).collect();
+            match <[String; 1]>::try_from(filled) {
+                Ok([one]) => options.input = Some(one),
+                Err(several) => options.joint = several,
+            }
+        }
+        let explained = match (&options.input, real.as_slice()) {
+            (Some(name), _) => inputs.iter().find(|info| info.name == *name),
+            (None, &[one]) => Some(one),
+            _ => None,
+        };
+        if let Some(info) = explained {
+            let count = match &row.columns {
+                Some(columns) => columns.width(),
+                None => row.table.names().len(),
+            };
+            let rows = row.table.len() - row.row;
+            match *info.shape.as_slice() {
+                [_, None] if options.explained_shape.is_none() => {
+                    options.explained_shape = Some(vec![1, count])
+                }
+                [_, first, last] => {
+                    // Which of the axes holds the channels is known by their number, where only one has as many.
+                    let layout = match (first == Some(count), last == Some(count)) {
+                        (true, false) => Some(Layout::Sound),
+                        (false, true) => Some(Layout::Sequence),
+                        _ => options.layout,
+                    };
+                    let is_row = row.kind == Some(TableKind::Row);
+                    if !is_row {
+                        options.layout = options.layout.or(layout);
+                    }
+                    if options.explained_shape.is_none() && (first.is_none() || last.is_none()) {
+                        let channels_last = options.layout == Some(Layout::Sequence);
+                        let (own_first, own_last) = if channels_last { (rows, count) } else { (count, rows) };
+                        options.explained_shape =
+                            Some(vec![1, first.unwrap_or(own_first), last.unwrap_or(own_last)]);
+                    }
+                }
+                _ => (),
+            }
+            let apart = info.shape.iter().skip(1).filter(|size| **size != Some(1)).count();
+            if info.shape.len() > 2 && apart == 1 && row.kind != Some(TableKind::Series) {
+                options.layout = options.layout.or(Some(Layout::Values));
+            }
+        }
+        Self::load_with(file, &options, device)
+    }
+
     /// The same with values for the inputs that are not explained: token numbers, masks.
     ///
     /// # Errors
     /// Those of [`Model::with_inputs`].
     pub fn with_inputs(&self, values: BTreeMap<String, HostValue>) -> Result<Self> {
         // Whoever sets an input by hand no longer has the text in it that was there.
-        Ok(Self { written: None, model: self.model.with_inputs(values)?, ..self.clone() })
+        Ok(Self { written: None, tabled: None, model: self.model.with_inputs(values)?, ..self.clone() })
     }
 
     /// Declares the way from pixels to the network's input.
@@ -290,6 +366,18 @@ impl Explainer {
     /// The text that is in the model's inputs.
     pub(crate) fn written(&self) -> Option<&Written> {
         self.written.as_deref()
+    }
+
+    /// The row of a table, or the series, that is in the model's inputs.
+    pub(crate) fn tabled(&self) -> Option<&Tabled> {
+        self.tabled.as_deref()
+    }
+
+    /// The model with a row or a series in its inputs, and the value that is explained.
+    fn with_row(&self, row: &TableRow) -> Result<(Self, HostTensor)> {
+        let (tabled, others, source) = Tabled::new(&self.model, row)?;
+        let bound = if others.is_empty() { self.clone() } else { self.with_inputs(others)? };
+        Ok((Self { tabled: Some(Arc::new(tabled)), ..bound }, source))
     }
 
     /// The model with a text in its inputs, and what its tokens are looked up as.
@@ -386,7 +474,11 @@ impl Explainer {
             top: self.ranked(&this.logits(&tensor).await?.data, top),
             region,
             token: this.written().and_then(|written| written.asked.clone()),
-            notes: this.written().map_or_else(Vec::new, |written| written.reading.tokens.notes.clone()),
+            notes: match (this.written(), this.tabled()) {
+                (Some(written), _) => written.reading.tokens.notes.clone(),
+                (None, Some(tabled)) => tabled.notes.clone(),
+                (None, None) => Vec::new(),
+            },
             milliseconds: started.elapsed().as_secs_f64() * 1e3,
         })
     }
@@ -479,6 +571,10 @@ impl Explainer {
         }
         if let Input::Tokens(text) = input {
             let (bound, source) = self.reading(text, false).await?;
+            return Ok((Some(bound), source, None));
+        }
+        if let Input::Table(row) = input {
+            let (bound, source) = self.with_row(row)?;
             return Ok((Some(bound), source, None));
         }
         let (tensor, region) = self.prepare(input)?;
@@ -585,6 +681,7 @@ impl Explainer {
             let name = format!("{}, {}", ruler.span(time), ruler.pitch(band));
             Part {
                 name,
+                value: None,
                 source: 0,
                 start: time.0,
                 end: time.1,
@@ -694,6 +791,7 @@ impl Explainer {
                     "The bound inputs are no picture that could be prepared.".into(),
                 ));
             }
+            Input::Table(row) => return Ok((self.with_row(row)?.1, None)),
             Input::Sound(sound) => return Ok((self.prepare_sound(sound)?, None)),
             Input::Photograph(photograph) => *photograph,
             Input::Pixels { rgba, width, height } => {

@@ -62,6 +62,7 @@ pub use input::{
     parts::Part,
     preprocessing::Preprocessing,
     sound::{SoundPreparation, SoundView, Waveform},
+    table::{Columns, Table, TableKind, TableRow},
     text::Tokens,
 };
 pub use model::{HostValue, Model, ModelFile, ModelOptions, Score};

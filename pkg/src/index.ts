@@ -48,6 +48,8 @@ export type {
 } from "./judge.js";
 export type { RecordOptions, Samples, SoundInput } from "./sound.js";
 export type { HeardPart, SoundPaint, SoundPlace, SoundShown, Spectrogram } from "./sound-view.js";
+export type { Cell, TableInput, TableSource } from "./tables.js";
+export type { ColumnBar, ColumnsOptions, SeriesOptions } from "./table-view.js";
 export type { FileKind, Recognised } from "./recognise.js";
 export type { InputLike, Nested } from "./values.js";
 export type { PresetName, PresetSize, Preprocessing } from "./preprocessing.js";
@@ -91,9 +93,13 @@ export type {
   Retrieval,
   Score,
   Segmentation,
+  SeriesView,
   SoundData,
   SoundInfo,
   SoundOptions,
+  TableColumn,
+  TableKind,
+  TableView,
   TensorData,
   TokensInfo,
   ValueInfo,

@@ -8,6 +8,7 @@ import { readBlob } from "./download.js";
 import { readStraight, straightOf } from "./straight.js";
 import { isText, sentText, type SentText, type TextInput } from "./texts.js";
 import { isSound, readSound, soundData, type EncodedSound, type SoundInput } from "./sound.js";
+import { isTable, tableData, type TableInput } from "./tables.js";
 import { isNumbers } from "./values.js";
 import type { Numbers, TensorData, WasmInput } from "./wasm/adversight.js";
 
@@ -34,11 +35,11 @@ export interface NamedInputs {
 }
 
 /**
- * A text (or a pair of texts) for a model with a tokenizer, an image, a sound (decoded, or as a file), a tensor that goes into the network as
+ * A text (or a pair of texts) for a model with a tokenizer, an image, a sound (decoded, or as a file), a row of a table, a tensor that goes into the network as
  * it is, or several of them by name; a file is what the network takes. Null stands for the inputs that `Model.withInputs` has set, of a model
  * that is explained at a node.
  */
-export type ModelInput = TextInput | ImageInput | SoundInput | TensorInput | NamedInputs | null;
+export type ModelInput = TextInput | ImageInput | SoundInput | TableInput | TensorInput | NamedInputs | null;
 
 /** The form in which an input travels to the engine: an ImageBitmap's pixels are read there, and a sound's file, off the page's thread. */
 export type SentInput = WasmInput | SentText | { bitmap: ImageBitmap } | EncodedSound;
@@ -88,6 +89,7 @@ export async function prepareInput(
     const values = Object.entries(source.inputs).map(([name, value]) => [name, tensorOf(value)] as const);
     return { input: { values: Object.fromEntries(values) }, transfer: [] };
   }
+  if (isTable(source)) return { input: await tableData(source), transfer: [] };
   if (isSound(source)) return { input: soundData(source), transfer: [] };
   if (isA(source, "Blob") || isA(source, "File")) {
     const sound = await readSound(source, hears);
@@ -362,11 +364,13 @@ export function checkTensor({ data, shape }: Pick<TensorData, "shape"> & { data:
   }
 }
 
-function isNamed(source: ImageInput | SoundInput | NamedInputs): source is NamedInputs {
+function isNamed(source: ImageInput | SoundInput | TableInput | NamedInputs): source is NamedInputs {
   return "inputs" in source && typeof source.inputs === "object";
 }
 
-function isTensor(source: ImageInput | SoundInput | TensorInput | NamedInputs): source is TensorInput {
+function isTensor(
+  source: ImageInput | SoundInput | TableInput | TensorInput | NamedInputs,
+): source is TensorInput {
   return "data" in source && isNumbers(source.data) && "shape" in source && Array.isArray(source.shape);
 }
 

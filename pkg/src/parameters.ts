@@ -279,8 +279,8 @@ export interface MethodParams {
     lower_percentile?: number | undefined;
     /** Changes of a channel from this percentile on count. (50 to 100, default 85.0) */
     upper_percentile?: number | undefined;
-    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
-    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; a row of a table into its columns, a series into at most 20 windows; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | "columns" | undefined;
     /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 8.0) */
     kernel_size?: number | undefined;
     /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 10.0) */
@@ -342,13 +342,13 @@ export interface MethodParams {
     /** Strength of the ridge that keeps the weights small. (0 to 1000, default 1.0) */
     ridge?: number | undefined;
     /** What is shown in place of a hidden segment. (default "auto") */
-    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
+    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "background" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
     /** Segments that make up the explanation: the highest positive weights. (1 to 1000, default 5) */
     k?: number | undefined;
     /** The score that is modelled. (default "probability") */
     score?: "logit" | "probability" | "log_probability" | undefined;
-    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
-    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; a row of a table into its columns, a series into at most 20 windows; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | "columns" | undefined;
     /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 4.0) */
     kernel_size?: number | undefined;
     /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 200.0) */
@@ -365,13 +365,13 @@ export interface MethodParams {
     /** Pictures that the network is asked about; where there are no more ways to hide segments, all of them are taken, and the values are exact. (2 to 100000, default 1000) */
     samples?: number | undefined;
     /** What is shown in place of a hidden segment. (default "auto") */
-    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
+    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "background" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
     /** Segments that make up the explanation: the highest positive values. (1 to 1000, default 5) */
     k?: number | undefined;
     /** The score that is shared out. (default "probability") */
     score?: "logit" | "probability" | "log_probability" | undefined;
-    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
-    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; a row of a table into its columns, a series into at most 20 windows; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | "columns" | undefined;
     /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 4.0) */
     kernel_size?: number | undefined;
     /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 200.0) */
@@ -388,13 +388,13 @@ export interface MethodParams {
     /** Pictures that the network is asked about, at most. An order of n segments takes 2 n - 2 of them. (4 to 100000, default 500) */
     samples?: number | undefined;
     /** What is shown in place of a hidden segment. (default "auto") */
-    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
+    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "background" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
     /** Segments that make up the explanation: the highest positive values. (1 to 1000, default 5) */
     k?: number | undefined;
     /** The score that is shared out. (default "probability") */
     score?: "logit" | "probability" | "log_probability" | undefined;
-    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
-    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; a row of a table into its columns, a series into at most 20 windows; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | "columns" | undefined;
     /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 4.0) */
     kernel_size?: number | undefined;
     /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 200.0) */
@@ -413,13 +413,13 @@ export interface MethodParams {
     /** Inputs that are asked about at once; which groups are split next is decided from one such batch to the next. (2 to 1000, default 10) */
     batch?: number | undefined;
     /** What is shown in place of a hidden part. (default "auto") */
-    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
+    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "background" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
     /** Segments that make up the explanation, where there are any: the highest positive values. (1 to 1000, default 5) */
     k?: number | undefined;
     /** The score that is shared out. (default "probability") */
     score?: "logit" | "probability" | "log_probability" | undefined;
-    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
-    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; a row of a table into its columns, a series into at most 20 windows; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | "columns" | undefined;
     /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 4.0) */
     kernel_size?: number | undefined;
     /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 200.0) */

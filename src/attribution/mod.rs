@@ -19,6 +19,7 @@ pub mod registry;
 mod regression;
 mod remarks;
 mod subject;
+mod tabled;
 mod tokens;
 mod upsample;
 mod written;
@@ -35,6 +36,7 @@ pub(crate) use methods::rt_sal::Masker;
 pub use methods::*;
 pub(crate) use subject::gradients;
 pub use subject::{Control, Gradients, Progress, Subject};
+pub(crate) use tabled::Tabled;
 pub(crate) use written::Written;
 
 use anytime::{Stop, Stopped};
@@ -44,7 +46,13 @@ use subject::Kept;
 
 use crate::{
     DeviceKind, Error, Explainer, Memory, Result,
-    input::{HostTensor, layout::Places, parts::Part, text::AskedToken},
+    input::{
+        HostTensor,
+        layout::Places,
+        parts::{Joined, Part},
+        table::{SeriesView, TableKind, TableView},
+        text::AskedToken,
+    },
     model::{OutputKind, Score, value::Ranked},
     narrate,
 };
@@ -213,6 +221,10 @@ pub struct Explanation {
     pub parts: Vec<Part>,
     /// The texts that the parts are of.
     pub texts: Vec<String>,
+    /// The row of a table that was explained.
+    pub table: Option<TableView>,
+    /// The series that was explained.
+    pub series: Option<SeriesView>,
     /// How it came about.
     pub info: ExplanationInfo,
     /// One or two sentences.
@@ -271,6 +283,15 @@ pub(crate) async fn explain(
     let subject = Subject::new(explainer, entry, input, (clean.clone(), &kept), target, options, control)?;
     if let Some(written) = explainer.written() {
         written.reading.tokens.notes.iter().for_each(|note| subject.note(note.clone()));
+    }
+    if let Some(tabled) = explainer.tabled() {
+        tabled.notes.iter().for_each(|note| subject.note(note.clone()));
+        if tabled.kind == TableKind::Row && entry.joined() == Joined::Magnitudes {
+            subject.note(
+                "This method compares the columns by one unit of each, as the network takes them: one whose numbers are small seems to count more."
+                    .into(),
+            );
+        }
     }
     let (attribution, params) = entry.run(&subject, &options.params).await?;
 
@@ -363,8 +384,17 @@ pub(crate) async fn explain(
             written.parts(&map, places, attribution.segments.as_ref(), entry.joined()),
             written.reading.tokens.texts.clone(),
         ),
-        None => (Vec::new(), Vec::new()),
+        None => match explainer.tabled() {
+            Some(tabled) => {
+                let parts = tabled.parts(&map, places, attribution.segments.as_ref(), entry.joined());
+                (parts, Vec::new())
+            }
+            None => (Vec::new(), Vec::new()),
+        },
     };
+    let tabled = explainer.tabled();
+    let (table, series) =
+        (tabled.and_then(Tabled::table_view), tabled.and_then(|tabled| tabled.series_view(&map, places)));
     let found = narrate::Evidence {
         heatmap: &heatmap,
         values: &values,
@@ -381,6 +411,8 @@ pub(crate) async fn explain(
         segments,
         parts,
         texts,
+        table,
+        series,
         info,
         words,
     })

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Batches, ExplainOptions, Masker, Written,
+    Batches, ExplainOptions, Masker, Tabled, Written,
     anytime::{Partial, Stopped, Watch},
     display::{self, Display},
     in_order,
@@ -361,6 +361,11 @@ impl<'a> Subject<'a> {
     /// The words that the input is made of, where it is a text.
     pub(super) fn written(&self) -> Option<&'a Written> {
         self.explainer.written()
+    }
+
+    /// The row of a table that it is, or the series.
+    pub(super) fn tabled(&self) -> Option<&'a Tabled> {
+        self.explainer.tabled()
     }
 
     /// What they are called, and the whole of them.

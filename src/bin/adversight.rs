@@ -10,6 +10,8 @@ mod page;
 mod report;
 #[path = "adversight/reproduce/mod.rs"]
 mod reproduce;
+#[path = "adversight/rows.rs"]
+mod rows;
 #[path = "adversight/table.rs"]
 mod table;
 
@@ -23,10 +25,15 @@ use std::{
 
 use adversight::{
     ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
-    Photograph, Preprocessing, Score, SoundPreparation, SoundView, TokenLabel, Tokens, Waveform,
+    Photograph, Preprocessing, Score, SoundPreparation, SoundView, TableKind, TableRow, TokenLabel, Tokens,
+    Waveform,
     attack::{self, AttackOptions, Norm},
     attribution::registry::{self, ParamDescription},
-    input::{labels::Labels, layout::Layout},
+    input::{
+        labels::Labels,
+        layout::Layout,
+        table::{Columns, Table},
+    },
     metric::{self, randomise},
     model::{self, Activation, HostValue, ModelFile, ModelOptions, OutputKind},
     render::{ColourMap, overlay, spectrogram},
@@ -92,7 +99,7 @@ enum Command {
         /// Writes one page that stands alone: the input, the map over it, words, settings, and hashes of network and input.
         #[arg(long)]
         html: Option<PathBuf>,
-        /// Writes the text with its words coloured.
+        /// Writes the text with its words coloured, the row of a table as bars, or the series with its map.
         #[arg(long)]
         svg: Option<PathBuf>,
         /// Writes only what mattered of a sound, as loud as the sound.
@@ -206,9 +213,25 @@ struct Common {
     #[arg(long)]
     model: PathBuf,
     /// A photograph (JPEG, PNG, WebP, GIF, BMP or TIFF), a sound (WAV, FLAC, MP3 or Ogg Vorbis), or an .npy tensor
-    /// [N, C, H, W] that goes into the network as it is. With a tokenizer: a sentence, or a file of text.
+    /// [N, C, H, W] that goes into the network as it is. A table (CSV with a header), of which `--row` is explained. With a tokenizer: a sentence, or a
+    /// file of text.
     #[arg(long, value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     input: PathBuf,
+    /// The row of a table that is explained, from 0, the header left aside; of a series the first of its rows.
+    #[arg(long, default_value_t = 0)]
+    row: usize,
+    /// A table with the rows to compare with [default: the other rows of the table]; for a series, series one after the other.
+    #[arg(long, value_name = "FILE")]
+    background: Option<PathBuf>,
+    /// What the columns of a table are to the network: the JSON of docs/tables.md [default: guessed, and told].
+    #[arg(long, value_name = "FILE")]
+    columns: Option<PathBuf>,
+    /// A cell of the row that holds something else, as column=value; may be repeated.
+    #[arg(long = "set", value_name = "COLUMN=VALUE")]
+    changes: Vec<String>,
+    /// Whether a table is a row for each input or a series of rows [default: by the network].
+    #[arg(long, value_parser = named::<TableKind>, value_name = "row|series")]
+    kind: Option<TableKind>,
     /// What makes tokens of text: a tokenizer.json, a vocabulary of one word a line, or "bytes" for networks that read any
     /// file's bytes as magika does.
     #[arg(long, value_name = "FILE")]
@@ -549,7 +572,11 @@ async fn run(cli: Cli) -> CliResult {
             };
             if let Some(png) = png {
                 let Some(drawn) = &drawn else {
-                    let what = if let Owned::Text(_) = &job.input { "text" } else { "tensor" };
+                    let what = match &job.input {
+                        Owned::Text(_) => "text",
+                        Owned::Table(_) => "table",
+                        _ => "tensor",
+                    };
                     return Err(format!(
                         "--png draws on a photograph or a sound, and the input is a {what}."
                     ));
@@ -579,16 +606,25 @@ async fn run(cli: Cli) -> CliResult {
                     }).collect::<serde_json::Map<_, _>>(),
                     "parts": explanation.parts,
                     "texts": explanation.texts,
+                    "table": explanation.table,
+                    "series": explanation.series,
                     "model": job.explainer.info(),
                     "device": job.explainer.model().device().report(),
                 });
                 write(&json, pretty(&report)?.as_bytes())?;
             }
             if let Some(svg) = svg {
-                if explanation.texts.is_empty() {
-                    return Err("--svg draws the words of a text, and the input is none.".into());
-                }
-                write(&svg, page::svg(&explanation, 80).as_bytes())?;
+                let drawn = match (&explanation.table, &explanation.series, explanation.texts.is_empty()) {
+                    (Some(_), ..) => rows::bars(&explanation),
+                    (_, Some(_), _) => rows::lines(&explanation),
+                    (.., false) => page::svg(&explanation, 80),
+                    _ => {
+                        return Err(
+                            "--svg draws the words of a text or a table, and the input is none.".into()
+                        );
+                    }
+                };
+                write(&svg, drawn.as_bytes())?;
             }
             if let Some(html) = html {
                 let words = explanation.words.join(" ");
@@ -601,6 +637,11 @@ async fn run(cli: Cli) -> CliResult {
                         figure += &page::picture(&png_of(photograph.rgb())?, "The input");
                     }
                     (Owned::Text(_), _) => figure += &page::coloured(&explanation),
+                    (Owned::Table(_), _) => {
+                        figure += &rows::bars(&explanation).repeat(usize::from(explanation.table.is_some()));
+                        figure += &rows::lines(&explanation);
+                        figure += &page::columns(&explanation);
+                    }
                     (_, Some(heard)) => {
                         figure += &page::sound(&adversight_sound::wav(&heard.sound), "The sound");
                         figure += &page::sound(&heard.only_wav(), "Only what mattered");
@@ -643,6 +684,7 @@ enum Owned {
     Tensor(HostTensor),
     Named(BTreeMap<String, HostTensor>),
     Text(Box<Tokens>),
+    Table(Box<TableRow>),
 }
 
 impl Owned {
@@ -653,8 +695,15 @@ impl Owned {
             Self::Tensor(tensor) => Input::Tensor(tensor),
             Self::Named(values) => Input::Named(values),
             Self::Text(tokens) => Input::Tokens(tokens),
+            Self::Table(row) => Input::Table(row),
         }
     }
+}
+
+/// Whether a file is a table, by its ending.
+fn is_table(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    matches!(ending.as_str(), "csv" | "tsv")
 }
 
 /// Whether a file is one of a sound, by its ending.
@@ -740,6 +789,29 @@ impl Common {
         })
     }
 
+    /// The row that is asked about, and the bytes of its table.
+    fn table(&self) -> CliResult<(Owned, Vec<u8>)> {
+        let bytes = read(&self.input)?;
+        let table = |bytes: &[u8], path: &Path| {
+            Table::from_csv(bytes).map_err(|error| format!("{}: {}", path.display(), say(error)))
+        };
+        let mut row = TableRow::new(table(&bytes, &self.input)?, self.row);
+        row.kind = self.kind;
+        if let Some(path) = &self.background {
+            row.background = Some(table(&read(path)?, path)?);
+        }
+        if let Some(path) = &self.columns {
+            row.columns = Some(Columns::from_json(&text(path)?).map_err(say)?);
+        }
+        for pair in &self.changes {
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| format!("--set {pair} is not of the form column=value."))?;
+            row.changes.insert(name.to_owned(), value.to_owned());
+        }
+        Ok((Owned::Table(Box::new(row)), bytes))
+    }
+
     /// The text as tokens, and its bytes.
     fn text(&self) -> CliResult<(Owned, Vec<u8>)> {
         let (tokenizer, fault) = (self.tokenizer()?, text_fault);
@@ -790,6 +862,7 @@ impl Job {
         let is_tensor = common.input.extension().is_some_and(|extension| extension == "npy");
         let (input, given) = match &common.tokenizer {
             Some(_) if !is_tensor => common.text()?,
+            None if is_table(&common.input) => common.table()?,
             _ if is_tensor => (Owned::Tensor(read_npy(&common.input)?), read(&common.input)?),
             _ if !common.input.exists() && common.input.to_string_lossy().contains(char::is_whitespace) => {
                 return Err(format!(
@@ -837,7 +910,7 @@ impl Job {
                 Owned::Named(values)
             }
             (Owned::Photograph(_) | Owned::Sound(_), [_, _, ..]) => {
-                return Err("Several inputs are explained at once from .npy tensors.".into());
+                return Err("Several inputs are explained at once from .npy tensors or a table.".into());
             }
             (input, _) => input,
         };
@@ -846,6 +919,7 @@ impl Job {
                 let preparation = common.listening()?;
                 Explainer::load_for_sound(&file, &options, &preparation, sound, &device)
             }
+            Owned::Table(row) => Explainer::load_for_table(&file, &options, row, &device),
             _ => Explainer::load_with(&file, &options, &device),
         };
         let mut explainer = loaded.map_err(say)?;
@@ -856,7 +930,7 @@ impl Job {
             let declared = Preprocessing::from_json(&text(path)?).map_err(say)?;
             explainer = explainer.with_preprocessing(declared).map_err(say)?;
         }
-        if !matches!(input, Owned::Tensor(_)) {
+        if !matches!(input, Owned::Tensor(_) | Owned::Table(_)) {
             explainer.info().preprocessing_notes.iter().for_each(|note| eprintln!("note: {note}"));
         }
         if let Some(path) = &common.labels {

@@ -11,6 +11,7 @@ pub mod picture;
 pub mod preprocessing;
 mod resample;
 pub mod sound;
+pub mod table;
 pub mod text;
 
 use crate::{Error, Result};

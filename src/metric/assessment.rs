@@ -16,7 +16,7 @@ use super::{Finding, chance, curve::Ranking, hiding::Parts, share, similarity, s
 use crate::{
     Control, Error, ExplainOptions, Explainer, Explanation, HostTensor, Result, Score,
     attribution::{
-        self, Baseline, Segmentation,
+        self, Baseline, Segmentation, Tabled,
         display::{self, Channels},
         read, registry, rows_to, to_rows,
     },
@@ -24,6 +24,7 @@ use crate::{
         check_finite,
         layout::{Layout, Places},
         parts::Joined,
+        table::TableKind,
     },
     segment,
 };
@@ -388,18 +389,25 @@ impl<'a> Assessment<'a> {
     pub(super) fn turns(&self, ranking: Ranking, first: First) -> Result<Turns> {
         let parts = self.parts(ranking)?;
         let order = first.order(&parts.values);
-        Ok(match self.explainer.written() {
-            Some(_) => Turns::of_words(&order, &parts.labels),
-            None => Turns::of_pixels(&order),
+        Ok(match self.explainer.written().is_some() || self.row().is_some() {
+            true => Turns::of_words(&order, &parts.labels),
+            false => Turns::of_pixels(&order),
         })
     }
 
-    /// The smallest parts that are hidden or shown as one, each with what the judged map says of it: pixels, or the words of a text.
+    /// The row of a table, where the input is one. A series is gone through step by step.
+    fn row(&self) -> Option<&'a Tabled> {
+        self.explainer.tabled().filter(|tabled| tabled.kind == TableKind::Row)
+    }
+
+    /// The smallest parts that are hidden or shown as one, each with what the judged map says of it: pixels, the words of a text, or the
+    /// columns of a table.
     pub(super) fn parts(&self, ranking: Ranking) -> Result<Parts> {
-        let Some(written) = self.explainer.written() else {
+        let (written, row) = (self.explainer.written(), self.row());
+        if written.is_none() && row.is_none() {
             let labels = (0..self.positions() as u32).collect();
             return Ok(Parts { labels, values: self.ranked(ranking) });
-        };
+        }
         let joined = match ranking.channels() {
             None => self.joined()?,
             Some(Channels::Mean) => Joined::Sum,
@@ -410,9 +418,18 @@ impl<'a> Assessment<'a> {
         } else {
             self.map.as_ref().clone()
         };
-        let parts = written.parts(&map, &self.places, self.segments, joined);
-        let values = parts.iter().take(written.reading.words).map(|part| part.score.into()).collect();
-        Ok(Parts { labels: written.reading.labels.clone(), values })
+        let (parts, count, labels) = match (written, row) {
+            (Some(written), _) => {
+                let parts = written.parts(&map, &self.places, self.segments, joined);
+                (parts, written.reading.words, &written.reading.labels)
+            }
+            (None, Some(row)) => {
+                (row.parts(&map, &self.places, self.segments, joined), row.count(), &row.labels)
+            }
+            (None, None) => return Err(Error::Internal("an input lost its parts".into())),
+        };
+        let values = parts.iter().take(count).map(|part| part.score.into()).collect();
+        Ok(Parts { labels: labels.clone(), values })
     }
 
     /// The segments of the method, or else those that SLIC makes of a picture, each with the mean of the map's values in it; of what is
@@ -446,12 +463,15 @@ impl<'a> Assessment<'a> {
 
     /// The same in an order that knows nothing of the map.
     pub(super) fn random_turns(&self) -> Turns {
-        let written = self.explainer.written();
-        let mut order: Vec<usize> =
-            (0..written.map_or(self.positions(), |written| written.reading.words)).collect();
+        let words = match (self.explainer.written(), self.explainer.tabled()) {
+            (Some(written), _) => Some((written.reading.words, &written.reading.labels)),
+            (None, Some(tabled)) if tabled.kind == TableKind::Row => Some((tabled.count(), &tabled.labels)),
+            _ => None,
+        };
+        let mut order: Vec<usize> = (0..words.map_or(self.positions(), |(words, _)| words)).collect();
         order.shuffle(&mut self.random());
-        match written {
-            Some(written) => Turns::of_words(&order, &written.reading.labels),
+        match words {
+            Some((_, labels)) => Turns::of_words(&order, labels),
             None => Turns::of_pixels(&order),
         }
     }
@@ -463,8 +483,11 @@ impl<'a> Assessment<'a> {
     }
 
     /// A text with the mask token in place of each word, or the padding token; zeros where there is neither. Nothing for what is no
-    /// text.
+    /// text, but the mean of the rows to compare with for a row of a table.
     pub(super) fn without_words(&self) -> Option<Vec<f32>> {
+        if let Some(rows) = self.explainer.tabled().and_then(|tabled| tabled.background.as_ref()) {
+            return Some(self.places.planes(&rows.mean.data).into_owned());
+        }
         let written = self.explainer.written()?;
         let cover =
             [Baseline::MaskToken, Baseline::PadToken].into_iter().find_map(|token| written.cover(token));

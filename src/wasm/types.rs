@@ -26,6 +26,7 @@ export type Score = "logit" | "probability" | "log_probability";
 /** What a model takes: RGBA pixels, or a tensor in model space that goes into the network as it is. */
 export type WasmInput =
     | SoundData
+    | { table: TableData }
     | { values: Record<string, TensorData> }
     | { pixels: Uint8Array | Uint8ClampedArray; width: number; height: number }
     | Tokens
@@ -74,6 +75,21 @@ export interface Tokens {
 export interface SoundData {
     channels: Float32Array[];
     sampleRate: number;
+}
+
+/** A row of a table, or a series of its rows, as texts of CSV files with a header. */
+export interface TableData {
+    csv: string;
+    /** The row, from 0, the header left aside; of a series the first one. */
+    row?: number;
+    /** What the columns are to the network (docs/tables.md); guessed, and told, where it is left out. */
+    columns?: Record<string, unknown> | null;
+    /** The rows to compare with; the others of the table where it is left out. */
+    background?: string | null;
+    /** Cells of the row that hold something else, by the names of their columns. */
+    changes?: Record<string, string> | null;
+    /** Whether it is a row or a series; by the network where it is left out. */
+    kind?: TableKind | null;
 }
 
 /** How a network hears. */
@@ -219,9 +235,13 @@ export interface Explanation {
     segments?: Segmentation;
     /** Of a sound, what the places of the map are. */
     sound?: SoundInfo;
+    /** Of a row of a table, its columns. */
+    table?: TableView;
+    /** Of a series, its channels and what each row counted for. */
+    series?: SeriesView;
     /** The part of the photograph that the network saw; null for tensors. */
     region: Region | null;
-    /** The words of a text, each with what it counted for, and then what the network is given beside them; empty for what has no such parts. */
+    /** The columns of a row or the stretches of a series, each with what it counted for. The words of a text, each with what it counted for, and then what the network is given beside them; empty for what has no such parts. */
     parts: Part[];
     /** The texts that the parts are of. */
     texts: string[];

@@ -32,6 +32,7 @@ mod runtime;
 mod small_pictures;
 mod sound;
 mod statistics;
+mod tables;
 mod text;
 mod text_axes;
 mod token_labels;

@@ -22,10 +22,11 @@ const PAGE: [(&str, &str, &str); 2] = [
 ];
 
 /// What makes the networks of words, sounds and files. They need more packages, PyTorch among them.
-const NETWORKS: [(&str, &str, &str); 4] = [
+const NETWORKS: [(&str, &str, &str); 5] = [
     ("keywords", "Rewriting the network of spoken words", "www/public/models"),
     ("file_kinds", "Taking the network of files' kinds", "www/public/models"),
     ("kim", "Training Kim's network of sentences (five minutes)", "www/public/models"),
+    ("tables", "Training the networks of tables and series", "www/public/models"),
     ("minilm", "Training MiniLM on sentences (half an hour)", "www/public/models"),
 ];
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Completeness, Subject,
-    baseline::{BASELINE, Baseline, COVERS},
+    baseline::{BACKGROUND, BASELINE, Baseline, COVERS},
     display::{Channels, Display},
     hidden::Hiding,
     method::{Cost, Given, Method, Need},
@@ -68,7 +68,7 @@ impl Method for PartitionShap {
         "Owen: Values of games with a priori unions (1977); SHAP's PartitionExplainer (Lundberg, Lee)";
     const NEEDS: &'static [Need] = &[Need::Predictions, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 50.0, high: 99.0 };
-    const GIVEN: &'static [Given] = &[SEGMENTS, DENSITY_NOISE, BASELINE];
+    const GIVEN: &'static [Given] = &[SEGMENTS, DENSITY_NOISE, BASELINE, BACKGROUND];
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples, backward: 0 }
@@ -157,8 +157,7 @@ impl Method for PartitionShap {
 
 /// The score for each row of `shown`, 1 for a leaf that is shown and 0 for one that is hidden.
 async fn answers(subject: &Subject<'_>, hiding: &Hiding, shown: Vec<f32>, score: Score) -> Result<Vec<f64>> {
-    let points = hiding.points(subject, shown);
-    let scores = read(subject.scores(subject.logits(points)?, score)).await?;
+    let scores = read(hiding.scores(subject, &shown, score)?).await?;
     Ok(scores.into_iter().map(f64::from).collect())
 }
 

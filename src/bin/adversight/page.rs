@@ -8,8 +8,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
 /// The colour of what speaks for the class, and of what speaks against it: apart for colour-blind readers, too.
-const FOR: [u8; 3] = [230, 97, 1];
-const AGAINST: [u8; 3] = [146, 118, 214];
+pub const FOR: [u8; 3] = [230, 97, 1];
+pub const AGAINST: [u8; 3] = [146, 118, 214];
 /// The least and the most of the colour that is laid over a word.
 const FAINTEST: f32 = 0.08;
 const STRONGEST: f32 = 0.85;
@@ -118,6 +118,26 @@ pub fn coloured(explanation: &Explanation) -> String {
         let special = if part.special { " class=\"special\"" } else { "" };
         let _ =
             writeln!(html, "<tr{special}><td>{}</td><td>{:+.5}</td></tr>", escaped(&part.name), part.score);
+    }
+    html.push_str("</tbody></table>\n");
+    html
+}
+
+/// The columns of a row with what each counted for, the largest first.
+pub fn columns(explanation: &Explanation) -> String {
+    let mut html =
+        String::from("<table><thead><tr><th>column</th><th>value</th><th>score</th></tr></thead><tbody>\n");
+    let mut order: Vec<&Part> = explanation.parts.iter().collect();
+    order.sort_by(|a, b| b.score.abs().total_cmp(&a.score.abs()));
+    for part in order {
+        let value = part.value.as_deref().unwrap_or_default();
+        let _ = writeln!(
+            html,
+            "<tr><td>{}</td><td>{}</td><td>{:+.5}</td></tr>",
+            escaped(&part.name),
+            escaped(value),
+            part.score
+        );
     }
     html.push_str("</tbody></table>\n");
     html
@@ -234,18 +254,27 @@ pub fn listed(explanation: &Explanation) -> Vec<String> {
     // Of a sound's hundred cells, those that count most.
     let is_sound = explanation.parts.iter().any(|part| part.low.is_some());
     let mut shown: Vec<&Part> = explanation.parts.iter().collect();
+    if explanation.series.is_some() {
+        shown.sort_by(|a, b| b.score.abs().total_cmp(&a.score.abs()));
+        shown.truncate(8);
+    }
     if is_sound {
         shown.retain(|part| part.score > 0.0);
         shown.sort_by(|a, b| b.score.total_cmp(&a.score));
         shown.truncate(8);
     }
     let most = strongest(&explanation.parts);
-    let width = shown.iter().map(|part| part.name.chars().count()).max().unwrap_or(0);
-    let width = if is_sound { width } else { width.min(24) };
+    let called = |part: &Part| match &part.value {
+        Some(value) => format!("{} = {value}", part.name),
+        None => part.name.clone(),
+    };
+    let width = shown.iter().map(|part| called(part).chars().count()).max().unwrap_or(0);
+    let is_tabled = explanation.table.is_some() || explanation.series.is_some();
+    let width = if is_sound || is_tabled { width.min(60) } else { width.min(24) };
     let line = |part: &&Part| {
         let share = if most > 0.0 { (part.score.abs() / most * 20.0).round().min(20.0) } else { 0.0 };
         let bar = if part.score < 0.0 { "-" } else { "+" }.repeat(share as usize);
-        let name = if part.special { format!("({})", part.name) } else { part.name.clone() };
+        let name = if part.special { format!("({})", part.name) } else { called(part) };
         format!("{:>10.5}  {name:<width$}  {bar}", part.score).trim_end().to_owned()
     };
     shown.iter().map(line).collect()

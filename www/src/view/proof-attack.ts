@@ -40,6 +40,8 @@ const leads: Record<Kind, string> = {
   audio:
     "A change that is hardly heard can turn the network’s answer. Listen, and see whose explanation still shows what was there.",
   file: "How near lies another answer? The numbers by which the network knows each byte are pushed a little. Whose explanation still shows what was there?",
+  table: "How near lies another answer? The numbers of the row are pushed a little.",
+  series: "How near lies another answer? The numbers of the series are pushed a little.",
 };
 
 const strengthWords: Record<Scale, (strength: number) => string> = {

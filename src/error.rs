@@ -102,6 +102,12 @@ pub enum Error {
         /// How many classes the model has.
         classes: usize,
     },
+    /// What a detector's outputs hold is not known.
+    #[error("No boxes can be read from this network: {0}. If it is a detector, {advice}.", advice = crate::detect::ADVICE)]
+    DetectorUnknown(String),
+    /// What is to be explained is not there, or cannot be asked of this network.
+    #[error("The target cannot be explained: {0}.")]
+    TargetInvalid(String),
     /// No method of that name is registered.
     #[error("There is no method \"{name}\". Choose one of: {known}.")]
     MethodUnknown {
@@ -192,6 +198,8 @@ impl Error {
             Self::PreprocessingInvalid(_) => "preprocessing_invalid",
             Self::LabelsInvalid(_) => "labels_invalid",
             Self::TargetOutOfRange { .. } => "target_out_of_range",
+            Self::DetectorUnknown(_) => "detector_unknown",
+            Self::TargetInvalid(_) => "target_invalid",
             Self::MethodUnknown { .. } => "method_unknown",
             Self::ParameterInvalid { .. } => "parameter_invalid",
             Self::MethodUnsuited { .. } => "method_unsuited",

@@ -31,8 +31,10 @@
 //!
 //! To read the engine, begin with [`attribution::registry`] and one method's file, then [`model`]. ARCHITECTURE.md has the layers.
 
+mod aim;
 pub mod attack;
 pub mod attribution;
+pub mod detect;
 pub mod device;
 mod error;
 mod explainer;
@@ -49,10 +51,12 @@ pub mod statistics;
 #[cfg(target_family = "wasm")]
 mod wasm;
 
+pub use aim::{Aim, Aimed};
 pub use attribution::{
     ClassScore, Control, ExplainOptions, Explanation, ExplanationInfo, Progress,
     anytime::{Anytime, Partial, Stop, Stopped},
 };
+pub use detect::{DetectOptions, Detected, Detections, DetectorInfo, DetectorOptions};
 pub use device::{Device, DeviceChoice, DeviceKind, DeviceReport, Memory};
 pub use error::{Error, Result};
 pub use explainer::{Classification, Explainer, Input, ModelInfo, SoundInfo, TokenLabel};
@@ -64,4 +68,6 @@ pub use input::{
     sound::{SoundPreparation, SoundView, Waveform},
     text::Tokens,
 };
-pub use model::{HostValue, Model, ModelFile, ModelOptions, Score};
+pub use model::{
+    BoxScore, BoxTarget, Follow, HostValue, Model, ModelFile, ModelOptions, RegionTarget, Score, Target,
+};

@@ -468,7 +468,7 @@ impl<'a> Assessment<'a> {
         change: impl FnOnce(&mut ExplainOptions),
     ) -> Result<HostTensor> {
         let mut options = self.method()?.clone();
-        options.target = Some(self.target);
+        options.target = Some(self.target.into());
         change(&mut options);
         // Its own progress would run from start to end for every map.
         let control = Control {
@@ -478,7 +478,7 @@ impl<'a> Assessment<'a> {
         };
         let input = self.in_order(&input.data);
         let method = registry::find(&options.method)?;
-        let found = attribution::explain(explainer, method, &input, &options, &control).await?.attribution;
+        let found = attribution::explain(explainer, method, &input, None, &options, &control).await?.attribution;
         Ok(planes(&found, &self.places).into_owned())
     }
 

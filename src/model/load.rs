@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Activation, Batch, GraphInfo, HostValue, Labelled, Layout, Model, ModelFile, ModelOptions, OutputKind,
-    Prepared, Score, ValueInfo,
+    PictureInput, Prepared, Score, ValueInfo,
     axes::{Axes, Roles, Shapes},
     backward, count_names,
     embedding::{self, Embedding, TextNetwork},
@@ -20,7 +20,7 @@ use super::{
     value::{Ranked, Value},
     with_program,
 };
-use crate::{Device, Error, Result, device::DeviceKind};
+use crate::{Device, Error, Result, detect, device::DeviceKind};
 
 /// What a run on blank samples found.
 struct Rehearsal {
@@ -80,8 +80,15 @@ impl Model {
         let of_text = read_by.as_ref().map(|embedding| embedding.options(&parsed, options));
         let options = of_text.as_ref().unwrap_or(options);
         let outputs: Vec<ValueInfo> = parsed.graph().output.iter().map(file::value_info).collect();
-        let head = inputs::choose_output(&outputs, options.output.as_deref())?;
-        if outputs.len() > 1 && options.output.is_none() {
+        let plan = match options.text || options.front_end.is_some() || options.at.is_some() {
+            true => None,
+            false => detect::arrange(&mut parsed, &outputs, options.detector.as_ref(), options.output.as_deref())?,
+        };
+        let head = match &plan {
+            Some(plan) => plan.output.clone(),
+            None => inputs::choose_output(&outputs, options.output.as_deref())?,
+        };
+        if outputs.len() > 1 && options.output.is_none() && plan.is_none() {
             notes.push(format!(
                 "It has {} outputs, and \"{}\" is explained; the option `output` names another.",
                 outputs.len(),
@@ -141,6 +148,8 @@ impl Model {
         // Where another activation is declared than the graph's own, the graph is left as it is.
         let found = passes::final_activation(&graph, output);
         let last = match (&found, options.activation) {
+            // A detector's numbers are read as the file has them.
+            _ if plan.is_some() => None,
             (Found::Ends(last), None) => Some(last.clone()),
             (Found::Ends(last), Some(declared)) if declared == last.kind => Some(last.clone()),
             _ => None,
@@ -185,12 +194,15 @@ impl Model {
                 layers: Vec::new(),
                 layer: None,
                 tokens: None,
+                detector: None,
                 notes,
             },
             text: None,
             rehearsed_rows: None,
             rehearsed_output: Vec::new(),
             labelled: None,
+            view: None,
+            detector: Arc::new(Err(String::new())),
             inputs,
             joint,
             graph: Arc::new(graph),
@@ -230,7 +242,57 @@ impl Model {
         }
         model.finish(&found, last, options)?;
         model.find_labels()?;
+        model.find_detector(plan.as_ref(), options)?;
         Ok(model)
+    }
+
+    /// Reads the detector's head out of the shapes of its outputs.
+    ///
+    /// # Errors
+    /// [`Error::DetectorUnknown`] where the caller says that it is one, and the shapes are none of it.
+    fn find_detector(&mut self, plan: Option<&detect::Plan>, options: &ModelOptions) -> Result<()> {
+        let told = options.detector.clone().unwrap_or_default();
+        let found = match (plan, self.picture_input()) {
+            (None, _) => Err("none of its outputs are seen to be boxes".to_owned()),
+            (Some(_), None) => Err("its input is no picture".to_owned()),
+            (Some(plan), Some(PictureInput { height: Some(height), width: Some(width), .. })) => {
+                self.shapes_of(&plan.values).and_then(|shapes| detect::Draft::new(plan, &shapes, [height, width], &told))
+            }
+            (Some(_), Some(_)) => Err("the size of its input is open: give it (`sizes`, on the command line `--size`)".to_owned()),
+        };
+        match &found {
+            Ok(draft) => {
+                self.info.detector = Some(draft.info());
+                // What is explained of it are its boxes.
+                self.info.notes.retain(|note| !note.contains("holds scores at several positions"));
+            }
+            Err(reason) if options.detector.as_ref().is_some_and(|told| told.style.is_some()) => {
+                return Err(Error::DetectorUnknown(reason.clone()));
+            }
+            Err(_) => {}
+        }
+        self.detector = Arc::new(found);
+        Ok(())
+    }
+
+    /// The shapes of one sample's values of these names, as the graph makes them.
+    fn shapes_of(&self, names: &[String]) -> Result<Vec<Vec<usize>>, String> {
+        let fault = |error: Error| error.to_string();
+        let dims = inputs::sizes(&self.input, None).map_err(fault)?;
+        let found = self.rehearse(&dims, true).map_err(fault)?;
+        let shape = |name: &String| {
+            let lost = || format!("its value \"{name}\" was lost");
+            let slot = self.graph.slots.get(name).ok_or_else(lost)?;
+            let dims = match names.len() {
+                1 => &found.output,
+                _ => found.shapes.get(slot).ok_or_else(lost)?,
+            };
+            match dims.first() {
+                Some(1) => Ok(dims[1..].to_vec()),
+                _ => Err(format!("its value \"{name}\" of shape {dims:?} is not of one sample")),
+            }
+        };
+        names.iter().map(shape).collect()
     }
 
     /// Finds the shape of the explained node's output by a run on blank inputs.

@@ -459,7 +459,6 @@ impl Explainer {
             number: asked.at.is_none().then_some(number),
             at: asked.at.map(|_| object.edges.map(f64::from)),
             class: Some(one.class),
-            follow: Some(follow),
             ..asked.clone()
         });
         let aim = Some(Aim { target, name, object: Some(object), said, region: None });

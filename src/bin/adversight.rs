@@ -426,7 +426,7 @@ async fn run(cli: Cli) -> CliResult {
             }
         }
         Command::Detect { common, threshold, overlap, most, json, png } => {
-            let job = Job::new(&common).await?;
+            let job = Job::of(&common, true).await?;
             let options = DetectOptions { threshold, overlap, most };
             let found = job.explainer.detect(&job.input.borrow(), &options).await.map_err(say)?;
             found.notes.iter().for_each(|note| eprintln!("note: {note}"));
@@ -454,7 +454,7 @@ async fn run(cli: Cli) -> CliResult {
             write_npy(&out, &job.explainer.logits(&job.tensor()?).await.map_err(say)?)?;
         }
         Command::Attack { common, epsilon, norm, steps, towards, target, out, json } => {
-            let job = Job::new(&common).await?;
+            let job = Job::of(&common, matches!(target, Some(Target::Box(_)))).await?;
             let mut options = AttackOptions { norm, steps, towards, ..AttackOptions::default() };
             options.epsilon = epsilon.unwrap_or(options.epsilon);
             let (mut bound, input) = job.explainer.bound(&job.input.borrow()).await.map_err(say)?;
@@ -511,7 +511,7 @@ async fn run(cli: Cli) -> CliResult {
             }
         }
         Command::Gradient { common, target, score, out } => {
-            let job = Job::new(&common).await?;
+            let job = Job::of(&common, matches!(target, Target::Box(_))).await?;
             let (tensor, region) = (job.tensor()?, job.region()?);
             let (explainer, class) = match target {
                 Target::Class(class) => (job.explainer, class),
@@ -541,7 +541,8 @@ async fn run(cli: Cli) -> CliResult {
             left_wav,
         } => {
             let params = parse_params(&method, &params)?;
-            let mut job = Job::new(&common).await?;
+            let of_a_box = object.is_some() || matches!(target, Some(Target::Box(_)));
+            let mut job = Job::of(&common, of_a_box).await?;
             if let Some(path) = masker {
                 let bytes = read(&path)?;
                 job.explainer = job.explainer.with_masker(&bytes.as_slice().into()).map_err(say)?;
@@ -841,6 +842,11 @@ fn part_of(folder: &Path, location: &str, offset: u64, length: Option<u64>) -> R
 
 impl Job {
     async fn new(common: &Common) -> CliResult<Self> {
+        Self::of(common, false).await
+    }
+
+    /// The same where a box is asked about, or not.
+    async fn of(common: &Common, of_a_box: bool) -> CliResult<Self> {
         let is_tensor = common.input.extension().is_some_and(|extension| extension == "npy");
         let (input, given) = match &common.tokenizer {
             Some(_) if !is_tensor => common.text()?,
@@ -870,6 +876,10 @@ impl Job {
         let file = ModelFile { bytes: &bytes, external: Some(&external) };
         let also = also(&common.also)?;
         let mut options = common.options()?;
+        if of_a_box && options.detector.is_none() {
+            // Found in the file, whatever its outputs are.
+            options.detector = Some(DetectorOptions::default());
+        }
         if let (Owned::Tensor(tensor), None) = (&input, &common.at) {
             // Sizes that the file leaves open are those of the input at hand.
             options.explained_shape = Some(tensor.shape.clone());

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData, activation};
 
-use super::{BoxFormat, Edges, Scoring, Style};
+use super::{BoxFormat, Edges, Scoring, HeadStyle};
 use crate::{
     Error, Result,
     model::target::{BoxScore, Follow},
@@ -49,7 +49,7 @@ pub(super) enum Coding {
 /// A detector's head.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Head {
-    pub style: Style,
+    pub style: HeadStyle,
     /// Side by side the fields of a row, and of each of these one below the other its rows.
     pub(super) columns: Vec<Vec<Part>>,
     pub(super) coding: Coding,

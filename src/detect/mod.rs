@@ -13,13 +13,13 @@ use crate::{ClassScore, input::image::Region};
 
 pub use boxes::Edges;
 pub(crate) use head::{BoxView, Head, SAME};
-pub(crate) use recognise::{ADVICE, Draft, Plan, arrange};
+pub(crate) use recognise::{ADVICE, Draft, Plan, arrange, looks_like_one};
 
 /// How a detector's outputs are arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
-pub enum Style {
+pub enum HeadStyle {
     /// One output of rows of four coordinates and the classes' scores, `[N, 4 + C, rows]` or `[N, rows, 4 + C]`: YOLOv8 and later.
     Yolov8,
     /// The same with an objectness behind the coordinates, `[N, rows, 5 + C]`: YOLOv5, v7, YOLOX.
@@ -97,8 +97,8 @@ pub enum Background {
 #[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
 pub struct DetectorOptions {
     /// How its outputs are arranged.
-    #[cfg_attr(target_family = "wasm", tsify(optional, type = "Style | null"))]
-    pub style: Option<Style>,
+    #[cfg_attr(target_family = "wasm", tsify(optional, type = "HeadStyle | null"))]
+    pub style: Option<HeadStyle>,
     /// The values that hold them, by name, outputs or values inside of the graph: one of `yolov8` and `yolov5`; the grids of `yolov3` in the
     /// order of `anchors`; boxes and scores of `boxes` and `detr`; centres, sizes and offsets of `centernet`.
     #[cfg_attr(target_family = "wasm", tsify(optional, type = "string[] | null"))]
@@ -144,7 +144,7 @@ impl DetectorOptions {
 #[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
 pub struct DetectorInfo {
     /// How its outputs are arranged.
-    pub style: Style,
+    pub style: HeadStyle,
     /// The values that hold them.
     pub outputs: Vec<String>,
     /// Rows of its output: the boxes before any is left out.
@@ -215,6 +215,8 @@ pub(crate) fn place_of([left, top, right, bottom]: Edges, [height, width]: [f32;
         part if part <= 2.0 => 1,
         _ => 2,
     };
+    let (left, right) = (left.clamp(0.0, width), right.clamp(0.0, width));
+    let (top, bottom) = (top.clamp(0.0, height), bottom.clamp(0.0, height));
     let whole = (right - left) * (bottom - top) > 0.6 * width * height;
     match (third((top + bottom) / 2.0, height), third((left + right) / 2.0, width)) {
         _ if whole => "over most of the picture",

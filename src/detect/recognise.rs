@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use onnx_ir::{AttributeProto, AttributeType, NodeProto};
 
 use super::{
-    Background, BoxFormat, BoxUnit, DetectorInfo, DetectorOptions, Scoring, Style,
+    Background, BoxFormat, BoxUnit, DetectorInfo, DetectorOptions, Scoring, HeadStyle,
     head::{Coding, Head, Part},
 };
 use crate::{
@@ -22,12 +22,14 @@ use crate::{
 pub(crate) struct Plan {
     /// The values, in the order of the style.
     pub values: Vec<String>,
-    style: Option<Style>,
+    style: Option<HeadStyle>,
     format: Option<BoxFormat>,
     /// Whether scores come as `[N, classes, rows]`.
     classes_first: bool,
     /// Whether rows are known to come before fields.
     rows_first: bool,
+    /// Whether the graph shows that the classes' numbers are probabilities of each class for itself.
+    probabilities: bool,
     /// Whether the network itself leaves no two boxes of one thing.
     one_to_one: bool,
     /// The output that is explained.
@@ -133,8 +135,10 @@ pub(crate) fn arrange(
         let (known, nodes) = (file.value_names(), Nodes::new(file.nodes()));
         match (told, named) {
             (Some(told), _) if told.outputs.is_some() || told.style.is_some() => Some(as_told(&nodes, outputs, told, &known)?),
-            (_, Some(_)) => None,
-            _ => found(&nodes, outputs),
+            (None, Some(_)) => None,
+            (Some(_), _) => found(&nodes, outputs),
+            // Unasked, an output stays what it is: rows of boxes that are one output are read from it as they stand.
+            (None, None) => found(&nodes, outputs).filter(|plan| is_an_output(plan, outputs)),
         }
     };
     let Some(mut plan) = plan else { return Ok(None) };
@@ -149,6 +153,16 @@ pub(crate) fn arrange(
         }
     }
     Ok(Some(plan))
+}
+
+/// Whether all that a plan reads is one output of the file.
+fn is_an_output(plan: &Plan, outputs: &[ValueInfo]) -> bool {
+    matches!(plan.values.as_slice(), [one] if outputs.iter().any(|info| info.name == *one))
+}
+
+/// Whether a file would be taken for a detector if one asked.
+pub(crate) fn looks_like_one(file: &impl FileParts, outputs: &[ValueInfo]) -> bool {
+    found(&Nodes::new(file.nodes()), outputs).is_some()
 }
 
 /// What is told of a value inside of the graph.
@@ -185,9 +199,9 @@ fn joined(file: &impl FileParts, values: &[String]) -> (String, Vec<NodeProto>) 
     (output, nodes)
 }
 
-fn new_plan(values: Vec<String>, style: Option<Style>) -> Plan {
+fn new_plan(values: Vec<String>, style: Option<HeadStyle>) -> Plan {
     let output = inner("");
-    Plan { values, style, format: None, classes_first: false, rows_first: false, one_to_one: false, output, notes: Vec::new() }
+    Plan { values, style, format: None, classes_first: false, rows_first: false, probabilities: false, one_to_one: false, output, notes: Vec::new() }
 }
 
 /// The values that the caller names, or those of the style that the caller names.
@@ -210,11 +224,11 @@ fn as_told(
     let all = || real.iter().map(|info| info.name.clone()).collect::<Vec<_>>();
     let mut found = found(nodes, outputs).filter(|plan| plan.style.is_none() || plan.style == told.style);
     let plan = match told.style {
-        Some(Style::Yolov8 | Style::Yolov5) => found.take().filter(|plan| plan.values.len() == 1).or_else(|| {
+        Some(HeadStyle::Yolov8 | HeadStyle::Yolov5) => found.take().filter(|plan| plan.values.len() == 1).or_else(|| {
             let rows = real.iter().find(|info| info.shape.len() == 3).or(real.first())?;
             Some(new_plan(vec![rows.name.clone()], None))
         }),
-        Some(Style::Yolov3) => Some(new_plan(all(), None)),
+        Some(HeadStyle::Yolov3) => Some(new_plan(all(), None)),
         _ => found.or_else(|| Some(new_plan(all(), None))),
     };
     let mut plan = plan.ok_or_else(|| Error::DetectorUnknown("the file has no output of real numbers".into()))?;
@@ -239,14 +253,16 @@ fn found(nodes: &Nodes<'_>, outputs: &[ValueInfo]) -> Option<Plan> {
         let rank = info.shape.len();
         last(info) == Some(4) && (rank == 3 || (rank == 4 && info.shape[2] == Some(1)))
     };
-    if let Some(boxes) = real.iter().find(|info| is_boxes(info)) {
+    // Of three classes and nothing, scores have four fields, too.
+    let called = |info: &&&ValueInfo| is_boxes(info) && named(info, &["box", "loc", "coord"]);
+    if let Some(boxes) = real.iter().find(called).or(real.iter().find(|info| is_boxes(info))) {
         let others: Vec<&&&ValueInfo> = flat.iter().filter(|info| info.name != boxes.name).collect();
         let by_name = others.iter().find(|info| named(info, &["logit", "score", "conf", "cls", "class", "prob"]));
         let scores = by_name.or(others.first().filter(|_| others.len() == 1));
         if let Some(scores) = scores {
             let style = match named(boxes, &["pred_boxes"]) || named(scores, &["logits"]) {
-                true => Style::Detr,
-                false => Style::Boxes,
+                true => HeadStyle::Detr,
+                false => HeadStyle::Boxes,
             };
             let rows = |info: &ValueInfo, axis: usize| info.shape.get(axis).copied().flatten();
             let classes_first = rows(boxes, 1).is_some() && rows(scores, 1) != rows(boxes, 1) && rows(scores, 2) == rows(boxes, 1);
@@ -269,7 +285,7 @@ fn found(nodes: &Nodes<'_>, outputs: &[ValueInfo]) -> Option<Plan> {
                 _ => (a, b, false),
             };
             let values = [centres, size, offset].iter().map(|info| info.name.clone()).collect();
-            let mut plan = new_plan(values, Some(Style::Centernet));
+            let mut plan = new_plan(values, Some(HeadStyle::Centernet));
             if !sure {
                 plan.notes.push(format!(
                     "Its output \u{201c}{}\u{201d} is taken for widths and heights and \u{201c}{}\u{201d} for offsets, by their order; the \
@@ -295,8 +311,9 @@ fn found(nodes: &Nodes<'_>, outputs: &[ValueInfo]) -> Option<Plan> {
     let turned = maker.is_some_and(|node| node.op_type == "Transpose");
     let mut plan = new_plan(vec![rows.name.clone()], None);
     // Turned rows of YOLOv8, and those of RT-DETR, which lays boxes and scores side by side.
-    plan.style = (along_last || turned).then_some(Style::Yolov8);
+    plan.style = (along_last || turned).then_some(HeadStyle::Yolov8);
     plan.rows_first = along_last || turned;
+    plan.probabilities = true;
     Some(plan)
 }
 
@@ -309,7 +326,7 @@ fn before_suppression(nodes: &Nodes<'_>) -> Option<Plan> {
         Some(1) => BoxFormat::Cxcywh,
         _ => BoxFormat::Yxyx,
     };
-    let mut plan = new_plan(vec![boxes.clone(), scores.clone()], Some(Style::Boxes));
+    let mut plan = new_plan(vec![boxes.clone(), scores.clone()], Some(HeadStyle::Boxes));
     plan.classes_first = true;
     plan.format = Some(format);
     plan.notes.push(
@@ -338,14 +355,14 @@ fn before_choice(nodes: &Nodes<'_>, output: &str) -> Option<Plan> {
     let maker = nodes.maker(scores)?;
     if matches!(maker.op_type.as_str(), "Split" | "Slice") {
         let all = maker.input.first()?;
-        return Some(told(new_plan(vec![all.clone()], Some(Style::Yolov8))));
+        return Some(told(new_plan(vec![all.clone()], Some(HeadStyle::Yolov8))));
     }
     // Boxes and scores were never in one value: the boxes are what is gathered with the same rows.
     let gathered = nodes.nodes.iter().filter(|node| matches!(node.op_type.as_str(), "GatherElements" | "Gather" | "GatherND"));
     let boxes = gathered
         .filter_map(|node| node.input.first())
         .find(|data| nodes.moved_from(data, &["Identity"]) != scores && nodes.maker(data).is_some())?;
-    Some(told(new_plan(vec![boxes.clone(), scores.to_owned()], Some(Style::Boxes))))
+    Some(told(new_plan(vec![boxes.clone(), scores.to_owned()], Some(HeadStyle::Boxes))))
 }
 
 /// Four axes for fewer.
@@ -390,20 +407,20 @@ impl Draft {
         let style = match (plan.style, shapes) {
             (Some(style), _) => style,
             (None, [one]) => match one.as_slice() {
-                &[a, b] if a < b => Style::Yolov8,
+                &[a, b] if a < b => HeadStyle::Yolov8,
                 [_, _] => {
                     notes.push(
                         "Its rows are taken for four coordinates, an objectness and the classes (yolov5); `detector` with the style yolov8 says that \
                          there is no objectness."
                             .into(),
                     );
-                    Style::Yolov5
+                    HeadStyle::Yolov5
                 }
                 _ => return Err(format!("its output of shape {one:?} holds no rows of boxes")),
             },
-            (None, [_, _]) => Style::Boxes,
-            (None, [_, second, third]) if second == third => Style::Centernet,
-            (None, _) => Style::Yolov3,
+            (None, [_, _]) => HeadStyle::Boxes,
+            (None, [_, second, third]) if second == third => HeadStyle::Centernet,
+            (None, _) => HeadStyle::Yolov3,
         };
         let plain = |format: Option<BoxFormat>, otherwise| Coding::Plain { format: format.unwrap_or(otherwise), scale: [1.0, 1.0] };
         let mut head = Head {
@@ -423,15 +440,15 @@ impl Draft {
         let mut draft = DraftParts {
             format: told.format.or(plan.format),
             unit: told.unit,
-            scoring: told.scores,
+            scoring: told.scores.or(plan.probabilities.then_some(Scoring::Probabilities)),
             background: told.background,
         };
         match (style, shapes) {
-            (Style::Yolov8 | Style::Yolov5, [one]) => {
+            (HeadStyle::Yolov8 | HeadStyle::Yolov5, [one]) => {
                 let &[a, b] = one.as_slice() else {
                     return Err(format!("its output of shape {one:?} holds no rows of boxes"));
                 };
-                let before = if style == Style::Yolov8 { 4 } else { 5 };
+                let before = if style == HeadStyle::Yolov8 { 4 } else { 5 };
                 // There are more rows than fields, but for a few queries of many classes, which are laid side by side with the boxes.
                 let fields_first = a < b && !plan.rows_first;
                 let part = rows_at(0, one, fields_first).ok_or("its output holds no rows")?;
@@ -439,13 +456,13 @@ impl Draft {
                     return Err(format!("its output of shape {one:?} has no place for four coordinates and a class"));
                 }
                 head.scores = before..part.fields;
-                head.objectness = (style == Style::Yolov5).then_some((4, false));
+                head.objectness = (style == HeadStyle::Yolov5).then_some((4, false));
                 head.rows = part.rows;
                 head.columns = vec![vec![part]];
                 draft.format = draft.format.or(Some(BoxFormat::Cxcywh));
                 draft.background = draft.background.or(Some(Background::None));
             }
-            (Style::Boxes | Style::Detr, [boxes, scores]) => {
+            (HeadStyle::Boxes | HeadStyle::Detr, [boxes, scores]) => {
                 let one = rows_at(0, boxes, false).filter(|part| part.fields == 4).ok_or_else(|| {
                     format!("its boxes have the shape {boxes:?}, and not [rows, 4]")
                 })?;
@@ -459,7 +476,7 @@ impl Draft {
                 head.scores = 4..4 + two.fields;
                 head.rows = one.rows;
                 head.columns = vec![vec![one], vec![two]];
-                if style == Style::Detr {
+                if style == HeadStyle::Detr {
                     draft.format = draft.format.or(Some(BoxFormat::Cxcywh));
                     head.overlap = told.overlap.unwrap_or(1.0);
                 }
@@ -467,7 +484,7 @@ impl Draft {
                     draft.background = draft.background.or(Some(Background::None));
                 }
             }
-            (Style::Centernet, [centres, sizes, offsets]) => {
+            (HeadStyle::Centernet, [centres, sizes, offsets]) => {
                 let (&[classes, rows, columns], [2, h, w], true) = (centres.as_slice(), sizes.as_slice(), sizes == offsets) else {
                     return Err(format!("its outputs of shapes {shapes:?} are no map of centres with sizes and offsets"));
                 };
@@ -492,7 +509,7 @@ impl Draft {
                 draft.format = Some(BoxFormat::Cxcywh);
                 draft.background = draft.background.or(Some(Background::None));
             }
-            (Style::Yolov3, grids) => {
+            (HeadStyle::Yolov3, grids) => {
                 let anchors = told.anchors.as_ref().ok_or(
                     "the widths and heights of its anchors are in no file: give them as \"anchors\", a list for each output",
                 )?;
@@ -586,7 +603,7 @@ impl Draft {
     /// # Errors
     /// [`Error::DetectorUnknown`] where what was told does not fit.
     pub fn settled(&self, rows: &[f32]) -> Result<(Head, Vec<String>)> {
-        let (mut head, mut notes) = (self.head.clone(), self.notes.clone());
+        let (mut head, mut notes, mut guessed) = (self.head.clone(), self.notes.clone(), Vec::new());
         let fields = rows.len() / head.rows.max(1);
         let all = || rows.chunks_exact(fields.max(1));
         let coordinates = |row: &[f32]| -> [f32; 4] {
@@ -599,21 +616,19 @@ impl Draft {
         // What the scores are.
         let within = all().all(|row| row[scores.clone()].iter().all(|value| (0.0..=1.0).contains(value)));
         let one = all().all(|row| (row[scores.clone()].iter().sum::<f32>() - 1.0).abs() < 1e-3);
-        let apart = matches!(head.style, Style::Boxes | Style::Detr);
-        let last_wins = part(
-            all()
-                .filter(|row| {
-                    let row = &row[scores.clone()];
-                    row.last().is_some_and(|last| row.iter().all(|value| value <= last))
-                })
-                .count(),
-        );
+        let apart = matches!(head.style, HeadStyle::Boxes | HeadStyle::Detr);
+        // Most queries see nothing, so a class for that stands out against all others.
+        let mean = |field: usize| all().map(|row| f64::from(row[field])).sum::<f64>() / head.rows.max(1) as f64;
+        let nothing_last = scores.len() > 1 && {
+            let last = mean(scores.end - 1);
+            (scores.start..scores.end - 1).all(|field| last > mean(field) + 1.0)
+        };
         let scoring = self.scoring.unwrap_or_else(|| {
             let (found, what) = match (within, apart) {
                 (true, true) if one && scores.len() > 1 => (Scoring::Shares, "probabilities that add up to 1"),
                 (true, _) => (Scoring::Probabilities, "probabilities of each class for itself"),
                 (false, false) => (Scoring::Sigmoid, "logits of each class for itself"),
-                (false, true) if head.style == Style::Detr && (last_wins < 0.5 || scores.len() < 2) => {
+                (false, true) if head.style == HeadStyle::Detr && !nothing_last => {
                     (Scoring::Sigmoid, "logits of each class for itself")
                 }
                 (false, true) if self.background == Some(Background::None) => {
@@ -621,7 +636,7 @@ impl Draft {
                 }
                 (false, true) => (Scoring::Softmax, "logits of a softmax"),
             };
-            notes.push(format!("The detector\u{2019}s scores are taken for {what}, by their values; its `scores` say otherwise."));
+            guessed.push((format!("the scores for {what}"), "scores"));
             found
         });
         head.scoring = scoring;
@@ -631,10 +646,10 @@ impl Draft {
                 return Background::None;
             }
             let (found, which) = match head.style {
-                Style::Detr => (Background::Last, "last"),
+                HeadStyle::Detr => (Background::Last, "last"),
                 _ => (Background::First, "first"),
             };
-            notes.push(format!("The {which} of its classes is taken for that of nothing; the detector\u{2019}s `background` says otherwise."));
+            guessed.push((format!("the {which} of its classes for that of nothing"), "background"));
             found
         });
         head.background = match background {
@@ -646,7 +661,7 @@ impl Draft {
             return Err(Error::DetectorUnknown("it has no class beside that of nothing".into()));
         }
         if let Some((field, is_logit)) = &mut head.objectness
-            && head.style == Style::Yolov5
+            && head.style == HeadStyle::Yolov5
         {
             *is_logit = !all().all(|row| (0.0..=1.0).contains(&row[*field]));
         }
@@ -666,7 +681,7 @@ impl Draft {
                     true => (BoxFormat::Xyxy, "left, top, right and bottom edges (xyxy)"),
                     false => (BoxFormat::Cxcywh, "centre, width and height (cxcywh)"),
                 };
-                notes.push(format!("Its coordinates are taken for {what}, by their values; the detector\u{2019}s `box` says otherwise."));
+                guessed.push((format!("the coordinates for {what}"), "box"));
                 found
             });
             let most = all().flat_map(coordinates).fold(0.0f32, |most, value| most.max(value.abs()));
@@ -675,13 +690,23 @@ impl Draft {
                     true => (BoxUnit::Share, "parts of the picture's width and height (share)"),
                     false => (BoxUnit::Pixels, "pixels of the network\u{2019}s input"),
                 };
-                notes.push(format!("They are counted in {what}, by their size; the detector\u{2019}s `unit` says otherwise."));
+                guessed.push((format!("what these are counted in for {what}"), "unit"));
                 found
             });
             *scale = match unit {
                 BoxUnit::Share => self.size,
                 BoxUnit::Pixels => [1.0, 1.0],
             };
+        }
+        if !guessed.is_empty() {
+            let (what, options): (Vec<String>, Vec<String>) =
+                guessed.into_iter().map(|(what, option)| (what, format!("`{option}`"))).unzip();
+            let say = if options.len() == 1 { "says" } else { "say" };
+            notes.push(format!(
+                "The detector\u{2019}s numbers are taken, by their values, {}; its {} {say} otherwise.",
+                what.join(", "),
+                options.join(", ")
+            ));
         }
         Ok((head, notes))
     }

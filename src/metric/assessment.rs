@@ -108,6 +108,11 @@ impl<'a> Assessment<'a> {
         options: &'a ExplainOptions,
         control: &'a Control<'a>,
     ) -> Result<Self> {
+        if explanation.info.aim.is_some() && explainer.model().view().is_none() {
+            return Err(Error::TargetInvalid(
+                "the explanation is of more than a class: judge it on the network that `Explainer::aimed` gives for its target".into(),
+            ));
+        }
         let target = explanation.info.target.index;
         let mut assessment = Self::new(explainer, input, &explanation.attribution, target, control)?;
         assessment.segments = explanation.segments.as_ref();

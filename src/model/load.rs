@@ -84,6 +84,7 @@ impl Model {
             true => None,
             false => detect::arrange(&mut parsed, &outputs, options.detector.as_ref(), options.output.as_deref())?,
         };
+        let hint = plan.is_none() && options.detector.is_none() && detect::looks_like_one(&parsed, &outputs);
         let head = match &plan {
             Some(plan) => plan.output.clone(),
             None => inputs::choose_output(&outputs, options.output.as_deref())?,
@@ -242,7 +243,7 @@ impl Model {
         }
         model.finish(&found, last, options)?;
         model.find_labels()?;
-        model.find_detector(plan.as_ref(), options)?;
+        model.find_detector(plan.as_ref(), hint, options)?;
         Ok(model)
     }
 
@@ -250,10 +251,24 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::DetectorUnknown`] where the caller says that it is one, and the shapes are none of it.
-    fn find_detector(&mut self, plan: Option<&detect::Plan>, options: &ModelOptions) -> Result<()> {
+    fn find_detector(&mut self, plan: Option<&detect::Plan>, hint: bool, options: &ModelOptions) -> Result<()> {
         let told = options.detector.clone().unwrap_or_default();
-        let found = match (plan, self.picture_input()) {
-            (None, _) => Err("none of its outputs are seen to be boxes".to_owned()),
+        let input = (self.info.layout.is_picture()).then(|| self.picture_input()).flatten();
+        let found = match (plan, input) {
+            (None, _) if hint => Err(
+                "boxes and scores lie in several values, which are read together where the model is loaded with the option `detector` ({} where it is to \
+                 find out by itself what they are)"
+                    .to_owned(),
+            ),
+            (None, _) => {
+                let grids = self.info.outputs.iter().filter(|info| info.shape.len() >= 4).count();
+                Err(match grids {
+                    0 => "none of its outputs are seen to be boxes".to_owned(),
+                    _ => "its outputs may be raw grids as YOLOv3 gives them, whose anchors are in no file ({\"style\": \"yolov3\", \"anchors\": [[[width, \
+                          height], …], …]}, a list for each output)"
+                        .to_owned(),
+                })
+            }
             (Some(_), None) => Err("its input is no picture".to_owned()),
             (Some(plan), Some(PictureInput { height: Some(height), width: Some(width), .. })) => {
                 self.shapes_of(&plan.values).and_then(|shapes| detect::Draft::new(plan, &shapes, [height, width], &told))
@@ -263,8 +278,10 @@ impl Model {
         match &found {
             Ok(draft) => {
                 self.info.detector = Some(draft.info());
-                // What is explained of it are its boxes.
-                self.info.notes.retain(|note| !note.contains("holds scores at several positions"));
+                // What is explained of it are its boxes, and what their numbers are is found with the first input.
+                self.info.notes.retain(|note| !note.contains("holds scores at several positions") && !note.contains("`activation`"));
+                self.info.output_kind = OutputKind::Positions;
+                self.info.activation = options.activation.unwrap_or(Activation::None);
             }
             Err(reason) if options.detector.as_ref().is_some_and(|told| told.style.is_some()) => {
                 return Err(Error::DetectorUnknown(reason.clone()));

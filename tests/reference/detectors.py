@@ -168,7 +168,10 @@ def seeded(make, seed, bias):
                     module.weight.mul_(3.0)
                     module.bias.add_(bias)
                     if module.out_channels == CLASSES + 1:
-                        module.bias[0 if net.kind == "ssd" else -1] += 1.0 - bias
+                        # Most see nothing, whatever they see.
+                        nothing, level = (0, 1.0) if net.kind == "ssd" else (-1, 1.6)
+                        module.bias[nothing] += level
+                        module.weight[nothing] *= 0.1
                 elif module.out_channels == 2 * (5 + CLASSES):
                     module.weight.mul_(2.0)
                     # The objectness of both anchors.
@@ -342,13 +345,60 @@ def explained(net, x, one):
             total += likeness(edges, probabilities, probabilities.max(1).values, box, own) * mask[0]
     return {
         "level": level,
-        "saliency": save("saliency", logits[0].abs().detach()),
         "gradient": save("gradient", logits.detach()),
         "left": save("left", left.detach()),
         "odam": save("odam", odam.detach()),
         "odam_smooth": save("odam_smooth", smooth.detach()),
         "masks": save("masks", masks),
         "d_rise": save("d_rise", total / len(masks)),
+    }
+
+
+class Map(nn.Module):
+    """A dense map of classes; or an embedding."""
+
+    def __init__(self, pooled):
+        super().__init__()
+        self.neck, self.last, self.pooled = Neck(), nn.Conv2d(16, 5, 1), pooled
+
+    def forward(self, x):
+        found = self.last(self.neck(x)[0])
+        return found.mean((2, 3)) if self.pooled else found
+
+
+def dense(x):
+    """A region of a map, one class against another, and the likeness to an embedding."""
+    from scipy import ndimage
+
+    net = seeded(lambda: Map(False), 21, 0.0)
+    export(net, "dense", ["map"])
+    leaf = torch.from_numpy(x).double().requires_grad_()
+    scores = net(leaf)[0]
+    best = scores.argmax(0).numpy()
+    parts = {}
+    for label in range(5):
+        pieces, count = ndimage.label(best == label)
+        if count > 1:
+            parts[label] = pieces
+    label = max(parts, key=lambda label: (best == label).sum())
+    area = best == label
+    y, cell = np.argwhere(parts[label] == 1)[0]
+    score = scores[label][torch.from_numpy(area)].mean()
+    (gradient,) = torch.autograd.grad(score, leaf)
+
+    pooled = seeded(lambda: Map(True), 21, 0.0)
+    export(pooled, "embedding", ["embedding"])
+    leaf = torch.from_numpy(x).double().requires_grad_()
+    values = pooled(leaf)[0]
+    like = [float(np.float32(value)) for value in np.random.default_rng(3).normal(size=5)]
+    difference, cosine = values[1] - values[4], F.cosine_similarity(values, torch.tensor(like).double(), dim=0)
+    (against,) = torch.autograd.grad(difference, leaf, retain_graph=True)
+    (towards,) = torch.autograd.grad(cosine, leaf)
+    return {
+        "class": label, "area": int(area.sum()), "region": save("region", gradient), "score": score.item(),
+        "at": [float(cell * 8 + 4), float(y * 8 + 4)], "connected": int((parts[label] == 1).sum()),
+        "against": save("against", against), "difference": difference.item(),
+        "like": like, "cosine": cosine.item(), "like_gradient": save("like", towards),
     }
 
 
@@ -386,6 +436,7 @@ def make():
     index["heads"].append({"name": "end_to_end", "detector": {}, "overlap": 1.0, "rows": own["rows"], "boxes": found(*decoded("yolov8", values), 1.0)})
     chosen = min(2, len(own["boxes"]) - 1)
     index["explained"] = {"box": chosen, **explained(nets["yolov8"], x, own["boxes"][chosen])}
+    index["dense"] = dense(x)
     (FOLDER / "index.json").write_text(json.dumps(index, indent=1) + "\n")
 
 

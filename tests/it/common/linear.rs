@@ -80,7 +80,7 @@ impl Linear {
     ) -> adversight::Result<Explanation> {
         let params = params.as_object().unwrap().clone();
         let options =
-            ExplainOptions { method: method.into(), target: Some(1), params, given, seed: 3, stop: None };
+            ExplainOptions { method: method.into(), target: Some(1.into()), params, given, seed: 3, stop: None };
         Ok(pollster::block_on(self.explainer.explain(&Input::Tensor(input), &options, &Control::default()))?
             .0)
     }

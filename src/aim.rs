@@ -15,9 +15,7 @@ use crate::{
         place_of,
     },
     input::image::Region,
-    model::{
-        Activation, BoxScore, BoxTarget, Follow, Model, OutputKind, RegionTarget, Seen, Target, View,
-    },
+    model::{Activation, BoxScore, BoxTarget, Follow, Model, OutputKind, RegionTarget, Seen, Target, View},
 };
 
 /// What was explained where that is more than a class.
@@ -69,7 +67,9 @@ impl Rows {
 
     /// The class of the highest score of a row, and that.
     fn best(&self, row: usize) -> (usize, f32) {
-        let best = |best: (usize, f32), (class, &score): (usize, &f32)| if score > best.1 { (class, score) } else { best };
+        let best = |best: (usize, f32), (class, &score): (usize, &f32)| {
+            if score > best.1 { (class, score) } else { best }
+        };
         self.share(row).iter().enumerate().fold((0, f32::NEG_INFINITY), best)
     }
 
@@ -128,7 +128,11 @@ impl Explainer {
         let this = bound.as_ref().unwrap_or(self);
         let rows = this.rows(&tensor).await?;
         let found = rows.found(options)?;
-        let boxes = found.iter().enumerate().map(|(number, one)| this.detected(number, one, region)).collect::<Result<_>>()?;
+        let boxes = found
+            .iter()
+            .enumerate()
+            .map(|(number, one)| this.detected(number, one, region))
+            .collect::<Result<_>>()?;
         let draft = this.draft()?;
         Ok(Detections {
             boxes,
@@ -180,7 +184,8 @@ impl Explainer {
             }
         };
         let logit = (one.score / (1.0 - one.score).max(f32::MIN_POSITIVE)).ln();
-        let class = ClassScore { index: one.class, label: self.class_name(one.class), probability: one.score, logit };
+        let class =
+            ClassScore { index: one.class, label: self.class_name(one.class), probability: one.score, logit };
         Ok(Detected { number, edges, class, place, row: one.row })
     }
 
@@ -205,7 +210,9 @@ impl Explainer {
             _ if self.model().view().is_some() => {
                 Err(Error::TargetInvalid("a target of this network is chosen already".into()))
             }
-            Target::Token { .. } => Err(Error::TargetInvalid("tokens are those of a text, and the input is none".into())),
+            Target::Token { .. } => {
+                Err(Error::TargetInvalid("tokens are those of a text, and the input is none".into()))
+            }
             Target::Against { class, against } => self.aimed_against(target, class, against),
             Target::Like(embedding) => self.aimed_like(target, embedding),
             Target::Region(asked) => self.aimed_region(target, &asked, input).await,
@@ -227,7 +234,9 @@ impl Explainer {
             activation: if softmax { Activation::Sigmoid } else { Activation::None },
             name: name.clone(),
         };
-        let said = format!("What is explained is how much more the network\u{2019}s score of \u{201c}{one}\u{201d} is than that of \u{201c}{other}\u{201d}.");
+        let said = format!(
+            "What is explained is how much more the network\u{2019}s score of \u{201c}{one}\u{201d} is than that of \u{201c}{other}\u{201d}."
+        );
         let explainer = self.with_model(model.seen(View::Against { class, against }, seen));
         let aim = Some(Aim { target: target.clone(), name, object: None, said, region: None });
         Ok(Aimed { explainer, class: Some(0), aim, notes: Vec::new() })
@@ -244,10 +253,13 @@ impl Explainer {
             )));
         }
         if !embedding.iter().all(|value| value.is_finite()) || embedding.iter().all(|&value| value == 0.0) {
-            return Err(Error::TargetInvalid("the embedding has no direction: its numbers must be finite and not all 0".into()));
+            return Err(Error::TargetInvalid(
+                "the embedding has no direction: its numbers must be finite and not all 0".into(),
+            ));
         }
         let name = "the likeness to the given embedding".to_owned();
-        let seen = Seen { classes: 1, kind: OutputKind::Single, activation: Activation::None, name: name.clone() };
+        let seen =
+            Seen { classes: 1, kind: OutputKind::Single, activation: Activation::None, name: name.clone() };
         let said = "What is explained is how like the given embedding the network\u{2019}s output is, by the cosine of the angle between them.".to_owned();
         let explainer = self.with_model(model.seen(View::Like(embedding), seen));
         let aim = Some(Aim { target: target.clone(), name, object: None, said, region: None });
@@ -276,21 +288,29 @@ impl Explainer {
         };
         let best = |place: usize| match classes {
             1 => (score(0, place) > middle).then_some(0),
-            _ => (0..classes).reduce(|best, class| if score(class, place) > score(best, place) { class } else { best }),
+            _ => (0..classes)
+                .reduce(|best, class| if score(class, place) > score(best, place) { class } else { best }),
         };
         if let Some(class) = asked.class.filter(|&class| class >= classes) {
             return Err(Error::TargetOutOfRange { target: class as i64, classes });
         }
         let (class, inside) = match (&asked.mask, asked.at) {
             (Some(_), Some(_)) => {
-                return Err(Error::TargetInvalid("a region is told by its `mask` or by `at`, not by both".into()));
+                return Err(Error::TargetInvalid(
+                    "a region is told by its `mask` or by `at`, not by both".into(),
+                ));
             }
             (Some(mask), None) => {
                 let inside = on_map(mask, [rows, columns], self.input_size()?)?;
                 let most = || {
                     let mut votes = vec![0usize; classes];
-                    (0..places).filter(|&place| inside[place]).filter_map(&best).for_each(|class| votes[class] += 1);
-                    (0..classes).reduce(|best, class| if votes[class] > votes[best] { class } else { best }).unwrap_or(0)
+                    (0..places)
+                        .filter(|&place| inside[place])
+                        .filter_map(&best)
+                        .for_each(|class| votes[class] += 1);
+                    (0..classes)
+                        .reduce(|best, class| if votes[class] > votes[best] { class } else { best })
+                        .unwrap_or(0)
                 };
                 (asked.class.unwrap_or_else(most), inside)
             }
@@ -301,7 +321,8 @@ impl Explainer {
                         "the pixel [{x:.1}, {y:.1}] lies outside of the {width} x {height} that the network sees"
                     )));
                 }
-                let start = (y * rows as f64 / height as f64) as usize * columns + (x * columns as f64 / width as f64) as usize;
+                let start = (y * rows as f64 / height as f64) as usize * columns
+                    + (x * columns as f64 / width as f64) as usize;
                 let start = start.min(places - 1);
                 let class = match (asked.class, best(start)) {
                     (Some(class), found) if found == Some(class) => class,
@@ -309,7 +330,10 @@ impl Explainer {
                     (_, found) => {
                         return Err(Error::TargetInvalid(format!(
                             "the network gives that pixel {}",
-                            found.map_or("no class".into(), |class| format!("\u{201c}{}\u{201d}", self.class_name(class)))
+                            found.map_or("no class".into(), |class| format!(
+                                "\u{201c}{}\u{201d}",
+                                self.class_name(class)
+                            ))
                         )));
                     }
                 };
@@ -348,7 +372,9 @@ impl Explainer {
         let kind = if classes == 1 { OutputKind::Single } else { OutputKind::Classes };
         let view = View::Region { classes, places, classes_last, weights };
         let probabilities = model.info().probabilities;
-        let explainer = self.with_model(model.seen(view, Seen { classes, kind, activation, name: name.clone() }).told_as(probabilities));
+        let explainer = self.with_model(
+            model.seen(view, Seen { classes, kind, activation, name: name.clone() }).told_as(probabilities),
+        );
         let target = match target {
             Target::Region(region) => Target::Region(RegionTarget { class: Some(class), ..region.clone() }),
             other => other.clone(),
@@ -373,8 +399,10 @@ impl Explainer {
         let (number, mut one) = match asked.at {
             Some(at) => {
                 let at = at.map(|edge| edge as f32);
-                let score = |row: usize| asked.class.map_or_else(|| rows.best(row).1, |class| rows.share(row)[class]);
-                let near = (0..rows.head.rows).filter(|&row| overlap(rows.edges[row], at) >= crate::detect::SAME);
+                let score =
+                    |row: usize| asked.class.map_or_else(|| rows.best(row).1, |class| rows.share(row)[class]);
+                let near =
+                    (0..rows.head.rows).filter(|&row| overlap(rows.edges[row], at) >= crate::detect::SAME);
                 let row = near.reduce(|best, row| if score(row) > score(best) { row } else { best }).ok_or_else(|| {
                     Error::TargetInvalid(
                         "no box of the detector overlaps with the given one by half or more; `detect` lists those that it finds".into(),
@@ -423,16 +451,23 @@ impl Explainer {
         let name = format!("\u{201c}{}\u{201d} {}", object.class.label, object.place);
         let [left, top, right, bottom] = object.edges;
         let edge = |which: &str, at: f32| {
-            (format!("{which} of {name}"), format!("{which} of {name} ({:.2}), which lies at pixel {at:.0}", one.score))
+            (
+                format!("{which} of {name}"),
+                format!("{which} of {name} ({:.2}), which lies at pixel {at:.0}", one.score),
+            )
         };
         let size = |which: &str, pixels: f32| {
-            (format!("{which} of {name}"), format!("{which} of {name} ({:.2}), which is {pixels:.0} pixels", one.score))
+            (
+                format!("{which} of {name}"),
+                format!("{which} of {name} ({:.2}), which is {pixels:.0} pixels", one.score),
+            )
         };
         let (name, what) = match score {
             BoxScore::Class => (name.clone(), format!("the score of {name} ({:.2})", one.score)),
-            BoxScore::Objectness => {
-                (format!("that there is {name}"), format!("that the detector finds anything there ({name}, {:.2})", one.score))
-            }
+            BoxScore::Objectness => (
+                format!("that there is {name}"),
+                format!("that the detector finds anything there ({name}, {:.2})", one.score),
+            ),
             BoxScore::Left => edge("the left edge", left),
             BoxScore::Top => edge("the upper edge", top),
             BoxScore::Right => edge("the right edge", right),
@@ -440,18 +475,32 @@ impl Explainer {
             BoxScore::Width => size("the width", right - left),
             BoxScore::Height => size("the height", bottom - top),
         };
-        let said = format!("What is explained is {what}: the box from ({left:.0}, {top:.0}) to ({right:.0}, {bottom:.0}).");
+        let said = format!(
+            "What is explained is {what}: the box from ({left:.0}, {top:.0}) to ({right:.0}, {bottom:.0})."
+        );
         let seen = match score {
             BoxScore::Class => Seen {
                 classes: classes + usize::from(head.has_background()),
-                kind: if classes == 1 && !head.has_background() { OutputKind::Single } else { OutputKind::Classes },
+                kind: if classes == 1 && !head.has_background() {
+                    OutputKind::Single
+                } else {
+                    OutputKind::Classes
+                },
                 activation: if head.is_softmax() { Activation::Softmax } else { Activation::Sigmoid },
                 name: name.clone(),
             },
-            BoxScore::Objectness => {
-                Seen { classes: 1, kind: OutputKind::Single, activation: Activation::Sigmoid, name: name.clone() }
-            }
-            _ => Seen { classes: 1, kind: OutputKind::Single, activation: Activation::None, name: name.clone() },
+            BoxScore::Objectness => Seen {
+                classes: 1,
+                kind: OutputKind::Single,
+                activation: Activation::Sigmoid,
+                name: name.clone(),
+            },
+            _ => Seen {
+                classes: 1,
+                kind: OutputKind::Single,
+                activation: Activation::None,
+                name: name.clone(),
+            },
         };
         let class = if score == BoxScore::Class { one.class } else { 0 };
         let explainer = self.with_model(self.model().seen(View::Box(view), seen).looking_at(layer));

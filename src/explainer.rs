@@ -26,8 +26,8 @@ use crate::{
         text::{AskedToken, Reading, Tokens},
     },
     model::{
-        FrontEnd, GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, Target, View, front_end,
-        value::Ranked,
+        FrontEnd, GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, Target, View,
+        front_end, value::Ranked,
     },
     narrate,
     segment::{self, Segments},
@@ -810,7 +810,8 @@ impl Explainer {
 
     /// A class with its name and scores.
     pub(crate) fn class_score(&self, class: usize, logits: &[f32], probabilities: &[f32]) -> ClassScore {
-        let is_whole = self.model.view().is_some() || self.labels.as_ref().is_some_and(|labels| labels.len() == self.model.classes());
+        let is_whole = self.model.view().is_some()
+            || self.labels.as_ref().is_some_and(|labels| labels.len() == self.model.classes());
         let name = match (self.model.info().output_kind, self.model.view()) {
             (OutputKind::Single, Some(_)) => None,
             (_, Some(View::Box(view))) if class == view.head.classes() => Some("nothing".to_owned()),

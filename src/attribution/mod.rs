@@ -251,7 +251,8 @@ pub(crate) async fn explain(
     let asked = match &options.target {
         None if model.is_detector() && model.view().is_none() => Some(&best_box),
         Some(Target::Token { class, .. }) if explainer.written().is_some() => {
-            return explain_class(explainer, entry, input, (*class, None, &[]), options, control, started).await;
+            return explain_class(explainer, entry, input, (*class, None, &[]), options, control, started)
+                .await;
         }
         asked => asked.as_ref(),
     };

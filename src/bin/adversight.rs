@@ -22,8 +22,9 @@ use std::{
 };
 
 use adversight::{
-    BoxTarget, ClassScore, Control, DetectOptions, DetectorOptions, Device, DeviceChoice, Error, ExplainOptions, Explainer, Follow,
-    HostTensor, Input, Photograph, Preprocessing, Score, SoundPreparation, SoundView, Target, TokenLabel, Tokens, Waveform,
+    BoxTarget, ClassScore, Control, DetectOptions, DetectorOptions, Device, DeviceChoice, Error,
+    ExplainOptions, Explainer, Follow, HostTensor, Input, Photograph, Preprocessing, Score, SoundPreparation,
+    SoundView, Target, TokenLabel, Tokens, Waveform,
     attack::{self, AttackOptions, Norm},
     attribution::registry::{self, ParamDescription},
     input::{image::Region, labels::Labels, layout::Layout},
@@ -516,7 +517,8 @@ async fn run(cli: Cli) -> CliResult {
             let (explainer, class) = match target {
                 Target::Class(class) => (job.explainer, class),
                 target => {
-                    let aimed = job.explainer.aimed(&target, &tensor, region, Follow::Place).await.map_err(say)?;
+                    let aimed =
+                        job.explainer.aimed(&target, &tensor, region, Follow::Place).await.map_err(say)?;
                     (aimed.explainer, aimed.class.unwrap_or_default())
                 }
             };

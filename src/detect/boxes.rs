@@ -32,7 +32,8 @@ pub fn suppressed(mut boxes: Vec<Candidate>, most: f32) -> Vec<Candidate> {
     boxes.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.row.cmp(&b.row)));
     let mut kept: Vec<Candidate> = Vec::new();
     for one in boxes {
-        let hidden = |better: &Candidate| better.class == one.class && overlap(better.edges, one.edges) > most;
+        let hidden =
+            |better: &Candidate| better.class == one.class && overlap(better.edges, one.edges) > most;
         if !kept.iter().any(hidden) {
             kept.push(one);
         }

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Int, Tensor, TensorData, activation};
 
-use super::{BoxFormat, Edges, Scoring, HeadStyle};
+use super::{BoxFormat, Edges, HeadStyle, Scoring};
 use crate::{
     Error, Result,
     model::target::{BoxScore, Follow},
@@ -122,7 +122,12 @@ impl Head {
     }
 
     /// Constants of the rows, `[1, rows or 1, D]`.
-    fn constants<const D: usize>(&self, of_rows: &[[f32; D]], at: Option<usize>, like: &Tensor<3>) -> Tensor<3> {
+    fn constants<const D: usize>(
+        &self,
+        of_rows: &[[f32; D]],
+        at: Option<usize>,
+        like: &Tensor<3>,
+    ) -> Tensor<3> {
         let rows = match at {
             Some(at) => &of_rows[at..=at],
             None => of_rows,
@@ -175,12 +180,7 @@ impl Head {
                 let cells = self.constants(cells, at, fields);
                 let known = |k: usize| cells.clone().slice_dim(2, k as i64..k as i64 + 1);
                 // Widths and heights first, then what is left of the centre.
-                corners(
-                    (known(0) + field(2)) * *x,
-                    (known(1) + field(3)) * *y,
-                    field(0) * *x,
-                    field(1) * *y,
-                )
+                corners((known(0) + field(2)) * *x, (known(1) + field(3)) * *y, field(0) * *x, field(1) * *y)
             }
         }
     }
@@ -205,10 +205,13 @@ impl Head {
 
     /// The classes' own numbers, that of nothing last.
     fn in_order(&self, fields: &Tensor<3>) -> Tensor<3> {
-        let cut = |range: std::ops::Range<usize>| fields.clone().slice_dim(2, range.start as i64..range.end as i64);
+        let cut =
+            |range: std::ops::Range<usize>| fields.clone().slice_dim(2, range.start as i64..range.end as i64);
         let (start, end) = (self.scores.start, self.scores.end);
         match self.background {
-            Some(0) if self.scores.len() > 1 => Tensor::cat(vec![cut(start + 1..end), cut(start..start + 1)], 2),
+            Some(0) if self.scores.len() > 1 => {
+                Tensor::cat(vec![cut(start + 1..end), cut(start..start + 1)], 2)
+            }
             _ => cut(start..end),
         }
     }
@@ -295,11 +298,14 @@ impl BoxView {
                 (None, true) => {
                     let all = head.logits(&fields);
                     let count = head.classes() as i64;
-                    let (some, none) = (all.clone().slice_dim(2, 0..count), all.slice_dim(2, count..count + 1));
+                    let (some, none) =
+                        (all.clone().slice_dim(2, 0..count), all.slice_dim(2, count..count + 1));
                     let most = some.clone().max_dim(2);
                     (some - most.clone()).exp().sum_dim(2).log() + most - none
                 }
-                (None, false) => return Err(Error::Internal("a head without objectness was asked for it".into())),
+                (None, false) => {
+                    return Err(Error::Internal("a head without objectness was asked for it".into()));
+                }
             },
             BoxScore::Left => edge(0),
             BoxScore::Top => edge(1),

@@ -134,7 +134,8 @@ impl DetectorOptions {
     /// # Errors
     /// [`crate::Error::DetectorUnknown`] where it is none.
     pub fn from_json(text: &str) -> crate::Result<Self> {
-        serde_json::from_str(text).map_err(|error| crate::Error::DetectorUnknown(format!("the JSON cannot be read: {error}")))
+        serde_json::from_str(text)
+            .map_err(|error| crate::Error::DetectorUnknown(format!("the JSON cannot be read: {error}")))
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use onnx_ir::{AttributeProto, AttributeType, NodeProto};
 
 use super::{
-    Background, BoxFormat, BoxUnit, DetectorInfo, DetectorOptions, Scoring, HeadStyle,
+    Background, BoxFormat, BoxUnit, DetectorInfo, DetectorOptions, HeadStyle, Scoring,
     head::{Coding, Head, Part},
 };
 use crate::{
@@ -63,7 +63,9 @@ struct Nodes<'p> {
 
 impl<'p> Nodes<'p> {
     fn new(nodes: &'p [NodeProto]) -> Self {
-        let outputs = |(index, node): (usize, &'p NodeProto)| node.output.iter().map(move |name| (name.as_str(), index));
+        let outputs = |(index, node): (usize, &'p NodeProto)| {
+            node.output.iter().map(move |name| (name.as_str(), index))
+        };
         Self { nodes, makers: nodes.iter().enumerate().flat_map(outputs).collect() }
     }
 
@@ -78,8 +80,9 @@ impl<'p> Nodes<'p> {
             let Some(node) = self.maker(value).filter(|_| seen.insert(value)) else { continue };
             match node.op_type.as_str() {
                 "Sigmoid" | "Softmax" | "HardSigmoid" => return true,
-                "Concat" | "Split" | "Slice" | "Reshape" | "Transpose" | "Gather" | "Mul" | "Add" | "Sub" | "Div" | "Pow"
-                | "Squeeze" | "Unsqueeze" | "Cast" | "Identity" | "Flatten" | "Clip" | "Exp" => {
+                "Concat" | "Split" | "Slice" | "Reshape" | "Transpose" | "Gather" | "Mul" | "Add" | "Sub"
+                | "Div" | "Pow" | "Squeeze" | "Unsqueeze" | "Cast" | "Identity" | "Flatten" | "Clip"
+                | "Exp" => {
                     open.extend(node.input.iter().map(String::as_str));
                 }
                 _ => {}
@@ -134,7 +137,9 @@ pub(crate) fn arrange(
     let plan = {
         let (known, nodes) = (file.value_names(), Nodes::new(file.nodes()));
         match (told, named) {
-            (Some(told), _) if told.outputs.is_some() || told.style.is_some() => Some(as_told(&nodes, outputs, told, &known)?),
+            (Some(told), _) if told.outputs.is_some() || told.style.is_some() => {
+                Some(as_told(&nodes, outputs, told, &known)?)
+            }
             (None, Some(_)) => None,
             (Some(_), _) => found(&nodes, outputs),
             // Unasked, an output stays what it is: rows of boxes that are one output are read from it as they stand.
@@ -144,7 +149,8 @@ pub(crate) fn arrange(
     let Some(mut plan) = plan else { return Ok(None) };
     match plan.values.as_slice() {
         [one] => {
-            plan.output = outputs.iter().find(|info| info.name == *one).cloned().unwrap_or_else(|| inner(one));
+            plan.output =
+                outputs.iter().find(|info| info.name == *one).cloned().unwrap_or_else(|| inner(one));
         }
         several => {
             let (joined, nodes) = joined(file, several);
@@ -167,12 +173,22 @@ pub(crate) fn looks_like_one(file: &impl FileParts, outputs: &[ValueInfo]) -> bo
 
 /// What is told of a value inside of the graph.
 fn inner(name: &str) -> ValueInfo {
-    ValueInfo { name: name.to_owned(), shape: Vec::new(), symbols: Vec::new(), element_type: "float32".into() }
+    ValueInfo {
+        name: name.to_owned(),
+        shape: Vec::new(),
+        symbols: Vec::new(),
+        element_type: "float32".into(),
+    }
 }
 
 /// Nodes that lay values end to end, sample by sample.
 fn joined(file: &impl FileParts, values: &[String]) -> (String, Vec<NodeProto>) {
-    let axis = || AttributeProto { name: "axis".into(), type_: AttributeType::INT.into(), i: 1, ..Default::default() };
+    let axis = || AttributeProto {
+        name: "axis".into(),
+        type_: AttributeType::INT.into(),
+        i: 1,
+        ..Default::default()
+    };
     let output = file.unused_name("boxes and scores");
     let mut nodes = Vec::new();
     let mut flat = Vec::new();
@@ -201,7 +217,17 @@ fn joined(file: &impl FileParts, values: &[String]) -> (String, Vec<NodeProto>) 
 
 fn new_plan(values: Vec<String>, style: Option<HeadStyle>) -> Plan {
     let output = inner("");
-    Plan { values, style, format: None, classes_first: false, rows_first: false, probabilities: false, one_to_one: false, output, notes: Vec::new() }
+    Plan {
+        values,
+        style,
+        format: None,
+        classes_first: false,
+        rows_first: false,
+        probabilities: false,
+        one_to_one: false,
+        output,
+        notes: Vec::new(),
+    }
 }
 
 /// The values that the caller names, or those of the style that the caller names.
@@ -224,14 +250,17 @@ fn as_told(
     let all = || real.iter().map(|info| info.name.clone()).collect::<Vec<_>>();
     let mut found = found(nodes, outputs).filter(|plan| plan.style.is_none() || plan.style == told.style);
     let plan = match told.style {
-        Some(HeadStyle::Yolov8 | HeadStyle::Yolov5) => found.take().filter(|plan| plan.values.len() == 1).or_else(|| {
-            let rows = real.iter().find(|info| info.shape.len() == 3).or(real.first())?;
-            Some(new_plan(vec![rows.name.clone()], None))
-        }),
+        Some(HeadStyle::Yolov8 | HeadStyle::Yolov5) => {
+            found.take().filter(|plan| plan.values.len() == 1).or_else(|| {
+                let rows = real.iter().find(|info| info.shape.len() == 3).or(real.first())?;
+                Some(new_plan(vec![rows.name.clone()], None))
+            })
+        }
         Some(HeadStyle::Yolov3) => Some(new_plan(all(), None)),
         _ => found.or_else(|| Some(new_plan(all(), None))),
     };
-    let mut plan = plan.ok_or_else(|| Error::DetectorUnknown("the file has no output of real numbers".into()))?;
+    let mut plan =
+        plan.ok_or_else(|| Error::DetectorUnknown("the file has no output of real numbers".into()))?;
     plan.style = told.style;
     Ok(plan)
 }
@@ -257,7 +286,8 @@ fn found(nodes: &Nodes<'_>, outputs: &[ValueInfo]) -> Option<Plan> {
     let called = |info: &&&ValueInfo| is_boxes(info) && named(info, &["box", "loc", "coord"]);
     if let Some(boxes) = real.iter().find(called).or(real.iter().find(|info| is_boxes(info))) {
         let others: Vec<&&&ValueInfo> = flat.iter().filter(|info| info.name != boxes.name).collect();
-        let by_name = others.iter().find(|info| named(info, &["logit", "score", "conf", "cls", "class", "prob"]));
+        let by_name =
+            others.iter().find(|info| named(info, &["logit", "score", "conf", "cls", "class", "prob"]));
         let scores = by_name.or(others.first().filter(|_| others.len() == 1));
         if let Some(scores) = scores {
             let style = match named(boxes, &["pred_boxes"]) || named(scores, &["logits"]) {
@@ -265,7 +295,9 @@ fn found(nodes: &Nodes<'_>, outputs: &[ValueInfo]) -> Option<Plan> {
                 false => HeadStyle::Boxes,
             };
             let rows = |info: &ValueInfo, axis: usize| info.shape.get(axis).copied().flatten();
-            let classes_first = rows(boxes, 1).is_some() && rows(scores, 1) != rows(boxes, 1) && rows(scores, 2) == rows(boxes, 1);
+            let classes_first = rows(boxes, 1).is_some()
+                && rows(scores, 1) != rows(boxes, 1)
+                && rows(scores, 2) == rows(boxes, 1);
             let plan = new_plan(vec![boxes.name.clone(), scores.name.clone()], Some(style));
             return Some(Plan { classes_first, ..plan });
         }
@@ -307,7 +339,8 @@ fn found(nodes: &Nodes<'_>, outputs: &[ValueInfo]) -> Option<Plan> {
         return None;
     }
     let maker = nodes.maker(&rows.name);
-    let along_last = maker.is_some_and(|node| node.op_type == "Concat" && matches!(attribute(node, "axis"), Some(2 | -1)));
+    let along_last =
+        maker.is_some_and(|node| node.op_type == "Concat" && matches!(attribute(node, "axis"), Some(2 | -1)));
     let turned = maker.is_some_and(|node| node.op_type == "Transpose");
     let mut plan = new_plan(vec![rows.name.clone()], None);
     // Turned rows of YOLOv8, and those of RT-DETR, which lays boxes and scores side by side.
@@ -358,7 +391,10 @@ fn before_choice(nodes: &Nodes<'_>, output: &str) -> Option<Plan> {
         return Some(told(new_plan(vec![all.clone()], Some(HeadStyle::Yolov8))));
     }
     // Boxes and scores were never in one value: the boxes are what is gathered with the same rows.
-    let gathered = nodes.nodes.iter().filter(|node| matches!(node.op_type.as_str(), "GatherElements" | "Gather" | "GatherND"));
+    let gathered = nodes
+        .nodes
+        .iter()
+        .filter(|node| matches!(node.op_type.as_str(), "GatherElements" | "Gather" | "GatherND"));
     let boxes = gathered
         .filter_map(|node| node.input.first())
         .find(|data| nodes.moved_from(data, &["Identity"]) != scores && nodes.maker(data).is_some())?;
@@ -422,7 +458,10 @@ impl Draft {
             (None, [_, second, third]) if second == third => HeadStyle::Centernet,
             (None, _) => HeadStyle::Yolov3,
         };
-        let plain = |format: Option<BoxFormat>, otherwise| Coding::Plain { format: format.unwrap_or(otherwise), scale: [1.0, 1.0] };
+        let plain = |format: Option<BoxFormat>, otherwise| Coding::Plain {
+            format: format.unwrap_or(otherwise),
+            scale: [1.0, 1.0],
+        };
         let mut head = Head {
             style,
             columns: Vec::new(),
@@ -453,7 +492,9 @@ impl Draft {
                 let fields_first = a < b && !plan.rows_first;
                 let part = rows_at(0, one, fields_first).ok_or("its output holds no rows")?;
                 if part.fields <= before {
-                    return Err(format!("its output of shape {one:?} has no place for four coordinates and a class"));
+                    return Err(format!(
+                        "its output of shape {one:?} has no place for four coordinates and a class"
+                    ));
                 }
                 head.scores = before..part.fields;
                 head.objectness = (style == HeadStyle::Yolov5).then_some((4, false));
@@ -463,16 +504,19 @@ impl Draft {
                 draft.background = draft.background.or(Some(Background::None));
             }
             (HeadStyle::Boxes | HeadStyle::Detr, [boxes, scores]) => {
-                let one = rows_at(0, boxes, false).filter(|part| part.fields == 4).ok_or_else(|| {
-                    format!("its boxes have the shape {boxes:?}, and not [rows, 4]")
-                })?;
+                let one = rows_at(0, boxes, false)
+                    .filter(|part| part.fields == 4)
+                    .ok_or_else(|| format!("its boxes have the shape {boxes:?}, and not [rows, 4]"))?;
                 let &[a, b] = scores.as_slice() else {
                     return Err(format!("its scores have the shape {scores:?}, and not [rows, classes]"));
                 };
-                let classes_first = if a == one.rows && b == one.rows { plan.classes_first } else { b == one.rows };
+                let classes_first =
+                    if a == one.rows && b == one.rows { plan.classes_first } else { b == one.rows };
                 let two = rows_at(starts[1], scores, classes_first)
                     .filter(|part| part.rows == one.rows)
-                    .ok_or_else(|| format!("it has {} boxes, and scores of the shape {scores:?}", one.rows))?;
+                    .ok_or_else(|| {
+                        format!("it has {} boxes, and scores of the shape {scores:?}", one.rows)
+                    })?;
                 head.scores = 4..4 + two.fields;
                 head.rows = one.rows;
                 head.columns = vec![vec![one], vec![two]];
@@ -485,15 +529,25 @@ impl Draft {
                 }
             }
             (HeadStyle::Centernet, [centres, sizes, offsets]) => {
-                let (&[classes, rows, columns], [2, h, w], true) = (centres.as_slice(), sizes.as_slice(), sizes == offsets) else {
-                    return Err(format!("its outputs of shapes {shapes:?} are no map of centres with sizes and offsets"));
+                let (&[classes, rows, columns], [2, h, w], true) =
+                    (centres.as_slice(), sizes.as_slice(), sizes == offsets)
+                else {
+                    return Err(format!(
+                        "its outputs of shapes {shapes:?} are no map of centres with sizes and offsets"
+                    ));
                 };
                 if [*h, *w] != [rows, columns] {
                     return Err(format!("its outputs of shapes {shapes:?} have not one size"));
                 }
                 let cells = rows * columns;
                 let part = |start: usize, fields: usize| {
-                    vec![Part { start, dims: [fields, rows, columns, 1], order: [1, 2, 0, 3], rows: cells, fields }]
+                    vec![Part {
+                        start,
+                        dims: [fields, rows, columns, 1],
+                        order: [1, 2, 0, 3],
+                        rows: cells,
+                        fields,
+                    }]
                 };
                 head.columns = vec![part(starts[0], classes), part(starts[1], 2), part(starts[2], 2)];
                 head.scores = 0..classes;
@@ -502,7 +556,9 @@ impl Draft {
                 head.peaks = Some([rows, columns]);
                 head.overlap = told.overlap.unwrap_or(1.0);
                 head.coding = Coding::Centre {
-                    cells: (0..cells).map(|cell| [(cell % columns) as f32, (cell / columns) as f32]).collect(),
+                    cells: (0..cells)
+                        .map(|cell| [(cell % columns) as f32, (cell / columns) as f32])
+                        .collect(),
                     scale: [size[0] / columns as f32, size[1] / rows as f32],
                 };
                 draft.unit = Some(BoxUnit::Pixels);
@@ -514,12 +570,17 @@ impl Draft {
                     "the widths and heights of its anchors are in no file: give them as \"anchors\", a list for each output",
                 )?;
                 if anchors.len() != grids.len() {
-                    return Err(format!("it has {} grids, and \"anchors\" has {} lists", grids.len(), anchors.len()));
+                    return Err(format!(
+                        "it has {} grids, and \"anchors\" has {} lists",
+                        grids.len(),
+                        anchors.len()
+                    ));
                 }
                 let (mut parts, mut cells) = (Vec::new(), Vec::new());
                 for ((dims, anchors), &start) in grids.iter().zip(anchors).zip(&starts) {
                     let count = anchors.len();
-                    let fits = |channels: usize| count > 0 && channels.is_multiple_of(count) && channels / count > 5;
+                    let fits =
+                        |channels: usize| count > 0 && channels.is_multiple_of(count) && channels / count > 5;
                     let (dims, order, [rows, columns], fields) = match *dims.as_slice() {
                         [channels, h, w] if fits(channels) => {
                             let fields = channels / count;
@@ -529,8 +590,12 @@ impl Draft {
                             let fields = channels / count;
                             ([h, w, count, fields], [2, 0, 1, 3], [h, w], fields)
                         }
-                        [a, h, w, fields] if a == count && fields > 5 => ([a, h, w, fields], [0, 1, 2, 3], [h, w], fields),
-                        [h, w, a, fields] if a == count && fields > 5 => ([h, w, a, fields], [2, 0, 1, 3], [h, w], fields),
+                        [a, h, w, fields] if a == count && fields > 5 => {
+                            ([a, h, w, fields], [0, 1, 2, 3], [h, w], fields)
+                        }
+                        [h, w, a, fields] if a == count && fields > 5 => {
+                            ([h, w, a, fields], [2, 0, 1, 3], [h, w], fields)
+                        }
                         _ => {
                             return Err(format!(
                                 "its grid of shape {dims:?} is not [{count} * (5 + classes), height, width] for {count} anchors"
@@ -618,14 +683,17 @@ impl Draft {
         let one = all().all(|row| (row[scores.clone()].iter().sum::<f32>() - 1.0).abs() < 1e-3);
         let apart = matches!(head.style, HeadStyle::Boxes | HeadStyle::Detr);
         // Most queries see nothing, so a class for that stands out against all others.
-        let mean = |field: usize| all().map(|row| f64::from(row[field])).sum::<f64>() / head.rows.max(1) as f64;
+        let mean =
+            |field: usize| all().map(|row| f64::from(row[field])).sum::<f64>() / head.rows.max(1) as f64;
         let nothing_last = scores.len() > 1 && {
             let last = mean(scores.end - 1);
             (scores.start..scores.end - 1).all(|field| last > mean(field) + 1.0)
         };
         let scoring = self.scoring.unwrap_or_else(|| {
             let (found, what) = match (within, apart) {
-                (true, true) if one && scores.len() > 1 => (Scoring::Shares, "probabilities that add up to 1"),
+                (true, true) if one && scores.len() > 1 => {
+                    (Scoring::Shares, "probabilities that add up to 1")
+                }
                 (true, _) => (Scoring::Probabilities, "probabilities of each class for itself"),
                 (false, false) => (Scoring::Sigmoid, "logits of each class for itself"),
                 (false, true) if head.style == HeadStyle::Detr && !nothing_last => {

@@ -483,7 +483,8 @@ impl<'a> Assessment<'a> {
         };
         let input = self.in_order(&input.data);
         let method = registry::find(&options.method)?;
-        let found = attribution::explain(explainer, method, &input, None, &options, &control).await?.attribution;
+        let found =
+            attribution::explain(explainer, method, &input, None, &options, &control).await?.attribution;
         Ok(planes(&found, &self.places).into_owned())
     }
 

@@ -82,7 +82,9 @@ impl Model {
         let outputs: Vec<ValueInfo> = parsed.graph().output.iter().map(file::value_info).collect();
         let plan = match options.text || options.front_end.is_some() || options.at.is_some() {
             true => None,
-            false => detect::arrange(&mut parsed, &outputs, options.detector.as_ref(), options.output.as_deref())?,
+            false => {
+                detect::arrange(&mut parsed, &outputs, options.detector.as_ref(), options.output.as_deref())?
+            }
         };
         let hint = plan.is_none() && options.detector.is_none() && detect::looks_like_one(&parsed, &outputs);
         let head = match &plan {
@@ -251,7 +253,12 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::DetectorUnknown`] where the caller says that it is one, and the shapes are none of it.
-    fn find_detector(&mut self, plan: Option<&detect::Plan>, hint: bool, options: &ModelOptions) -> Result<()> {
+    fn find_detector(
+        &mut self,
+        plan: Option<&detect::Plan>,
+        hint: bool,
+        options: &ModelOptions,
+    ) -> Result<()> {
         let told = options.detector.clone().unwrap_or_default();
         let input = (self.info.layout.is_picture()).then(|| self.picture_input()).flatten();
         let found = match (plan, input) {
@@ -279,7 +286,9 @@ impl Model {
             Ok(draft) => {
                 self.info.detector = Some(draft.info());
                 // What is explained of it are its boxes, and what their numbers are is found with the first input.
-                self.info.notes.retain(|note| !note.contains("holds scores at several positions") && !note.contains("`activation`"));
+                self.info.notes.retain(|note| {
+                    !note.contains("holds scores at several positions") && !note.contains("`activation`")
+                });
                 self.info.output_kind = OutputKind::Positions;
                 self.info.activation = options.activation.unwrap_or(Activation::None);
             }

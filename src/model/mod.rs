@@ -50,6 +50,7 @@ pub use element::External;
 pub use embedding::TokensInfo;
 #[cfg(feature = "webgpu")]
 pub(crate) use exec::{Finish, joined_dims};
+pub(crate) use file::FileParts;
 pub use file::ModelFile;
 pub use front_end::FrontEnd;
 pub use host::HostValue;
@@ -60,7 +61,6 @@ pub use report::{ModelReport, OperatorSupport, inspect};
 pub use runner::Runner;
 pub use score::Score;
 pub use target::{BoxScore, BoxTarget, Follow, RegionTarget, Target};
-pub(crate) use file::FileParts;
 pub(crate) use transformer::{Attended, TokenAxis, Weighing};
 pub(crate) use view::{Seen, View};
 

@@ -192,7 +192,9 @@ impl std::str::FromStr for Target {
     /// As it is written on the command line: `3`, `3-against-5`, `box:0`, `box:0:left`, `token:4`, `token:word`, `region:3`, `at:120,40`, or
     /// JSON.
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| text.trim().parse::<usize>().map_err(|_| format!("\"{text}\" is no number from 0 on"));
+        let number = |text: &str| {
+            text.trim().parse::<usize>().map_err(|_| format!("\"{text}\" is no number from 0 on"))
+        };
         if text.trim_start().starts_with('{') {
             return Self::from_json(serde_json::from_str(text).map_err(|error| error.to_string())?);
         }
@@ -233,10 +235,14 @@ impl Target {
         match &value {
             Value::Number(number) => match (number.as_u64(), number.as_f64()) {
                 (Some(class), _) => Ok(Self::Class(class as usize)),
-                (None, Some(class)) if class >= 0.0 && class.fract() == 0.0 => Ok(Self::Class(class as usize)),
+                (None, Some(class)) if class >= 0.0 && class.fract() == 0.0 => {
+                    Ok(Self::Class(class as usize))
+                }
                 _ => Err(format!("{number} is no class: they are counted from 0")),
             },
-            Value::Object(_) => serde_json::from_value::<Written>(value).map_err(|error| error.to_string())?.try_into(),
+            Value::Object(_) => {
+                serde_json::from_value::<Written>(value).map_err(|error| error.to_string())?.try_into()
+            }
             _ => Err(format!("this is no target: {FORMS}")),
         }
     }
@@ -244,7 +250,9 @@ impl Target {
     /// The same with places on the photograph told in pixels of the network's input, of which `region` is the part of the photograph that
     /// it shows.
     pub(crate) fn on_input(mut self, region: Option<Region>, [height, width]: [usize; 2]) -> Self {
-        let Some(region) = region.filter(|region| region.width > 0.0 && region.height > 0.0) else { return self };
+        let Some(region) = region.filter(|region| region.width > 0.0 && region.height > 0.0) else {
+            return self;
+        };
         let x = |x: f64| (x - region.x) * width as f64 / region.width;
         let y = |y: f64| (y - region.y) * height as f64 / region.height;
         match &mut self {

@@ -5,7 +5,13 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::{Activation, Model, OutputKind, backward, exec::{ByBurn, Keep, Rules}, layers, passes::Groups, value::{Ranked, Value}};
+use super::{
+    Activation, Model, OutputKind, backward,
+    exec::{ByBurn, Keep, Rules},
+    layers,
+    passes::Groups,
+    value::{Ranked, Value},
+};
 use crate::{
     Error, Result,
     detect::{BoxView, Draft},
@@ -65,8 +71,12 @@ impl View {
                 if values != embedding.len() {
                     return Err(other());
                 }
-                let length = embedding.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
-                let unit: Vec<f32> = embedding.iter().map(|&value| (f64::from(value) / length.max(f64::MIN_POSITIVE)) as f32).collect();
+                let length =
+                    embedding.iter().map(|&value| f64::from(value) * f64::from(value)).sum::<f64>().sqrt();
+                let unit: Vec<f32> = embedding
+                    .iter()
+                    .map(|&value| (f64::from(value) / length.max(f64::MIN_POSITIVE)) as f32)
+                    .collect();
                 let own = (raw.clone() * raw.clone()).sum_dim(1).sqrt().clamp_min(f32::MIN_POSITIVE);
                 raw.matmul(known(&unit, [values, 1])) / own
             }
@@ -122,7 +132,9 @@ impl Model {
             return None;
         }
         match *self.rehearsed_output.as_slice() {
-            [_, rows, columns] if rows > 1 && columns > 1 && self.info.layout.is_picture() => Some((1, [rows, columns], false)),
+            [_, rows, columns] if rows > 1 && columns > 1 && self.info.layout.is_picture() => {
+                Some((1, [rows, columns], false))
+            }
             [_, a, b, c] if b > 1 => {
                 // Where the picture's channels lie last, so do the classes.
                 let last = self.info.layout == super::Layout::PictureChannelsLast && a > 1;
@@ -160,7 +172,11 @@ impl Model {
     ///
     /// # Errors
     /// Those of a pass.
-    pub(crate) async fn layer_of(&self, input: Ranked<burn::tensor::Float>, view: &BoxView) -> Result<Option<String>> {
+    pub(crate) async fn layer_of(
+        &self,
+        input: Ranked<burn::tensor::Float>,
+        view: &BoxView,
+    ) -> Result<Option<String>> {
         use std::{cell::RefCell, collections::HashMap};
         if self.holds_integers || self.maps.is_empty() {
             return Ok(None);
@@ -177,7 +193,8 @@ impl Model {
         let seed = leaf
             .grad_remove(&mut gradients)
             .ok_or_else(|| Error::Internal("the view left no gradient".into()))?;
-        let seed = Ranked::from(seed).reshape(&dims).ok_or_else(|| Error::Internal("a seed does not fit".into()))?;
+        let seed =
+            Ranked::from(seed).reshape(&dims).ok_or_else(|| Error::Internal("a seed does not fit".into()))?;
         let sizes: RefCell<Vec<(String, Tensor<1>)>> = RefCell::default();
         let watch = |visit: &backward::Visit<'_>| {
             let size = visit.gradient()?.flat().abs().max();

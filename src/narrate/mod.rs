@@ -91,7 +91,10 @@ fn aimed(aim: &Aim, info: &ExplanationInfo) -> String {
     match (&aim.object, &aim.target) {
         (Some(object), _) => {
             let Detected { class, place, .. } = object;
-            format!("The detector finds \u{201c}{}\u{201d} {place} ({:.2}). {said}", class.label, class.probability)
+            format!(
+                "The detector finds \u{201c}{}\u{201d} {place} ({:.2}). {said}",
+                class.label, class.probability
+            )
         }
         (None, Target::Like(_)) => format!("{said} It is {:.4}.", info.target.logit),
         (None, Target::Against { .. }) => {

@@ -17,8 +17,8 @@ use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::{
-    Control, DetectOptions, Device, DeviceChoice, DeviceKind, Error, ExplainOptions, Explainer, Partial, Preprocessing,
-    Progress,
+    Control, DetectOptions, Device, DeviceChoice, DeviceKind, Error, ExplainOptions, Explainer, Partial,
+    Preprocessing, Progress,
     attribution::registry,
     input::labels::Labels,
     model::{self, ModelFile, Runner},

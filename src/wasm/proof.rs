@@ -279,7 +279,12 @@ struct Judged {
 
 impl Judged {
     /// The network whose scores are what was explained.
-    async fn aimed(&self, explainer: &Explainer, input: &HostTensor, region: Option<Region>) -> Result<Aimed> {
+    async fn aimed(
+        &self,
+        explainer: &Explainer,
+        input: &HostTensor,
+        region: Option<Region>,
+    ) -> Result<Aimed> {
         explainer.aimed(&self.target, input, region, Follow::Overlap).await
     }
 
@@ -458,9 +463,9 @@ impl Model {
             let (bound, input, _) = self.explainer.locate(&input.borrow()).await?;
             let explainer = bound.as_ref().unwrap_or(&self.explainer);
             // Which class the map explains is of no account here.
+            let aimed = Aimed { explainer: explainer.clone(), class: Some(0), aim: None, notes: Vec::new() };
             let judged = Judged { target: Target::Class(0), explained: None, seed: None };
-            let found =
-                metric::retrieve(&judged.assessment(explainer, &input, &map, &control)?, mask).await?;
+            let found = metric::retrieve(&judged.assessment(&aimed, &input, &map, &control)?, mask).await?;
             Ok((explainer.ranked(&found.logits, top), found.masked))
         };
         let (classes, masked) = run.await.map_err(js_error)?;

@@ -1,8 +1,8 @@
 //! Detectors: the boxes against onnxruntime, numpy and torchvision, explanations of a box against PyTorch, and the other targets than classes.
 
 use adversight::{
-    BoxScore, BoxTarget, DetectOptions, Detections, DetectorOptions, ExplainOptions, Explainer, Explanation, Follow, HostTensor,
-    Input, ModelOptions, RegionTarget, Score, Target,
+    BoxScore, BoxTarget, DetectOptions, Detections, DetectorOptions, ExplainOptions, Explainer, Explanation,
+    Follow, HostTensor, Input, ModelOptions, RegionTarget, Score, Target,
     attack::{self, AttackOptions},
     metric,
 };
@@ -92,7 +92,8 @@ fn detect(explainer: &Explainer, options: &DetectOptions) -> Detections {
 }
 
 fn explain(explainer: &Explainer, options: &ExplainOptions) -> adversight::Result<Explanation> {
-    pollster::block_on(explainer.explain(&Input::Tensor(&input()), options, &Default::default())).map(|found| found.0)
+    pollster::block_on(explainer.explain(&Input::Tensor(&input()), options, &Default::default()))
+        .map(|found| found.0)
 }
 
 fn of(method: &str, target: Target) -> ExplainOptions {
@@ -117,10 +118,17 @@ fn boxes_of_every_head_are_those_of_torchvision() {
     for case in &index.heads {
         let explainer = load_with(&case.name, told(case));
         let found = detect(&explainer, &DetectOptions::default());
-        assert_eq!((found.detector.rows, found.detector.classes), (case.rows, index.classes), "{}", case.name);
+        assert_eq!(
+            (found.detector.rows, found.detector.classes),
+            (case.rows, index.classes),
+            "{}",
+            case.name
+        );
         let rows = |boxes: &mut dyn Iterator<Item = usize>| boxes.collect::<Vec<_>>();
-        let (ours, theirs) =
-            (rows(&mut found.boxes.iter().map(|one| one.row)), rows(&mut case.boxes.iter().map(|one| one.row)));
+        let (ours, theirs) = (
+            rows(&mut found.boxes.iter().map(|one| one.row)),
+            rows(&mut case.boxes.iter().map(|one| one.row)),
+        );
         assert_eq!(ours, theirs, "{}", case.name);
         assert!(!ours.is_empty(), "{}", case.name);
         for (ours, theirs) in found.boxes.iter().zip(&case.boxes) {
@@ -135,7 +143,15 @@ fn boxes_of_every_head_are_those_of_torchvision() {
     // Some boxes were left out because they overlap a better one.
     let kept_all = DetectOptions { overlap: Some(1.0), ..DetectOptions::default() };
     let all = detect(&load_with("yolov8", None), &kept_all).boxes.len();
-    assert!(all > index.heads.iter().find(|case| case.name == "yolov8" && case.overlap < 1.0).unwrap().boxes.len());
+    assert!(
+        all > index
+            .heads
+            .iter()
+            .find(|case| case.name == "yolov8" && case.overlap < 1.0)
+            .unwrap()
+            .boxes
+            .len()
+    );
 }
 
 #[test]
@@ -151,7 +167,10 @@ fn what_is_guessed_is_told_and_can_be_changed() {
     assert_eq!(found.notes, Vec::<String>::new());
     assert_eq!(found.boxes, detect(&asked(), &DetectOptions::default()).boxes);
     // Another reading of the same numbers finds another box.
-    let last: DetectorOptions = serde_json::from_value(json!({ "background": "last", "style": "boxes", "outputs": ["boxes", "scores"] })).unwrap();
+    let last: DetectorOptions = serde_json::from_value(
+        json!({ "background": "last", "style": "boxes", "outputs": ["boxes", "scores"] }),
+    )
+    .unwrap();
     let other = detect(&load_with("ssd", Some(last)), &DetectOptions::default());
     assert_ne!(other.boxes, found.boxes);
 }
@@ -159,12 +178,14 @@ fn what_is_guessed_is_told_and_can_be_changed() {
 #[test]
 fn what_is_no_detector_says_what_to_give() {
     let explainer = load_with("yolov3", None);
-    let error = pollster::block_on(explainer.detect(&Input::Tensor(&input()), &DetectOptions::default())).unwrap_err();
+    let error = pollster::block_on(explainer.detect(&Input::Tensor(&input()), &DetectOptions::default()))
+        .unwrap_err();
     assert_eq!(error.code(), "detector_unknown");
     assert!(error.to_string().contains("anchors"), "{error}");
     // Several outputs are read together only where that is asked for; unasked, the first is what it was.
     let apart = load_with("ssd", None);
-    let error = pollster::block_on(apart.detect(&Input::Tensor(&input()), &DetectOptions::default())).unwrap_err();
+    let error =
+        pollster::block_on(apart.detect(&Input::Tensor(&input()), &DetectOptions::default())).unwrap_err();
     assert!(error.to_string().contains("`detector`"), "{error}");
     assert_eq!(apart.model().info().output.name, "boxes");
     let file = read("tests/fixtures/detectors/yolov3.onnx");
@@ -174,7 +195,10 @@ fn what_is_no_detector_says_what_to_give() {
         json!({ "style": "yolov8", "outputs": ["nothing"] }),
         json!({ "style": "detr" }),
     ] {
-        let options = ModelOptions { detector: serde_json::from_value(wrong.clone()).unwrap(), ..ModelOptions::default() };
+        let options = ModelOptions {
+            detector: serde_json::from_value(wrong.clone()).unwrap(),
+            ..ModelOptions::default()
+        };
         let error = Explainer::load_with(&file.as_slice().into(), &options, &cpu()).err().unwrap();
         assert_eq!(error.code(), "detector_unknown", "{wrong}");
     }
@@ -203,9 +227,13 @@ fn gradients_of_a_box_are_those_of_pytorch() {
         let target = box_target(number, score);
         pollster::block_on(detector.aimed(&target, &input(), None, Follow::Place)).unwrap()
     };
-    for (score, file) in [(BoxScore::Class, &index.explained.gradient), (BoxScore::Left, &index.explained.left)] {
+    for (score, file) in
+        [(BoxScore::Class, &index.explained.gradient), (BoxScore::Left, &index.explained.left)]
+    {
         let aimed = aimed(score);
-        let gradient = pollster::block_on(aimed.explainer.input_gradient(&input(), aimed.class.unwrap(), Score::Logit)).unwrap();
+        let gradient =
+            pollster::block_on(aimed.explainer.input_gradient(&input(), aimed.class.unwrap(), Score::Logit))
+                .unwrap();
         assert!(apart(&gradient.data, &stored(file).data) < 1e-3, "{score:?}");
     }
 }
@@ -223,7 +251,8 @@ fn gradients_of_every_head_are_slopes() {
             let target = box_target(0, score);
             let aimed = pollster::block_on(explainer.aimed(&target, &input(), None, Follow::Place)).unwrap();
             let class = aimed.class.unwrap();
-            let gradient = pollster::block_on(aimed.explainer.input_gradient(&input(), class, Score::Logit)).unwrap();
+            let gradient =
+                pollster::block_on(aimed.explainer.input_gradient(&input(), class, Score::Logit)).unwrap();
             let norm = gradient.data.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();
             assert!(norm > 0.0, "{} {score:?}", case.name);
             let at = |step: f64| {
@@ -266,7 +295,8 @@ fn d_rise_is_that_of_pytorch() {
 
 #[test]
 fn methods_of_all_kinds_explain_a_box_and_words_name_it() {
-    let detector = load_with("yolov8", None).with_labels(vec!["cat".into(), "dog".into(), "hat".into()]).unwrap();
+    let detector =
+        load_with("yolov8", None).with_labels(vec!["cat".into(), "dog".into(), "hat".into()]).unwrap();
     let first = detect(&detector, &DetectOptions::default()).boxes.remove(0);
     for (method, params) in [
         ("integrated_gradients", json!({ "steps": 200 })),
@@ -308,7 +338,9 @@ fn a_box_is_followed_by_its_overlap() {
     let aimed = |follow| pollster::block_on(detector.aimed(&target, &input(), None, follow)).unwrap();
     let (place, overlap) = (aimed(Follow::Place), aimed(Follow::Overlap));
     let class = place.class.unwrap();
-    let score = |aimed: &adversight::Aimed, x: &HostTensor| pollster::block_on(aimed.explainer.logits(x)).unwrap().data[class];
+    let score = |aimed: &adversight::Aimed, x: &HostTensor| {
+        pollster::block_on(aimed.explainer.logits(x)).unwrap().data[class]
+    };
     // At the input itself both are the box's own.
     assert!((score(&place, &input()) - score(&overlap, &input())).abs() < 1e-5);
     let edges = place.aim.as_ref().unwrap().object.as_ref().unwrap().edges;
@@ -323,7 +355,9 @@ fn a_box_is_followed_by_its_overlap() {
         let rows = pollster::block_on(detector.detect(&Input::Tensor(&moved), &kept_all)).unwrap().boxes;
         let best = rows
             .iter()
-            .filter(|one| one.class.index == class && adversight::detect::boxes::overlap(one.edges, edges) >= 0.5)
+            .filter(|one| {
+                one.class.index == class && adversight::detect::boxes::overlap(one.edges, edges) >= 0.5
+            })
             .map(|one| one.class.probability)
             .fold(0.0f32, f32::max);
         let p = |logit: f32| 1.0 / (1.0 + (-logit).exp());
@@ -342,7 +376,8 @@ fn metrics_and_attacks_take_a_box() {
     let x = input();
     let aimed = pollster::block_on(detector.aimed(&target, &x, None, Follow::Overlap)).unwrap();
     let control = adversight::Control::default();
-    let assessment = metric::Assessment::new(&aimed.explainer, &x, &map, aimed.class.unwrap(), &control).unwrap();
+    let assessment =
+        metric::Assessment::new(&aimed.explainer, &x, &map, aimed.class.unwrap(), &control).unwrap();
     let found = pollster::block_on(metric::measure(&assessment, "deletion", &Default::default())).unwrap();
     assert!(found.forward_passes > 0 && found.finding.value.is_finite());
 
@@ -350,7 +385,8 @@ fn metrics_and_attacks_take_a_box() {
     let options = AttackOptions { epsilon: 0.3, ..AttackOptions::default() };
     let attacked = pollster::block_on(attack::attack(&steady.explainer, &x, &options, 3, &control)).unwrap();
     let class = steady.class.unwrap();
-    let share = |scores: &[adversight::ClassScore]| scores.iter().find(|one| one.index == class).unwrap().probability;
+    let share =
+        |scores: &[adversight::ClassScore]| scores.iter().find(|one| one.index == class).unwrap().probability;
     assert!(share(&attacked.after) < share(&attacked.before));
 }
 
@@ -360,13 +396,16 @@ fn regions_comparisons_and_likenesses_are_those_of_pytorch() {
     let explainer = load_with("dense", None);
     let region = |region: RegionTarget| Target::Region(region);
     let own = region(RegionTarget { class: Some(dense.class), ..RegionTarget::default() });
-    let aimed = |explainer: &Explainer, target: &Target| pollster::block_on(explainer.aimed(target, &input(), None, Follow::Place));
+    let aimed = |explainer: &Explainer, target: &Target| {
+        pollster::block_on(explainer.aimed(target, &input(), None, Follow::Place))
+    };
     let check = |explainer: &Explainer, target: &Target, score: f64, file: &str| {
         let aimed = aimed(explainer, target).unwrap();
         let class = aimed.class.unwrap();
         let logits = pollster::block_on(aimed.explainer.logits(&input())).unwrap().data;
         assert!((f64::from(logits[class]) - score).abs() < 1e-4, "{target:?}: {} and {score}", logits[class]);
-        let gradient = pollster::block_on(aimed.explainer.input_gradient(&input(), class, Score::Logit)).unwrap();
+        let gradient =
+            pollster::block_on(aimed.explainer.input_gradient(&input(), class, Score::Logit)).unwrap();
         assert!(apart(&gradient.data, &stored(file).data) < 1e-3, "{target:?}");
         aimed
     };
@@ -381,7 +420,8 @@ fn regions_comparisons_and_likenesses_are_those_of_pytorch() {
     let classifier = load_with("embedding", None);
     check(&classifier, &Target::Against { class: 1, against: 4 }, dense.difference, &dense.against);
     check(&classifier, &Target::Like(dense.like.clone()), dense.cosine, &dense.like_gradient);
-    let words = explain(&classifier, &of("saliency", Target::Like(dense.like.clone()))).unwrap().words.join(" ");
+    let words =
+        explain(&classifier, &of("saliency", Target::Like(dense.like.clone()))).unwrap().words.join(" ");
     assert!(words.contains("cosine"), "{words}");
 
     for wrong in [
@@ -393,7 +433,10 @@ fn regions_comparisons_and_likenesses_are_those_of_pytorch() {
     }
     assert_eq!(aimed(&classifier, &own).err().unwrap().code(), "target_invalid");
     assert_eq!(
-        aimed(&explainer, &region(RegionTarget { class: Some(99), ..RegionTarget::default() })).err().unwrap().code(),
+        aimed(&explainer, &region(RegionTarget { class: Some(99), ..RegionTarget::default() }))
+            .err()
+            .unwrap()
+            .code(),
         "target_out_of_range"
     );
 }

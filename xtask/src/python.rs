@@ -46,7 +46,8 @@ pub fn models(paths: &Paths, names: &[String]) -> Result<()> {
         ("models", "requirements.txt", &NAMED[..]),
     ] {
         let on_request = scripts.iter().any(|(script, ..)| *script == NAMED[0].0);
-        let wanted = |script: &str| (names.is_empty() && !on_request) || names.iter().any(|name| name == script);
+        let wanted =
+            |script: &str| (names.is_empty() && !on_request) || names.iter().any(|name| name == script);
         for (script, what, out) in scripts.iter().filter(|(script, ..)| wanted(script)) {
             let python = environment(paths, name, &folder.join(requirements))?;
             report::step(what, || {

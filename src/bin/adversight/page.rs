@@ -258,7 +258,9 @@ pub fn listed(explanation: &Explanation) -> Vec<String> {
 /// The boxes of a detector, a line each.
 pub fn boxes(found: &Detections) -> Vec<String> {
     if found.boxes.is_empty() {
-        return vec!["The detector finds nothing; a lower --threshold shows what it thinks of less.".to_owned()];
+        return vec![
+            "The detector finds nothing; a lower --threshold shows what it thinks of less.".to_owned(),
+        ];
     }
     let line = |one: &Detected| {
         let [left, top, right, bottom] = one.edges;

@@ -73,20 +73,21 @@ impl<'p> Nodes<'p> {
         self.makers.get(value).map(|&index| &self.nodes[index])
     }
 
-    /// Whether a sigmoid or softmax stands before a value, with nothing between but what moves and scales.
-    fn ends_in_probabilities(&self, value: &str) -> bool {
-        let (mut open, mut seen) = (vec![value], HashSet::new());
-        while let Some(value) = open.pop() {
-            let Some(node) = self.maker(value).filter(|_| seen.insert(value)) else { continue };
-            match node.op_type.as_str() {
-                "Sigmoid" | "Softmax" | "HardSigmoid" => return true,
-                "Concat" | "Split" | "Slice" | "Reshape" | "Transpose" | "Gather" | "Mul" | "Add" | "Sub"
-                | "Div" | "Pow" | "Squeeze" | "Unsqueeze" | "Cast" | "Identity" | "Flatten" | "Clip"
-                | "Exp" => {
-                    open.extend(node.input.iter().map(String::as_str));
-                }
-                _ => {}
-            }
+    /// Whether a value is put together of parts of which one leaves a sigmoid, with nothing between but what moves and scales. A map whose every place
+    /// ends in one, or in a softmax, is none of boxes.
+    fn holds_probabilities(&self, value: &str) -> bool {
+        let (mut open, mut seen) = (vec![(value, false)], HashSet::new());
+        while let Some((value, apart)) = open.pop() {
+            let Some(node) = self.maker(value).filter(|_| seen.insert((value, apart))) else { continue };
+            let apart = match node.op_type.as_str() {
+                "Sigmoid" | "HardSigmoid" if apart => return true,
+                // YOLOv5 takes the sigmoid of all fields at once and takes them apart after.
+                "Concat" | "Split" | "Slice" => true,
+                "Reshape" | "Transpose" | "Gather" | "Mul" | "Add" | "Sub" | "Div" | "Pow" | "Squeeze" | "Unsqueeze" | "Cast"
+                | "Identity" | "Flatten" | "Clip" | "Exp" => apart,
+                _ => continue,
+            };
+            open.extend(node.input.iter().map(|input| (input.as_str(), apart)));
         }
         false
     }
@@ -335,7 +336,7 @@ fn found(nodes: &Nodes<'_>, outputs: &[ValueInfo]) -> Option<Plan> {
     {
         return Some(plan);
     }
-    if !nodes.ends_in_probabilities(&rows.name) {
+    if !nodes.holds_probabilities(&rows.name) {
         return None;
     }
     let maker = nodes.maker(&rows.name);

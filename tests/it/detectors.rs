@@ -9,7 +9,7 @@ use adversight::{
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::common::{cpu, npy, read};
+use crate::common::{cpu, npy, read, root};
 
 #[derive(Deserialize)]
 struct Index {
@@ -439,4 +439,46 @@ fn regions_comparisons_and_likenesses_are_those_of_pytorch() {
             .code(),
         "target_out_of_range"
     );
+}
+
+/// The program on the detector `name`.
+fn program(what: &str, name: &str, more: &[&str]) -> (bool, String, String) {
+    let file = |name: &str| root().join("tests/fixtures/detectors").join(name);
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_adversight"))
+        .arg(what)
+        .arg("--model")
+        .arg(file(&format!("{name}.onnx")))
+        .arg("--input")
+        .arg(file("input.npy"))
+        .args(more)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn the_command_line_finds_and_explains_boxes() {
+    // Of several outputs, too, without being told.
+    for name in ["yolov8", "ssd", "suppressed"] {
+        let case = index().heads.into_iter().find(|case| case.name == name).unwrap();
+        let (well, found, error) = program("detect", name, &["--json", "-"]);
+        assert!(well, "{name}: {error}");
+        let found: serde_json::Value = serde_json::from_str(&found).unwrap();
+        let boxes = found["boxes"].as_array().unwrap();
+        assert_eq!(boxes.len(), case.boxes.len(), "{name}");
+        assert_eq!(boxes[0]["row"], case.boxes[0].row, "{name}");
+        let (well, words, error) = program("explain", name, &["--method", "saliency", "--box", "0"]);
+        assert!(well, "{name}: {error}");
+        assert!(words.contains(boxes[0]["place"].as_str().unwrap()), "{name}: {words}");
+    }
+    let (well, words, _) = program("explain", "yolov8", &["--method", "odam", "--target", "box:1:width"]);
+    assert!(well && words.contains("the width of"), "{words}");
+    let (well, _, error) = program("explain", "yolov8", &["--method", "odam", "--target", "box:one"]);
+    assert!(!well && error.contains("no number"), "{error}");
+    let (well, _, error) = program("detect", "dense", &[]);
+    assert!(!well && error.contains("detector_unknown"), "{error}");
+    let region = format!("region:{}", index().dense.class);
+    let (well, words, error) = program("explain", "dense", &["--method", "grad_cam", "--target", &region]);
+    assert!(well && words.contains("mean score"), "{words}{error}");
 }

@@ -103,7 +103,7 @@ pub enum Error {
         classes: usize,
     },
     /// What a detector's outputs hold is not known.
-    #[error("No boxes can be read from this network: {0}. If it is a detector, {advice}.", advice = crate::detect::ADVICE)]
+    #[error("No boxes can be read from this network: {0}. If it is a detector, {advice}.", advice = DETECTOR)]
     DetectorUnknown(String),
     /// What is to be explained is not there, or cannot be asked of this network.
     #[error("The target cannot be explained: {0}.")]
@@ -175,6 +175,11 @@ pub enum Error {
     #[error("Internal error: {0}. Please report it.")]
     Internal(String),
 }
+
+/// What to give where a detector's outputs are not recognised.
+const DETECTOR: &str = "say how the outputs are arranged by a small JSON (`detector`, on the command line `--detector FILE`), at least \
+     {\"style\": …} of yolov8, yolov5, yolov3 (with \"anchors\"), boxes, detr or centernet, and \"outputs\" where it does not have those of the style \
+     alone";
 
 fn at_node(node: &Option<String>) -> String {
     node.as_ref().map(|name| format!(" at node \"{name}\"")).unwrap_or_default()

@@ -1,5 +1,7 @@
 //! A model with what is known about its input and its classes: what a user loads and asks.
 
+mod aim;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use burn::tensor::{Float, Tensor, TensorData};
@@ -32,6 +34,8 @@ use crate::{
     narrate,
     segment::{self, Segments},
 };
+
+pub use aim::{Aim, Aimed, Detected, Detections};
 
 /// What a user has: pixels, or a tensor that goes into the network as it is.
 #[derive(Debug, Clone, Copy)]

@@ -31,10 +31,8 @@
 //!
 //! To read the engine, begin with [`attribution::registry`] and one method's file, then [`model`]. ARCHITECTURE.md has the layers.
 
-mod aim;
 pub mod attack;
 pub mod attribution;
-pub mod detect;
 pub mod device;
 mod error;
 mod explainer;
@@ -51,15 +49,15 @@ pub mod statistics;
 #[cfg(target_family = "wasm")]
 mod wasm;
 
-pub use aim::{Aim, Aimed};
 pub use attribution::{
     ClassScore, Control, ExplainOptions, Explanation, ExplanationInfo, Progress,
     anytime::{Anytime, Partial, Stop, Stopped},
 };
-pub use detect::{DetectOptions, Detected, Detections, DetectorInfo, DetectorOptions};
 pub use device::{Device, DeviceChoice, DeviceKind, DeviceReport, Memory};
 pub use error::{Error, Result};
-pub use explainer::{Classification, Explainer, Input, ModelInfo, SoundInfo, TokenLabel};
+pub use explainer::{
+    Aim, Aimed, Classification, Detected, Detections, Explainer, Input, ModelInfo, SoundInfo, TokenLabel,
+};
 pub use input::{
     HostTensor,
     image::Photograph,
@@ -70,4 +68,5 @@ pub use input::{
 };
 pub use model::{
     BoxScore, BoxTarget, Follow, HostValue, Model, ModelFile, ModelOptions, RegionTarget, Score, Target,
+    detect::{DetectOptions, DetectorInfo, DetectorOptions},
 };

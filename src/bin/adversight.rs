@@ -398,7 +398,9 @@ async fn run(cli: Cli) -> CliResult {
         Command::Classify { common, top } => {
             let job = Job::new(&common).await?;
             if job.explainer.model().is_detector() {
-                eprintln!("note: It is a detector, and these are single numbers of its output; `adversight detect` lists its boxes.");
+                eprintln!(
+                    "note: It is a detector, and these are single numbers of its output; `adversight detect` lists its boxes."
+                );
             }
             let of_each = job.explainer.model().tokens().is_some_and(|info| info.labels_tokens);
             if let (Owned::Text(text), true, None) = (&job.input, of_each, &common.token) {

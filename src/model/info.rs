@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostValue, TokensInfo, front_end::FrontEnd};
-use crate::{
+use super::{
+    HostValue, TokensInfo,
     detect::{DetectorInfo, DetectorOptions},
-    input::layout::Layout,
+    front_end::FrontEnd,
 };
+use crate::input::layout::Layout;
 
 /// The name, shape and type of a model's input or output; `null` where any size is accepted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use super::{
     Activation, Batch, GraphInfo, HostValue, Labelled, Layout, Model, ModelFile, ModelOptions, OutputKind,
     PictureInput, Prepared, Score, ValueInfo,
     axes::{Axes, Roles, Shapes},
-    backward, count_names,
+    backward, count_names, detect,
     embedding::{self, Embedding, TextNetwork},
     exec::{Keep, Passed},
     file::{self, Parsed},
@@ -20,7 +20,7 @@ use super::{
     value::{Ranked, Value},
     with_program,
 };
-use crate::{Device, Error, Result, detect, device::DeviceKind};
+use crate::{Device, Error, Result, device::DeviceKind};
 
 /// What a run on blank samples found.
 struct Rehearsal {

@@ -10,6 +10,7 @@ pub(crate) mod backward;
 mod behind;
 mod bodies;
 mod cpu;
+pub mod detect;
 mod element;
 mod embedding;
 mod exec;
@@ -65,7 +66,7 @@ pub(crate) use transformer::{Attended, TokenAxis, Weighing};
 pub(crate) use view::{Seen, View};
 
 use crate::{
-    Device, Error, Result, detect,
+    Device, Error, Result,
     device::DeviceKind,
     input::{
         HostTensor,

@@ -6,16 +6,14 @@
 use burn::tensor::{Tensor, TensorData};
 
 use super::{
-    Activation, Model, OutputKind, backward,
+    Activation, HostValue, Model, OutputKind, backward,
+    detect::{BoxView, Draft},
     exec::{ByBurn, Keep, Rules},
     layers,
     passes::Groups,
     value::{Ranked, Value},
 };
-use crate::{
-    Error, Result,
-    detect::{BoxView, Draft},
-};
+use crate::{Error, Result};
 
 /// What is explained of a network's output.
 #[derive(Debug, Clone)]
@@ -208,7 +206,11 @@ impl Model {
             return Ok(None);
         }
         let (names, values): (Vec<String>, Vec<Tensor<1>>) = sizes.into_iter().unzip();
-        let values = crate::attribution::read(Tensor::cat(values, 0)).await?;
+        let HostValue::Float { data: values, .. } =
+            HostValue::read(Value::Float(Tensor::cat(values, 0).into())).await?
+        else {
+            return Err(Error::Internal("sizes of gradients are real numbers".into()));
+        };
         let reached: HashMap<String, bool> =
             names.into_iter().zip(values.into_iter().map(|value| value > 0.0)).collect();
         let way = way

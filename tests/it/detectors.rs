@@ -356,7 +356,7 @@ fn a_box_is_followed_by_its_overlap() {
         let best = rows
             .iter()
             .filter(|one| {
-                one.class.index == class && adversight::detect::boxes::overlap(one.edges, edges) >= 0.5
+                one.class.index == class && adversight::model::detect::boxes::overlap(one.edges, edges) >= 0.5
             })
             .map(|one| one.class.probability)
             .fold(0.0f32, f32::max);

@@ -9,11 +9,9 @@ mod recognise;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClassScore, input::image::Region};
-
 pub use boxes::Edges;
 pub(crate) use head::{BoxView, Head, SAME};
-pub(crate) use recognise::{ADVICE, Draft, Plan, arrange, looks_like_one};
+pub(crate) use recognise::{Draft, Plan, arrange, looks_like_one};
 
 /// How a detector's outputs are arranged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,43 +168,6 @@ pub struct DetectOptions {
     /// The most boxes; 300 where it is left out.
     #[cfg_attr(target_family = "wasm", tsify(optional, type = "number | null"))]
     pub most: Option<usize>,
-}
-
-/// A box that was found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
-pub struct Detected {
-    /// Its number in the list, the best first.
-    pub number: usize,
-    /// Left, top, right and bottom in pixels of the picture as given; of a tensor in those of the network's input.
-    #[serde(rename = "box")]
-    #[cfg_attr(target_family = "wasm", tsify(type = "[number, number, number, number]"))]
-    pub edges: Edges,
-    /// Its class, with its probability as the score.
-    pub class: ClassScore,
-    /// Where on the picture it lies, in words: "at the left".
-    pub place: String,
-    /// The row of the detector's output that it comes from.
-    pub row: usize,
-}
-
-/// The boxes that a detector found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
-#[cfg_attr(target_family = "wasm", tsify(missing_as_null))]
-pub struct Detections {
-    /// The best first.
-    pub boxes: Vec<Detected>,
-    /// What the detector's outputs were taken for.
-    pub detector: DetectorInfo,
-    /// The part of the photograph that the network saw; `null` for tensors.
-    pub region: Option<Region>,
-    /// What was guessed, in sentences that name the option which changes it.
-    pub notes: Vec<String>,
-    /// Wall time.
-    pub milliseconds: f64,
 }
 
 /// Where a box lies on a picture, in words, by the third in which its middle lies.

@@ -3,20 +3,59 @@
 use std::sync::Arc;
 
 use burn::tensor::Tensor;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
 use crate::{
     ClassScore, Error, Explainer, HostTensor, Input, Result,
     attribution::read,
-    detect::{
-        BoxView, DetectOptions, Detected, Detections, Draft, Edges, Head,
-        boxes::{Candidate, overlap, suppressed},
-        place_of,
-    },
     input::image::Region,
-    model::{Activation, BoxScore, BoxTarget, Follow, Model, OutputKind, RegionTarget, Seen, Target, View},
+    model::{
+        Activation, BoxScore, BoxTarget, Follow, Model, OutputKind, RegionTarget, Seen, Target, View,
+        detect::{
+            BoxView, DetectOptions, DetectorInfo, Draft, Edges, Head, SAME,
+            boxes::{Candidate, overlap, suppressed},
+            place_of,
+        },
+    },
 };
+
+/// A box that was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+pub struct Detected {
+    /// Its number in the list, the best first.
+    pub number: usize,
+    /// Left, top, right and bottom in pixels of the picture as given; of a tensor in those of the network's input.
+    #[serde(rename = "box")]
+    #[cfg_attr(target_family = "wasm", tsify(type = "[number, number, number, number]"))]
+    pub edges: Edges,
+    /// Its class, with its probability as the score.
+    pub class: ClassScore,
+    /// Where on the picture it lies, in words: "at the left".
+    pub place: String,
+    /// The row of the detector's output that it comes from.
+    pub row: usize,
+}
+
+/// The boxes that a detector found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(target_family = "wasm", derive(tsify::Tsify))]
+#[cfg_attr(target_family = "wasm", tsify(missing_as_null))]
+pub struct Detections {
+    /// The best first.
+    pub boxes: Vec<Detected>,
+    /// What the detector's outputs were taken for.
+    pub detector: DetectorInfo,
+    /// The part of the photograph that the network saw; `null` for tensors.
+    pub region: Option<Region>,
+    /// What was guessed, in sentences that name the option which changes it.
+    pub notes: Vec<String>,
+    /// Wall time.
+    pub milliseconds: f64,
+}
 
 /// What was explained where that is more than a class.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -401,8 +440,7 @@ impl Explainer {
                 let at = at.map(|edge| edge as f32);
                 let score =
                     |row: usize| asked.class.map_or_else(|| rows.best(row).1, |class| rows.share(row)[class]);
-                let near =
-                    (0..rows.head.rows).filter(|&row| overlap(rows.edges[row], at) >= crate::detect::SAME);
+                let near = (0..rows.head.rows).filter(|&row| overlap(rows.edges[row], at) >= SAME);
                 let row = near.reduce(|best, row| if score(row) > score(best) { row } else { best }).ok_or_else(|| {
                     Error::TargetInvalid(
                         "no box of the detector overlaps with the given one by half or more; `detect` lists those that it finds".into(),

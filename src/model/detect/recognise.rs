@@ -51,11 +51,6 @@ pub(crate) struct Draft {
     notes: Vec<String>,
 }
 
-/// What to give where nothing can be recognised.
-pub(crate) const ADVICE: &str = "say how the outputs are arranged by a small JSON (`detector`, on the command line `--detector FILE`), at least \
-     {\"style\": …} of yolov8, yolov5, yolov3 (with \"anchors\"), boxes, detr or centernet, and \"outputs\" where it does not have those of the style \
-     alone";
-
 struct Nodes<'p> {
     nodes: &'p [NodeProto],
     makers: HashMap<&'p str, usize>,
@@ -83,8 +78,8 @@ impl<'p> Nodes<'p> {
                 "Sigmoid" | "HardSigmoid" if apart => return true,
                 // YOLOv5 takes the sigmoid of all fields at once and takes them apart after.
                 "Concat" | "Split" | "Slice" => true,
-                "Reshape" | "Transpose" | "Gather" | "Mul" | "Add" | "Sub" | "Div" | "Pow" | "Squeeze" | "Unsqueeze" | "Cast"
-                | "Identity" | "Flatten" | "Clip" | "Exp" => apart,
+                "Reshape" | "Transpose" | "Gather" | "Mul" | "Add" | "Sub" | "Div" | "Pow" | "Squeeze"
+                | "Unsqueeze" | "Cast" | "Identity" | "Flatten" | "Clip" | "Exp" => apart,
                 _ => continue,
             };
             open.extend(node.input.iter().map(|input| (input.as_str(), apart)));

@@ -1,5 +1,7 @@
 //! A model with what is known about its input and its classes: what a user loads and asks.
 
+mod aim;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use burn::tensor::{Float, Tensor, TensorData};
@@ -27,12 +29,14 @@ use crate::{
         text::{AskedToken, Reading, Tokens},
     },
     model::{
-        self, FrontEnd, GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, ValueInfo,
-        front_end, value::Ranked,
+        self, FrontEnd, GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, Target,
+        ValueInfo, View, front_end, value::Ranked,
     },
     narrate,
     segment::{self, Segments},
 };
+
+pub use aim::{Aim, Aimed, Detected, Detections};
 
 /// What a user has: pixels, or a tensor that goes into the network as it is.
 #[derive(Debug, Clone, Copy)]
@@ -326,7 +330,10 @@ impl Explainer {
     /// # Errors
     /// [`Error::LabelsInvalid`] where their number is not the model's.
     pub fn with_names(mut self, labels: Labels) -> Result<Self> {
-        self.labels = Some(labels.fit(self.model.classes())?);
+        // Names may also be those of what boxes or places are.
+        let count = labels.count();
+        let classes = if self.names_fit(count) { count } else { self.model.classes() };
+        self.labels = Some(labels.fit(classes)?);
         Ok(self)
     }
 
@@ -512,6 +519,14 @@ impl Explainer {
                 // The mean of a large table takes a while, and few ask for it.
                 let means =
                     |value: &serde_json::Value| matches!(value.as_str(), Some("mean" | "training_mean"));
+                let asked;
+                let text = match &options.target {
+                    Some(Target::Token { token, .. }) => {
+                        asked = Tokens { token: Some(token.clone()), ..(*text).clone() };
+                        &asked
+                    }
+                    _ => *text,
+                };
                 let (bound, source) = self.reading(text, options.params.values().any(means)).await?;
                 (Some(bound), source, None)
             }
@@ -536,7 +551,7 @@ impl Explainer {
                 *given = this.model.samples_first(given.clone())?;
             }
         }
-        let mut explanation = attribution::explain(this, method, &tensor, &options, &control).await?;
+        let mut explanation = attribution::explain(this, method, &tensor, region, &options, &control).await?;
         if let Some(joint) = this.model.joint() {
             explanation.inputs = joint.split(&explanation.attribution);
             explanation.words.extend(narrate::shares(&explanation.inputs));
@@ -884,9 +899,26 @@ impl Explainer {
         order.into_iter().map(|class| self.class_score(class, logits, &probabilities)).collect()
     }
 
+    /// The name of a class, or its number in words.
+    pub(crate) fn class_name(&self, class: usize) -> String {
+        let name = self.labels.as_ref().and_then(|labels| labels.get(class)).cloned();
+        name.unwrap_or_else(|| format!("class {class}"))
+    }
+
+    /// The same with another network in its place.
+    pub(crate) fn with_model(&self, model: Model) -> Self {
+        Self { model, ..self.clone() }
+    }
+
     /// A class with its name and scores.
     pub(crate) fn class_score(&self, class: usize, logits: &[f32], probabilities: &[f32]) -> ClassScore {
-        let name = self.labels.as_ref().and_then(|labels| labels.get(class)).cloned();
+        let is_whole = self.model.view().is_some()
+            || self.labels.as_ref().is_some_and(|labels| labels.len() == self.model.classes());
+        let name = match (self.model.info().output_kind, self.model.view()) {
+            (OutputKind::Single, Some(_)) => None,
+            (_, Some(View::Box(view))) if class == view.head.classes() => Some("nothing".to_owned()),
+            _ => self.labels.as_ref().filter(|_| is_whole).and_then(|labels| labels.get(class)).cloned(),
+        };
         ClassScore {
             index: class,
             label: name.unwrap_or_else(|| match self.model.info().output_kind {

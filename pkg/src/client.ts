@@ -40,6 +40,8 @@ import type {
   Activation,
   Attacked,
   Classification,
+  DetectOptions as Detecting,
+  Detections,
   ColourMap,
   DeviceReport,
   ExplainOptions as MethodOptions,
@@ -158,6 +160,10 @@ export interface ClassifyOptions {
   top?: number;
   /** The token that is asked about, where the network gives each a class. */
   token?: TokenChoice | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface DetectOptions extends Detecting {
   signal?: AbortSignal | undefined;
 }
 
@@ -442,7 +448,14 @@ export class Model {
     );
   }
 
-  /** Why the model gave what it gave: by the named method, for `target` or else for the best class. */
+  /** The boxes that a detector finds in an image or a tensor, the best first. */
+  async detect(source: ModelInput, { signal, ...options }: DetectOptions = {}): Promise<Detections> {
+    return this.#withInput(source, signal, (input, transfer) =>
+      this.#caller.call("detect", { model: this.#model, input, options }, { transfer, signal }),
+    );
+  }
+
+  /** Why the model gave what it gave: by the named method, for `target` or else for the best class, of a detector the best box. */
   async explain(source: ModelInput, options: ExplainOptions): Promise<Explanation> {
     const { signal, onProgress, onPartial, token, ...rest } = options;
     const method = defined(rest) as unknown as MethodOptions;

@@ -32,6 +32,8 @@ import type {
   AttackDescription,
   AttackOptions,
   Classification,
+  DetectOptions,
+  Detections,
   ColourMap,
   DeviceChoice,
   DeviceReport,
@@ -142,6 +144,7 @@ export interface EngineProtocol {
     reply: { model: number; info: ModelInfo };
   };
   classify: { send: { model: number; input: SentInput; top: number }; reply: Classification };
+  detect: { send: { model: number; input: SentInput; options: DetectOptions }; reply: Detections };
   explain: { send: { model: number; input: SentInput; options: ExplainOptions }; reply: Explanation };
   heard: {
     send: { model: number; input: SentInput; explanation: Pick<Explanation, "segments" | "parts"> };
@@ -379,6 +382,11 @@ export function hostOf(
     async classify({ model, input, top }) {
       const [judge, given] = await taken(model, input);
       return { value: await judge.classify(given, top) };
+    },
+
+    async detect({ model, input, options }) {
+      const [detector, given] = await taken(model, input);
+      return { value: await detector.detect(given, options) };
     },
 
     async explain({ model, input, options }, { onProgress, onPartial, isCancelled }) {

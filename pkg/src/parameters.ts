@@ -117,6 +117,15 @@ export interface MethodParams {
     /** The score whose gradient is taken. (default "logit") */
     score?: "logit" | "probability" | "log_probability" | undefined;
   };
+  /** Explains one box of a detector: where a layer before its head raised the score, place by place, so that other objects of the class stay dark. One gradient. */
+  odam: {
+    /** The name of a node, or the names of several between commas. For a box, what comes before its head is taken where it is empty: the last map that its class and its edges both come from. Otherwise the layer that Grad-CAM takes. (default "") */
+    layer?: string | undefined;
+    /** The score whose gradient is taken; the authors' is the probability. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+    /** The width of the Gaussian that the gradient is smoothed with, as its deviation in cells of the layer. The authors smooth the gradients of two-stage detectors, whose regions leave a grid on them; those of one-stage detectors they leave as they are, at 0. (0 to 10, default 0.0) */
+    smoothing?: number | undefined;
+  };
   /** Follows a transformer's attention through all its blocks back to the patches or words. It tells where the network looks, whatever the class. */
   attention_rollout: Record<string, never>;
   /** Follows the part of a transformer's attention that raised the score through all its blocks back to the patches or words. */
@@ -460,6 +469,15 @@ export interface MethodParams {
     /** Cells of a mask along each side of a picture. The cells of sounds, tokens and tables, which have no neighbours to shade off to, are their segments as AXAI's `segmentation` auto cuts them; and so are segments that are given. (2 to 100, default 8) */
     grid?: number | undefined;
     /** Probability that a cell is shown. (0.001 to 1, default 0.1) */
+    probability?: number | undefined;
+  };
+  /** Shows a detector thousands of randomly masked copies and averages the masks by how like the explained box the best is that it finds: overlap times likeness of the classes times objectness. It needs the answers alone, and time. */
+  d_rise: {
+    /** Random masks. (1 to 100000, default 5000) */
+    samples?: number | undefined;
+    /** Cells of a mask along each side of the picture. (2 to 100, default 16) */
+    grid?: number | undefined;
+    /** Probability that a cell is shown. (0.001 to 1, default 0.5) */
     probability?: number | undefined;
   };
 }

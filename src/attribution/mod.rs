@@ -41,13 +41,14 @@ pub(crate) use written::Written;
 
 use anytime::{Stop, Stopped};
 use method::End;
-use registry::Entry;
+use registry::{Entry, Need};
 use subject::Kept;
 
 use crate::{
-    DeviceKind, Error, Explainer, Memory, Result,
+    Aim, Aimed, BoxTarget, DeviceKind, Error, Explainer, Follow, Memory, Result, Target,
     input::{
         HostTensor,
+        image::Region,
         layout::Places,
         parts::{Joined, Part},
         table::{SeriesView, TableKind, TableView},
@@ -139,9 +140,10 @@ pub struct ClassScore {
 pub struct ExplainOptions {
     /// Name of a registered method.
     pub method: String,
-    /// The explained class; the predicted one where it is left out.
-    #[cfg_attr(target_family = "wasm", tsify(optional, type = "number | null"))]
-    pub target: Option<usize>,
+    /// What is explained: a class by its number, or a box, a region, a token, a comparison, a likeness. The predicted class, of a detector the
+    /// best box, where it is left out.
+    #[cfg_attr(target_family = "wasm", tsify(optional, type = "number | Target | null"))]
+    pub target: Option<Target>,
     /// Values for the method's parameters; the rest keep their defaults.
     #[cfg_attr(target_family = "wasm", tsify(optional, type = "Record<string, unknown>"))]
     pub params: serde_json::Map<String, serde_json::Value>,
@@ -168,8 +170,10 @@ pub struct ExplanationInfo {
     /// All parameters in force.
     #[cfg_attr(target_family = "wasm", tsify(type = "Record<string, unknown>"))]
     pub params: serde_json::Map<String, serde_json::Value>,
-    /// The explained class.
+    /// The explained class, of a box its class; what one number is called where that is explained.
     pub target: ClassScore,
+    /// What was explained where that is more than a class; `null` for a class.
+    pub aim: Option<Aim>,
     /// The token whose class it is; `null` where the network has one answer for the whole input.
     pub token: Option<AskedToken>,
     /// The device that computed.
@@ -239,6 +243,7 @@ pub(crate) async fn explain(
     explainer: &Explainer,
     entry: &Entry,
     input: &HostTensor,
+    region: Option<Region>,
     options: &ExplainOptions,
     control: &Control<'_>,
 ) -> Result<Explanation> {
@@ -252,8 +257,38 @@ pub(crate) async fn explain(
         )));
     }
     entry.check_given(options.given.keys())?;
-    if let Some(target) = options.target {
-        model.check_target(target)?;
+    // Paths and rules follow one row of a detector, whose score changes steadily; what hides parts of the picture follows the object.
+    let steady = entry.needs().iter().any(|need| matches!(need, Need::Gradient | Need::BackwardRule));
+    let follow = if steady { Follow::Place } else { Follow::Overlap };
+    let best_box = Target::Box(BoxTarget::default());
+    let asked = match &options.target {
+        None if model.is_detector() && model.view().is_none() => Some(&best_box),
+        Some(Target::Token { class, .. }) if explainer.written().is_some() => {
+            return explain_class(explainer, entry, input, (*class, None, &[]), options, control, started)
+                .await;
+        }
+        asked => asked.as_ref(),
+    };
+    let Some(asked) = asked else {
+        return explain_class(explainer, entry, input, (None, None, &[]), options, control, started).await;
+    };
+    let Aimed { explainer, class, aim, notes } = explainer.aimed(asked, input, region, follow).await?;
+    explain_class(&explainer, entry, input, (class, aim, &notes), options, control, started).await
+}
+
+/// Explains a class of a network that is what the target asks for.
+async fn explain_class(
+    explainer: &Explainer,
+    entry: &Entry,
+    input: &HostTensor,
+    (class, aim, guesses): (Option<usize>, Option<Aim>, &[String]),
+    options: &ExplainOptions,
+    control: &Control<'_>,
+    started: Instant,
+) -> Result<Explanation> {
+    let model = explainer.model();
+    if let Some(class) = class {
+        model.check_target(class)?;
     }
     if let Some(stop) = &options.stop {
         stop.check(entry.name(), entry.anytime())?;
@@ -273,7 +308,7 @@ pub(crate) async fn explain(
         None => model.logits(explainer.upload(input)?)?,
     };
     let kept: Kept<'_> = RefCell::new(kept);
-    let (target, clean, known) = match options.target {
+    let (target, clean, known) = match class {
         Some(target) => (target, clean, None),
         None => {
             let logits = read(clean.clone().reshape([model.classes()])).await?;
@@ -281,6 +316,7 @@ pub(crate) async fn explain(
         }
     };
     let subject = Subject::new(explainer, entry, input, (clean.clone(), &kept), target, options, control)?;
+    guesses.iter().for_each(|note| subject.note(note.clone()));
     if let Some(written) = explainer.written() {
         written.reading.tokens.notes.iter().for_each(|note| subject.note(note.clone()));
     }
@@ -356,6 +392,7 @@ pub(crate) async fn explain(
         method: entry.name().to_owned(),
         params,
         target: score(target),
+        aim,
         token: explainer.written().and_then(|written| written.asked.clone()),
         device: model.device().kind(),
         steps: attribution.steps,
@@ -367,7 +404,8 @@ pub(crate) async fn explain(
         completeness_gap: completeness.first().copied(),
         baseline: subject.baseline(),
         doubt: match model.info().output_kind {
-            OutputKind::Classes => {
+            // A box is one of several things that a picture may show.
+            OutputKind::Classes if model.view().is_none() => {
                 narrate::doubt(model.info().activation, &explainer.ranked(&logits, 2), model.classes())
             }
             _ => None,

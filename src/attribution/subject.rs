@@ -31,7 +31,7 @@ use crate::{
     attack::Network,
     device::memory,
     input::{HostTensor, check_finite, layout::Places, preprocessing::ChannelOrder},
-    model::{self, Attended, Gradient, Score, Seed, TokenAxis, backward::Rule, value::Ranked},
+    model::{self, Attended, Gradient, Score, Seed, TokenAxis, View, backward::Rule, value::Ranked},
     narrate::Names,
     segment::Picture,
 };
@@ -645,6 +645,19 @@ impl<'a> Subject<'a> {
         let found = self.model().attended_by_block(self.shaped(self.input())?, self.target)?;
         self.count(1, 1, 1);
         Ok((found, &transformer.tokens))
+    }
+
+    /// Whether a box of a detector is explained.
+    pub(super) fn explains_a_box(&self) -> bool {
+        matches!(self.model().view(), Some(View::Box(_)))
+    }
+
+    /// D-RISE's likeness of what the detector finds in each row to the explained box, `[N]`.
+    pub(super) fn box_likeness(&self, points: Tensor<2>) -> Result<Tensor<1>> {
+        let rows = points.dims()[0];
+        let found = self.model().box_likeness(self.shaped(points)?)?;
+        self.count(rows, 1, 0);
+        Ok(found)
     }
 
     /// Number of axes of the input, the samples' among them.

@@ -24,12 +24,13 @@ use std::{
 };
 
 use adversight::{
-    ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
-    Photograph, Preprocessing, Score, SoundPreparation, SoundView, TableKind, TableRow, TokenLabel, Tokens,
-    Waveform,
+    BoxTarget, ClassScore, Control, DetectOptions, DetectorOptions, Device, DeviceChoice, Error,
+    ExplainOptions, Explainer, Follow, HostTensor, Input, Photograph, Preprocessing, Score, SoundPreparation,
+    SoundView, TableKind, TableRow, Target, TokenLabel, Tokens, Waveform,
     attack::{self, AttackOptions, Norm},
     attribution::registry::{self, ParamDescription},
     input::{
+        image::Region,
         labels::Labels,
         layout::Layout,
         table::{Columns, Table},
@@ -63,6 +64,26 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         top: usize,
     },
+    /// Finds the boxes of a detector.
+    Detect {
+        #[command(flatten)]
+        common: Common,
+        /// The least score of a box, 0 to 1 [default: the detector's, 0.25].
+        #[arg(long)]
+        threshold: Option<f32>,
+        /// The largest overlap of two boxes of one class, 0 to 1 [default: the detector's, 0.5].
+        #[arg(long)]
+        overlap: Option<f32>,
+        /// The most boxes.
+        #[arg(long)]
+        most: Option<usize>,
+        /// Writes the boxes and what the detector was taken for; to the standard output for "-".
+        #[arg(long)]
+        json: Option<PathBuf>,
+        /// Writes the photograph with the boxes.
+        #[arg(long)]
+        png: Option<PathBuf>,
+    },
     /// Attributes the decision to the input's values.
     Explain {
         #[command(flatten)]
@@ -70,9 +91,14 @@ enum Command {
         /// The method; `adversight methods` lists them.
         #[arg(long)]
         method: String,
-        /// The class to explain [default: the predicted one].
+        /// What to explain: a class (3), one class against another (3-against-5), a box (box:0, box:0:left, box:0:objectness), the area of a class
+        /// (region:3), what hangs together with a pixel (at:120,40), a token (token:4), or JSON [default: the predicted class, or the best
+        /// box of a detector].
         #[arg(long)]
-        target: Option<usize>,
+        target: Option<Target>,
+        /// The box to explain, by its number in the list of `adversight detect`: short for --target box:N.
+        #[arg(long = "box", value_name = "N", conflicts_with = "target")]
+        object: Option<usize>,
         /// A parameter of the method, as name=value; may be repeated.
         #[arg(long = "param", value_name = "NAME=VALUE")]
         params: Vec<String>,
@@ -121,9 +147,9 @@ enum Command {
     Gradient {
         #[command(flatten)]
         common: Common,
-        /// The class.
+        /// The class, or another target as `explain` takes it.
         #[arg(long)]
-        target: usize,
+        target: Target,
         /// The score: logit, probability or log_probability.
         #[arg(long, value_parser = named::<Score>, default_value = "logit")]
         score: Score,
@@ -156,6 +182,9 @@ enum Command {
         /// Seed of everything random.
         #[arg(long, default_value_t = 0)]
         seed: u32,
+        /// What is attacked where that is more than a class: a box, a region, as `explain` takes it.
+        #[arg(long)]
+        target: Option<Target>,
         /// Writes the attacked input, in the network's own space.
         #[arg(long)]
         out: Option<PathBuf>,
@@ -287,6 +316,9 @@ struct Common {
     /// [default: found by its shape and the graph].
     #[arg(long, value_parser = named::<Layout>)]
     layout: Option<Layout>,
+    /// How a detector's outputs are arranged, as the JSON of docs/detectors.md [default: found in the file].
+    #[arg(long, value_name = "FILE")]
+    detector: Option<PathBuf>,
     /// Class names: a JSON list or object, a config.json with id2label, or a text file with one name a line.
     #[arg(long)]
     labels: Option<PathBuf>,
@@ -402,6 +434,11 @@ async fn run(cli: Cli) -> CliResult {
         }
         Command::Classify { common, top } => {
             let job = Job::new(&common).await?;
+            if job.explainer.model().is_detector() {
+                eprintln!(
+                    "note: It is a detector, and these are single numbers of its output; `adversight detect` lists its boxes."
+                );
+            }
             let of_each = job.explainer.model().tokens().is_some_and(|info| info.labels_tokens);
             if let (Owned::Text(text), true, None) = (&job.input, of_each, &common.token) {
                 for TokenLabel { token, class } in job.explainer.token_labels(text).await.map_err(say)? {
@@ -431,18 +468,63 @@ async fn run(cli: Cli) -> CliResult {
                 out!("{:6.2} %  {label}  (class {index}, logit {logit:.4})", probability * 100.0);
             }
         }
+        Command::Detect { common, threshold, overlap, most, json, png } => {
+            let job = Job::of(&common, true).await?;
+            let options = DetectOptions { threshold, overlap, most };
+            let found = job.explainer.detect(&job.input.borrow(), &options).await.map_err(say)?;
+            found.notes.iter().for_each(|note| eprintln!("note: {note}"));
+            match json.as_deref() {
+                Some(path) if path == Path::new("-") => out!("{}", pretty(&found)?),
+                json => {
+                    for line in page::boxes(&found) {
+                        out!("{line}");
+                    }
+                    if let Some(path) = json {
+                        write(path, pretty(&found)?.as_bytes())?;
+                    }
+                }
+            }
+            if let Some(path) = png {
+                let Owned::Photograph(photograph) = &job.input else {
+                    return Err("--png draws on a photograph, and the input is none.".into());
+                };
+                let drawn = page::with_boxes(photograph.rgb(), &found.boxes);
+                write(&path, &png_of(&drawn)?)?;
+            }
+        }
         Command::Logits { common, out } => {
             let job = Job::new(&common).await?;
             write_npy(&out, &job.explainer.logits(&job.tensor()?).await.map_err(say)?)?;
         }
-        Command::Attack { common, attack, params, epsilon, norm, steps, towards, seed, out, json } => {
+        Command::Attack {
+            common,
+            attack,
+            params,
+            epsilon,
+            norm,
+            steps,
+            towards,
+            target,
+            seed,
+            out,
+            json,
+        } => {
             let known = attack::registry::find(&attack).map_err(say)?.describe().params;
             let params = parse_pairs(&attack, &known, &params)?;
-            let job = Job::new(&common).await?;
+            let job = Job::of(&common, matches!(target, Some(Target::Box(_)))).await?;
             let mut options =
                 AttackOptions { attack, params, norm, steps, towards, seed, ..AttackOptions::default() };
             options.epsilon = epsilon.unwrap_or(options.epsilon);
-            let (bound, input) = job.explainer.bound(&job.input.borrow()).await.map_err(say)?;
+            let (mut bound, input) = job.explainer.bound(&job.input.borrow()).await.map_err(say)?;
+            if let Some(target) = &target {
+                let region = job.region()?;
+                let aimed = bound.aimed(target, &input, region, Follow::Place).await.map_err(say)?;
+                aimed.notes.iter().for_each(|note| eprintln!("note: {note}"));
+                if let Some(aim) = &aimed.aim {
+                    out!("{}", aim.said);
+                }
+                bound = aimed.explainer;
+            }
             let found =
                 attack::attack(&bound, &input, &options, 5, &Control::default()).await.map_err(say)?;
             let line = |class: &ClassScore| {
@@ -496,14 +578,24 @@ async fn run(cli: Cli) -> CliResult {
             }
         }
         Command::Gradient { common, target, score, out } => {
-            let job = Job::new(&common).await?;
-            let gradient = job.explainer.input_gradient(&job.tensor()?, target, score).await;
+            let job = Job::of(&common, matches!(target, Target::Box(_))).await?;
+            let (tensor, region) = (job.tensor()?, job.region()?);
+            let (explainer, class) = match target {
+                Target::Class(class) => (job.explainer, class),
+                target => {
+                    let aimed =
+                        job.explainer.aimed(&target, &tensor, region, Follow::Place).await.map_err(say)?;
+                    (aimed.explainer, aimed.class.unwrap_or_default())
+                }
+            };
+            let gradient = explainer.input_gradient(&tensor, class, score).await;
             write_npy(&out, &gradient.map_err(say)?)?;
         }
         Command::Explain {
             common,
             method,
             target,
+            object,
             params,
             seed,
             masker,
@@ -517,11 +609,15 @@ async fn run(cli: Cli) -> CliResult {
             left_wav,
         } => {
             let params = parse_params(&method, &params)?;
-            let mut job = Job::new(&common).await?;
+            let of_a_box = object.is_some() || matches!(target, Some(Target::Box(_)));
+            let mut job = Job::of(&common, of_a_box).await?;
             if let Some(path) = masker {
                 let bytes = read(&path)?;
                 job.explainer = job.explainer.with_masker(&bytes.as_slice().into()).map_err(say)?;
             }
+            let target = object
+                .map(|number| Target::Box(BoxTarget { number: Some(number), ..BoxTarget::default() }))
+                .or(target);
             let options =
                 ExplainOptions { method, target, params, seed, given: given(&given_tensors)?, stop: None };
             let control = Control {
@@ -756,6 +852,10 @@ impl Common {
             batch_axis: self.batch_axis,
             values: BTreeMap::new(),
             front_end: None,
+            detector: match &self.detector {
+                Some(path) => Some(DetectorOptions::from_json(&text(path)?).map_err(say)?),
+                None => None,
+            },
             activation: self.activation.map(|scores| match scores {
                 Scores::Softmax => Activation::Softmax,
                 Scores::Sigmoid => Activation::Sigmoid,
@@ -859,6 +959,11 @@ fn part_of(folder: &Path, location: &str, offset: u64, length: Option<u64>) -> R
 
 impl Job {
     async fn new(common: &Common) -> CliResult<Self> {
+        Self::of(common, false).await
+    }
+
+    /// The same where a box is asked about, or not.
+    async fn of(common: &Common, of_a_box: bool) -> CliResult<Self> {
         let is_tensor = common.input.extension().is_some_and(|extension| extension == "npy");
         let (input, given) = match &common.tokenizer {
             Some(_) if !is_tensor => common.text()?,
@@ -889,6 +994,10 @@ impl Job {
         let file = ModelFile { bytes: &bytes, external: Some(&external) };
         let also = also(&common.also)?;
         let mut options = common.options()?;
+        if of_a_box && options.detector.is_none() {
+            // Found in the file, whatever its outputs are.
+            options.detector = Some(DetectorOptions::default());
+        }
         if let (Owned::Tensor(tensor), None) = (&input, &common.at) {
             // Sizes that the file leaves open are those of the input at hand.
             options.explained_shape = Some(tensor.shape.clone());
@@ -943,6 +1052,14 @@ impl Job {
             eprintln!("note: {note}");
         }
         Ok(Self { explainer, input, hashes: [page::hash(&bytes), page::hash(&given)] })
+    }
+
+    /// The part of the photograph that the network sees, where the input is one.
+    fn region(&self) -> CliResult<Option<Region>> {
+        match &self.input {
+            Owned::Photograph(_) => Ok(self.explainer.prepare(&self.input.borrow()).map_err(say)?.1),
+            _ => Ok(None),
+        }
     }
 
     fn tensor(&self) -> CliResult<HostTensor> {

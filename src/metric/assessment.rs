@@ -116,6 +116,11 @@ impl<'a> Assessment<'a> {
         options: &'a ExplainOptions,
         control: &'a Control<'a>,
     ) -> Result<Self> {
+        if explanation.info.aim.is_some() && explainer.model().view().is_none() {
+            return Err(Error::TargetInvalid(
+                "the explanation is of more than a class: judge it on the network that `Explainer::aimed` gives for its target".into(),
+            ));
+        }
         let target = explanation.info.target.index;
         let mut assessment = Self::new(explainer, input, &explanation.attribution, target, control)?;
         assessment.segments = explanation.segments.as_ref();
@@ -638,7 +643,7 @@ impl<'a> Assessment<'a> {
             return Ok(chance::strewn(&self.map, self.positions(), self.segments, &mut random));
         }
         let mut options = self.method()?.clone();
-        options.target = Some(self.target);
+        options.target = Some(self.target.into());
         change(&mut options);
         // Its own progress would run from start to end for every map.
         let control = Control {
@@ -648,7 +653,8 @@ impl<'a> Assessment<'a> {
         };
         let input = self.in_order(&input.data);
         let method = registry::find(&options.method)?;
-        let found = attribution::explain(explainer, method, &input, &options, &control).await?.attribution;
+        let found =
+            attribution::explain(explainer, method, &input, None, &options, &control).await?.attribution;
         Ok(planes(&found, &self.places).into_owned())
     }
 

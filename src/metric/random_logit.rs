@@ -51,7 +51,7 @@ impl Metric for RandomLogit {
             }
         };
         assessment.checkpoint(0, 1, "explaining another class").await?;
-        let change = |options: &mut ExplainOptions| options.target = Some(other);
+        let change = |options: &mut ExplainOptions| options.target = Some(other.into());
         let map = assessment.explain(assessment.explainer, &assessment.input, change).await?;
         Ok(assessment.compared(&assessment.map, &map, config.magnitudes).with("class", other as f64))
     }

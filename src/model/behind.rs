@@ -72,9 +72,8 @@ impl Model {
         };
         let (mut here, output) = forward(value)?;
         let (there, _) = forward(around)?;
-        let dims = output.dims();
-        let seed = self.seed(self.logits_of(output, 1)?, &[target], score)?;
-        let seed = self.as_output(seed, &dims)?;
+        let seed = self.seed(self.logits_of(output.clone(), 1)?, &[target], score)?;
+        let seed = self.as_output(seed, &output, 1)?;
         let rule = |node: &backward::Visit<'_>| {
             if !node.site.properties.is_piecewise_linear() {
                 return Ok(None);

@@ -3,7 +3,7 @@
 mod sound;
 
 use crate::{
-    ClassScore, Explainer, ExplanationInfo, HostTensor,
+    Aim, ClassScore, Detected, Explainer, ExplanationInfo, HostTensor, Target,
     attribution::{anytime::Stopped, display::Heatmap},
     input::{
         layout::{Layout, Places},
@@ -95,6 +95,29 @@ fn answer(info: &ExplanationInfo, graph: &GraphInfo, predicted: &ClassScore) -> 
     }
 }
 
+/// What was explained where that is more than a class, in sentences.
+fn aimed(aim: &Aim, info: &ExplanationInfo) -> String {
+    let said = &aim.said;
+    match (&aim.object, &aim.target) {
+        (Some(object), _) => {
+            let Detected { class, place, .. } = object;
+            format!(
+                "The detector finds \u{201c}{}\u{201d} {place} ({:.2}). {said}",
+                class.label, class.probability
+            )
+        }
+        (None, Target::Like(_)) => format!("{said} It is {:.4}.", info.target.logit),
+        (None, Target::Against { .. }) => {
+            let more = info.target.logit;
+            match more >= 0.0 {
+                true => format!("{said} It is {more:.4} more."),
+                false => format!("{said} It is {:.4} less.", -more),
+            }
+        }
+        (None, _) => format!("{said} It is {:.4}.", info.target.logit),
+    }
+}
+
 /// What an explanation has found, in all the forms that a sentence may be made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
@@ -118,7 +141,10 @@ pub fn explanation(
     names: Names,
 ) -> Vec<String> {
     let Evidence { heatmap, values, parts, is_signed } = *found;
-    let said = answer(info, graph, predicted);
+    let said = match &info.aim {
+        Some(aim) => aimed(aim, info),
+        None => answer(info, graph, predicted),
+    };
     let mut words = vec![match &info.token {
         Some(token) => {
             let what = if token.special { "token" } else { "word" };

@@ -11,10 +11,10 @@ use super::{
     convert::{OwnedInput, field, from_js, js_error, optional, tensor_from_js, tensor_to_js, to_js},
 };
 use crate::{
-    Control, ExplainOptions, Explainer, HostTensor, Preprocessing, Result,
+    Aimed, Control, ExplainOptions, Explainer, Follow, HostTensor, Preprocessing, Result, Target,
     attack::{self, AttackOptions},
     attribution::Segmentation,
-    input::picture::Picture,
+    input::{image::Region, picture::Picture},
     metric::{self, Assessment, GameOptions, Mask, randomise},
 };
 
@@ -51,8 +51,8 @@ export interface MetricRequest {
 
 /** What is judged, beside the map itself. */
 export interface JudgeOptions {
-    /** The class that the map explains. */
-    target: number;
+    /** What the map explains: a class by its number, or a box, a region, a comparison. */
+    target: number | Target;
     /** How the map was made: for metrics that make it again, and for how its channels become one value a pixel. */
     explained?: ExplainOptions | null;
     /** Seed of everything random; `explained`'s where it is left out. */
@@ -182,6 +182,8 @@ export interface AttackOptions {
     step?: number | null;
     /** Number of steps (10). */
     steps?: number;
+    /** What is attacked where that is more than a class: the score of a box, above all. */
+    target?: number | Target | null;
     /** The class that the attack leads to; by default it leads away from the predicted one. */
     towards?: number | null;
     /** Start at a random change within the ball. */
@@ -324,7 +326,7 @@ pub fn randomise_file(
 /// What the judging functions share of their options.
 #[derive(Deserialize)]
 struct Judged {
-    target: usize,
+    target: Target,
     #[serde(default)]
     explained: Option<ExplainOptions>,
     #[serde(default)]
@@ -332,14 +334,24 @@ struct Judged {
 }
 
 impl Judged {
+    /// The network whose scores are what was explained.
+    async fn aimed(
+        &self,
+        explainer: &Explainer,
+        input: &HostTensor,
+        region: Option<Region>,
+    ) -> Result<Aimed> {
+        explainer.aimed(&self.target, input, region, Follow::Overlap).await
+    }
+
     fn assessment<'a>(
         &'a self,
-        explainer: &'a Explainer,
+        Aimed { explainer, class, .. }: &'a Aimed,
         input: &'a HostTensor,
         map: &'a HostTensor,
         control: &'a Control<'a>,
     ) -> Result<Assessment<'a>> {
-        let mut assessment = Assessment::new(explainer, input, map, self.target, control)?;
+        let mut assessment = Assessment::new(explainer, input, map, class.unwrap_or_default(), control)?;
         if let Some(explained) = &self.explained {
             assessment = assessment.with_method(explained)?;
         }
@@ -417,9 +429,10 @@ impl Model {
         let rules = GameOptions { kind, substrate, step, order };
         let control = control(&hooks)?;
         let play = async {
-            let (bound, input, _) = self.explainer.locate(&input.borrow()).await?;
+            let (bound, input, region) = self.explainer.locate(&input.borrow()).await?;
             let explainer = bound.as_ref().unwrap_or(&self.explainer);
-            metric::game(&judged.assessment(explainer, &input, &map, &control)?, &rules).await
+            let aimed = judged.aimed(explainer, &input, region).await?;
+            metric::game(&judged.assessment(&aimed, &input, &map, &control)?, &rules).await
         };
         let game = play.await.map_err(js_error)?;
         let object = Object::new();
@@ -445,12 +458,16 @@ impl Model {
         #[wasm_bindgen(unchecked_param_type = "ExplainHooks")] hooks: JsValue,
     ) -> JsResult {
         let input = OwnedInput::from_js(&input)?;
+        let target: Option<Target> = field(&options, "target")?.map(from_js).transpose()?;
         let options: AttackOptions = optional(options)?;
         let control = control(&hooks)?;
         let run = async {
-            let (bound, input, _) = self.explainer.locate(&input.borrow()).await?;
-            let explainer = bound.as_ref().unwrap_or(&self.explainer);
-            Ok((attack::attack(explainer, &input, &options, top, &control).await?, input))
+            let (bound, input, region) = self.explainer.locate(&input.borrow()).await?;
+            let mut bound = bound.unwrap_or_else(|| (*self.explainer).clone());
+            if let Some(target) = &target {
+                bound = bound.aimed(target, &input, region, Follow::Place).await?.explainer;
+            }
+            Ok((attack::attack(&bound, &input, &options, top, &control).await?, input))
         };
         let (attacked, input) = run.await.map_err(js_error)?;
         let object = Object::new();
@@ -506,9 +523,9 @@ impl Model {
             let (bound, input, _) = self.explainer.locate(&input.borrow()).await?;
             let explainer = bound.as_ref().unwrap_or(&self.explainer);
             // Which class the map explains is of no account here.
-            let judged = Judged { target: 0, explained: None, seed: None };
-            let found =
-                metric::retrieve(&judged.assessment(explainer, &input, &map, &control)?, mask).await?;
+            let aimed = Aimed { explainer: explainer.clone(), class: Some(0), aim: None, notes: Vec::new() };
+            let judged = Judged { target: Target::Class(0), explained: None, seed: None };
+            let found = metric::retrieve(&judged.assessment(&aimed, &input, &map, &control)?, mask).await?;
             Ok((explainer.ranked(&found.logits, top), found.masked))
         };
         let (classes, masked) = run.await.map_err(js_error)?;
@@ -537,9 +554,10 @@ impl Model {
             .map(|object| js_sys::Uint8Array::new(&object).to_vec().iter().map(|&byte| byte != 0).collect());
         let control = control(&hooks)?;
         let run = async {
-            let (bound, input, _) = self.explainer.locate(&input.borrow()).await?;
+            let (bound, input, region) = self.explainer.locate(&input.borrow()).await?;
             let explainer = bound.as_ref().unwrap_or(&self.explainer);
-            let mut assessment = judged.assessment(explainer, &input, &map, &control)?;
+            let aimed = judged.aimed(explainer, &input, region).await?;
+            let mut assessment = judged.assessment(&aimed, &input, &map, &control)?;
             if let Some(reference) = &reference {
                 assessment = assessment.with_reference(reference)?;
             }

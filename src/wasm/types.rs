@@ -7,7 +7,7 @@ use wasm_bindgen::{JsCast, prelude::*};
 
 use super::{JsResult, convert};
 use crate::{
-    SoundPreparation, SoundView,
+    DetectorOptions, SoundPreparation, SoundView,
     input::{layout::Layout, sound},
     model,
 };
@@ -92,6 +92,49 @@ export interface TableData {
     kind?: TableKind | null;
 }
 
+/**
+ * What is explained where that is more than the number of a class. Places are in pixels of the photograph as given, and of a tensor in those of
+ * the network's input.
+ */
+export type Target =
+    | { class: number }
+    /** How much more one class's score is than another's. */
+    | { class: number; against: number }
+    /** A box of a detector. */
+    | { box: BoxTarget }
+    /** The mean score of a class over a part of a dense map. */
+    | { region: RegionTarget }
+    /** The class of one token, where the network gives each one: by its number, or the word that it is of. */
+    | { token: number | string; class?: number }
+    /** The cosine of the angle between the network's output and this embedding. */
+    | { like: number[] };
+
+/** A box, and what of it is explained. */
+export interface BoxTarget {
+    /** Its number in the list that `detect` gives; the first where neither this nor `at` is given. */
+    number?: number;
+    /** Or where it lies: left, top, right, bottom. */
+    at?: [number, number, number, number];
+    /** Its class; the one that the detector gives it where it is left out. */
+    class?: number;
+    /** What made it this class (the default), had it found at all, or put its edges where they are. */
+    explain?: "class" | "objectness" | "left" | "top" | "right" | "bottom" | "width" | "height";
+    /** What stands for it where the input changes: the same row of the output, or the best one that overlaps; by the method where it is left out. */
+    follow?: "place" | "overlap";
+    /** The least score and the largest overlap of the boxes that `number` counts. */
+    threshold?: number;
+    overlap?: number;
+}
+
+/** A part of a map of classes: what hangs together with a pixel, a mask, or the whole area of a class. */
+export interface RegionTarget {
+    class?: number;
+    /** A pixel, x and y. */
+    at?: [number, number];
+    /** Above 0 inside, `[height, width]` of the network's input or of its map. */
+    mask?: { data: number[]; shape: number[] };
+}
+
 /** How a network hears. */
 export interface SoundOptions {
     /** Samples a second that it takes, where no preprocessing says so; 16,000 are assumed otherwise, and told. */
@@ -174,6 +217,8 @@ export interface ModelOptions {
     longest?: number | null;
     /** The axis of a text network's tokens that holds the texts: 0 for `[texts, tokens]`, 1 for `[tokens, texts]`; found by trying both where it is left out. */
     batchAxis?: number | null;
+    /** How a detector's outputs are arranged; found in the file where it is left out (docs/detectors.md). */
+    detector?: DetectorOptions | null;
     /** How it hears: for networks on sounds whose preprocessing does not say that they are. */
     sound?: SoundOptions | null;
     /** An ONNX network that was trained to mask what this one looks at, which RT-Sal needs. */
@@ -294,6 +339,7 @@ struct GraphOptions {
     #[serde(rename = "batchAxis")]
     batch_axis: Option<usize>,
     shape: Option<Vec<usize>>,
+    detector: Option<DetectorOptions>,
 }
 
 /// A name, or a list of names.
@@ -331,6 +377,7 @@ impl ModelOptions {
             longest: graph.longest,
             batch_axis: graph.batch_axis,
             explained_shape: graph.shape,
+            detector: graph.detector,
             ..Default::default()
         };
         read.files = convert::field(&options, "external")?.unwrap_or_default();

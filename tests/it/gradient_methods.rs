@@ -431,7 +431,8 @@ fn layers_are_found_by_name_and_faults_are_named() {
     assert!(compare(&plain, &default.attribution.data).relative_max < 1e-6);
 
     // Eigen-CAM knows no class.
-    let of = |target: usize| ExplainOptions { target: Some(target), ..options("eigen_cam", json!({})) };
+    let of =
+        |target: usize| ExplainOptions { target: Some(target.into()), ..options("eigen_cam", json!({})) };
     assert_eq!(run(&of(0)).unwrap().attribution.data, run(&of(3)).unwrap().attribution.data);
 
     let with = |method: &str, params: Value, name: &str, data: Vec<f32>| {

@@ -43,7 +43,7 @@ fn noise_of(seed: u64, scale: f32, offset: f32) -> Vec<f32> {
 
 fn options(method: &str, params: Value, given: Given) -> ExplainOptions {
     let params = params.as_object().unwrap().clone();
-    ExplainOptions { method: method.into(), target: Some(1), params, given, seed: 3, stop: None }
+    ExplainOptions { method: method.into(), target: Some(1.into()), params, given, seed: 3, stop: None }
 }
 
 fn explain(
@@ -412,7 +412,7 @@ fn a_network_of_each_family_is_explained() {
         for (method, params) in METHODS {
             let params: Value = serde_json::from_str(params).unwrap();
             let mut options = options(method, params, Given::new());
-            options.target = Some(target.as_u64().unwrap() as usize);
+            options.target = Some((target.as_u64().unwrap() as usize).into());
             let input = input.as_ref().map_or(Input::Bound, Input::Tensor);
             let found = explain(&explainer, &input, &options).unwrap();
             let data = &found.attribution.data;

@@ -12,6 +12,7 @@ mod cases;
 mod cli;
 mod conformance;
 mod control_flow;
+mod detectors;
 mod docs;
 mod engine;
 mod families;

@@ -329,7 +329,11 @@ fn ten_explanations_are_made_again_as_quantus_does() {
         let input =
             common::npy(&format!("tests/fixtures/tiny/{}.model.npy", case["input"].as_str().unwrap()));
         let target = case["target"].as_u64().map(|target| target as usize);
-        let saliency = ExplainOptions { method: "saliency".into(), target, ..Default::default() };
+        let saliency = ExplainOptions {
+            method: "saliency".into(),
+            target: target.map(Into::into),
+            ..Default::default()
+        };
         let explained =
             pollster::block_on(explainer.explain(&adversight::Input::Tensor(&input), &saliency, &control))
                 .unwrap()

@@ -65,7 +65,7 @@ fn explain(
 ) -> Explanation {
     let Value::Object(params) = params else { panic!("no object") };
     let options =
-        ExplainOptions { method: method.into(), target: Some(target), params, ..Default::default() };
+        ExplainOptions { method: method.into(), target: Some(target.into()), params, ..Default::default() };
     pollster::block_on(explainer.explain(&Input::Sound(sound), &options, &Default::default())).unwrap().0
 }
 

@@ -51,7 +51,7 @@ fn explain(
     let options = ExplainOptions {
         method: method.into(),
         params,
-        target: Some(target),
+        target: Some(target.into()),
         given,
         ..ExplainOptions::default()
     };

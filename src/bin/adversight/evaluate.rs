@@ -122,7 +122,7 @@ impl Spec {
     pub fn options(&self, target: usize, seed: u32) -> ExplainOptions {
         ExplainOptions {
             method: self.name.clone(),
-            target: Some(target),
+            target: Some(target.into()),
             params: self.params.clone(),
             seed,
             ..Default::default()

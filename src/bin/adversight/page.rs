@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use adversight::{Explanation, Part};
+use adversight::{Detected, Detections, Explanation, Part};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
@@ -174,6 +174,10 @@ pub fn page(explanation: &Explanation, asked: &Asked<'_>, figure: &str) -> Strin
     row("network", asked.model);
     row("network, SHA-256", asked.model_hash);
     row("input, SHA-256", asked.input_hash);
+    if let Some(aim) = &info.aim {
+        row("target", &aim.name);
+        row("target, as JSON", &serde_json::to_string(&aim.target).unwrap_or_default());
+    }
     row("answer", &format!("{} (class {})", info.target.label, info.target.index));
     row("probability", &format!("{:.6}", info.target.probability));
     row("logit", &format!("{:.6}", info.target.logit));
@@ -278,4 +282,43 @@ pub fn listed(explanation: &Explanation) -> Vec<String> {
         format!("{:>10.5}  {name:<width$}  {bar}", part.score).trim_end().to_owned()
     };
     shown.iter().map(line).collect()
+}
+
+/// The boxes of a detector, a line each.
+pub fn boxes(found: &Detections) -> Vec<String> {
+    if found.boxes.is_empty() {
+        return vec![
+            "The detector finds nothing; a lower --threshold shows what it thinks of less.".to_owned(),
+        ];
+    }
+    let line = |one: &Detected| {
+        let [left, top, right, bottom] = one.edges;
+        format!(
+            "{:>3}  {:6.2} %  {}  {}  ({left:.1}, {top:.1}) to ({right:.1}, {bottom:.1})  (class {})",
+            one.number,
+            one.class.probability * 100.0,
+            one.class.label,
+            one.place,
+            one.class.index
+        )
+    };
+    found.boxes.iter().map(line).collect()
+}
+
+/// A picture with the edges of boxes, two pixels wide, in black and white so that they are seen on any ground.
+pub fn with_boxes(picture: &image::RgbImage, boxes: &[Detected]) -> image::RgbImage {
+    let mut drawn = picture.clone();
+    let (width, height) = (i64::from(drawn.width()), i64::from(drawn.height()));
+    for one in boxes.iter().rev() {
+        let [left, top, right, bottom] = one.edges.map(|edge| edge.round() as i64);
+        for (inset, shade) in [(0, 255), (1, 255), (-1, 0), (2, 0)] {
+            let (left, top, right, bottom) = (left + inset, top + inset, right - inset, bottom - inset);
+            let sides = (left..=right).flat_map(|x| [(x, top), (x, bottom)]);
+            let sides = sides.chain((top..=bottom).flat_map(|y| [(left, y), (right, y)]));
+            for (x, y) in sides.filter(|&(x, y)| (0..width).contains(&x) && (0..height).contains(&y)) {
+                drawn.put_pixel(x as u32, y as u32, image::Rgb([shade; 3]));
+            }
+        }
+    }
+    drawn
 }

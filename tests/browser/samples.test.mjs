@@ -81,6 +81,11 @@ const files = {
 
 /** Where a document's files are others: a network that hears, names of other classes. */
 const others = {
+  "docs/tables.md": {
+    "net.onnx": read("www/public/models/wine/model.onnx"),
+    "table.csv": read("www/public/models/wine/rows.csv"),
+    "usual.csv": read("www/public/models/wine/background.csv"),
+  },
   "docs/text.md": { "labels.json": read(`${reviews}/labels.json`) },
   "docs/sound.md": Object.fromEntries(
     ["preprocessor_config.json", "labels.json"]
@@ -99,7 +104,10 @@ async function within(document, run) {
   try {
     return await run();
   } finally {
-    for (const name of Object.keys(others[document] ?? {})) files[name] = before[name];
+    for (const name of Object.keys(others[document] ?? {})) {
+      if (name in before) files[name] = before[name];
+      else delete files[name];
+    }
   }
 }
 

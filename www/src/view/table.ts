@@ -153,7 +153,7 @@ function field(
   shown: Map<string, (value: string) => void>,
 ): HTMLElement {
   if (categories.length > 0) {
-    const select = make("select", { testid: "pull-choice" });
+    const select = make("select", { testid: "pull-choice", attributes: { "data-column": name } });
     select.append(...categories.map((category) => make("option", { text: category })));
     select.addEventListener("change", () => {
       change(name, select.value);

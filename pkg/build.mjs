@@ -78,6 +78,7 @@ async function build(options) {
 async function bundles() {
   const shared = {
     bundle: true,
+    absWorkingDir: out, // paths in comments and maps are told from there: this folder's name is no part of what is built
     target: "es2022",
     logLevel: "warning",
     legalComments: "none",

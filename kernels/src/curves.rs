@@ -10,7 +10,7 @@ const MOST: f32 = 88.0;
 #[inline(always)]
 fn exp(x: f32) -> f32 {
     // The part of ln 2 that is short enough for its products with whole numbers to be exact, and the rest.
-    const HIGH: f32 = 0.693_359_375;
+    const HIGH: f32 = 355.0 / 512.0;
     const LOW: f32 = -2.121_944_4e-4;
     // Adding this leaves no room for digits behind the point, and the whole number in the last bits.
     const ROUND: f32 = 12_582_912.0;

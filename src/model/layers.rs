@@ -86,11 +86,7 @@ pub(super) fn last_shared(
         stage && shared[index] && !head[index]
     };
     let named = |index: usize| way[index].as_ref().filter(|site| names.contains(&site.name.as_str()));
-    (0..graph.steps.len())
-        .rev()
-        .filter(|&index| fits(index))
-        .find_map(|index| named(index))
-        .map(|site| site.name.clone())
+    (0..graph.steps.len()).rev().filter(|&index| fits(index)).find_map(named).map(|site| site.name.clone())
 }
 
 /// What the last attention of tokens to themselves reads, before it was cut into windows, where no convolution follows.

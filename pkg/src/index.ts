@@ -29,6 +29,7 @@ export type { AnyName, MethodChoice, MethodName, MetricChoice, MetricName } from
 export type { MethodParams, MetricParams } from "./parameters.js";
 export type { TextInput, TokenizerOptions } from "./texts.js";
 export type { Colour, Stretch, WordsOptions, Written } from "./words.js";
+export type { SignedMap } from "./signs.js";
 export type { DrawOptions, PaintOptions, View } from "./picture.js";
 export type {
   AttackOptions,

@@ -12,6 +12,7 @@ const schema = protobuf.Root.fromJSON({
       fields: {
         nodes: list(1, "Node"),
         name: field(2, "string"),
+        weights: list(5, "Weights"),
         inputs: list(11, "Value"),
         outputs: list(12, "Value"),
       },
@@ -26,6 +27,14 @@ const schema = protobuf.Root.fromJSON({
     },
     Attribute: { fields: { name: field(1, "string"), i: field(3, "int64"), type: field(20, "int32") } },
     Value: { fields: { name: field(1, "string"), type: field(2, "Type") } },
+    Weights: {
+      fields: {
+        shape: list(1, "int64"),
+        element: field(2, "int32"),
+        name: field(8, "string"),
+        raw: field(9, "bytes"),
+      },
+    },
     Type: { fields: { tensor: field(1, "Tensor") } },
     Tensor: { fields: { element: field(1, "int32"), shape: field(2, "Shape") } },
     Shape: { fields: { sizes: list(1, "Size") } },
@@ -38,8 +47,11 @@ export const elements = {
   float32: 1, uint8: 2, int8: 3, uint16: 4, int16: 5, int32: 6, int64: 7, bool: 9, float16: 10, float64: 11, uint32: 12, uint64: 13,
 }; // prettier-ignore
 
-/** `inputs` and `outputs` are [name, element type, shape], `nodes` [operator, inputs, outputs, whole attributes]. */
-export function onnxFile({ inputs, outputs, nodes }) {
+/**
+ * `inputs` and `outputs` are [name, element type, shape], `nodes` [operator, inputs, outputs, whole attributes], `weights` [name, element type,
+ * shape, typed array].
+ */
+export function onnxFile({ inputs, outputs, nodes, weights = [] }) {
   const value = ([name, element, shape]) => ({
     name,
     type: {
@@ -56,6 +68,12 @@ export function onnxFile({ inputs, outputs, nodes }) {
         inputs: from,
         outputs: to,
         attributes: Object.entries(attributes).map(([name, i]) => ({ name, i, type: 2 })),
+      })),
+      weights: weights.map(([name, element, shape, { buffer }]) => ({
+        name,
+        element: elements[element],
+        shape,
+        raw: new Uint8Array(buffer),
       })),
       inputs: inputs.map(value),
       outputs: outputs.map(value),

@@ -1,6 +1,7 @@
 // Errors in words: what happened, and what to do about it.
 
 import { AdversightError, type ErrorCode } from "adversight";
+import { capitalised } from "./format.js";
 import { kinds, type Kind } from "./kinds.js";
 
 /** What the banner's button does. */
@@ -49,7 +50,7 @@ export function problemOf(error: unknown, kind: Kind = "image"): Problem {
   if (error instanceof AdversightError) {
     const { title: usual, remedy = null } = advice[error.code];
     const title = error.code === "input_invalid" ? kinds[kind].refused : usual;
-    return { title, message: error.message, remedy };
+    return { title, message: capitalised(error.message), remedy };
   }
   if (error instanceof DOMException && error.name === "TimeoutError") {
     return {

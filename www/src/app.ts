@@ -72,6 +72,8 @@ export class App {
   #fatal: Given | null = null;
   /** What it stopped on the last time, whoever was to blame. */
   #suspect: Given | null = null;
+  /** What was asked to be given and could not be read, which "try again" means. */
+  #unread: { read: () => Promise<Given>; network: Network | undefined } | null = null;
   /** Counts what was asked to be given: only the last is shown. */
   #asked = 0;
   /** What was answered about this input by this network, the last first. */
@@ -357,6 +359,11 @@ export class App {
         return;
       }
     }
+    const unread = this.#unread;
+    if (unread) {
+      await this.#give(unread.read, unread.network);
+      return;
+    }
     const rejected = this.#rejected;
     if (rejected?.given) this.#show(rejected.given, rejected.network);
     else if (rejected) this.store.set({ network: rejected.network });
@@ -405,6 +412,7 @@ export class App {
   /** What cannot be read changes nothing, and does not interrupt what is being computed. */
   async #give(read: () => Promise<Given>, network?: Network): Promise<void> {
     const asked = ++this.#asked;
+    this.#unread = null;
     try {
       const given = await read();
       if (asked !== this.#asked) {
@@ -413,7 +421,9 @@ export class App {
       }
       this.#show(given, network);
     } catch (error) {
-      if (asked === this.#asked) this.report(problemOf(error));
+      if (asked !== this.#asked) return;
+      this.#unread = { read, network };
+      this.report(problemOf(error));
       return;
     }
     await this.#refresh({ firstLook: true });
@@ -479,6 +489,7 @@ export class App {
    */
   async #refresh({ firstLook = false, keep = false, anew = false, told = false } = {}): Promise<void> {
     this.#running?.abort();
+    this.#unread = null;
     if (this.#paused) return;
     const controller = new AbortController();
     const { signal } = controller;

@@ -190,7 +190,7 @@ export async function loadPhoto(file: string): Promise<Blob> {
 }
 
 export async function readSample({ file, title, credit, licence }: Sample): Promise<Given> {
-  const input = await decodeImage(await loadPhoto(file));
+  const input = await loadPhoto(file).then(decodeImage, async (error: unknown) => decodeImage(await shown(file, error)));
   return { kind: "image", input, title, credit: `${credit} (${licence})`, example: file };
 }
 
@@ -202,6 +202,16 @@ export async function hashOf({ sha256, source }: Network): Promise<string> {
   if (!bytes) return "";
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A photograph that the page shows already as a small picture: there without a network, too. */
+async function shown(file: string, error: unknown): Promise<HTMLImageElement> {
+  const image = new Image();
+  image.src = photoUrl(file).href;
+  await image.decode().catch(() => {
+    throw error;
+  });
+  return image;
 }
 
 async function json<T>(url: URL): Promise<T> {

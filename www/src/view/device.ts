@@ -3,6 +3,7 @@
 import type { DeviceChoice } from "adversight";
 import type { App } from "../app.js";
 import { find, segments } from "../dom.js";
+import { capitalised } from "../format.js";
 
 const choices: { value: DeviceChoice; label: string }[] = [
   { value: "auto", label: "Automatic" },
@@ -24,6 +25,6 @@ export function mountDevice(app: App): void {
     const { device } = engine;
     kind.textContent = device.kind === "webgpu" ? `Your GPU (${device.name}).` : "Your processor.";
     kind.dataset.kind = device.kind;
-    reason.textContent = device.reason;
+    reason.textContent = capitalised(device.reason);
   });
 }

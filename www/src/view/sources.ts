@@ -62,7 +62,10 @@ async function take(app: App, own: OwnNetwork, files: File[]): Promise<void> {
     else if (unknown) await app.choosePhoto(unknown, unknown.name); // which says why it is none
     return;
   }
-  if (photo) await app.choosePhoto(photo, photo.name);
+  if (!photo) return;
+  await app.choosePhoto(photo, photo.name);
+  const left = refusalProblem(refused);
+  if (left && app.state.problem === null && app.state.given?.title === photo.name) app.report(left);
 }
 
 type Other = ["text" | "audio" | "file", File];

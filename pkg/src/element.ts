@@ -772,7 +772,11 @@ export function define(tag = "adversight-explainer"): void {
       return this.#strings?.[name] ?? english[name];
     }
 
-    #tellStatus(name: "loading" | "computing" | "firstLook"): void {
+    #tellStatus(wanted: "loading" | "computing" | "firstLook"): void {
+      // Who has put the one into another language, and not yet the other.
+      const isOld =
+        wanted === "firstLook" && this.#strings?.firstLook === undefined && this.#strings?.computing;
+      const name = isOld ? "computing" : wanted;
       this.#status.textContent = this.#string(name);
       this.#setLanguage(this.#status, name);
       this.#bar.removeAttribute("value");

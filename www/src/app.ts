@@ -391,6 +391,15 @@ export class App {
     this.store.set({ colours });
   }
 
+  /** Null leaves it to the method. */
+  setSigns(signs: boolean | null): void {
+    this.store.set({ signs });
+  }
+
+  setWipe(wipe: number): void {
+    this.store.set({ wipe });
+  }
+
   setShownSegments(shownSegments: number | null): void {
     this.store.set({ shownSegments });
   }

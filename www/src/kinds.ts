@@ -8,6 +8,7 @@ export type KindView =
   | "picture" // the photograph with its map, how it is shown, and its files
   | "words" // a text with its words coloured
   | "write" // a field to write in
+  | "change" // what if?
   | "ranking" // the words, times or bytes that count most, as bars
   | "scale" // what the colours of a map mean
   | "sound" // waveform and spectrogram
@@ -69,7 +70,7 @@ export const kinds: Record<Kind, KindText> = {
     yours: "your photograph",
     refused: "This is not a picture that can be used.",
     method: "agi",
-    views: ["picture", "scale", "proof", "samples", "camera", "beside"],
+    views: ["picture", "change", "scale", "proof", "samples", "camera", "beside"],
   },
   text: {
     noun: "sentence",
@@ -87,7 +88,7 @@ export const kinds: Record<Kind, KindText> = {
     yours: "your words",
     refused: "This text cannot be read.",
     method: "integrated_gradients",
-    views: ["words", "write", "ranking", "sentences", "beside", "proof"],
+    views: ["words", "write", "change", "ranking", "sentences", "beside", "proof"],
   },
   audio: {
     noun: "sound",
@@ -105,7 +106,7 @@ export const kinds: Record<Kind, KindText> = {
     yours: "your sound",
     refused: "This sound cannot be used.",
     method: "occlusion",
-    views: ["sound", "scale", "ranking", "sentences", "microphone", "beside", "proof"],
+    views: ["sound", "change", "scale", "ranking", "sentences", "microphone", "beside", "proof"],
   },
   file: {
     noun: "file",

@@ -6,7 +6,10 @@ type Mapped = Pick<Explanation, "heatmap"> & { region: Region | null };
 
 /** The value at a point of the photograph, `x` and `y` from 0 to 1 from its top left; null where the network did not look. */
 export function valueAt(
-  { heatmap: { data, shape }, region }: Mapped,
+  {
+    heatmap: { data, shape },
+    region,
+  }: { heatmap: Pick<Mapped["heatmap"], "data" | "shape">; region: Region | null },
   photo: { width: number; height: number },
   x: number,
   y: number,

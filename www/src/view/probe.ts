@@ -5,13 +5,19 @@ import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { percent } from "../format.js";
 import { columns, ninths, rows, toneOf, valueAt } from "../probe.js";
+import { shownSigns } from "../signs.js";
 import { photoOf } from "../state.js";
 import { isEmpty } from "./legend.js";
 
 /** The way of the cross at a press of a key, as a part of the picture; with Shift from ninth to ninth. */
 const [step, leap] = [1 / 30, 1 / 3];
 
-export function mountProbe(app: App): void {
+/** Where the pointer or the cross stands on the picture. */
+export interface Probe {
+  place: () => readonly [number, number] | null;
+}
+
+export function mountProbe(app: App): Probe {
   const canvas = find("picture", HTMLCanvasElement);
   const cross = find("cross", HTMLElement);
   const told = find("probe", HTMLElement);
@@ -32,12 +38,20 @@ export function mountProbe(app: App): void {
     const { left, top, width, height } = contentOf(canvas);
     cross.style.setProperty("left", `${left + x * width}px`);
     cross.style.setProperty("top", `${top + y * height}px`);
-    const value = valueAt(explanation, photo.input, x, y);
+    const signed = shownSigns(explanation, app.state);
+    const value = valueAt(
+      { heatmap: signed ?? explanation.heatmap, region: explanation.region },
+      photo.input,
+      x,
+      y,
+    );
     const where = `${rows[Math.min(2, Math.floor(3 * y))] ?? ""} ${columns[Math.min(2, Math.floor(3 * x))] ?? ""}`;
     told.textContent =
       value === null
         ? `${where}: the network did not look here.`
-        : `${where}: ${percent(value)} of the strongest place for “${explanation.info.target.label}”.`;
+        : value < 0
+          ? `${where}: against “${explanation.info.target.label}”, ${percent(-value)} of the strongest place.`
+          : `${where}: ${percent(value)} of the strongest place for “${explanation.info.target.label}”.`;
     tone.tell(value, x);
   };
   canvas.addEventListener("pointermove", ({ clientX, clientY }) => {
@@ -74,12 +88,13 @@ export function mountProbe(app: App): void {
     place = [inside(x + far * move[0]), inside(y + far * move[1])];
     tell();
   });
-  app.store.watch(["explanation", "given"], tell);
+  app.store.watch(["explanation", "given", "signs"], tell);
   mountTable(app);
+  return { place: () => place };
 }
 
 /** Where the picture lies in its canvas, which is as large as its frame. */
-function contentOf({ clientWidth, clientHeight, width, height }: HTMLCanvasElement) {
+export function contentOf({ clientWidth, clientHeight, width, height }: HTMLCanvasElement) {
   const scale = Math.min(clientWidth / width, clientHeight / height);
   const [across, down] = [width * scale, height * scale];
   return { left: (clientWidth - across) / 2, top: (clientHeight - down) / 2, width: across, height: down };

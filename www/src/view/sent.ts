@@ -167,7 +167,12 @@ async function reportOf(state: State): Promise<string | null> {
     words,
     map: { base64: toBase64(mapBytes(heatmap.data)), shape: [...heatmap.shape] },
     parts: parts.map(({ name, score, special }) => ({ name, score, special })),
-    notes: [...struckOut(given), ...info.notes, ...(info.doubt === null ? [] : [info.doubt])],
+    notes: [
+      ...struckOut(given),
+      ...(given.changes ?? []),
+      ...info.notes,
+      ...(info.doubt === null ? [] : [info.doubt]),
+    ],
   };
   return reportHtml(report, shownOf(given, explanation, report));
 }

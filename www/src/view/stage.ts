@@ -4,6 +4,7 @@ import { drawExplanation, type Explanation, type PartialExplanation } from "adve
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { doubtsOf } from "../doubt.js";
+import { shownSigns } from "../signs.js";
 import { photoOf, type State } from "../state.js";
 import { isEmpty } from "./legend.js";
 
@@ -41,7 +42,7 @@ function mountPicture(
   const draw = (now: number) => {
     frame = 0;
     const photo = photoOf(app.state);
-    const { engine, view, opacity, smooth, colours, shownSegments, borders } = app.state;
+    const { engine, view, opacity, smooth, colours, shownSegments, borders, wipe } = app.state;
     const explanation = soFar(app.state) ?? read(app.state);
     wasShown = soFar(app.state) !== null;
     const share = stillness.matches ? 1 : Math.min(1, (now - revealed) / reveal);
@@ -53,6 +54,8 @@ function mountPicture(
         view,
         segments: shownSegments ?? undefined,
         borders,
+        wipe,
+        signed: soFar(app.state) ? null : shownSigns(read(app.state), app.state),
         toned: doubtsOf(app.state).length > 0,
       });
     }
@@ -67,7 +70,20 @@ function mountPicture(
     revealed = wasShown ? 0 : performance.now();
   });
   app.store.watch(
-    ["given", key, "partial", "view", "opacity", "smooth", "colours", "shownSegments", "borders", "doubts"],
+    [
+      "given",
+      key,
+      "partial",
+      "view",
+      "opacity",
+      "smooth",
+      "colours",
+      "signs",
+      "wipe",
+      "shownSegments",
+      "borders",
+      "doubts",
+    ],
     schedule,
   );
   app.store.watch(["given", key, "view", "methods"], (state) => {
@@ -80,9 +96,11 @@ function description(state: State, explanation: Explanation | null): string {
   const photo = photoOf(state);
   if (!photo) return "No photograph yet";
   if (!explanation || isEmpty(explanation) || view === "photograph") return `Photograph: ${photo.title}`;
-  const { target, method } = explanation.info;
+  const { target, method, against } = explanation.info;
+  const [rival] = against;
+  const not = rival && against.length === 1 ? ` and not “${rival.label}”` : "";
   const over =
     view === "overlay" ? `over the photograph: ${photo.title}` : `of the photograph: ${photo.title}`;
   const by = beside === null ? "" : ` by ${methods.find(({ name }) => name === method)?.title ?? method}`;
-  return `Heatmap for “${target.label}”${by} ${over}`;
+  return `Heatmap for “${target.label}”${not}${by} ${over}`;
 }

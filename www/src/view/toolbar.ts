@@ -4,6 +4,7 @@ import { colourMapNames, segmentRanking, type ColourMap, type Segmentation, type
 import type { App } from "../app.js";
 import { fill, find, segments } from "../dom.js";
 import { capitalised } from "../format.js";
+import { shownSigns, signedOf } from "../signs.js";
 import type { State } from "../state.js";
 
 const views: { value: View; label: string }[] = [
@@ -57,9 +58,38 @@ export function mountToolbar(app: App): void {
   mountSegments(app);
 
   const choices = colourMapNames.map((value) => ({ value, label: capitalised(value) }));
-  fill(colours, choices, app.state.colours);
+  app.store.watch(["explanation", "second", "signs", "colours", "given"], (state) => {
+    const signed = explanations(state).some((explanation) => signedOf(explanation, state));
+    const isShown = explanations(state).some((explanation) => shownSigns(explanation, state));
+    const both = { value: forAndAgainst, label: "For / against" };
+    fill(colours, signed ? [both, ...choices] : choices, isShown ? forAndAgainst : state.colours);
+  });
   colours.addEventListener("change", () => {
-    app.setColours(colours.value as ColourMap);
+    const signs = colours.value === forAndAgainst;
+    app.setSigns(signs);
+    if (!signs) app.setColours(colours.value as ColourMap);
+  });
+  mountWipe(app);
+}
+
+/** The scale of colours for what speaks for the class and against it. */
+const forAndAgainst = "signs";
+
+/** The photograph on the left of a line, the map on the right of it. */
+function mountWipe(app: App): void {
+  const wipe = find("wipe", HTMLInputElement);
+  wipe.addEventListener("input", () => {
+    app.setWipe(wipe.valueAsNumber / 100);
+  });
+  app.store.watch(["wipe", "view", "explanation"], ({ wipe: share, view, explanation }) => {
+    wipe.value = String(Math.round(100 * share));
+    wipe.disabled = view === "photograph" || !explanation;
+    wipe.setAttribute(
+      "aria-valuetext",
+      share === 0
+        ? "the map over the whole photograph"
+        : `the photograph alone over the left ${wipe.value} per cent`,
+    );
   });
 }
 

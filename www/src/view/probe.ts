@@ -4,7 +4,7 @@
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { percent } from "../format.js";
-import { columns, ninths, rows, toneOf, valueAt } from "../probe.js";
+import { columns, ninths, rows, scanOf, toneOf, valueAt } from "../probe.js";
 import { shownSigns } from "../signs.js";
 import { photoOf } from "../state.js";
 import { isEmpty } from "./legend.js";
@@ -21,23 +21,28 @@ export function mountProbe(app: App): Probe {
   const canvas = find("picture", HTMLCanvasElement);
   const cross = find("cross", HTMLElement);
   const told = find("probe", HTMLElement);
-  const tone = mountTone();
   let place: [number, number] | null = null;
+  /** Sets the cross, for the eye alone: a scan says by itself where it is. */
+  const point = (shown: [number, number] | null) => {
+    cross.hidden = shown === null;
+    if (!shown) return;
+    const { left, top, width, height } = contentOf(canvas);
+    cross.style.setProperty("left", `${left + shown[0] * width}px`);
+    cross.style.setProperty("top", `${top + shown[1] * height}px`);
+  };
+  const tone = mountTone(app, point);
 
   const rest = "Point at the picture, or go through it by the arrow keys.";
   const tell = () => {
     const photo = photoOf(app.state);
     const { explanation } = app.state;
-    cross.hidden = place === null;
+    point(place);
     if (!place || !photo || !explanation || isEmpty(explanation)) {
       told.textContent = rest;
       tone.tell(null, 0.5);
       return;
     }
     const [x, y] = place;
-    const { left, top, width, height } = contentOf(canvas);
-    cross.style.setProperty("left", `${left + x * width}px`);
-    cross.style.setProperty("top", `${top + y * height}px`);
     const signed = shownSigns(explanation, app.state);
     const value = valueAt(
       { heatmap: signed ?? explanation.heatmap, region: explanation.region },
@@ -100,35 +105,106 @@ export function contentOf({ clientWidth, clientHeight, width, height }: HTMLCanv
   return { left: (clientWidth - across) / 2, top: (clientHeight - down) / 2, width: across, height: down };
 }
 
+/** How a sound comes and goes, in seconds: without a click. */
+const soft = 0.015;
+
+interface Instrument {
+  context: AudioContext;
+  source: OscillatorNode;
+  gain: GainNode;
+  pan: StereoPannerNode;
+}
+
+function instrument(context: AudioContext): Instrument {
+  const [source, gain, pan] = [
+    context.createOscillator(),
+    context.createGain(),
+    context.createStereoPanner(),
+  ];
+  gain.gain.value = 0;
+  source.connect(gain).connect(pan).connect(context.destination);
+  source.start();
+  return { context, source, gain, pan };
+}
+
 /** Off until it is asked for. */
-function mountTone(): { tell: (value: number | null, x: number) => void } {
+function mountTone(
+  app: App,
+  show: (place: [number, number] | null) => void,
+): { tell: (value: number | null, x: number) => void } {
   const hear = find("hear", HTMLButtonElement);
   const volume = find("hear-volume", HTMLInputElement);
   const row = find("hear-row", HTMLElement);
-  let sound: { context: AudioContext; source: OscillatorNode; gain: GainNode; pan: StereoPannerNode } | null =
-    null;
+  const scan = find("scan", HTMLButtonElement);
+  const grid = find("scan-grid", HTMLSelectElement);
+  const told = find("probe", HTMLElement);
+  let sound: Instrument | null = null;
+  let scanning: { frame: number; played: Instrument } | null = null;
+  const stop = () => {
+    if (!scanning) return;
+    cancelAnimationFrame(scanning.frame);
+    void scanning.played.context.close();
+    scanning = null;
+    scan.setAttribute("aria-pressed", "false");
+    scan.textContent = scanLabel;
+    show(null);
+  };
   const setOn = (on: boolean) => {
     hear.setAttribute("aria-pressed", String(on));
     row.hidden = !on;
-    if (!on) {
-      void sound?.context.close();
-      sound = null;
+    if (on) {
+      sound = instrument(new AudioContext());
       return;
     }
-    const context = new AudioContext();
-    const [source, gain, pan] = [
-      context.createOscillator(),
-      context.createGain(),
-      context.createStereoPanner(),
-    ];
-    gain.gain.value = 0;
-    source.connect(gain).connect(pan).connect(context.destination);
-    source.start();
-    sound = { context, source, gain, pan };
+    stop();
+    void sound?.context.close();
+    sound = null;
   };
   hear.addEventListener("click", () => {
     setOn(sound === null);
   });
+  const scanLabel = scan.textContent;
+  scan.addEventListener("click", () => {
+    if (scanning) {
+      stop();
+      return;
+    }
+    const { explanation } = app.state;
+    const photo = photoOf(app.state);
+    if (!explanation || !photo || isEmpty(explanation)) return;
+    const side = Number(grid.value);
+    const tones = scanOf(shownSigns(explanation, app.state) ?? explanation.heatmap, side);
+    const played = instrument(new AudioContext());
+    const began = played.context.currentTime + 0.1;
+    for (const { at, lasts, hertz, gain, pan } of tones) {
+      played.source.frequency.setValueAtTime(hertz, began + at);
+      played.pan.pan.setValueAtTime(pan, began + at);
+      played.gain.gain.setTargetAtTime(gain * volume.valueAsNumber, began + at, soft);
+      played.gain.gain.setTargetAtTime(0, began + at + lasts - 3 * soft, soft);
+    }
+    scan.setAttribute("aria-pressed", "true");
+    scan.textContent = "Stop the scan";
+    told.textContent = `The map is played in ${side} rows of ${side} places, from the top left.`;
+    const seen = explanation.region ?? { x: 0, y: 0, width: photo.input.width, height: photo.input.height };
+    const tell = () => {
+      if (!scanning) return;
+      const time = played.context.currentTime - began;
+      const now = tones.find(({ at, lasts }) => time >= at && time < at + lasts);
+      const last = tones.at(-1);
+      if (last && time > last.at + last.lasts + 0.2) {
+        stop();
+        return;
+      }
+      if (now)
+        show([
+          (seen.x + now.x * seen.width) / photo.input.width,
+          (seen.y + now.y * seen.height) / photo.input.height,
+        ]);
+      scanning.frame = requestAnimationFrame(tell);
+    };
+    scanning = { frame: requestAnimationFrame(tell), played };
+  });
+  app.store.watch(["explanation", "given"], stop);
   return {
     tell(value, x) {
       if (!sound) return;

@@ -24,6 +24,7 @@ export function mountSources(app: App, own: OwnNetwork): void {
     return asked ? app.chooseFile("file", file, file.name) : take(app, own, files);
   });
   mountDrop(app, (files) => take(app, own, files));
+  mountLaunch((files) => take(app, own, files));
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     const [file] = files;
@@ -203,6 +204,20 @@ function mountFile(onChoose: (files: File[]) => Promise<void>): void {
     const files = [...(input.files ?? [])];
     input.value = ""; // the same file may be chosen again
     if (files.length > 0) void onChoose(files);
+  });
+}
+
+/** What is used of the queue of files that the system opens with the page once it is installed; TypeScript's library does not have it. */
+interface LaunchQueue {
+  setConsumer: (consumer: (launch: { files?: readonly { getFile: () => Promise<File> }[] }) => void) => void;
+}
+
+/** Files that are opened with the page, as the manifest offers. */
+function mountLaunch(onLaunch: (files: File[]) => Promise<void>): void {
+  const { launchQueue } = globalThis as { launchQueue?: LaunchQueue };
+  launchQueue?.setConsumer(({ files = [] }) => {
+    if (files.length === 0) return; // opened without a file
+    void Promise.all(files.map((file) => file.getFile())).then(onLaunch);
   });
 }
 

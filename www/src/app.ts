@@ -2,6 +2,7 @@
 // model, classification, first look, explanation. A later action interrupts an earlier one; what fails changes
 // nothing of what is shown.
 
+import { t } from "./strings/strings.js";
 import {
   AdversightError,
   anyName,
@@ -89,7 +90,7 @@ export class App {
 
   /** Loads everything and explains the first photograph. */
   async start(): Promise<void> {
-    this.store.set({ task: { label: "Starting the engine", done: 0, total: 0 } });
+    this.store.set({ task: { label: t`Starting the engine`, done: 0, total: 0 } });
     void fetchFirst();
     void this.#open(this.state.deviceChoice).catch(() => undefined); // the refresh below tells of a failure
     try {
@@ -544,7 +545,7 @@ export class App {
     this.#suspect = given;
     if (!guilty) return problem;
     this.#fatal = given;
-    const message = `It stopped on “${given.title}”, which is put aside. ${problem.message}`;
+    const message = t`It stopped on “${given.title}”, which is put aside. ${problem.message}`;
     return { ...problem, message };
   }
 
@@ -587,7 +588,7 @@ export class App {
     const { engine: before, deviceChoice: choice } = this.state;
     if (before && !before.closed && this.#choice === choice) return before;
 
-    this.#begin("Starting the engine");
+    this.#begin(t`Starting the engine`);
     let engine: Engine;
     try {
       engine = await this.#open(choice);
@@ -665,7 +666,7 @@ export class App {
   }
 
   async #load(engine: Engine, network: Network, signal: AbortSignal): Promise<Loaded> {
-    const onProgress = this.#begin(`Loading ${network.title}`);
+    const onProgress = this.#begin(t`Loading ${network.title}`);
     const source = await network.source();
     const model = await engine.loadModel({ ...source, signal, onProgress });
     return { model, labels: namesOf(model, source.labels) };
@@ -701,7 +702,7 @@ export class App {
 
   async #explain(model: Model, signal: AbortSignal, name: string): Promise<void> {
     const firstLook = name !== this.state.method;
-    const answer = await this.#ask(model, signal, name, firstLook ? "A first look by" : "Explaining by");
+    const answer = await this.#ask(model, signal, name, firstLook ? t`A first look by` : t`Explaining by`);
     if (!answer) return;
     const { explanation, question } = answer;
     this.store.set({ explanation, partial: null, answered: question, firstLook, shownSegments: null });
@@ -713,7 +714,7 @@ export class App {
     if (beside === null) return;
     if (second && sameQuestion(second.question, this.#question(beside))) return;
     this.store.set({ second: null });
-    this.store.set({ second: await this.#ask(model, signal, beside, "Beside it, explaining by") });
+    this.store.set({ second: await this.#ask(model, signal, beside, t`Beside it, explaining by`) });
   }
 
   async #ask(model: Model, signal: AbortSignal, name: string, verb: string): Promise<Answer | null> {
@@ -804,4 +805,4 @@ const pick = <S extends object, K extends keyof S>(state: S, keys: readonly K[])
 
 /** The names of a model's classes; their numbers where they have none. */
 export const namesOf = (model: Model, labels: string[] | undefined): string[] =>
-  labels ?? Array.from({ length: model.info.classes }, (_, index) => `class ${index}`);
+  labels ?? Array.from({ length: model.info.classes }, (_, index) => t`class ${index}`);

@@ -1,5 +1,6 @@
 // A map of a picture place by place: its value at a point, its shares in nine parts, and how a value sounds.
 
+import { t } from "./strings/strings.js";
 import type { Explanation, Region } from "adversight";
 
 type Mapped = Pick<Explanation, "heatmap"> & { region: Region | null };
@@ -38,8 +39,8 @@ export function ninths({ data, shape: [height, width] }: Explanation["heatmap"])
   return sums.map((sum) => (all > 0 ? sum / all : 0));
 }
 
-export const rows = ["top", "middle", "bottom"] as const;
-export const columns = ["left", "centre", "right"] as const;
+export const rows = [t`top`, t`middle`, t`bottom`] as const;
+export const columns = [t`left`, t`centre`, t`right`] as const;
 
 export interface Tone {
   hertz: number;

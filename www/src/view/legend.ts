@@ -1,5 +1,6 @@
 // What the colours mean; or that there is nothing to see.
 
+import { t } from "../strings/strings.js";
 import { heatmapPixels, signedPixels, tellsSigns, type Explanation } from "adversight";
 import type { App } from "../app.js";
 import { find } from "../dom.js";
@@ -32,15 +33,15 @@ export function mountLegend(app: App): void {
     const [rival] = info.against;
     const name =
       rival && info.against.length === 1
-        ? `“${info.target.label}” and not “${rival.label}”`
+        ? t`“${info.target.label}” and not “${rival.label}”`
         : `“${info.target.label}”`;
     const signed = shownSigns(state.explanation, state) !== null;
     about.hidden = signed;
-    about.textContent = `What counts for ${name}:`;
-    low.textContent = signed ? `against ${name}` : "little";
-    high.textContent = signed ? `for ${name}` : "much";
+    about.textContent = t`What counts for ${name}:`;
+    low.textContent = signed ? t`against ${name}` : t`little`;
+    high.textContent = signed ? t`for ${name}` : t`much`;
     cut.hidden = signed || signedOf(state.explanation, state) === null;
-    cut.textContent = tellsSigns(info.method) ? "What speaks against it is not shown." : "";
+    cut.textContent = tellsSigns(info.method) ? t`What speaks against it is not shown.` : "";
     empty.textContent = nothing ? emptySentence(state, state.explanation) : "";
   });
 
@@ -66,5 +67,5 @@ export function isEmpty(explanation: Pick<Explanation, "heatmap"> | null): boole
 
 function emptySentence({ given, methods }: State, { info }: Explanation): string {
   const method = methods.find(({ name }) => name === info.method)?.title ?? info.method;
-  return `There is nothing to see: by ${midSentence(method)}, no ${kinds[given?.kind ?? "image"].part} counts for “${info.target.label}”.`;
+  return t`There is nothing to see: by ${midSentence(method)}, no ${kinds[given?.kind ?? "image"].part} counts for “${info.target.label}”.`;
 }

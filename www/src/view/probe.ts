@@ -1,6 +1,7 @@
 // The map of a picture place by place: under the pointer or, by the arrow keys, under a cross; told, and heard where that is wanted. And the same as
 // a table of nine parts.
 
+import { t } from "../strings/strings.js";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { percent } from "../format.js";
@@ -32,7 +33,7 @@ export function mountProbe(app: App): Probe {
   };
   const tone = mountTone(app, point);
 
-  const rest = "Point at the picture, or go through it by the arrow keys.";
+  const rest = t`Point at the picture, or go through it by the arrow keys.`;
   const tell = () => {
     const photo = photoOf(app.state);
     const { explanation } = app.state;
@@ -53,10 +54,10 @@ export function mountProbe(app: App): Probe {
     const where = `${rows[Math.min(2, Math.floor(3 * y))] ?? ""} ${columns[Math.min(2, Math.floor(3 * x))] ?? ""}`;
     told.textContent =
       value === null
-        ? `${where}: the network did not look here.`
+        ? t`${where}: the network did not look here.`
         : value < 0
-          ? `${where}: against “${explanation.info.target.label}”, ${percent(-value)} of the strongest place.`
-          : `${where}: ${percent(value)} of the strongest place for “${explanation.info.target.label}”.`;
+          ? t`${where}: against “${explanation.info.target.label}”, ${percent(-value)} of the strongest place.`
+          : t`${where}: ${percent(value)} of the strongest place for “${explanation.info.target.label}”.`;
     tone.tell(value, x);
   };
   canvas.addEventListener("pointermove", ({ clientX, clientY }) => {
@@ -183,8 +184,8 @@ function mountTone(
       played.gain.gain.setTargetAtTime(0, began + at + lasts - 3 * soft, soft);
     }
     scan.setAttribute("aria-pressed", "true");
-    scan.textContent = "Stop the scan";
-    told.textContent = `The map is played in ${side} rows of ${side} places, from the top left.`;
+    scan.textContent = t`Stop the scan`;
+    told.textContent = t`The map is played in ${side} rows of ${side} places, from the top left.`;
     const seen = explanation.region ?? { x: 0, y: 0, width: photo.input.width, height: photo.input.height };
     const tell = () => {
       if (!scanning) return;
@@ -226,7 +227,7 @@ function mountTable(app: App): void {
     const shares = ninths(explanation.heatmap);
     const most = Math.max(...shares);
     table.replaceChildren(
-      make("caption", { text: `Where “${explanation.info.target.label}” lies, of what the network saw` }),
+      make("caption", { text: t`Where “${explanation.info.target.label}” lies, of what the network saw` }),
       make(
         "thead",
         {},

@@ -1,6 +1,7 @@
 // Where what is given comes from: the examples, a file, a drop, the clipboard. (The camera is in camera.ts.) And which network is asked about
 // it; one that is dropped goes to own.ts.
 
+import { t } from "../strings/strings.js";
 import type { App } from "../app.js";
 import { fill, find, make } from "../dom.js";
 import { bytes } from "../format.js";
@@ -95,9 +96,9 @@ async function giveOther(app: App, kind: Other[0], file: File): Promise<void> {
   } catch (error) {
     const message =
       error instanceof TypeError
-        ? "It is not UTF-8. Save it as UTF-8, or paste the text."
+        ? t`It is not UTF-8. Save it as UTF-8, or paste the text.`
         : (error as Error).message;
-    app.report({ title: "This text cannot be read.", message: `${file.name}: ${message}`, remedy: null });
+    app.report({ title: t`This text cannot be read.`, message: `${file.name}: ${message}`, remedy: null });
   }
 }
 
@@ -116,7 +117,7 @@ function mountModels(app: App): void {
   app.store.watch(["networks", "network"], ({ networks, network }) => {
     fill(
       select,
-      networks.map(({ name, title, own }) => ({ value: name, label: own ? `Yours: ${title}` : title })),
+      networks.map(({ name, title, own }) => ({ value: name, label: own ? t`Yours: ${title}` : title })),
       network?.name ?? "",
     );
     select.disabled = networks.length === 0;
@@ -248,8 +249,8 @@ function mountDrop(app: App, onDrop: (files: File[]) => Promise<void>): void {
       void app.chooseText(text);
     } else {
       app.report({
-        title: "That was no file.",
-        message: "Pictures on other sites cannot be read from here. Save the picture, and drop the file.",
+        title: t`That was no file.`,
+        message: t`Pictures on other sites cannot be read from here. Save the picture, and drop the file.`,
         remedy: null,
       });
     }

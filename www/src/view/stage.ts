@@ -1,5 +1,6 @@
 // The photograph with the heatmap over the part of it that the network saw; two of them where two methods are compared.
 
+import { t } from "../strings/strings.js";
 import { drawExplanation, type Explanation, type PartialExplanation } from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
@@ -94,13 +95,13 @@ function mountPicture(
 function description(state: State, explanation: Explanation | null): string {
   const { view, methods, beside } = state;
   const photo = photoOf(state);
-  if (!photo) return "No photograph yet";
-  if (!explanation || isEmpty(explanation) || view === "photograph") return `Photograph: ${photo.title}`;
+  if (!photo) return t`No photograph yet`;
+  if (!explanation || isEmpty(explanation) || view === "photograph") return t`Photograph: ${photo.title}`;
   const { target, method, against } = explanation.info;
   const [rival] = against;
-  const not = rival && against.length === 1 ? ` and not “${rival.label}”` : "";
+  const not = rival && against.length === 1 ? t` and not “${rival.label}”` : "";
   const over =
-    view === "overlay" ? `over the photograph: ${photo.title}` : `of the photograph: ${photo.title}`;
-  const by = beside === null ? "" : ` by ${methods.find(({ name }) => name === method)?.title ?? method}`;
-  return `Heatmap for “${target.label}”${not}${by} ${over}`;
+    view === "overlay" ? t`over the photograph: ${photo.title}` : t`of the photograph: ${photo.title}`;
+  const by = beside === null ? "" : t` by ${methods.find(({ name }) => name === method)?.title ?? method}`;
+  return t`Heatmap for “${target.label}”${not}${by} ${over}`;
 }

@@ -1,5 +1,6 @@
 // How the picture is shown. None of this computes anything anew.
 
+import { t } from "../strings/strings.js";
 import { colourMapNames, segmentRanking, type ColourMap, type Segmentation, type View } from "adversight";
 import type { App } from "../app.js";
 import { fill, find, segments } from "../dom.js";
@@ -8,9 +9,9 @@ import { shownSigns, signedOf } from "../signs.js";
 import type { State } from "../state.js";
 
 const views: { value: View; label: string }[] = [
-  { value: "overlay", label: "Overlay" },
-  { value: "heatmap", label: "Heatmap" },
-  { value: "photograph", label: "Photograph" },
+  { value: "overlay", label: t`Overlay` },
+  { value: "heatmap", label: t`Heatmap` },
+  { value: "photograph", label: t`Photograph` },
 ];
 
 export function mountToolbar(app: App): void {
@@ -34,7 +35,7 @@ export function mountToolbar(app: App): void {
   app.store.watch(["opacity"], (state) => {
     opacity.value = String(Math.round(state.opacity * 100));
     opacityValue.textContent = `${opacity.value}%`;
-    opacity.setAttribute("aria-valuetext", `${opacity.value} per cent`);
+    opacity.setAttribute("aria-valuetext", t`${opacity.value} per cent`);
   });
 
   smooth.addEventListener("input", () => {
@@ -42,10 +43,10 @@ export function mountToolbar(app: App): void {
   });
   app.store.watch(["smooth"], (state) => {
     smooth.value = String(state.smooth);
-    smoothValue.textContent = state.smooth === 0 ? "off" : `${state.smooth}\u00a0px`;
+    smoothValue.textContent = state.smooth === 0 ? t`off` : t`${state.smooth}\u00a0px`;
     smooth.setAttribute(
       "aria-valuetext",
-      state.smooth === 0 ? "off" : `${state.smooth} pixels of the heatmap`,
+      state.smooth === 0 ? t`off` : t`${state.smooth} pixels of the heatmap`,
     );
   });
 
@@ -61,7 +62,7 @@ export function mountToolbar(app: App): void {
   app.store.watch(["explanation", "second", "signs", "colours", "given"], (state) => {
     const signed = explanations(state).some((explanation) => signedOf(explanation, state));
     const isShown = explanations(state).some((explanation) => shownSigns(explanation, state));
-    const both = { value: forAndAgainst, label: "For / against" };
+    const both = { value: forAndAgainst, label: t`For / against` };
     fill(colours, signed ? [both, ...choices] : choices, isShown ? forAndAgainst : state.colours);
   });
   colours.addEventListener("change", () => {
@@ -87,8 +88,8 @@ function mountWipe(app: App): void {
     wipe.setAttribute(
       "aria-valuetext",
       share === 0
-        ? "the map over the whole photograph"
-        : `the photograph alone over the left ${wipe.value} per cent`,
+        ? t`the map over the whole photograph`
+        : t`the photograph alone over the left ${wipe.value} per cent`,
     );
   });
 }
@@ -106,8 +107,8 @@ function mountSegments(app: App): void {
     const most = Math.max(1, ...found.map((segments) => segmentRanking(segments).length));
     slider.max = String(most);
     slider.value = String(state.shownSegments ?? found[0]?.chosen.length ?? 0);
-    value.textContent = `${slider.value}\u00a0of\u00a0${most}`;
-    slider.setAttribute("aria-valuetext", `${slider.value} of ${most} segments`);
+    value.textContent = t`${slider.value}\u00a0of\u00a0${most}`;
+    slider.setAttribute("aria-valuetext", t`${slider.value} of ${most} segments`);
   });
   app.store.watch(["view", "explanation"], ({ view }) => {
     slider.disabled = borders.disabled = view === "photograph";

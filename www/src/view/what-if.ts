@@ -1,13 +1,14 @@
 // What if? Words are struck out, parts of a picture erased, blurred or painted over, stretches of a sound muted, by the pointer or by the keys; the
 // answer and a first look follow. Every change, what is typed too, is undone and redone.
 
+import { t } from "../strings/strings.js";
 import { soundFile } from "adversight";
 import { problemOf } from "../advice.js";
 import type { App } from "../app.js";
 import { changed, drawStroke, muted, type Stretch, type Stroke, type Tool } from "../brush.js";
 import { Changes, type Change } from "../changes.js";
 import { find, segments } from "../dom.js";
-import { percent } from "../format.js";
+import { decimals, percent } from "../format.js";
 import { columns, rows } from "../probe.js";
 import type { Given, Photo } from "../state.js";
 import { toggled, without, type Range, type Written } from "../struck.js";
@@ -55,9 +56,9 @@ export function mountWhatIf(app: App, probe: Probe): void {
     update();
   });
   const hints: Record<Given["kind"], string> = {
-    image: "Choose a brush, and paint on the picture; or go there by the arrow keys and press Enter.",
-    text: "Click a word to strike it out.",
-    audio: "Choose a stretch, and mute it.",
+    image: t`Choose a brush, and paint on the picture; or go there by the arrow keys and press Enter.`,
+    text: t`Click a word to strike it out.`,
+    audio: t`Choose a stretch, and mute it.`,
     file: "",
   };
   app.store.watch(["classification"], ({ given, classification }) => {
@@ -73,8 +74,8 @@ export function mountWhatIf(app: App, probe: Probe): void {
     note.dataset.answered = String(Math.round(performance.now() - began));
     const after = classification.top.find(({ index }) => index === winner.index);
     note.textContent = after
-      ? `“${winner.label}”: ${percent(after.probability)}, and ${percent(winner.probability)} as it was.`
-      : `“${winner.label}” is no longer among the first answers; it was ${percent(winner.probability)}.`;
+      ? t`“${winner.label}”: ${percent(after.probability)}, and ${percent(winner.probability)} as it was.`
+      : t`“${winner.label}” is no longer among the first answers; it was ${percent(winner.probability)}.`;
   });
   app.store.watch(["explanation"], ({ explanation, given }) => {
     if (explanation && given && known.get(given) !== changes.first && !note.dataset.mapped)
@@ -145,7 +146,7 @@ function mountWords({ app, note, add }: Tries): void {
     const next = toggled(written, range);
     const input = without(next);
     if (input.trim() === "") {
-      note.textContent = "That is the last word: there would be nothing left to read.";
+      note.textContent = t`That is the last word: there would be nothing left to read.`;
       return;
     }
     const isWhole = next.struck.length === 0;
@@ -153,7 +154,7 @@ function mountWords({ app, note, add }: Tries): void {
       kind: "text",
       input,
       title: given.title,
-      credit: isWhole ? given.credit : "with words struck out",
+      credit: isWhole ? given.credit : t`with words struck out`,
       example: null,
       ...(isWhole ? {} : { written: next }),
     };
@@ -179,12 +180,12 @@ function rangeOf({ dataset }: HTMLElement): Range | null {
 }
 
 const tools: { value: Tool | "look"; label: string }[] = [
-  { value: "look", label: "Look" },
-  { value: "erase", label: "Erase" },
-  { value: "blur", label: "Blur" },
-  { value: "paint", label: "Paint" },
+  { value: "look", label: t`Look` },
+  { value: "erase", label: t`Erase` },
+  { value: "blur", label: t`Blur` },
+  { value: "paint", label: t`Paint` },
 ];
-const done: Record<Tool, string> = { erase: "erased", blur: "blurred", paint: "painted over" };
+const done: Record<Tool, string> = { erase: t`erased`, blur: t`blurred`, paint: t`painted over` };
 
 /** A brush on the picture. */
 function mountBrush({ app, note, changes, add, redefine }: Tries, probe: Probe): void {
@@ -241,7 +242,7 @@ function mountBrush({ app, note, changes, add, redefine }: Tries, probe: Probe):
     const make = async (): Promise<Given> => ({
       ...from.photo,
       input: await changed(from.picture, strokes),
-      credit: "changed by hand",
+      credit: t`changed by hand`,
       example: null,
       changes: sentences(strokes),
     });
@@ -299,7 +300,7 @@ function mountBrush({ app, note, changes, add, redefine }: Tries, probe: Probe):
     const place = probe.place();
     event.preventDefault();
     if (tool === "look") {
-      note.textContent = "Choose a brush first: Erase, Blur or Paint.";
+      note.textContent = t`Choose a brush first: Erase, Blur or Paint.`;
       return;
     }
     if (!place) return;
@@ -322,8 +323,8 @@ function sentences(strokes: readonly Stroke[]): string[] {
     const third = (part: number) => Math.max(0, Math.min(2, Math.floor(3 * part)));
     const where = `${rows[third(y)] ?? ""} ${columns[third(x)] ?? ""}`;
     return rectangle
-      ? `Changed by hand: the ${where} ninth was ${done[tool]}.`
-      : `Changed by hand: ${done[tool]} from ${where} on, at ${percent(x)} from the left and ${percent(y)} from the top.`;
+      ? t`Changed by hand: the ${where} ninth was ${done[tool]}.`
+      : t`Changed by hand: ${done[tool]} from ${where} on, at ${percent(x)} from the left and ${percent(y)} from the top.`;
   });
 }
 
@@ -336,9 +337,9 @@ function mountMute({ app, changes, add, redefine }: Tries): void {
   const tell = () => {
     const [start, end] = [from.valueAsNumber, to.valueAsNumber];
     mute.disabled = !(end > start);
-    told.textContent = `${start.toFixed(2)} to ${end.toFixed(2)} s`;
-    from.setAttribute("aria-valuetext", `from ${start.toFixed(2)} seconds`);
-    to.setAttribute("aria-valuetext", `to ${end.toFixed(2)} seconds`);
+    told.textContent = t`${decimals(start, 2)} to ${decimals(end, 2)} s`;
+    from.setAttribute("aria-valuetext", t`from ${decimals(start, 2)} seconds`);
+    to.setAttribute("aria-valuetext", t`to ${decimals(end, 2)} seconds`);
   };
   from.addEventListener("input", tell);
   to.addEventListener("input", tell);
@@ -378,9 +379,9 @@ function mountMute({ app, changes, add, redefine }: Tries): void {
     const made: Given = {
       ...first.given,
       input,
-      credit: "with a stretch muted",
+      credit: t`with a stretch muted`,
       example: null,
-      changes: silences.map(([a, b]) => `Changed by hand: ${a.toFixed(2)} to ${b.toFixed(2)} s muted.`),
+      changes: silences.map(([a, b]) => t`Changed by hand: ${decimals(a, 2)} to ${decimals(b, 2)} s muted.`),
     };
     add({ make: () => Promise.resolve(made), answer: null, silences });
   };

@@ -129,6 +129,25 @@ test("finding 27: what is told begins with a capital, and of two photographs the
   await tour.explained("agi");
 });
 
+test("files that are opened with the installed page are taken as dropped ones are", async () => {
+  const other = await visit({
+    prepare: (page) =>
+      page.addInitScript(() => {
+        window.launchQueue = { setConsumer: (consumer) => (window.launch = consumer) };
+      }),
+  });
+  await other.explained("agi");
+  await other.page.evaluate(() => {
+    window.launch({ files: [] });
+    const file = new File(["a dull, unfunny film"], "opened.txt", { type: "text/plain" });
+    window.launch({ files: [{ getFile: () => Promise.resolve(file) }] });
+  });
+  await other.page.locator('main[data-state="ready"][data-kind="text"]:not([data-explained=""])').waitFor();
+  assert.match(await other.text("photo-title"), /opened\.txt/);
+  assert.deepEqual(other.faults, []);
+  await other.browser.close();
+});
+
 test("nothing broke", () => {
   assert.deepEqual(tour.faults, []);
   assert.deepEqual(tour.strangers(), []);

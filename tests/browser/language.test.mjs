@@ -59,6 +59,7 @@ test("nothing of the page is left in English, but what is marked as such", async
 
 test("another language is chosen, kept, and what was shown is shown again", async () => {
   await at("sample-chelsea").click();
+  await page.locator('[data-testid="sample-chelsea"][aria-pressed="true"]').waitFor();
   await tour.explained("agi");
   await Promise.all([page.waitForEvent("load"), at("language").selectOption("en")]);
   await tour.explained("agi");

@@ -17,7 +17,11 @@ export function mountDetails(app: App): void {
     list.replaceChildren(
       ...facts(state).flatMap(([term, value]) => [
         make("dt", { text: term }),
-        make("dd", { text: value, testid: `fact-${term.toLowerCase().replaceAll(/[^a-z]+/g, "-")}` }),
+        make("dd", {
+          text: value,
+          testid: `fact-${term.toLowerCase().replaceAll(/[^a-z]+/g, "-")}`,
+          attributes: ofTheEngine.has(term) ? { lang: "en" } : {},
+        }),
       ]),
     );
     png.disabled = npy.disabled = state.explanation === null;
@@ -33,6 +37,9 @@ export function mountDetails(app: App): void {
     if (explanation) save(new Blob([toNpy(explanation.attribution)]), `${fileName(app.state)}.npy`);
   });
 }
+
+/** Facts in the engine's own words, which are English. */
+const ofTheEngine: ReadonlySet<string> = new Set([t`Method`, t`Shown as`, t`Assumed`]);
 
 function facts({ explanation, methods, model }: State): [string, string][] {
   if (!explanation) return [[t`Explanation`, t`none yet`]];

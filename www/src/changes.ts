@@ -52,6 +52,10 @@ export class Changes<C extends Change> {
     return found;
   }
 
+  has(change: C): boolean {
+    return this.#list.includes(change);
+  }
+
   /** Goes to a change that is known. */
   at(change: C): void {
     const found = this.#list.indexOf(change);

@@ -66,9 +66,9 @@ export function mountToolbar(app: App): void {
     fill(colours, signed ? [both, ...choices] : choices, isShown ? forAndAgainst : state.colours);
   });
   colours.addEventListener("change", () => {
-    const signs = colours.value === forAndAgainst;
-    app.setSigns(signs);
-    if (!signs) app.setColours(colours.value as ColourMap);
+    const { value } = colours; // the list is made anew in between
+    if (value !== forAndAgainst) app.setColours(value as ColourMap);
+    app.setSigns(value === forAndAgainst);
   });
   mountWipe(app);
 }

@@ -28,6 +28,8 @@ export function mountWhatIf(app: App, probe: Probe): void {
   const changes = new Changes<Tried>();
   const known = new WeakMap<Given, Tried>();
   let kind: Given["kind"] | null = null;
+  /** What a change has made, or gone back to. */
+  let expected: Given | null = null;
   /** When the last change was asked for. */
   let began = 0;
 
@@ -38,7 +40,8 @@ export function mountWhatIf(app: App, probe: Probe): void {
   app.store.watch(["given"], ({ given }) => {
     if (!given) return;
     const change = known.get(given);
-    if (change) {
+    // An example that is chosen again begins anew.
+    if (change && (given === expected || given.example === null) && changes.has(change)) {
       changes.at(change);
     } else {
       const typed: Tried = { make: () => Promise.resolve(given), answer: null };
@@ -93,6 +96,7 @@ export function mountWhatIf(app: App, probe: Probe): void {
         if (changes.now !== change) return; // another came meanwhile
         const given = await change.make();
         known.set(given, change);
+        expected = given;
         void app.chooseGiven(given);
       } catch (error) {
         app.report(problemOf(error));

@@ -108,10 +108,17 @@ async function bundles() {
     resolveDir: out,
   };
   // `here` stays a file of its own: with the engine's modules for WebAssembly, which only `worker: false` needs, this one would be thrice as large.
+  // An import that is left as it is would be relative to the page, or to the address of the package without a file.
   const apart = {
     name: "apart",
-    setup({ onResolve }) {
-      onResolve({ filter: /^\.\/here\.js$/ }, () => ({ path: "./here.js", external: true }));
+    setup({ onLoad }) {
+      const index = join(out, "index.js");
+      onLoad({ filter: /[\\/]index\.js$/ }, ({ path }) => {
+        if (resolve(path) !== index) return undefined;
+        const [text, imported] = [readFileSync(path, "utf8"), 'import("./here.js")'];
+        if (!text.includes(imported)) throw new Error("index.js imports here.js in another way now.");
+        return { contents: text.replace(imported, 'import(new URL("./here.js", import.meta.url).href)') };
+      });
     },
   };
   await build({
@@ -121,6 +128,11 @@ async function bundles() {
     format: "esm",
     minify: true,
     plugins: [apart],
+    define: { "import.meta.url": "__adversight_address" },
+    // jsDelivr has this file at the package's own address too, without a name and without sending one on to it: the others lie in dist/ then.
+    banner: {
+      js: `${shared.banner.js}\nconst __adversight_address=import.meta.url.replace(/^([^?#]*\\/adversight(?:@[^/?#]*)?)\\/?(?:[?#].*)?$/,"$1/dist/adversight.min.js");`,
+    },
   });
   // A classic script has no import.meta; it knows its own address while it runs for the first time.
   await build({
@@ -134,20 +146,7 @@ async function bundles() {
     banner: {
       js: `${shared.banner.js}\nvar __adversight_address=(document.currentScript||{}).src||document.baseURI;`,
     },
-    plugins: [
-      {
-        name: "apart",
-        setup({ onLoad }) {
-          // An import would be relative to the page.
-          onLoad({ filter: /[\\/]dist[^\\/]*[\\/]index\.js$/ }, ({ path }) => ({
-            contents: readFileSync(path, "utf8").replace(
-              'import("./here.js")',
-              'import(new URL("./here.js", import.meta.url).href)',
-            ),
-          }));
-        },
-      },
-    ],
+    plugins: [apart],
   });
 }
 

@@ -102,6 +102,12 @@ pub enum Error {
         /// How many classes the model has.
         classes: usize,
     },
+    /// What a detector's outputs hold is not known.
+    #[error("No boxes can be read from this network: {0}. If it is a detector, {advice}.", advice = DETECTOR)]
+    DetectorUnknown(String),
+    /// What is to be explained is not there, or cannot be asked of this network.
+    #[error("The target cannot be explained: {0}.")]
+    TargetInvalid(String),
     /// No method of that name is registered.
     #[error("There is no method \"{name}\". Choose one of: {known}.")]
     MethodUnknown {
@@ -170,6 +176,11 @@ pub enum Error {
     Internal(String),
 }
 
+/// What to give where a detector's outputs are not recognised.
+const DETECTOR: &str = "say how the outputs are arranged by a small JSON (`detector`, on the command line `--detector FILE`), at least \
+     {\"style\": …} of yolov8, yolov5, yolov3 (with \"anchors\"), boxes, detr or centernet, and \"outputs\" where it does not have those of the style \
+     alone";
+
 fn at_node(node: &Option<String>) -> String {
     node.as_ref().map(|name| format!(" at node \"{name}\"")).unwrap_or_default()
 }
@@ -192,6 +203,8 @@ impl Error {
             Self::PreprocessingInvalid(_) => "preprocessing_invalid",
             Self::LabelsInvalid(_) => "labels_invalid",
             Self::TargetOutOfRange { .. } => "target_out_of_range",
+            Self::DetectorUnknown(_) => "detector_unknown",
+            Self::TargetInvalid(_) => "target_invalid",
             Self::MethodUnknown { .. } => "method_unknown",
             Self::ParameterInvalid { .. } => "parameter_invalid",
             Self::MethodUnsuited { .. } => "method_unsuited",

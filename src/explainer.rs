@@ -1,5 +1,7 @@
 //! A model with what is known about its input and its classes: what a user loads and asks.
 
+mod aim;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use burn::tensor::{Float, Tensor, TensorData};
@@ -10,7 +12,7 @@ use crate::{
     ClassScore, Control, Device, Error, ExplainOptions, Explanation, HostTensor, Model, Photograph,
     Preprocessing, Result, Score,
     attribution::{
-        self, Masker, Segmentation, Written,
+        self, Masker, Segmentation, Tabled, Written,
         anytime::Partial,
         read,
         registry::{self, Entry, MethodSupport},
@@ -23,15 +25,18 @@ use crate::{
         parts::Part,
         preprocessing::Size,
         sound::{Heard, Ruler, SoundPreparation, SoundView, Waveform},
+        table::{TableKind, TableRow},
         text::{AskedToken, Reading, Tokens},
     },
     model::{
-        FrontEnd, GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, front_end,
-        value::Ranked,
+        self, FrontEnd, GraphInfo, HostValue, ModelFile, ModelOptions, OutputKind, PictureInput, Target,
+        ValueInfo, View, front_end, value::Ranked,
     },
     narrate,
     segment::{self, Segments},
 };
+
+pub use aim::{Aim, Aimed, Detected, Detections};
 
 /// What a user has: pixels, or a tensor that goes into the network as it is.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +61,8 @@ pub enum Input<'a> {
     Named(&'a BTreeMap<String, HostTensor>),
     /// A text, or a pair of texts, for a model that was loaded as one of text ([`ModelOptions::text`]).
     Tokens(&'a Tokens),
+    /// A row of a table, or a series of its rows.
+    Table(&'a TableRow),
     /// The inputs that [`Explainer::with_inputs`] has set, for a model that is explained at a node.
     Bound,
 }
@@ -140,6 +147,8 @@ pub struct Explainer {
     masker: Option<Masker>,
     /// The text that is in the model's inputs.
     written: Option<Arc<Written>>,
+    /// The row of a table, or the series, that is in them.
+    tabled: Option<Arc<Tabled>>,
     /// What stands before it, where it was loaded for sounds.
     sound: Option<Arc<FrontEnd>>,
 }
@@ -166,6 +175,7 @@ impl Explainer {
             labels: None,
             masker: None,
             written: None,
+            tabled: None,
             sound: None,
         })
     }
@@ -209,13 +219,83 @@ impl Explainer {
         Ok(Self { sound: Some(Arc::new(end)), ..Self::load_with(file, &options, device)? })
     }
 
+    /// Loads a network for a row of a table, or for a series of rows: a network with an input for each column is asked about all of them at
+    /// once, and sizes that the file leaves open are those of the row or the series.
+    ///
+    /// # Errors
+    /// Those of [`Explainer::load_with`] and of the table.
+    pub fn load_for_table(
+        file: &ModelFile<'_>,
+        options: &ModelOptions,
+        row: &TableRow,
+        device: &Device,
+    ) -> Result<Self> {
+        row.check()?;
+        let mut options = options.clone();
+        let inputs = model::file_inputs(file.bytes)?;
+        let real: Vec<&ValueInfo> =
+            inputs.iter().filter(|info| info.element_type.contains("float")).collect();
+        if options.at.is_none() && options.input.is_none() && options.joint.is_empty() && real.len() > 1 {
+            let columns = row.columns.as_ref().map(|columns| columns.inputs()).unwrap_or_default();
+            let filled = |info: &&&ValueInfo| {
+                columns.contains(&info.name.as_str()) || row.table.column(&info.name).is_some()
+            };
+            let filled: Vec<String> = real.iter().filter(filled).map(|info| info.name.clone()).collect();
+            match <[String; 1]>::try_from(filled) {
+                Ok([one]) => options.input = Some(one),
+                Err(several) => options.joint = several,
+            }
+        }
+        let explained = match (&options.input, real.as_slice()) {
+            (Some(name), _) => inputs.iter().find(|info| info.name == *name),
+            (None, &[one]) => Some(one),
+            _ => None,
+        };
+        if let Some(info) = explained {
+            let count = match &row.columns {
+                Some(columns) => columns.width(),
+                None => row.table.names().len(),
+            };
+            let rows = row.table.len() - row.row;
+            match *info.shape.as_slice() {
+                [_, None] if options.explained_shape.is_none() => {
+                    options.explained_shape = Some(vec![1, count])
+                }
+                [_, first, last] => {
+                    // Which of the axes holds the channels is known by their number, where only one has as many.
+                    let layout = match (first == Some(count), last == Some(count)) {
+                        (true, false) => Some(Layout::Sound),
+                        (false, true) => Some(Layout::Sequence),
+                        _ => options.layout,
+                    };
+                    let is_row = row.kind == Some(TableKind::Row);
+                    if !is_row {
+                        options.layout = options.layout.or(layout);
+                    }
+                    if options.explained_shape.is_none() && (first.is_none() || last.is_none()) {
+                        let channels_last = options.layout == Some(Layout::Sequence);
+                        let (own_first, own_last) = if channels_last { (rows, count) } else { (count, rows) };
+                        options.explained_shape =
+                            Some(vec![1, first.unwrap_or(own_first), last.unwrap_or(own_last)]);
+                    }
+                }
+                _ => (),
+            }
+            let apart = info.shape.iter().skip(1).filter(|size| **size != Some(1)).count();
+            if info.shape.len() > 2 && apart == 1 && row.kind != Some(TableKind::Series) {
+                options.layout = options.layout.or(Some(Layout::Values));
+            }
+        }
+        Self::load_with(file, &options, device)
+    }
+
     /// The same with values for the inputs that are not explained: token numbers, masks.
     ///
     /// # Errors
     /// Those of [`Model::with_inputs`].
     pub fn with_inputs(&self, values: BTreeMap<String, HostValue>) -> Result<Self> {
         // Whoever sets an input by hand no longer has the text in it that was there.
-        Ok(Self { written: None, model: self.model.with_inputs(values)?, ..self.clone() })
+        Ok(Self { written: None, tabled: None, model: self.model.with_inputs(values)?, ..self.clone() })
     }
 
     /// Declares the way from pixels to the network's input.
@@ -250,7 +330,10 @@ impl Explainer {
     /// # Errors
     /// [`Error::LabelsInvalid`] where their number is not the model's.
     pub fn with_names(mut self, labels: Labels) -> Result<Self> {
-        self.labels = Some(labels.fit(self.model.classes())?);
+        // Names may also be those of what boxes or places are.
+        let count = labels.count();
+        let classes = if self.names_fit(count) { count } else { self.model.classes() };
+        self.labels = Some(labels.fit(classes)?);
         Ok(self)
     }
 
@@ -290,6 +373,18 @@ impl Explainer {
     /// The text that is in the model's inputs.
     pub(crate) fn written(&self) -> Option<&Written> {
         self.written.as_deref()
+    }
+
+    /// The row of a table, or the series, that is in the model's inputs.
+    pub(crate) fn tabled(&self) -> Option<&Tabled> {
+        self.tabled.as_deref()
+    }
+
+    /// The model with a row or a series in its inputs, and the value that is explained.
+    fn with_row(&self, row: &TableRow) -> Result<(Self, HostTensor)> {
+        let (tabled, others, source) = Tabled::new(&self.model, row)?;
+        let bound = if others.is_empty() { self.clone() } else { self.with_inputs(others)? };
+        Ok((Self { tabled: Some(Arc::new(tabled)), ..bound }, source))
     }
 
     /// The model with a text in its inputs, and what its tokens are looked up as.
@@ -386,7 +481,11 @@ impl Explainer {
             top: self.ranked(&this.logits(&tensor).await?.data, top),
             region,
             token: this.written().and_then(|written| written.asked.clone()),
-            notes: this.written().map_or_else(Vec::new, |written| written.reading.tokens.notes.clone()),
+            notes: match (this.written(), this.tabled()) {
+                (Some(written), _) => written.reading.tokens.notes.clone(),
+                (None, Some(tabled)) => tabled.notes.clone(),
+                (None, None) => Vec::new(),
+            },
             milliseconds: started.elapsed().as_secs_f64() * 1e3,
         })
     }
@@ -420,6 +519,14 @@ impl Explainer {
                 // The mean of a large table takes a while, and few ask for it.
                 let means =
                     |value: &serde_json::Value| matches!(value.as_str(), Some("mean" | "training_mean"));
+                let asked;
+                let text = match &options.target {
+                    Some(Target::Token { token, .. }) => {
+                        asked = Tokens { token: Some(token.clone()), ..(*text).clone() };
+                        &asked
+                    }
+                    _ => *text,
+                };
                 let (bound, source) = self.reading(text, options.params.values().any(means)).await?;
                 (Some(bound), source, None)
             }
@@ -444,7 +551,7 @@ impl Explainer {
                 *given = this.model.samples_first(given.clone())?;
             }
         }
-        let mut explanation = attribution::explain(this, method, &tensor, &options, &control).await?;
+        let mut explanation = attribution::explain(this, method, &tensor, region, &options, &control).await?;
         if let Some(joint) = this.model.joint() {
             explanation.inputs = joint.split(&explanation.attribution);
             explanation.words.extend(narrate::shares(&explanation.inputs));
@@ -479,6 +586,10 @@ impl Explainer {
         }
         if let Input::Tokens(text) = input {
             let (bound, source) = self.reading(text, false).await?;
+            return Ok((Some(bound), source, None));
+        }
+        if let Input::Table(row) = input {
+            let (bound, source) = self.with_row(row)?;
             return Ok((Some(bound), source, None));
         }
         let (tensor, region) = self.prepare(input)?;
@@ -585,6 +696,7 @@ impl Explainer {
             let name = format!("{}, {}", ruler.span(time), ruler.pitch(band));
             Part {
                 name,
+                value: None,
                 source: 0,
                 start: time.0,
                 end: time.1,
@@ -694,6 +806,7 @@ impl Explainer {
                     "The bound inputs are no picture that could be prepared.".into(),
                 ));
             }
+            Input::Table(row) => return Ok((self.with_row(row)?.1, None)),
             Input::Sound(sound) => return Ok((self.prepare_sound(sound)?, None)),
             Input::Photograph(photograph) => *photograph,
             Input::Pixels { rgba, width, height } => {
@@ -786,9 +899,26 @@ impl Explainer {
         order.into_iter().map(|class| self.class_score(class, logits, &probabilities)).collect()
     }
 
+    /// The name of a class, or its number in words.
+    pub(crate) fn class_name(&self, class: usize) -> String {
+        let name = self.labels.as_ref().and_then(|labels| labels.get(class)).cloned();
+        name.unwrap_or_else(|| format!("class {class}"))
+    }
+
+    /// The same with another network in its place.
+    pub(crate) fn with_model(&self, model: Model) -> Self {
+        Self { model, ..self.clone() }
+    }
+
     /// A class with its name and scores.
     pub(crate) fn class_score(&self, class: usize, logits: &[f32], probabilities: &[f32]) -> ClassScore {
-        let name = self.labels.as_ref().and_then(|labels| labels.get(class)).cloned();
+        let is_whole = self.model.view().is_some()
+            || self.labels.as_ref().is_some_and(|labels| labels.len() == self.model.classes());
+        let name = match (self.model.info().output_kind, self.model.view()) {
+            (OutputKind::Single, Some(_)) => None,
+            (_, Some(View::Box(view))) if class == view.head.classes() => Some("nothing".to_owned()),
+            _ => self.labels.as_ref().filter(|_| is_whole).and_then(|labels| labels.get(class)).cloned(),
+        };
         ClassScore {
             index: class,
             label: name.unwrap_or_else(|| match self.model.info().output_kind {

@@ -55,13 +55,19 @@ pub use attribution::{
 };
 pub use device::{Device, DeviceChoice, DeviceKind, DeviceReport, Memory};
 pub use error::{Error, Result};
-pub use explainer::{Classification, Explainer, Input, ModelInfo, SoundInfo, TokenLabel};
+pub use explainer::{
+    Aim, Aimed, Classification, Detected, Detections, Explainer, Input, ModelInfo, SoundInfo, TokenLabel,
+};
 pub use input::{
     HostTensor,
     image::Photograph,
     parts::Part,
     preprocessing::Preprocessing,
     sound::{SoundPreparation, SoundView, Waveform},
+    table::{Columns, Table, TableKind, TableRow},
     text::Tokens,
 };
-pub use model::{HostValue, Model, ModelFile, ModelOptions, Score};
+pub use model::{
+    BoxScore, BoxTarget, Follow, HostValue, Model, ModelFile, ModelOptions, RegionTarget, Score, Target,
+    detect::{DetectOptions, DetectorInfo, DetectorOptions},
+};

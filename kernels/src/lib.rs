@@ -14,12 +14,16 @@ mod block;
 mod crew;
 #[cfg(test)]
 mod crew_tests;
+mod curves;
 mod dense;
 mod depthwise;
 mod elementwise;
 mod grid;
 mod pooling;
 mod product;
+mod recurrent;
+#[cfg(test)]
+mod recurrent_tests;
 mod scratch;
 mod sweep;
 #[cfg(any(all(target_family = "wasm", feature = "threads"), test))]
@@ -37,6 +41,7 @@ pub use depthwise::Depthwise;
 pub use elementwise::{Gate, add, bound, copy, pass_between};
 pub use grid::Shape;
 pub use pooling::{maximum, maximum_backward, mean};
+pub use recurrent::{Cell, Output, Recurrent, Sequence};
 #[cfg(all(target_family = "wasm", feature = "threads"))]
 pub use threads::CREW;
 pub use threads::available as threads;

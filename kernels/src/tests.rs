@@ -3,7 +3,7 @@
 use super::*;
 
 /// Numbers between -1 and 1, the same ones for the same seed.
-fn noise(count: usize, seed: u32) -> Vec<f32> {
+pub fn noise(count: usize, seed: u32) -> Vec<f32> {
     let mut state = seed;
     let next = |_| {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

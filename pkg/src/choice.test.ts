@@ -77,4 +77,8 @@ test("an adapter below WebGPU's own limits is refused by the name of the limit",
     limits: { maxStorageBuffersPerShaderStage: 4 },
   });
   await assert.rejects(choose("webgpu", small), { message: /maxStorageBuffersPerShaderStage of 4/ });
+  const plain = gpu({ info: { description: "" }, features: new Set(["shader-f16"]) });
+  await assert.rejects(choose("webgpu", plain), { message: /no timestamp-query/ });
+  const auto = await choose("auto", plain);
+  assert.equal(auto.name, "cpu");
 });

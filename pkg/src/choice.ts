@@ -10,7 +10,7 @@ export type WasmSource = URL | string | BufferSource | WebAssembly.Module;
 /** The generated module (wasm-bindgen, target web). */
 export type Wasm = Pick<
   typeof import("./wasm/adversight.js"),
-  "createEngine" | "methods" | "colourMap" | "metrics" | "layers" | "randomise" | "readLabels"
+  "createEngine" | "methods" | "colourMap" | "metrics" | "attacks" | "layers" | "randomise" | "readLabels"
 > & {
   default: (options: { module_or_path: WasmSource }) => Promise<unknown>;
 };
@@ -28,6 +28,7 @@ export interface Adapter {
   info?: { description: string; isFallbackAdapter?: boolean };
   isFallbackAdapter?: boolean;
   limits?: object;
+  features?: object;
 }
 
 /** What is used of WebGPU's `GPU`. */
@@ -90,22 +91,31 @@ async function against(
     if (adapter === late)
       return `the browser's WebGPU did not answer within ${waits.adapter / 1000} seconds.`;
     if (adapter === null) return "this browser offers no WebGPU adapter.";
-    const { info, limits = {} } = adapter;
+    const { info } = adapter;
     if (!info) return "this browser's WebGPU is too old for the engine: it does not describe its adapter.";
     if (device === "auto" && (info.isFallbackAdapter ?? adapter.isFallbackAdapter)) {
       const name = info.description || "a software rasteriser";
       return `the only WebGPU adapter, ${name}, is emulated in software and slower.`;
     }
-    for (const [name, needed] of Object.entries(least)) {
-      const has = (limits as Record<string, unknown>)[name];
-      if (typeof has === "number" && has < needed) {
-        return `its WebGPU adapter has a ${name} of ${has}, and the engine needs ${needed}.`;
-      }
-    }
-    return null;
+    const lack = lackOf(adapter);
+    return lack && `its WebGPU adapter has ${lack}`;
   } catch (error) {
     return `asking for a WebGPU adapter failed (${error instanceof Error ? error.message : String(error)}).`;
   }
+}
+
+/** What an adapter or a device lacks of what the engine needs, in words that follow "it has"; null where it is nothing. */
+export function lackOf({ limits = {}, features }: Pick<Adapter, "limits" | "features">): string | null {
+  // By it the engine measures which of several shaders is the fastest; the other ways to measure block, which a browser does not do.
+  const needed = "timestamp-query";
+  if (features && !(features as ReadonlySet<string>).has(needed))
+    return `no ${needed}, which the engine needs.`;
+  for (const [name, needed] of Object.entries(least)) {
+    const has = (limits as Record<string, unknown>)[name];
+    if (typeof has === "number" && has < needed)
+      return `a ${name} of ${has}, and the engine needs ${needed}.`;
+  }
+  return null;
 }
 
 export const late = Symbol("late");

@@ -28,6 +28,10 @@ function fakeWasm() {
       log.push(`classify ${name} top ${top}`);
       return Promise.resolve({ top: [], region: null, milliseconds: input?.data.length ?? 0 });
     },
+    detect: (input: TensorData, options: object) => {
+      log.push(`detect ${name} ${JSON.stringify(options)}`);
+      return Promise.resolve({ boxes: [], region: null, notes: [], milliseconds: input.data.length });
+    },
     async explain(
       input: TensorData,
       options: ExplainOptions,
@@ -94,6 +98,7 @@ function fakeWasm() {
       }),
     methods: () => [{ name: "agi", params: [] }],
     metrics: () => [{ name: "deletion", params: [] }],
+    attacks: () => [],
     colourMap: (name: string) => new Uint8Array(768).fill(name.length),
   };
   return { wasm: wasm as unknown as Wasm, log };
@@ -171,6 +176,17 @@ test("a model is loaded, asked, and freed", async () => {
   model.close();
   await assert.rejects(model.classify(tensor), { code: "engine_closed" });
   assert.deepEqual(log, ["load 3 bytes", "classify tiny top 5", "classify tiny top 2", "free tiny"]);
+});
+
+test("a detector is asked for its boxes, and one of them is explained", async () => {
+  const { engine, log } = await openEngine();
+  const model = await engine.loadModel({ onnx, name: "yolo" });
+  const { boxes } = await model.detect(tensor, { threshold: 0.5, signal: new AbortController().signal });
+  assert.deepEqual(boxes, []);
+  assert.equal(log.at(-1), 'detect yolo {"threshold":0.5}');
+  await model.explain(tensor, { method: "odam", target: { box: { number: 1, explain: "left" } } });
+  const asked = log.find((line) => line.startsWith("explain"));
+  assert.equal(asked, 'explain yolo {"method":"odam","target":{"box":{"number":1,"explain":"left"}}}');
 });
 
 test("a model that cannot be read leaves the engine usable", async () => {

@@ -40,6 +40,8 @@ import type {
   Activation,
   Attacked,
   Classification,
+  DetectOptions as Detecting,
+  Detections,
   ColourMap,
   DeviceReport,
   ExplainOptions as MethodOptions,
@@ -51,6 +53,7 @@ import type {
   Measurement,
   GraphOutput,
   MethodDescription,
+  AttackDescription,
   MetricDescription,
   ModelInput as InputValue,
   ModelInfo,
@@ -160,6 +163,10 @@ export interface ClassifyOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface DetectOptions extends Detecting {
+  signal?: AbortSignal | undefined;
+}
+
 export interface InputGradientOptions {
   /** What is differentiated ("logit"). */
   score?: Score;
@@ -210,6 +217,7 @@ export class Engine {
   readonly #thread: Thread;
   readonly #methods: MethodDescription[];
   readonly #metrics: MetricDescription[];
+  readonly #attacks: AttackDescription[];
   readonly #colourMaps: ColourMaps;
 
   private constructor(
@@ -224,6 +232,7 @@ export class Engine {
     this.#device = opened.device;
     this.#methods = opened.methods;
     this.#metrics = opened.metrics;
+    this.#attacks = opened.attacks;
     this.#colourMaps = opened.colourMaps;
   }
 
@@ -288,6 +297,11 @@ export class Engine {
   /** The metrics that can be measured, each with its parameters. */
   metrics(): MetricDescription[] {
     return structuredClone(this.#metrics);
+  }
+
+  /** The attacks on one input, each with its parameters and the options that it reads. */
+  attacks(): AttackDescription[] {
+    return structuredClone(this.#attacks);
   }
 
   /** 256 colours as RGB bytes, from the lowest value to the highest. */
@@ -434,7 +448,14 @@ export class Model {
     );
   }
 
-  /** Why the model gave what it gave: by the named method, for `target` or else for the best class. */
+  /** The boxes that a detector finds in an image or a tensor, the best first. */
+  async detect(source: ModelInput, { signal, ...options }: DetectOptions = {}): Promise<Detections> {
+    return this.#withInput(source, signal, (input, transfer) =>
+      this.#caller.call("detect", { model: this.#model, input, options }, { transfer, signal }),
+    );
+  }
+
+  /** Why the model gave what it gave: by the named method, for `target` or else for the best class, of a detector the best box. */
   async explain(source: ModelInput, options: ExplainOptions): Promise<Explanation> {
     const { signal, onProgress, onPartial, token, ...rest } = options;
     const method = defined(rest) as unknown as MethodOptions;

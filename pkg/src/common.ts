@@ -26,4 +26,5 @@ export {
   spectrogram,
   timeWeights,
 } from "./sound-view.js";
+export { binned, columnBars, drawColumns, drawSeries, rowSaid } from "./table-view.js";
 export { parseNpy, parseValue, toInputValue } from "./values.js";

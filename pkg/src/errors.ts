@@ -18,6 +18,10 @@ export const errorCodes = [
   /** The names of the classes cannot be read, or are not as many as the classes. */
   "labels_invalid",
   "target_out_of_range",
+  /** What is to be explained is not there, or cannot be asked of this network. */
+  "target_invalid",
+  /** What a detector's outputs hold is not known; the message says what to give. */
+  "detector_unknown",
   "method_unknown",
   /** The method cannot work on this model or this input; the message says what it would need (see `ModelInfo.methods`). */
   "method_unsuited",

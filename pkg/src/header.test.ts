@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { readHeader } from "./header.js";
+import { readHeader, upright } from "./header.js";
 
 const bytes = (...parts: (string | number[])[]) =>
   Uint8Array.from(
@@ -66,4 +66,23 @@ test("anything else is left to the browser", () => {
 test("a view into a larger buffer is read from its own start", () => {
   const file = bytes("xxxGIF89a", [0x40, 0x01, 0xf0, 0x00]).subarray(3);
   assert.equal(readHeader(file)?.width, 320);
+});
+
+test("pixels are brought upright as each EXIF orientation asks", () => {
+  // Two columns and three rows: 1 2 / 3 4 / 5 6.
+  const numbers = (list: number[]) => new Uint8ClampedArray(new Uint32Array(list).buffer);
+  const size = { width: 2, height: 3 };
+  // Pillow's exif_transpose of the same.
+  const right: Record<number, number[]> = {
+    2: [2, 1, 4, 3, 6, 5],
+    3: [6, 5, 4, 3, 2, 1],
+    4: [5, 6, 3, 4, 1, 2],
+    5: [1, 3, 5, 2, 4, 6],
+    6: [5, 3, 1, 6, 4, 2],
+    7: [6, 4, 2, 5, 3, 1],
+    8: [2, 4, 6, 1, 3, 5],
+  };
+  for (const [turned, list] of Object.entries(right)) {
+    assert.deepEqual(upright(numbers([1, 2, 3, 4, 5, 6]), size, Number(turned)), numbers(list), turned);
+  }
 });

@@ -5,13 +5,14 @@
 
 import { builds } from "./builds.js";
 import type { Engine } from "./client.js";
+import type { GpuDevice } from "./gpu.js";
 import { openEngine, type EngineOptions } from "./start.js";
 import { startOn } from "./thread.js";
 
 export * from "./common.js";
 export type * from "./index.js";
 
-export const startHere = (): MessagePort => startOn(builds);
+export const startHere = (gpuDevice?: GpuDevice): MessagePort => startOn(builds, gpuDevice);
 
 export async function createEngine(
   options: Omit<EngineOptions, "worker" | "threads"> & { worker?: false } = {},

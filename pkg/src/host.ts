@@ -11,7 +11,7 @@ import {
 } from "./choice.js";
 import { AdversightError, asAdversightError, isFatal } from "./errors.js";
 import { guardLoss, type EngineEvent, type Guard } from "./failover.js";
-import { openingGpu, unfollow } from "./gpu.js";
+import { checkDevice, openingGpu, unfollow, type GpuDevice } from "./gpu.js";
 import { canvasIsNoisy, discardInput, noisyCanvas, toWasmInput, type SentInput } from "./input.js";
 import { colourMapNames } from "./picture.js";
 import { refused, watchPolicy } from "./policy.js";
@@ -29,8 +29,11 @@ import { takesSound } from "./sound.js";
 import { openThreaded, threadsHere, type MovedThreads, type ThreadedBuild } from "./threads.js";
 import type {
   Attacked,
+  AttackDescription,
   AttackOptions,
   Classification,
+  DetectOptions,
+  Detections,
   ColourMap,
   DeviceChoice,
   DeviceReport,
@@ -117,6 +120,7 @@ export interface EngineProtocol {
       device: DeviceReport;
       methods: MethodDescription[];
       metrics: MetricDescription[];
+      attacks: AttackDescription[];
       colourMaps: ColourMaps;
     };
   };
@@ -140,6 +144,7 @@ export interface EngineProtocol {
     reply: { model: number; info: ModelInfo };
   };
   classify: { send: { model: number; input: SentInput; top: number }; reply: Classification };
+  detect: { send: { model: number; input: SentInput; options: DetectOptions }; reply: Detections };
   explain: { send: { model: number; input: SentInput; options: ExplainOptions }; reply: Explanation };
   heard: {
     send: { model: number; input: SentInput; explanation: Pick<Explanation, "segments" | "parts"> };
@@ -193,11 +198,12 @@ export function createHost(builds: Builds): Handlers<EngineProtocol> {
   ).handlers;
 }
 
-/** `tell` is given what nobody has asked for, and `end` the error after which nothing can go on. */
+/** `tell` is given what nobody has asked for, and `end` the error after which nothing can go on; `gpuDevice` is a device of the page's own. */
 export function hostOf(
   builds: Builds,
   tell: (event: EngineEvent) => void,
   end: (error: AdversightError) => void,
+  gpuDevice?: GpuDevice,
 ): Host {
   let engine: WasmEngine | null = null;
   let wasm: Build["module"] | null = null;
@@ -291,7 +297,10 @@ export function hostOf(
         const module = await load(builds, "webgpu", moved, 1);
         const opened = await before(
           patience,
-          openingGpu(powerPreference, lose, () => module.createEngine({ device, ...memory })),
+          // A device that is given is wanted, also where it is emulated.
+          openingGpu({ power: powerPreference, device: gpuDevice }, lose, () =>
+            module.createEngine({ device: gpuDevice ? "webgpu" : device, ...memory }),
+          ),
         );
         if (opened !== late) return { module, opened };
         throw new AdversightError(
@@ -299,7 +308,7 @@ export function hostOf(
           `the GPU did not open within ${patience / 1000} seconds.`,
         );
       };
-      const { name, reason } = await choiceOf(builds, device, powerPreference);
+      const { name, reason } = await choiceOf(builds, device, powerPreference, gpuDevice);
       let made: { module: Build["module"]; opened: WasmEngine };
       try {
         made = name === "webgpu" ? await onGpu() : await onCpu(reason);
@@ -330,7 +339,13 @@ export function hostOf(
         colourMapNames.map((name) => [name, module.colourMap(name)]),
       ) as ColourMaps;
       return {
-        value: { device: engine.device, methods: module.methods(), metrics: module.metrics(), colourMaps },
+        value: {
+          device: engine.device,
+          methods: module.methods(),
+          metrics: module.metrics(),
+          attacks: module.attacks(),
+          colourMaps,
+        },
       };
     },
 
@@ -367,6 +382,11 @@ export function hostOf(
     async classify({ model, input, top }) {
       const [judge, given] = await taken(model, input);
       return { value: await judge.classify(given, top) };
+    },
+
+    async detect({ model, input, options }) {
+      const [detector, given] = await taken(model, input);
+      return { value: await detector.detect(given, options) };
     },
 
     async explain({ model, input, options }, { onProgress, onPartial, isCancelled }) {
@@ -502,12 +522,17 @@ async function choiceOf(
   builds: Builds,
   device: DeviceChoice,
   power: PowerPreference | undefined,
+  gpuDevice: GpuDevice | undefined,
 ): ReturnType<typeof choose> {
   const against = !builds.webgpu
     ? 'this is "adversight/cpu", which has no engine for WebGPU.'
     : gpuWasLost
       ? "the GPU was lost on this thread: load the page again, or run the engine in a worker."
       : null;
+  if (against === null && gpuDevice && device !== "cpu") {
+    await checkDevice(gpuDevice);
+    return { name: "webgpu" };
+  }
   if (against === null || !["auto", "webgpu"].includes(device)) return choose(device, undefined, { power });
   if (device === "auto") return { name: "cpu", reason: `The CPU is used: ${against}` };
   throw new AdversightError(builds.webgpu ? "device_lost" : "device_unavailable", against);
@@ -527,12 +552,17 @@ export function serveHost(
   endpoint: Endpoint,
   builds: Builds,
   scope: Pick<EventTarget, "addEventListener">,
-  onTrap: () => void = () => undefined,
+  { onTrap = () => undefined, gpuDevice }: { onTrap?: () => void; gpuDevice?: GpuDevice | undefined } = {},
 ): void {
   let die: (error: unknown) => void = () => undefined;
-  const { handlers, guard } = hostOf(builds, teller(endpoint), (error) => {
-    die(error);
-  });
+  const { handlers, guard } = hostOf(
+    builds,
+    teller(endpoint),
+    (error) => {
+      die(error);
+    },
+    gpuDevice,
+  );
   die = serve<EngineProtocol>(endpoint, handlers, discardInput);
   watchForTraps(scope, (trap) => {
     void guard.survives(trap).then((survived) => {

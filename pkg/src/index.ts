@@ -18,6 +18,7 @@ export type {
   ClassifyOptions,
   ExplainOptions,
   FileSource,
+  DetectOptions,
   InputGradientOptions,
   InspectOptions,
   ModelSource,
@@ -25,8 +26,16 @@ export type {
 } from "./client.js";
 export type { ErrorCode } from "./errors.js";
 export type { ImageInput, ModelInput, NamedInputs, TensorInput } from "./input.js";
-export type { AnyName, MethodChoice, MethodName, MetricChoice, MetricName } from "./methods.js";
-export type { MethodParams, MetricParams } from "./parameters.js";
+export type {
+  AnyName,
+  AttackChoice,
+  AttackName,
+  MethodChoice,
+  MethodName,
+  MetricChoice,
+  MetricName,
+} from "./methods.js";
+export type { AttackParams, MethodParams, MetricParams } from "./parameters.js";
 export type { TextInput, TokenizerOptions } from "./texts.js";
 export type { Colour, Stretch, WordsOptions, Written } from "./words.js";
 export type { SignedMap } from "./signs.js";
@@ -41,13 +50,30 @@ export type {
 } from "./judge.js";
 export type { RecordOptions, Samples, SoundInput } from "./sound.js";
 export type { HeardPart, SoundPaint, SoundPlace, SoundShown, Spectrogram } from "./sound-view.js";
+export type { Cell, TableInput, TableSource } from "./tables.js";
+export type { ColumnBar, ColumnsOptions, SeriesOptions } from "./table-view.js";
 export type { FileKind, Recognised } from "./recognise.js";
 export type { InputLike, Nested } from "./values.js";
 export type { PresetName, PresetSize, Preprocessing } from "./preprocessing.js";
 export type {
   Activation,
+  AttackDescription,
   Attacked,
+  Chance,
+  Background,
+  BoxFormat,
+  BoxTarget,
+  BoxUnit,
+  Aim,
   Classification,
+  Detected,
+  Detections,
+  DetectorInfo,
+  DetectorOptions,
+  RegionTarget,
+  Scoring,
+  HeadStyle,
+  Target,
   ClassScore,
   ColourMap,
   Curve,
@@ -82,9 +108,13 @@ export type {
   Retrieval,
   Score,
   Segmentation,
+  SeriesView,
   SoundData,
   SoundInfo,
   SoundOptions,
+  TableColumn,
+  TableKind,
+  TableView,
   TensorData,
   TokensInfo,
   ValueInfo,
@@ -97,6 +127,7 @@ export type { Engine };
 
 export type { EngineFile, EngineOptions } from "./start.js";
 export type { PowerPreference } from "./choice.js";
+export type { GpuDevice } from "./gpu.js";
 export type { CachedModel } from "./cache.js";
 export type { LoadProgress } from "./tally.js";
 export type { Loss } from "./failover.js";

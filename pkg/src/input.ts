@@ -2,12 +2,13 @@
 // error that says why, before memory is taken for its pixels wherever its size can be known earlier.
 
 import { AdversightError } from "./errors.js";
-import { headerBytes, readHeader } from "./header.js";
+import { headerBytes, mayBeTurned, readHeader, turnedFile, upright } from "./header.js";
 import { recogniseFile } from "./recognise.js";
 import { readBlob } from "./download.js";
 import { readStraight, straightOf } from "./straight.js";
 import { isText, sentText, type SentText, type TextInput } from "./texts.js";
 import { isSound, readSound, soundData, type EncodedSound, type SoundInput } from "./sound.js";
+import { isTable, tableData, type TableInput } from "./tables.js";
 import { isNumbers } from "./values.js";
 import type { Numbers, TensorData, WasmInput } from "./wasm/adversight.js";
 
@@ -34,11 +35,11 @@ export interface NamedInputs {
 }
 
 /**
- * A text (or a pair of texts) for a model with a tokenizer, an image, a sound (decoded, or as a file), a tensor that goes into the network as
+ * A text (or a pair of texts) for a model with a tokenizer, an image, a sound (decoded, or as a file), a row of a table, a tensor that goes into the network as
  * it is, or several of them by name; a file is what the network takes. Null stands for the inputs that `Model.withInputs` has set, of a model
  * that is explained at a node.
  */
-export type ModelInput = TextInput | ImageInput | SoundInput | TensorInput | NamedInputs | null;
+export type ModelInput = TextInput | ImageInput | SoundInput | TableInput | TensorInput | NamedInputs | null;
 
 /** The form in which an input travels to the engine: an ImageBitmap's pixels are read there, and a sound's file, off the page's thread. */
 export type SentInput = WasmInput | SentText | { bitmap: ImageBitmap } | EncodedSound;
@@ -88,6 +89,7 @@ export async function prepareInput(
     const values = Object.entries(source.inputs).map(([name, value]) => [name, tensorOf(value)] as const);
     return { input: { values: Object.fromEntries(values) }, transfer: [] };
   }
+  if (isTable(source)) return { input: await tableData(source), transfer: [] };
   if (isSound(source)) return { input: soundData(source), transfer: [] };
   if (isA(source, "Blob") || isA(source, "File")) {
     const sound = await readSound(source, hears);
@@ -135,7 +137,7 @@ export async function decodeImage(source: ImageInput): Promise<ImageBitmap> {
   await checkSource(source);
   let bitmap: ImageBitmap;
   try {
-    bitmap = await createImageBitmap(source, { premultiplyAlpha: "none" });
+    bitmap = await bitmapOf(source);
   } catch (cause) {
     throw new AdversightError("input_invalid", await notReadable(source), { cause });
   }
@@ -146,6 +148,25 @@ export async function decodeImage(source: ImageInput): Promise<ImageBitmap> {
     throw error;
   }
   return bitmap;
+}
+
+async function bitmapOf(source: ImageInput): Promise<ImageBitmap> {
+  const straight = { premultiplyAlpha: "none" } as const;
+  if (!(isA(source, "Blob") || isA(source, "File"))) return createImageBitmap(source, straight);
+  const start = new Uint8Array(await source.slice(0, 32).arrayBuffer());
+  if (!mayBeTurned(start)) return createImageBitmap(source, straight);
+  const file = turnedFile(new Uint8Array(await source.arrayBuffer()));
+  if (!file) return createImageBitmap(source, straight);
+  const lying = await createImageBitmap(new Blob(file.lying, { type: source.type }), straight);
+  try {
+    const { width, height } = lying;
+    checkSize(width, height);
+    const pixels = upright(pixelsOf(lying), lying, file.turned);
+    const size: [number, number] = file.turned >= 5 ? [height, width] : [width, height];
+    return await createImageBitmap(new ImageData(pixels, ...size), straight);
+  } finally {
+    lying.close();
+  }
 }
 
 /** What can be known about an image without decoding it. */
@@ -197,14 +218,19 @@ export function toWasmInput(input: Exclude<SentInput, SentText | EncodedSound>):
   if (before) return before;
   const { width, height } = bitmap;
   try {
-    const read = readPixels(bitmap);
-    const pixels = isOpaque(read) ? read : straightOf(readStraight(bitmap), read);
+    const pixels = pixelsOf(bitmap);
     const made = { pixels, width, height };
     taken.set(bitmap, made);
     return made;
   } finally {
     bitmap.close();
   }
+}
+
+/** The pixels with the colours that the bitmap holds, also where it is transparent. */
+function pixelsOf(bitmap: ImageBitmap): Uint8ClampedArray {
+  const read = readPixels(bitmap);
+  return isOpaque(read) ? read : straightOf(readStraight(bitmap), read);
 }
 
 /** Frees what was sent for a call that is not made. */
@@ -338,11 +364,13 @@ export function checkTensor({ data, shape }: Pick<TensorData, "shape"> & { data:
   }
 }
 
-function isNamed(source: ImageInput | SoundInput | NamedInputs): source is NamedInputs {
+function isNamed(source: ImageInput | SoundInput | TableInput | NamedInputs): source is NamedInputs {
   return "inputs" in source && typeof source.inputs === "object";
 }
 
-function isTensor(source: ImageInput | SoundInput | TensorInput | NamedInputs): source is TensorInput {
+function isTensor(
+  source: ImageInput | SoundInput | TableInput | TensorInput | NamedInputs,
+): source is TensorInput {
   return "data" in source && isNumbers(source.data) && "shape" in source && Array.isArray(source.shape);
 }
 

@@ -51,6 +51,7 @@ async function openEngine() {
       }),
     methods: () => [],
     metrics: () => [{ name: "deletion", better: "lower" }],
+    attacks: () => [],
     layers: (onnx: Uint8Array) => [...onnx].map((byte) => ({ name: `layer ${byte}`, operator: "Conv" })),
     randomise: (onnx: Uint8Array, options: object) => {
       log.push(["randomise", options]);
@@ -109,6 +110,16 @@ test("an explanation tells its class, its method and its segments, and a metric 
   assert.equal(options.target, 3);
   assert.deepEqual(options.explained, { method: "relex", params: { samples: 1 }, seed: 7 });
   assert.deepEqual(options.segments, explanation.segments);
+});
+
+test("what is judged of a box is the box", async () => {
+  const { engine, log } = await openEngine();
+  const model = await engine.loadModel({ onnx });
+  const target = { box: { number: 0, class: 3 } };
+  const ofABox = { ...explanation, info: { ...explanation.info, aim: { target } } } as unknown as Explanation;
+  await model.measure(tensor, ofABox, { metrics: ["deletion"] });
+  const options = (log.at(-1) as unknown[])[3] as Record<string, unknown>;
+  assert.deepEqual(options.target, target);
 });
 
 test("of a mere map the class must be said", async () => {

@@ -1,7 +1,7 @@
 // What judges an explanation: the types of its calls, and a game's pictures. Showing a game needs no engine.
 
 import { AdversightError } from "./errors.js";
-import type { MetricChoice } from "./methods.js";
+import type { AttackChoice, MetricChoice } from "./methods.js";
 import type { TokenChoice } from "./texts.js";
 import type {
   AttackOptions as Attacking,
@@ -15,6 +15,7 @@ import type {
   PlayOptions as Playing,
   Progress,
   RandomiseOptions as Randomising,
+  Target,
   TensorData,
 } from "./wasm/adversight.js";
 
@@ -27,7 +28,7 @@ interface Running {
 }
 
 /** Of an explanation, the target and how it was made are known; of a mere map, `target` must be given. */
-type OfJudged<Options extends Judging> = Omit<Options, "target"> & { target?: number | undefined } & Running;
+type OfJudged<Options extends Judging> = Omit<Options, "target"> & { target?: number | Target | undefined } & Running;
 
 export type MeasureOptions<Model> = Omit<OfJudged<Measuring>, "metrics"> & {
   /** By their names, or with parameters. */
@@ -38,7 +39,9 @@ export type MeasureOptions<Model> = Omit<OfJudged<Measuring>, "metrics"> & {
 
 export type PlayOptions = OfJudged<Playing>;
 
-export interface AttackOptions extends Attacking, Running {
+export type AttackOptions = Omit<Attacking, "attack" | "params"> & AttackChoice & OfAttack;
+
+interface OfAttack extends Running {
   /** The token whose class is attacked, where the network gives each its own. */
   token?: TokenChoice | undefined;
   /** How many of the best classes to give (5). */
@@ -62,12 +65,12 @@ const isExplanation = (judged: Judged): judged is Explanation => "attribution" i
 export const mapOf = (judged: Judged): TensorData => (isExplanation(judged) ? judged.attribution : judged);
 
 /** The options with what an explanation tells by itself. */
-export function judging<Options extends { target?: number | undefined; explained?: ExplainOptions | null }>(
+export function judging<Options extends { target?: number | Target | undefined; explained?: ExplainOptions | null }>(
   judged: Judged,
   options: Options,
 ): Options & Judging {
   const info = isExplanation(judged) ? judged.info : null;
-  const target = options.target ?? info?.target.index;
+  const target = options.target ?? info?.aim?.target ?? info?.target.index;
   if (target === undefined) {
     throw new AdversightError(
       "input_invalid",

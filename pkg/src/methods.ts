@@ -1,10 +1,11 @@
-// The methods and metrics that the engine knows, with their parameters as types.
+// The methods, metrics and attacks that the engine knows, with their parameters as types.
 
-import type { MethodParams, MetricParams } from "./parameters.js";
+import type { AttackParams, MethodParams, MetricParams } from "./parameters.js";
 import type { MetricRequest } from "./wasm/adversight.js";
 
 export type MethodName = keyof MethodParams;
 export type MetricName = keyof MetricParams;
+export type AttackName = keyof AttackParams;
 
 declare const unchecked: unique symbol;
 /** A name that TypeScript does not know: see `anyName`. */
@@ -27,6 +28,12 @@ export type MetricChoice =
   | AnyName
   | { [Name in MetricName]: { name: Name; params?: MetricParams[Name] | undefined } }[MetricName]
   | { name: AnyName; params?: Record<string, unknown> | undefined };
+
+/** An attack with parameters of its own; projected gradient descent where it is left out. */
+export type AttackChoice =
+  | { [Name in AttackName]: { attack: Name; params?: AttackParams[Name] | undefined } }[AttackName]
+  | { attack: AnyName; params?: Record<string, unknown> | undefined }
+  | { attack?: undefined; params?: undefined };
 
 /** A metric as the engine is asked for it. */
 export function requested(metric: MetricChoice): MetricRequest {

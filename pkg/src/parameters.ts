@@ -117,6 +117,15 @@ export interface MethodParams {
     /** The score whose gradient is taken. (default "logit") */
     score?: "logit" | "probability" | "log_probability" | undefined;
   };
+  /** Explains one box of a detector: where a layer before its head raised the score, place by place, so that other objects of the class stay dark. One gradient. */
+  odam: {
+    /** The name of a node, or the names of several between commas. For a box, what comes before its head is taken where it is empty: the last map that its class and its edges both come from. Otherwise the layer that Grad-CAM takes. (default "") */
+    layer?: string | undefined;
+    /** The score whose gradient is taken; the authors' is the probability. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+    /** The width of the Gaussian that the gradient is smoothed with, as its deviation in cells of the layer. The authors smooth the gradients of two-stage detectors, whose regions leave a grid on them; those of one-stage detectors they leave as they are, at 0. (0 to 10, default 0.0) */
+    smoothing?: number | undefined;
+  };
   /** Follows a transformer's attention through all its blocks back to the patches or words. It tells where the network looks, whatever the class. */
   attention_rollout: Record<string, never>;
   /** Follows the part of a transformer's attention that raised the score through all its blocks back to the patches or words. */
@@ -279,8 +288,8 @@ export interface MethodParams {
     lower_percentile?: number | undefined;
     /** Changes of a channel from this percentile on count. (50 to 100, default 85.0) */
     upper_percentile?: number | undefined;
-    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
-    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; a row of a table into its columns, a series into at most 20 windows; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | "columns" | undefined;
     /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 8.0) */
     kernel_size?: number | undefined;
     /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 10.0) */
@@ -342,13 +351,13 @@ export interface MethodParams {
     /** Strength of the ridge that keeps the weights small. (0 to 1000, default 1.0) */
     ridge?: number | undefined;
     /** What is shown in place of a hidden segment. (default "auto") */
-    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
+    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "background" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
     /** Segments that make up the explanation: the highest positive weights. (1 to 1000, default 5) */
     k?: number | undefined;
     /** The score that is modelled. (default "probability") */
     score?: "logit" | "probability" | "log_probability" | undefined;
-    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
-    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; a row of a table into its columns, a series into at most 20 windows; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | "columns" | undefined;
     /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 4.0) */
     kernel_size?: number | undefined;
     /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 200.0) */
@@ -365,13 +374,13 @@ export interface MethodParams {
     /** Pictures that the network is asked about; where there are no more ways to hide segments, all of them are taken, and the values are exact. (2 to 100000, default 1000) */
     samples?: number | undefined;
     /** What is shown in place of a hidden segment. (default "auto") */
-    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
+    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "background" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
     /** Segments that make up the explanation: the highest positive values. (1 to 1000, default 5) */
     k?: number | undefined;
     /** The score that is shared out. (default "probability") */
     score?: "logit" | "probability" | "log_probability" | undefined;
-    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
-    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; a row of a table into its columns, a series into at most 20 windows; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | "columns" | undefined;
     /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 4.0) */
     kernel_size?: number | undefined;
     /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 200.0) */
@@ -388,13 +397,38 @@ export interface MethodParams {
     /** Pictures that the network is asked about, at most. An order of n segments takes 2 n - 2 of them. (4 to 100000, default 500) */
     samples?: number | undefined;
     /** What is shown in place of a hidden segment. (default "auto") */
-    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
+    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "background" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
     /** Segments that make up the explanation: the highest positive values. (1 to 1000, default 5) */
     k?: number | undefined;
     /** The score that is shared out. (default "probability") */
     score?: "logit" | "probability" | "log_probability" | undefined;
-    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
-    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; a row of a table into its columns, a series into at most 20 windows; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | "columns" | undefined;
+    /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 4.0) */
+    kernel_size?: number | undefined;
+    /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 200.0) */
+    max_dist?: number | undefined;
+    /** QuickShift: weight of colour against position. (0 to 10, default 0.2) */
+    ratio?: number | undefined;
+    /** SLIC, grid and windows: about how many segments to make. (1 to 10000, default 100) */
+    segments?: number | undefined;
+    /** SLIC: weight of position against colour. (0.001 to 1000, default 10.0) */
+    compactness?: number | undefined;
+  };
+  /** Halves the picture again and again where the score changes most, and shares the score out fairly between the halves. The shares add up to the score. */
+  partition_shap: {
+    /** Inputs that the network is asked about, at most. Each split of a group takes two. (4 to 100000, default 500) */
+    samples?: number | undefined;
+    /** Inputs that are asked about at once; which groups are split next is decided from one such batch to the next. (2 to 1000, default 10) */
+    batch?: number | undefined;
+    /** What is shown in place of a hidden part. (default "auto") */
+    hidden?: "auto" | "segment_mean" | "zero" | "training_mean" | "background" | "black" | "white" | "pad_token" | "mask_token" | "given" | undefined;
+    /** Segments that make up the explanation, where there are any: the highest positive values. (1 to 1000, default 5) */
+    k?: number | undefined;
+    /** The score that is shared out. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+    /** How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; a row of a table into its columns, a series into at most 20 windows; other tokens (padding too), steps and features one by one, where they are no more than 1000, else into windows. Segments that are given come before all of this. (default "auto") */
+    segmentation?: "auto" | "quickshift" | "slic" | "grid" | "words" | "columns" | undefined;
     /** QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32 pixels a side. (1 to 50, default 4.0) */
     kernel_size?: number | undefined;
     /** QuickShift: the longest link between pixels; larger: fewer segments. (0 to 1000, default 200.0) */
@@ -437,6 +471,15 @@ export interface MethodParams {
     /** Probability that a cell is shown. (0.001 to 1, default 0.1) */
     probability?: number | undefined;
   };
+  /** Shows a detector thousands of randomly masked copies and averages the masks by how like the explained box the best is that it finds: overlap times likeness of the classes times objectness. It needs the answers alone, and time. */
+  d_rise: {
+    /** Random masks. (1 to 100000, default 5000) */
+    samples?: number | undefined;
+    /** Cells of a mask along each side of the picture. (2 to 100, default 16) */
+    grid?: number | undefined;
+    /** Probability that a cell is shown. (0.001 to 1, default 0.5) */
+    probability?: number | undefined;
+  };
 }
 
 /** The parameters of each metric. */
@@ -452,6 +495,15 @@ export interface MetricParams {
   };
   /** The area under the class's probability while the pixels are taken out, the most important first. Very low values say little: they come from pictures that no network has seen. */
   deletion: {
+    /** Pixels that are taken out at a step, or words of a text. Left out: RISE's 224 pixels, and one word. (1 to 1000000, default null) */
+    step?: number | null | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+  };
+  /** The area under the class's probability while pixels are put in, less that while they are taken out, the most important first in both. */
+  diff_id: {
     /** Pixels that are taken out at a step, or words of a text. Left out: RISE's 224 pixels, and one word. (1 to 1000000, default null) */
     step?: number | null | undefined;
     /** What takes the place of a pixel. (default "blank") */
@@ -482,6 +534,11 @@ export interface MetricParams {
     /** How the map becomes a mask: its magnitudes scaled, or its values as they are. (default "scaled") */
     mask?: "scaled" | "raw" | undefined;
   };
+  /** The part of the class's probability that is lost where the input is multiplied with the map's magnitudes, from 0 to 1; 0 where it rises. Beside it whether it rises (increase) and by which part of what was left to 1 (gain). */
+  average_drop: {
+    /** What shows where the map hides. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+  };
   /** The class's mean probability while important pixels are replaced by what their neighbours suggest, so that the hole itself tells the network nothing. */
   road: {
     /** How many parts of the pixels are removed, evenly between none and all: 9 removes 10 %, 20 %, … 90 %. (1 to 99, default 9) */
@@ -497,6 +554,126 @@ export interface MetricParams {
     first?: number | undefined;
     /** Standard deviation of the blur in pixels; the paper names none. (0.5 to 100, default 10.0) */
     sigma?: number | undefined;
+  };
+  /** How much of the score is lost on average while the segments of the picture are hidden one after the other, the most important first. */
+  irof: {
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score that is followed. One that can be negative has no parts that are lost. (default "probability") */
+    score?: "probability" | "logit" | undefined;
+  };
+  /** How far the score falls on average while squares of the picture are hidden one after the other, the most important first (AOPC); the curve shows each fall. */
+  region_perturbation: {
+    /** Side of a square in pixels. What is no picture is hidden pixel by pixel, a text word by word. (1 to 1000, default 8) */
+    side?: number | undefined;
+    /** How many squares are hidden at most. (1 to 1000000, default 100) */
+    regions?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score that is followed. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The area under the score while squares of the picture are hidden one after the other, the most important first. */
+  selectivity: {
+    /** Side of a square in pixels. What is no picture is hidden pixel by pixel, a text word by word. (1 to 1000, default 8) */
+    side?: number | undefined;
+    /** How many squares are hidden at most. (1 to 1000000, default 100) */
+    regions?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score that is followed. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** Over all pairs of groups of pixels: the difference of what the map says of them, counted for the map where hiding the one that it puts above costs at least as much, and against it elsewhere; as a part of all differences. */
+  saco: {
+    /** Into how many groups of equal size the pixels, or the words of a text, are cut. (2 to 1000, default 10) */
+    groups?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score whose fall is looked at. (default "probability") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The correlation between what the map says of a random choice of pixels, summed, and how much the score falls where they are hidden. */
+  faithfulness_correlation: {
+    /** How often pixels are chosen. (2 to 100000, default 100) */
+    samples?: number | undefined;
+    /** How many pixels are hidden at once, or words of a text. Left out: 224 as in Quantus, and half of them where there are fewer. (1 to 1000000, default null) */
+    subset?: number | null | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value; the mean keeps the sign. (default "mean") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score whose fall is looked at. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The rank correlation between what the map says of random cells of a coarse grid, summed, and how much the score falls where they are hidden. */
+  mu_fidelity: {
+    /** How often cells are chosen. (2 to 100000, default 200) */
+    samples?: number | undefined;
+    /** Cells along each side of a picture. What is no picture has no grid: each place, or word, is chosen by itself. (2 to 1000, default 9) */
+    grid?: number | undefined;
+    /** The part of the cells that is hidden, on average. (0.01 to 0.99, default 0.2) */
+    part?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value; the mean keeps the sign. (default "mean") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score whose fall is looked at. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The correlation between what the map says of n random pixels, summed, and how much the score falls where they are hidden, as a mean over n; the curve shows it for each n. */
+  sensitivity_n: {
+    /** How many numbers n are tried, from 1 to 80 % of the pixels, each about as many times the last. (1 to 100, default 8) */
+    sizes?: number | undefined;
+    /** How often pixels are chosen for each n. (2 to 10000, default 100) */
+    samples?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value; the mean keeps the sign. (default "mean") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score whose fall is looked at. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The correlation between what the map says of a group of pixels and how much the score falls where that group alone is hidden; the groups follow the map's order. */
+  faithfulness_estimate: {
+    /** Into how many groups of equal size the pixels, or the words of a text, are cut. (2 to 1000000, default 50) */
+    groups?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value; the mean keeps the sign. (default "mean") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score that is followed. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** 1 where the score never falls while groups of pixels are put into an empty input, the least important first, else 0. Beside it the part of the steps at which it does not fall. */
+  monotonicity: {
+    /** Into how many groups of equal size the pixels, or the words of a text, are cut. (2 to 1000000, default 50) */
+    groups?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** How the channels of a pixel become its value; the mean keeps the sign. (default "mean") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score that is followed. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
+  /** The rank correlation between what the map says of a group of pixels and the mean squared change of the score where random values stand in their place. */
+  monotonicity_correlation: {
+    /** Into how many groups of equal size the pixels, or the words of a text, are cut, in the map's order. (2 to 1000000, default 20) */
+    groups?: number | undefined;
+    /** How often random values, evenly from the input's range, stand in the place of a group. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How the channels of a pixel become its value. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+    /** The score whose change is looked at. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
   };
   /** The mean squared difference between what the map predicts for a disturbance of the input and how much the score really falls. */
   infidelity: {
@@ -520,12 +697,60 @@ export interface MetricParams {
     /** The score that the map accounts for. (default "logit") */
     score?: "logit" | "probability" | "log_probability" | undefined;
   };
+  /** The part of the groups of pixels of which the map says nothing although the score changes where they are hidden, or something although it does not. */
+  non_sensitivity: {
+    /** Into how many groups of equal size the pixels, or the words of a text, are cut, in the order of their magnitudes. (2 to 1000000, default 100) */
+    groups?: number | undefined;
+    /** Below what a change of the score is none, and below which part of the largest value of a group the map says nothing of one. (0 to 1, default 0.00001) */
+    least?: number | undefined;
+    /** What takes the place of a pixel. (default "blank") */
+    substrate?: "blank" | "blur" | undefined;
+    /** The score whose change is looked at. (default "logit") */
+    score?: "logit" | "probability" | "log_probability" | undefined;
+  };
   /** The largest distance between the map and that of a nearby input, as a part of the map's own length. */
   max_sensitivity: {
     /** How many neighbours of the input are explained. (1 to 1000, default 10) */
     samples?: number | undefined;
     /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
     radius?: number | undefined;
+  };
+  /** The mean distance between the map and that of a nearby input, as a part of the map's own length. */
+  average_sensitivity: {
+    /** How many neighbours of the input are explained. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
+    radius?: number | undefined;
+  };
+  /** The largest distance between the map and that of a nearby input over the distance of the two inputs, in the map's units over the input's. */
+  local_lipschitz: {
+    /** How many neighbours of the input are explained. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
+    radius?: number | undefined;
+  };
+  /** The largest relative change of the map near the input over the relative change of the input. Neighbours of another class are left out. */
+  relative_input_stability: {
+    /** How many neighbours of the input are explained. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
+    radius?: number | undefined;
+  };
+  /** The largest relative change of the map near the input over the distance of the logits. Neighbours of another class are left out. */
+  relative_output_stability: {
+    /** How many neighbours of the input are explained. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
+    radius?: number | undefined;
+  };
+  /** The largest relative change of the map near the input over the relative change of what an inner layer holds. Neighbours of another class are left out. */
+  relative_representation_stability: {
+    /** How many neighbours of the input are explained. (1 to 1000, default 10) */
+    samples?: number | undefined;
+    /** How far each value of a neighbour may be from the input's, as a part of the input's range. (0 to 1, default 0.02) */
+    radius?: number | undefined;
+    /** The layer, by the name of its node; where it is empty, the one that Grad-CAM takes. (default "") */
+    layer?: string | undefined;
   };
   /** The mean rank correlation between maps made with different seeds: 1 where chance has no part. */
   stability: {
@@ -542,6 +767,27 @@ export interface MetricParams {
   /** The rank correlation between the map and that of the same network with random weights. A method whose map hardly changes does not explain the network. */
   randomisation: {
     /** Compare magnitudes instead of signed values: random weights turn signs around by chance. (default true) */
+    magnitudes?: boolean | undefined;
+  };
+  /** The rank correlation between the mean of maps of noisy inputs and the same of a network with random weights. A method whose map hardly changes does not explain the network. */
+  smooth_randomisation: {
+    /** How many inputs are explained by each of the networks. (1 to 1000, default 50) */
+    samples?: number | undefined;
+    /** Standard deviation of the noise, as a part of the input's range. (0 to 10, default 0.1) */
+    noise_level?: number | undefined;
+    /** Compare magnitudes instead of signed values: random weights turn signs around by chance. (default true) */
+    magnitudes?: boolean | undefined;
+  };
+  /** How much the entropy of the map's histogram rises where the network has random weights, as a part of the map's own. */
+  efficient_randomisation: {
+    /** Bins of the histogram, of equal width from the smallest to the largest value. (2 to 10000, default 100) */
+    bins?: number | undefined;
+  };
+  /** The rank correlation between the map and that of another class, drawn from the seed. A method whose map hardly changes does not explain the class. */
+  random_logit: {
+    /** The other class. Left out: any, drawn from the seed. (0 to 1000000, default null) */
+    other?: number | null | undefined;
+    /** Compare magnitudes instead of signed values. (default false) */
     magnitudes?: boolean | undefined;
   };
   /** Whether two maps put the pixels in the same order: 1 the same, 0 unrelated, -1 reversed. A constant map agrees with nothing but itself. */
@@ -565,8 +811,76 @@ export interface MetricParams {
   };
   /** With as many of the most important pixels as the object has: intersection over union with it. Beside it, the part of them on the object (relevance rank accuracy) and the part of the positive values there (relevance mass accuracy). */
   mask_overlap: Record<string, never>;
+  /** How likely a pixel of the object has a higher value than one beside it: 1 where all have, 0.5 where the map does not know. */
+  object_auc: {
+    /** How the channels of a pixel become the value that it is ranked by. (default "as_shown") */
+    ranking?: "as_shown" | "mean" | "sum_abs" | "max_abs" | undefined;
+  };
   /** The Gini index of the pixels' magnitudes: 0 where all count the same, near 1 where one counts alone. */
   sparseness: Record<string, never>;
   /** The entropy in nats of the pixels' parts of all magnitudes: 0 where one counts alone, the logarithm of their number where all count the same. An empty map has 0. */
   complexity: Record<string, never>;
+  /** How many pixels have a magnitude above a small part of the largest; beside it, the part of all pixels that they are. */
+  effective_complexity: {
+    /** The part of the largest magnitude that a pixel must be above. (0 to 1, default 0.00001) */
+    least?: number | undefined;
+  };
+}
+
+/** The parameters of each attack. */
+export interface AttackParams {
+  /** Steps along the gradient, each brought back within the bound; of a single step the fast gradient method. */
+  pgd: Record<string, never>;
+  /** Steps of equal size in each value along the running sum of the gradients, within a bound on the largest change. It carries over to other networks better than the last gradient alone. */
+  mi_fgsm: {
+    /** How much of the sum stays at each step. (0 to 10, default 1.0) */
+    decay?: number | undefined;
+  };
+  /** Projected gradient descent with momentum, of which the steps become shorter and begin again at the best point where they no longer help: nothing is left to be tuned but the bound. Ends with the first change that turns the answer last seen, or with the largest loss. */
+  apgd: {
+    /** The part of the steps since the last look that must have raised the loss, or the steps become half as long. (0 to 1, default 0.75) */
+    rho?: number | undefined;
+  };
+  /** Changes random squares of a picture to the edge of the bound, smaller and smaller ones, and keeps what brings the answer nearer to its turn. It needs no gradient, and ends where the answer turns. */
+  square: {
+    /** How often the network is asked at most: 5000 in the paper. (1 to 100000, default 1000) */
+    queries?: number | undefined;
+    /** The part of the pixels that the first squares cover. (0.0001 to 1, default 0.8) */
+    part?: number | undefined;
+  };
+  /** A small change that turns the answer, found by steps to the nearest border between classes. It has no bound: the length of the change is what it finds. */
+  deep_fool: {
+    /** How many steps at most. (1 to 1000, default 50) */
+    steps?: number | undefined;
+    /** How many of the most probable classes are looked at, the answer itself included. (2 to 1000, default 10) */
+    candidates?: number | undefined;
+    /** How far beyond the border, as a part of the way. (0 to 1, default 0.02) */
+    overshoot?: number | undefined;
+  };
+  /** The shortest change that turns the answer, found by optimisation. It has no bound: the length of the change is what it finds. Slow and strong; where nothing is found the input stays. */
+  carlini_wagner: {
+    /** How often the weight of the turn against the length is halved or raised. (1 to 20, default 9) */
+    searches?: number | undefined;
+    /** Steps of Adam for each weight at most: 10000 in the paper. (1 to 10000, default 100) */
+    steps?: number | undefined;
+    /** The length of Adam's steps. (0.00001 to 1, default 0.01) */
+    step?: number | undefined;
+    /** How far another logit must lie above. (0 to 1000, default 0.0) */
+    confidence?: number | undefined;
+    /** The weight to begin with. (0.000001 to 1000000, default 0.001) */
+    weight?: number | undefined;
+    /** End a search where a tenth of its steps brought nothing. (default true) */
+    abort_early?: boolean | undefined;
+  };
+  /** The smallest bound within which a change leaves the answer and turns the map of the gradient: of its most important values at most half stay among them. `epsilon` is the largest bound that is tried; where it does not suffice the input stays. */
+  explanation: {
+    /** The part of the values that counts as the most important. (0.001 to 0.5, default 0.1) */
+    top?: number | undefined;
+    /** The explanation has turned where no more than this part of the most important values is still among them. (0 to 0.99, default 0.5) */
+    kept?: number | undefined;
+    /** Steps of each attack, each of which takes three gradients. (1 to 1000, default 20) */
+    steps?: number | undefined;
+    /** How often the bound is halved or raised between the smallest that turned the map and the largest that did not. (1 to 20, default 6) */
+    searches?: number | undefined;
+  };
 }

@@ -3,6 +3,7 @@
 import type { PowerPreference, WasmSource } from "./choice.js";
 import { Engine, type Thread } from "./client.js";
 import { AdversightError } from "./errors.js";
+import type { GpuDevice } from "./gpu.js";
 import { refused, watchPolicy } from "./policy.js";
 import { base, notLoaded, spawn, spawnAt } from "./spawn.js";
 import type { DeviceChoice } from "./wasm/adversight.js";
@@ -18,6 +19,11 @@ export interface EngineOptions {
   device?: DeviceChoice | undefined;
   /** Of two GPUs the one that saves power ("low-power") or the faster one ("high-performance"); the browser's choice where it is left out. */
   powerPreference?: PowerPreference | undefined;
+  /**
+   * A `GPUDevice` of your own to compute on, made with the feature "timestamp-query", for an engine on the page's own thread (`worker: false`): a
+   * device cannot be sent to a worker. All engines of a thread share it. What goes wrong on it unasked is told to the engine (`onuncapturederror`), and closing the engine leaves it alive.
+   */
+  gpuDevice?: GpuDevice | undefined;
   /**
    * In a worker (true, the default), on the page's own thread (false), in a worker of yours that was made from "adversight/worker", or in
    * one that is made from this address.
@@ -58,7 +64,7 @@ export interface EngineOptions {
 }
 
 interface Here {
-  startHere: () => MessagePort;
+  startHere: (gpuDevice?: GpuDevice) => MessagePort;
 }
 
 /** How an entry of the package starts the engine. */
@@ -91,13 +97,26 @@ export async function openEngine(options: EngineOptions, places: Places): Promis
 
 async function open(options: EngineOptions, places: Places): Promise<Engine> {
   const { device = "auto", worker = true, threads, batchMemory, powerPreference, signal, timeout } = options;
+  const { gpuDevice } = options;
   const opening = { device, wasm: placed(options.wasm), threads, batchMemory, powerPreference };
   const waiting = { signal, timeout };
+  if (gpuDevice && device === "cpu") {
+    throw new AdversightError(
+      "device_unavailable",
+      'The options `gpuDevice` and `device: "cpu"` exclude each other.',
+    );
+  }
   if (worker === false || !places.worker) {
     checkImport(places);
     const { startHere } = await places.here();
     signal?.throwIfAborted();
-    return Engine.open(() => ({ endpoint: startHere() }), opening, waiting);
+    return Engine.open(() => ({ endpoint: startHere(gpuDevice) }), opening, waiting);
+  }
+  if (gpuDevice) {
+    throw new AdversightError(
+      "device_unavailable",
+      "A GPUDevice cannot be sent to a worker: the option `gpuDevice` needs `worker: false`.",
+    );
   }
   const start = places.worker;
   const thread =

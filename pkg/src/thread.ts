@@ -1,11 +1,12 @@
 // The engine on the thread that calls it. It is reached over a message port as a worker is, so that both behave alike.
 
 import { AdversightError } from "./errors.js";
+import type { GpuDevice } from "./gpu.js";
 import { serveHost, type Builds } from "./host.js";
 
 let trapped = false;
 
-export function startOn(builds: Builds): MessagePort {
+export function startOn(builds: Builds, gpuDevice?: GpuDevice): MessagePort {
   // A thread can hold one instance of the module, and a trap leaves it unusable.
   if (trapped) {
     throw new AdversightError(
@@ -14,8 +15,11 @@ export function startOn(builds: Builds): MessagePort {
     );
   }
   const { port1, port2 } = new MessageChannel();
-  serveHost(port2, builds, globalThis, () => {
-    trapped = true;
+  serveHost(port2, builds, globalThis, {
+    onTrap() {
+      trapped = true;
+    },
+    gpuDevice,
   });
   return port1;
 }

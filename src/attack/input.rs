@@ -1,13 +1,18 @@
 //! An attack on one input from its start to its end: what was asked for, the attacked input, and what the network makes
 //! of it.
 
+use std::{cell::Cell, collections::BTreeMap};
+
 use burn::tensor::Tensor;
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
-use super::{Attack, AttackedText, Gradients, Network, Norm, Rows, Within, words};
+use super::{
+    AttackedText, Gradients, Network, Norm, Rows,
+    registry::{self, Params},
+    victim::Victim,
+    words,
+};
 use crate::{ClassScore, Control, Error, Explainer, HostTensor, Input, Result, Score, attribution::read};
 
 /// Where the size of a change is measured.
@@ -20,10 +25,14 @@ pub enum Space {
     Model,
 }
 
-/// How an input is attacked. The default is projected gradient descent (Madry et al. 2017) by 2 of 255 grey levels.
+/// How an input is attacked, by which attack of [`registry::attacks`]. The default is projected gradient descent (Madry et al. 2017) by 2 of 255 grey levels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct AttackOptions {
+    /// The attack, of [`registry::attacks`].
+    pub attack: String,
+    /// The attack's own parameters.
+    pub params: Params,
     /// How the size of the change is measured.
     pub norm: Norm,
     /// The largest change in all.
@@ -41,11 +50,16 @@ pub struct AttackOptions {
     pub seed: u32,
     /// Where the change is measured; by default in pixels where a preprocessing is declared.
     pub space: Option<Space>,
+    /// Tensors in place of what an attack would draw; each documents the names that it knows.
+    #[serde(skip)]
+    pub given: BTreeMap<String, HostTensor>,
 }
 
 impl Default for AttackOptions {
     fn default() -> Self {
         Self {
+            attack: "pgd".into(),
+            params: Params::new(),
             norm: Norm::Linf,
             epsilon: 2.0 / 255.0,
             step: None,
@@ -54,6 +68,7 @@ impl Default for AttackOptions {
             random_start: false,
             seed: 0,
             space: None,
+            given: BTreeMap::new(),
         }
     }
 }
@@ -79,8 +94,12 @@ pub struct Attacked {
     pub original: ClassScore,
     /// What happened to the words, where a text was attacked.
     pub text: Option<AttackedText>,
-    /// The length of a step that was taken.
+    /// Whether the network now says what the attack was for: another class than before, or the one that it led to.
+    pub turned: bool,
+    /// The length of a step that was taken; 0 for attacks that have none.
     pub step: f32,
+    /// Samples of which an attack asked for the scores alone.
+    pub forward_passes: usize,
     /// Gradients that were taken.
     pub backward_passes: usize,
     /// Wall time.
@@ -100,39 +119,46 @@ pub async fn attack(
     control: &Control<'_>,
 ) -> Result<Attacked> {
     let started = Instant::now();
+    let entry = registry::find(&options.attack)?;
     check(options)?;
+    entry.check(options)?;
     if let Some(class) = options.towards {
         explainer.model().check_target(class)?;
     }
     let before = explainer.classify(&Input::Tensor(input), top).await?.top;
     let predicted = before.first().map_or(0, |class| class.index);
     let network = Scaled::new(explainer, input, options.space, control)?;
-    let attack = Attack {
-        norm: options.norm,
-        step: options.step.unwrap_or(match options.steps {
-            1 => options.epsilon,
-            steps => 2.5 * options.epsilon / steps as f32,
-        }),
-        epsilon: options.epsilon,
-        steps: options.steps,
-        targeted: options.towards.is_some(),
-    };
     let x = network.inside(network.rows.rows(input.data.clone())?);
-    let mut within = Within { range: network.range(&x), ..Within::default() };
-    if options.random_start {
-        let mut random = ChaCha8Rng::seed_from_u64(u64::from(options.seed));
-        within.start = Some(network.rows.rows(attack.random_start(1, input.data.len(), &mut random))?);
-    }
-    let class = options.towards.unwrap_or(predicted);
-    let delta = attack.run(&network, x.clone(), &[class], &within).await?;
-    let attacked = network.outside(x + delta.clone());
-    let values = |rows: Tensor<2>| rows.reshape([input.data.len()]);
-    let both = read(Tensor::cat(vec![values(delta), values(attacked)], 0)).await?;
-    let (change, data) = both.split_at(input.data.len());
+    let features = input.data.len();
+    let flat = |rows: Tensor<2>| rows.reshape([features]);
+    let range = match network.range(&x) {
+        None => None,
+        Some((low, high)) => {
+            let both = read(Tensor::cat(vec![flat(low), flat(high)], 0)).await?;
+            let (low, high) = both.split_at(features);
+            Some([low.to_vec(), high.to_vec()])
+        }
+    };
+    let victim = Victim {
+        network: &network,
+        explainer,
+        places: explainer.model().places()?,
+        x: read(flat(x.clone())).await?,
+        range,
+        class: options.towards.unwrap_or(predicted),
+        targeted: options.towards.is_some(),
+        options,
+        forward: Cell::new(0),
+        backward: Cell::new(0),
+    };
+    let found = entry.run(&victim, options).await?;
+    let change = &found.change;
+    let data = read(flat(network.outside(x + network.rows.rows(change.clone())?))).await?;
     let shaped = |values: &[f32]| HostTensor { data: values.to_vec(), shape: input.shape.clone() };
-    let attacked = shaped(data);
+    let attacked = shaped(&data);
 
     let mut after = explainer.classify(&Input::Tensor(&attacked), explainer.model().classes()).await?.top;
+    let winner = after.first().map_or(predicted, |class| class.index);
     let original = after.iter().find(|class| class.index == predicted).cloned();
     let original = original.ok_or_else(|| Error::Internal("the predicted class has no score".into()))?;
     after.truncate(top.max(1));
@@ -147,8 +173,13 @@ pub async fn attack(
         change: shaped(change),
         space: network.space(),
         before,
-        step: attack.step,
-        backward_passes: options.steps,
+        turned: match options.towards {
+            Some(class) => winner == class,
+            None => winner != predicted,
+        },
+        step: found.step,
+        forward_passes: victim.forward.get(),
+        backward_passes: victim.backward.get(),
         milliseconds: started.elapsed().as_secs_f64() * 1e3,
     })
 }
@@ -171,7 +202,7 @@ fn check(options: &AttackOptions) -> Result<()> {
 }
 
 /// A network whose inputs are measured in another space than its own: `model = (point - offset) / factor`.
-struct Scaled<'a> {
+pub(super) struct Scaled<'a> {
     rows: Rows<'a>,
     /// The factor and the offset of each feature, `[1, features]`; nothing in model space.
     pixels: Option<(Tensor<2>, Tensor<2>)>,
@@ -212,6 +243,10 @@ impl<'a> Scaled<'a> {
         Ok(Self { rows, pixels })
     }
 
+    pub(super) fn rows(&self) -> &Rows<'a> {
+        &self.rows
+    }
+
     fn space(&self) -> Space {
         if self.pixels.is_some() { Space::Pixel } else { Space::Model }
     }
@@ -246,6 +281,10 @@ impl Network for Scaled<'_> {
             Some((factor, _)) => found.gradient / factor.clone(),
         };
         Ok(Gradients { gradient, ..found })
+    }
+
+    fn logits(&self, points: Tensor<2>) -> Result<Tensor<2>> {
+        self.rows.logits(self.outside(points))
     }
 
     async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {

@@ -1,11 +1,19 @@
 //! Adversarial attacks: the smallest change of an input that turns a network, or a map, to the attacker's end.
 //!
-//! They work on rows of features, `[N, features]`, on the device, and read nothing back; [`attack`] goes from one input on the
-//! host to the attacked one, and measures the change in pixels.
+//! [`Attack`] and [`SaliencyMapAttack`] work on rows of features, `[N, features]`, on the device, and read nothing back; [`attack`]
+//! goes from one input on the host to the attacked one, by any attack of the [`registry`], and measures the change in pixels.
 
+mod apgd;
+mod carlini_wagner;
+mod deep_fool;
+mod explanation;
 mod input;
+mod mi_fgsm;
 mod pgd;
+pub mod registry;
 mod saliency_map;
+mod square;
+mod victim;
 mod words;
 
 use std::future::Future;
@@ -27,6 +35,15 @@ pub trait Network {
     /// # Errors
     /// Those of [`Model::gradient`].
     fn gradients(&self, points: Tensor<2>, targets: &[usize], score: Score) -> Result<Gradients>;
+
+    /// The logits of points, `[N, classes]`.
+    ///
+    /// # Errors
+    /// Those of [`Model::logits`].
+    fn logits(&self, points: Tensor<2>) -> Result<Tensor<2>> {
+        let rows = points.dims()[0];
+        Ok(self.gradients(points, &vec![0; rows], Score::Logit)?.logits)
+    }
 
     /// Reports progress between steps, lets the host breathe, and ends the attack where it was cancelled.
     ///
@@ -92,6 +109,10 @@ impl<'a> Rows<'a> {
 impl Network for Rows<'_> {
     fn gradients(&self, points: Tensor<2>, targets: &[usize], score: Score) -> Result<Gradients> {
         attribution::gradients(self.model, &self.sample, points, targets, score)
+    }
+
+    fn logits(&self, points: Tensor<2>) -> Result<Tensor<2>> {
+        self.model.logits(attribution::rows_to(points, &self.sample)?)
     }
 
     async fn checkpoint(&self, done: usize, total: usize, stage: &str) -> Result<()> {

@@ -7,8 +7,59 @@ use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Network;
-use crate::{Result, Score};
+use super::{
+    AttackOptions, Network,
+    registry::{Attacking, Shared},
+    victim::{Found, Victim},
+};
+use crate::{Result, Score, attribution::read};
+
+/// Projected gradient descent, as an attack on one input.
+pub(super) struct Pgd;
+
+/// It has no parameters beside the options of every attack.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Config {}
+
+impl Attacking for Pgd {
+    type Config = Config;
+    const NAME: &'static str = "pgd";
+    const TITLE: &'static str = "Projected gradient descent";
+    const SUMMARY: &'static str = "Steps along the gradient, each brought back within the bound; of a single step the fast gradient method.";
+    const PAPER: &'static str = "Madry, Makelov, Schmidt, Tsipras, Vladu: Towards Deep Learning Models Resistant to Adversarial Attacks (2017)";
+    const READS: &'static [Shared] =
+        &[Shared::Norm, Shared::Epsilon, Shared::Step, Shared::Steps, Shared::Towards, Shared::RandomStart];
+    const COST: &'static str = "steps gradients";
+
+    /// Knows the given tensor `start`: the change to begin with.
+    async fn run(victim: &Victim<'_>, options: &AttackOptions, _: &Config) -> Result<Found> {
+        let attack = Attack {
+            norm: options.norm,
+            step: options.step.unwrap_or(match options.steps {
+                1 => options.epsilon,
+                steps => 2.5 * options.epsilon / steps as f32,
+            }),
+            epsilon: options.epsilon,
+            steps: options.steps,
+            targeted: victim.targeted,
+        };
+        let features = victim.x.len();
+        let rows = |values: Vec<f32>| victim.network.rows().rows(values);
+        let start = match victim.start()? {
+            None if options.random_start => Some(attack.random_start(1, features, &mut victim.random())),
+            start => start,
+        };
+        let range = match &victim.range {
+            Some([low, high]) => Some((rows(low.clone())?, rows(high.clone())?)),
+            None => None,
+        };
+        let within = Within { range, start: start.map(rows).transpose()?, ..Within::default() };
+        let change = attack.run(victim.network, rows(victim.x.clone())?, &[victim.class], &within).await?;
+        victim.backward.set(victim.backward.get() + options.steps);
+        Ok(Found { change: read(change.reshape([features])).await?, step: attack.step })
+    }
+}
 
 /// How the size of a change is measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Subject, Written, method::Given};
+use super::{Subject, Written, method::Given, tabled::Background};
 use crate::{Error, Result, input::layout::Layout, segment::Segments};
 
 /// What stands for the absence of information.
@@ -13,7 +13,8 @@ use crate::{Error, Result, input::layout::Layout, segment::Segments};
 pub enum Baseline {
     /// What suits the input. Where a path starts: black for pictures, the padding token for texts, zero for all else. In place of
     /// a hidden part: the segment's own mean for pictures, where segments have four pixels or more on average and are not of
-    /// one colour each; for texts the mask token, or the padding token where there is none; else zero.
+    /// one colour each; for texts the mask token, or the padding token where there is none; else zero. For a row of a table with rows to
+    /// compare with their mean, and in place of hidden columns each of them in turn.
     #[default]
     Auto,
     /// 0 in model space: silence, an empty embedding, a row of zeros.
@@ -33,6 +34,8 @@ pub enum Baseline {
     PadToken,
     /// The token that hides a word in place of each word, for texts alone; what the tokenizer adds stays.
     MaskToken,
+    /// Each of the rows to compare with in turn, given as `background` or those of a table; the scores are averaged over them.
+    Background,
     /// The given tensor `baseline`, which comes before every other choice.
     Given,
 }
@@ -44,8 +47,18 @@ pub(super) const STARTS: [&str; 8] =
 pub(super) const BLANKS: [&str; 8] =
     ["auto", "zero", "training_mean", "black", "white", "pad_token", "mask_token", "given"];
 /// The choices of a method that hides segments.
-pub(super) const COVERS: [&str; 9] =
-    ["auto", "segment_mean", "zero", "training_mean", "black", "white", "pad_token", "mask_token", "given"];
+pub(super) const COVERS: [&str; 10] = [
+    "auto",
+    "segment_mean",
+    "zero",
+    "training_mean",
+    "background",
+    "black",
+    "white",
+    "pad_token",
+    "mask_token",
+    "given",
+];
 
 /// The tensor that every method with a baseline takes.
 pub(super) const BASELINE: Given = Given {
@@ -55,7 +68,7 @@ pub(super) const BASELINE: Given = Given {
 /// The rows of which `mean` is the mean.
 pub(super) const BACKGROUND: Given = Given {
     name: "background",
-    description: "inputs in model space, any number of them, of which the baseline `mean` is the mean",
+    description: "inputs in model space, any number of them, of which the baseline `mean` is the mean, and which `background` shows in turn",
 };
 
 /// Pixels that a segment must have on average so that its own mean hides what it shows.
@@ -71,13 +84,14 @@ impl Baseline {
     pub(super) fn start(self, subject: &Subject<'_>) -> Result<Tensor<2>> {
         let black = || match subject.written() {
             Some(written) => written_token(written, [Self::PadToken, Self::MaskToken]),
+            None if has_background(subject) => Self::Mean,
             None if subject.places().layout.is_picture() => Self::Black,
             None => Self::Zero,
         };
         self.settled(subject, "baseline", None, black)?.row(subject)
     }
 
-    /// What is shown in place of hidden parts, `[1, features]`; the parameter is called `hidden`. `segments` are the parts
+    /// What is shown in place of hidden parts, `[1, features]`, or `[N, features]` for each of a background in turn; the parameter is called `hidden`. `segments` are the parts
     /// where they have a mean of their own to be hidden by.
     ///
     /// # Errors
@@ -85,6 +99,13 @@ impl Baseline {
     pub(super) fn cover(self, subject: &Subject<'_>, segments: Option<&Segments>) -> Result<Tensor<2>> {
         let blank = || match subject.written() {
             Some(written) => written_token(written, [Self::MaskToken, Self::PadToken]),
+            None if has_background(subject) => {
+                if segments.is_some() {
+                    Self::Background
+                } else {
+                    Self::Mean
+                }
+            }
             None if subject.is_prepared() => Self::TrainingMean,
             None => Self::Zero,
         };
@@ -117,6 +138,14 @@ impl Baseline {
         match settled {
             Self::Given if subject.given(BASELINE.name).is_none() => {
                 return Err(fault("it asks for the tensor \"baseline\", and none is given"));
+            }
+            Self::Background if segments.is_none() => {
+                return Err(fault("this method hides by one row alone; choose mean"));
+            }
+            Self::Background if subject.given(BACKGROUND.name).is_none() && !has_background(subject) => {
+                return Err(fault(
+                    "it asks for rows to compare with: give the tensor \"background\", or a table with other rows",
+                ));
             }
             Self::Black | Self::White if !subject.places().layout.is_picture() => {
                 return Err(fault(&format!(
@@ -167,6 +196,18 @@ impl Baseline {
         match self {
             Self::Black => Ok(subject.pixel_space()?.black),
             Self::White => Ok(subject.pixel_space()?.white),
+            Self::Background => rows(subject, BACKGROUND.name)?
+                .ok_or_else(|| Error::Internal("the rows to compare with are lost".into())),
+            Self::Mean | Self::TrainingMean
+                if subject.given(BACKGROUND.name).is_none() && has_background(subject) =>
+            {
+                let mean = subject
+                    .tabled()
+                    .and_then(|tabled| tabled.background.as_ref())
+                    .map(|rows| &rows.mean.data);
+                let mean = mean.ok_or_else(|| Error::Internal("the rows to compare with are lost".into()))?;
+                Ok(subject.tensor(subject.places().planes(mean).into_owned(), [1, subject.features()]))
+            }
             Self::Mean | Self::TrainingMean => match rows(subject, BACKGROUND.name)? {
                 Some(background) => Ok(background.mean_dim(0)),
                 None => Ok(covered(subject, self).unwrap_or_else(|| subject.input().zeros_like())),
@@ -188,6 +229,13 @@ impl Baseline {
             Self::Mean | Self::TrainingMean if subject.given(BACKGROUND.name).is_some() => {
                 "the mean of the given background".into()
             }
+            Self::Background if subject.given(BACKGROUND.name).is_some() => {
+                "each row of the given background in turn".into()
+            }
+            Self::Background => background_words(subject, |rows| rows.each()),
+            Self::Mean | Self::TrainingMean if has_background(subject) => {
+                background_words(subject, |rows| rows.mean_words())
+            }
             Self::PadToken => "the padding token in place of each word".into(),
             Self::MaskToken => "the mask token in place of each word".into(),
             Self::Mean | Self::TrainingMean if covers(subject, self) => {
@@ -201,6 +249,16 @@ impl Baseline {
             Self::Given => GIVEN_WORDS.into(),
         }
     }
+}
+
+/// Whether the input is of a table that has rows to compare with.
+fn has_background(subject: &Subject<'_>) -> bool {
+    subject.tabled().is_some_and(|tabled| tabled.background.is_some())
+}
+
+/// What is said of the rows to compare with.
+pub(super) fn background_words(subject: &Subject<'_>, say: impl Fn(&Background) -> String) -> String {
+    subject.tabled().and_then(|tabled| tabled.background.as_ref()).map(say).unwrap_or_default()
 }
 
 /// The first of two tokens that may stand in place of each word, or zero where the tokenizer has neither.
@@ -240,6 +298,10 @@ pub(super) fn given_or(subject: &Subject<'_>, otherwise: &str) -> Result<Option<
             return Ok(Some(cover));
         }
     }
+    if given.is_none() && has_background(subject) {
+        subject.compared_with(Baseline::Mean.words(subject));
+        return Baseline::Mean.row(subject).map(Some);
+    }
     subject.compared_with(if given.is_some() { GIVEN_WORDS } else { otherwise }.to_owned());
     Ok(given)
 }
@@ -250,9 +312,18 @@ fn given(subject: &Subject<'_>) -> Result<Option<Tensor<2>>> {
     Ok(given.map(|row| subject.tensor(row.to_vec(), [1, features])))
 }
 
-/// Inputs that are given under `name`, `[N, features]`.
+/// Inputs that are given under `name`, `[N, features]`; as `background` those of a table where none are given.
 pub(super) fn rows(subject: &Subject<'_>, name: &str) -> Result<Option<Tensor<2>>> {
-    let Some(given) = subject.given(name) else { return Ok(None) };
+    let Some(given) = subject.given(name) else {
+        let rows = subject
+            .tabled()
+            .and_then(|tabled| tabled.background.as_ref())
+            .filter(|_| name == BACKGROUND.name);
+        return Ok(rows.map(|Background { rows, .. }| {
+            let count = rows.data.len() / subject.features().max(1);
+            subject.tensor(subject.places().planes(&rows.data).into_owned(), [count, subject.features()])
+        }));
+    };
     let count = given.data.len().div_ceil(subject.features()).max(1);
     let rows = subject.given_rows(name, count)?.unwrap_or_default();
     Ok(Some(subject.tensor(rows.to_vec(), [count, subject.features()])))

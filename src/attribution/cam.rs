@@ -3,9 +3,9 @@
 
 use burn::tensor::{Float, Tensor, activation};
 
-use super::{Attribution, Subject, grad_cam::Config, read, upsample};
+use super::{Attribution, Subject, grad_cam::Config, method::End, read, upsample};
 use crate::{
-    Error, Result,
+    Error, Model, Result,
     model::{Score, value::Ranked},
 };
 
@@ -25,6 +25,16 @@ pub(super) fn layers(subject: &Subject<'_>, named: &str) -> Result<Vec<String>> 
             Ok(named.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
         }
     }
+}
+
+/// Where the walk back to the first layer of a parameter `layer` ends; nowhere where [`layers`] finds none.
+pub(super) fn first_gradient(named: &str, model: &Model) -> Option<End> {
+    let layer = match named {
+        "" => model.info().layer.clone()?,
+        named if !named.contains(',') || model.has_value(named) => named.to_owned(),
+        named => named.split(',').map(str::trim).find(|name| !name.is_empty())?.to_owned(),
+    };
+    model.info().layout.is_picture().then_some(End::Node(layer))
 }
 
 /// The one layer of a parameter `layer`.
@@ -81,7 +91,7 @@ impl FeatureMaps {
 
     /// The same with the gradient of the score of another class.
     pub fn towards(subject: &Subject<'_>, node: &str, class: usize, score: Score) -> Result<Self> {
-        let found = subject.gradient_at(node, subject.input(), &[class], score)?;
+        let found = subject.gradient_at_here(node, class, score)?;
         match (viewed(subject, node, found.value), viewed(subject, node, found.gradient)) {
             (Some(maps), Some(gradient)) => Ok(Self { maps, gradient }),
             _ => Err(no_map(subject, node)),

@@ -50,7 +50,7 @@ impl Samples {
     }
 
     /// The score of the explained class for each sample, read back once at the end; hidden segments show what `hidden` has
-    /// there, `[1, features]`.
+    /// there, `[1, features]`; of several rows, `[N, features]`, each in turn, and the scores are averaged.
     pub async fn scores(
         &self,
         subject: &Subject<'_>,
@@ -58,21 +58,65 @@ impl Samples {
         hidden: Tensor<2>,
         score: Score,
     ) -> Result<Vec<f32>> {
-        let x = subject.input();
-        let difference = x - hidden.clone();
-        let (channels, pixels) = (subject.places().channels, subject.places().count());
-        let labels: Vec<i64> = segments.labels.iter().map(|&label| label.into()).collect();
-        let labels = Tensor::<1, Int>::from_data(labels.as_slice(), &difference.device());
+        let hiding = Hiding::new(subject, segments, hidden);
         let mut found = Vec::new();
         let mut batches = subject.batches(self.count(), "asking about inputs with hidden parts");
         while let Some(Range { start, end }) = batches.next().await? {
-            let rows = end - start;
             let shown = self.shown[start * self.segments..end * self.segments].to_vec();
-            let shown = subject.tensor(shown, [rows, self.segments]).select(1, labels.clone());
-            let shown = shown.reshape([rows, 1, pixels]).repeat_dim(1, channels);
-            let points = hidden.clone() + difference.clone() * shown.reshape([rows, channels * pixels]);
-            found.push(subject.scores(subject.logits(points)?, score));
+            found.push(hiding.scores(subject, &shown, score)?);
         }
         read(Tensor::cat(found, 0)).await
+    }
+}
+
+/// How segments are hidden.
+pub(super) struct Hiding {
+    hidden: Tensor<2>,
+    /// What the input has more than `hidden`.
+    difference: Tensor<2>,
+    /// The segment of each place.
+    labels: Tensor<1, Int>,
+    segments: usize,
+    /// Channels and places.
+    dims: [usize; 2],
+}
+
+impl Hiding {
+    /// Hidden segments show what `hidden` has there, `[1, features]`, or each of its rows in turn.
+    pub fn new(subject: &Subject<'_>, segments: &Segments, hidden: Tensor<2>) -> Self {
+        let difference = subject.input() - hidden.clone();
+        let labels: Vec<i64> = segments.labels.iter().map(|&label| label.into()).collect();
+        let labels = Tensor::from_data(labels.as_slice(), &difference.device());
+        let dims = [subject.places().channels, subject.places().count()];
+        Self { hidden, difference, labels, segments: segments.count, dims }
+    }
+
+    /// The score of the explained class for each row of `shown`, one value for each segment: 1 for shown, 0 for hidden. Where hidden segments
+    /// show several rows in turn, the mean over them.
+    pub fn scores(&self, subject: &Subject<'_>, shown: &[f32], score: Score) -> Result<Tensor<1>> {
+        let backgrounds = self.hidden.dims()[0];
+        // As many samples at once as one batch holds with each of the rows.
+        let step = (subject.batch_limit() / backgrounds).max(1) * self.segments;
+        let step = if backgrounds == 1 { shown.len() } else { step };
+        let mut found = Vec::new();
+        for shown in shown.chunks(step.max(1)) {
+            let rows = shown.len() / self.segments;
+            let points = self.points(subject, shown.to_vec());
+            let scores = subject.scores(subject.logits(points)?, score);
+            found.push(scores.reshape([rows, backgrounds]).mean_dim(1).reshape([rows]));
+        }
+        Ok(Tensor::cat(found, 0))
+    }
+
+    /// The input as rows of `shown` show it, once for each row of what hidden segments show, one value for each segment: 1 for shown, 0 for hidden.
+    fn points(&self, subject: &Subject<'_>, shown: Vec<f32>) -> Tensor<2> {
+        let (rows, [channels, places]) = (shown.len() / self.segments, self.dims);
+        let shown = subject.tensor(shown, [rows, self.segments]).select(1, self.labels.clone());
+        let shown = shown.reshape([rows, 1, places]).repeat_dim(1, channels);
+        let (backgrounds, features) = (self.hidden.dims()[0], channels * places);
+        let each = [1, backgrounds, features];
+        let points = self.hidden.clone().reshape(each)
+            + self.difference.clone().reshape(each) * shown.reshape([rows, 1, features]);
+        points.reshape([rows * backgrounds, features])
     }
 }

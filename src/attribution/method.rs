@@ -54,6 +54,15 @@ pub(super) const NOISE: Given = Given {
     description: "standard normal, one row of the input's values for each noisy copy",
 };
 
+/// Where a walk back ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// At the explained value.
+    Input,
+    /// At the output of the node of this name.
+    Node(String),
+}
+
 /// An attribution method. `attribute` reads like the paper's formula, on a [`Subject`].
 pub trait Method {
     /// The parameters; `Default` is the paper's setting.
@@ -81,6 +90,12 @@ pub trait Method {
 
     /// What it costs at most with these parameters, beside the pass of the input itself ([`Subject::clean`]).
     fn cost(config: &Self::Config) -> Cost;
+
+    /// Where the first walk back from the explained input ends, if the method takes one: the pass that finds the class is then kept
+    /// for it ([`Subject::gradient_here`], [`Subject::gradient_at_here`]), and costs no second one.
+    fn first_gradient(_config: &Self::Config, _model: &Model) -> Option<End> {
+        None
+    }
 
     /// Settings with which a processor alone is done in seconds or within a minute; the paper's where those are quick.
     fn quick() -> Self::Config {

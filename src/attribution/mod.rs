@@ -19,11 +19,12 @@ pub mod registry;
 mod regression;
 mod remarks;
 mod subject;
+mod tabled;
 mod tokens;
 mod upsample;
 mod written;
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use burn::tensor::{Float, Tensor, TensorData, Transaction};
 use serde::{Deserialize, Serialize};
@@ -35,14 +36,24 @@ pub(crate) use methods::rt_sal::Masker;
 pub use methods::*;
 pub(crate) use subject::gradients;
 pub use subject::{Control, Gradients, Progress, Subject};
+pub(crate) use tabled::Tabled;
 pub(crate) use written::Written;
 
 use anytime::{Stop, Stopped};
-use registry::Entry;
+use method::End;
+use registry::{Entry, Need};
+use subject::Kept;
 
 use crate::{
-    DeviceKind, Error, Explainer, Memory, Result,
-    input::{HostTensor, layout::Places, parts::Part, text::AskedToken},
+    Aim, Aimed, BoxTarget, DeviceKind, Error, Explainer, Follow, Memory, Result, Target,
+    input::{
+        HostTensor,
+        image::Region,
+        layout::Places,
+        parts::{Joined, Part},
+        table::{SeriesView, TableKind, TableView},
+        text::AskedToken,
+    },
     model::{OutputKind, Score, value::Ranked},
     narrate,
 };
@@ -129,9 +140,10 @@ pub struct ClassScore {
 pub struct ExplainOptions {
     /// Name of a registered method.
     pub method: String,
-    /// The explained class; the predicted one where it is left out.
-    #[cfg_attr(target_family = "wasm", tsify(optional, type = "number | null"))]
-    pub target: Option<usize>,
+    /// What is explained: a class by its number, or a box, a region, a token, a comparison, a likeness. The predicted class, of a detector the
+    /// best box, where it is left out.
+    #[cfg_attr(target_family = "wasm", tsify(optional, type = "number | Target | null"))]
+    pub target: Option<Target>,
     /// Values for the method's parameters; the rest keep their defaults.
     #[cfg_attr(target_family = "wasm", tsify(optional, type = "Record<string, unknown>"))]
     pub params: serde_json::Map<String, serde_json::Value>,
@@ -158,8 +170,10 @@ pub struct ExplanationInfo {
     /// All parameters in force.
     #[cfg_attr(target_family = "wasm", tsify(type = "Record<string, unknown>"))]
     pub params: serde_json::Map<String, serde_json::Value>,
-    /// The explained class.
+    /// The explained class, of a box its class; what one number is called where that is explained.
     pub target: ClassScore,
+    /// What was explained where that is more than a class; `null` for a class.
+    pub aim: Option<Aim>,
     /// The token whose class it is; `null` where the network has one answer for the whole input.
     pub token: Option<AskedToken>,
     /// The device that computed.
@@ -211,6 +225,10 @@ pub struct Explanation {
     pub parts: Vec<Part>,
     /// The texts that the parts are of.
     pub texts: Vec<String>,
+    /// The row of a table that was explained.
+    pub table: Option<TableView>,
+    /// The series that was explained.
+    pub series: Option<SeriesView>,
     /// How it came about.
     pub info: ExplanationInfo,
     /// One or two sentences.
@@ -225,6 +243,7 @@ pub(crate) async fn explain(
     explainer: &Explainer,
     entry: &Entry,
     input: &HostTensor,
+    region: Option<Region>,
     options: &ExplainOptions,
     control: &Control<'_>,
 ) -> Result<Explanation> {
@@ -238,23 +257,77 @@ pub(crate) async fn explain(
         )));
     }
     entry.check_given(options.given.keys())?;
-    if let Some(target) = options.target {
-        model.check_target(target)?;
+    // Paths and rules follow one row of a detector, whose score changes steadily; what hides parts of the picture follows the object.
+    let steady = entry.needs().iter().any(|need| matches!(need, Need::Gradient | Need::BackwardRule));
+    let follow = if steady { Follow::Place } else { Follow::Overlap };
+    let best_box = Target::Box(BoxTarget::default());
+    let asked = match &options.target {
+        None if model.is_detector() && model.view().is_none() => Some(&best_box),
+        Some(Target::Token { class, .. }) if explainer.written().is_some() => {
+            return explain_class(explainer, entry, input, (*class, None, &[]), options, control, started)
+                .await;
+        }
+        asked => asked.as_ref(),
+    };
+    let Some(asked) = asked else {
+        return explain_class(explainer, entry, input, (None, None, &[]), options, control, started).await;
+    };
+    let Aimed { explainer, class, aim, notes } = explainer.aimed(asked, input, region, follow).await?;
+    explain_class(&explainer, entry, input, (class, aim, &notes), options, control, started).await
+}
+
+/// Explains a class of a network that is what the target asks for.
+async fn explain_class(
+    explainer: &Explainer,
+    entry: &Entry,
+    input: &HostTensor,
+    (class, aim, guesses): (Option<usize>, Option<Aim>, &[String]),
+    options: &ExplainOptions,
+    control: &Control<'_>,
+    started: Instant,
+) -> Result<Explanation> {
+    let model = explainer.model();
+    if let Some(class) = class {
+        model.check_target(class)?;
     }
     if let Some(stop) = &options.stop {
         stop.check(entry.name(), entry.anytime())?;
     }
-    let clean = model.logits(explainer.upload(input)?)?;
-    let (target, clean, known) = match options.target {
+    let first = entry.first_gradient(model, &options.params).filter(|_| model.is_differentiable());
+    let kept = first.and_then(|end| {
+        let input = explainer.upload(input).ok()?;
+        let pass = match &end {
+            End::Input => model.pass(input),
+            End::Node(node) => model.pass_at(node, input),
+        };
+        // What speaks against it is told by the method, which tries the same.
+        Some((end, pass.ok()?))
+    });
+    let clean = match &kept {
+        Some((_, pass)) => pass.logits(),
+        None => model.logits(explainer.upload(input)?)?,
+    };
+    let kept: Kept<'_> = RefCell::new(kept);
+    let (target, clean, known) = match class {
         Some(target) => (target, clean, None),
         None => {
             let logits = read(clean.clone().reshape([model.classes()])).await?;
             (model.predicted(&logits), clean, Some(logits))
         }
     };
-    let subject = Subject::new(explainer, entry, input, clean.clone(), target, options, control)?;
+    let subject = Subject::new(explainer, entry, input, (clean.clone(), &kept), target, options, control)?;
+    guesses.iter().for_each(|note| subject.note(note.clone()));
     if let Some(written) = explainer.written() {
         written.reading.tokens.notes.iter().for_each(|note| subject.note(note.clone()));
+    }
+    if let Some(tabled) = explainer.tabled() {
+        tabled.notes.iter().for_each(|note| subject.note(note.clone()));
+        if tabled.kind == TableKind::Row && entry.joined() == Joined::Magnitudes {
+            subject.note(
+                "This method compares the columns by one unit of each, as the network takes them: one whose numbers are small seems to count more."
+                    .into(),
+            );
+        }
     }
     let (attribution, params) = entry.run(&subject, &options.params).await?;
 
@@ -319,6 +392,7 @@ pub(crate) async fn explain(
         method: entry.name().to_owned(),
         params,
         target: score(target),
+        aim,
         token: explainer.written().and_then(|written| written.asked.clone()),
         device: model.device().kind(),
         steps: attribution.steps,
@@ -330,7 +404,8 @@ pub(crate) async fn explain(
         completeness_gap: completeness.first().copied(),
         baseline: subject.baseline(),
         doubt: match model.info().output_kind {
-            OutputKind::Classes => {
+            // A box is one of several things that a picture may show.
+            OutputKind::Classes if model.view().is_none() => {
                 narrate::doubt(model.info().activation, &explainer.ranked(&logits, 2), model.classes())
             }
             _ => None,
@@ -347,8 +422,17 @@ pub(crate) async fn explain(
             written.parts(&map, places, attribution.segments.as_ref(), entry.joined()),
             written.reading.tokens.texts.clone(),
         ),
-        None => (Vec::new(), Vec::new()),
+        None => match explainer.tabled() {
+            Some(tabled) => {
+                let parts = tabled.parts(&map, places, attribution.segments.as_ref(), entry.joined());
+                (parts, Vec::new())
+            }
+            None => (Vec::new(), Vec::new()),
+        },
     };
+    let tabled = explainer.tabled();
+    let (table, series) =
+        (tabled.and_then(Tabled::table_view), tabled.and_then(|tabled| tabled.series_view(&map, places)));
     let found = narrate::Evidence {
         heatmap: &heatmap,
         values: &values,
@@ -365,6 +449,8 @@ pub(crate) async fn explain(
         segments,
         parts,
         texts,
+        table,
+        series,
         info,
         words,
     })

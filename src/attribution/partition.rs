@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Attribution, Segmentation, Subject, method::Given};
 use crate::{
     Error, Result,
-    input::layout::Layout,
+    input::{layout::Layout, table::TableKind},
     segment::{self, QuickShift, Segments, Slic},
 };
 use rand_distr::{Distribution, StandardNormal};
@@ -26,6 +26,8 @@ pub enum Algorithm {
     Grid,
     /// The words of a text; what the tokenizer adds is one more.
     Words,
+    /// The columns of a table, a one-hot group at once.
+    Columns,
 }
 
 /// Parameters of the segmentation, which a method's own parameters flatten in.
@@ -34,7 +36,7 @@ pub enum Algorithm {
 pub struct Partition {
     /// How the input is cut into segments. auto: a photograph by QuickShift; a spectrogram (one channel and no
     /// preprocessing), a picture of other channels, or one whose shorter side is no more than 8 kernel sizes, by a
-    /// grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; other tokens (padding too), steps and features one by one, where they are
+    /// grid; a sound into windows of equal length, its spectrum by a grid of steps in time and of bands that grow wider; a text into its words; a row of a table into its columns, a series into at most 20 windows; other tokens (padding too), steps and features one by one, where they are
     /// no more than 1000, else into windows. Segments that are given come before all of this.
     pub segmentation: Algorithm,
     /// QuickShift: width of the density's Gaussian in pixels; larger: fewer segments. About 1 for pictures of 32
@@ -111,7 +113,21 @@ impl Partition {
             Algorithm::Grid if subject.places().layout == Layout::Spectrum => {
                 segment::time_frequency(height, width, self.segments)
             }
-            Algorithm::Grid => segment::grid(height, width, self.segments),
+            Algorithm::Grid => match subject.tabled() {
+                // A series where nobody has said how finely.
+                Some(series) if self.segmentation == Algorithm::Auto => series.segments(),
+                _ => segment::grid(height, width, self.segments),
+            },
+            Algorithm::Columns => match subject.tabled().filter(|tabled| tabled.kind == TableKind::Row) {
+                Some(tabled) => tabled.segments(),
+                None => {
+                    let reason = format!(
+                        "columns are known of tables alone, and this input is a {}",
+                        subject.names().whole
+                    );
+                    return Err(subject.parameter_invalid("segmentation", &reason));
+                }
+            },
             Algorithm::Words => match subject.written() {
                 Some(written) => written.segments(MOST_TO_FIT),
                 None => {
@@ -159,6 +175,11 @@ impl Partition {
         let places = subject.places();
         if subject.written().is_some() {
             return Algorithm::Words;
+        }
+        match subject.tabled().map(|tabled| tabled.kind) {
+            Some(TableKind::Row) => return Algorithm::Columns,
+            Some(TableKind::Series) => return Algorithm::Grid,
+            None => (),
         }
         match places.layout {
             Layout::Picture | Layout::PictureChannelsLast => {

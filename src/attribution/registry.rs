@@ -14,7 +14,7 @@ use super::{
     params::{configure, in_force, params_of},
 };
 pub use super::{
-    method::{Cost, Method, Need},
+    method::{Cost, End, Method, Need},
     params::{ParamDescription, ParamKind},
 };
 use crate::{Error, Model, Result, input::parts::Joined};
@@ -26,6 +26,7 @@ pub struct Entry {
     describe: fn() -> MethodDescription,
     run: for<'a> fn(&'a Subject<'a>, &'a Map<String, Value>) -> Running<'a>,
     unsuited: fn(&Model) -> Option<String>,
+    first_gradient: fn(&Model, &Map<String, Value>) -> Option<End>,
     name: &'static str,
     display: Display,
     joined: Joined,
@@ -43,6 +44,11 @@ impl Entry {
             run: |subject, params| {
                 Box::pin(async move {
                     let (config, mut in_force) = configure::<M::Config>(M::NAME, params)?;
+                    let goes_back =
+                        M::NEEDS.iter().any(|need| matches!(need, Need::Gradient | Need::BackwardRule));
+                    if let Some(reason) = subject.model().lacks_gradient().filter(|_| goes_back) {
+                        return Err(subject.unsuited(reason));
+                    }
                     if let Some(reason) = M::unsuited(subject.model()) {
                         return Err(subject.unsuited(&reason));
                     }
@@ -55,6 +61,11 @@ impl Entry {
                 })
             },
             unsuited: M::unsuited,
+            // Parameters that do not hold are told by the run.
+            first_gradient: |model, params| {
+                let (config, _) = configure::<M::Config>(M::NAME, params).ok()?;
+                M::first_gradient(&config, model)
+            },
             name: M::NAME,
             display: M::DISPLAY,
             joined: M::JOINED,
@@ -87,13 +98,11 @@ pub struct MethodSupport {
 /// Which methods apply to a model, with or without a masker, and why others do not.
 pub(crate) fn support(model: &Model, masker: bool) -> Vec<MethodSupport> {
     let picture = model.info().layout.is_picture();
-    let gradient = model.is_differentiable();
+    let gradient = model.lacks_gradient();
     let missing = |need: &Need| match need {
-        Need::Gradient | Need::BackwardRule if !gradient => {
-            Some("no gradient passes from the explained value to the scores")
-        }
+        Need::Gradient | Need::BackwardRule => gradient,
         Need::Image if !picture => Some("the explained value is no picture"),
-        Need::Activations if !gradient || model.info().layers.is_empty() => {
+        Need::Activations if gradient.is_some() || model.info().layers.is_empty() => {
             Some("it looks at maps of more than one position inside of the network, and there is none")
         }
         Need::Masker if !masker => Some("it needs a masking network that was trained for this one"),
@@ -127,6 +136,11 @@ impl Entry {
     /// The name in every interface.
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Where the first walk back from the explained input ends with these parameters, if the method takes one.
+    pub(crate) fn first_gradient(&self, model: &Model, params: &Map<String, Value>) -> Option<End> {
+        (self.first_gradient)(model, params)
     }
 
     pub(crate) fn display(&self) -> Display {

@@ -17,10 +17,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    Batches, ExplainOptions, Masker, Written,
+    Batches, ExplainOptions, Masker, Tabled, Written,
     anytime::{Partial, Stopped, Watch},
     display::{self, Display},
-    in_order, read,
+    in_order,
+    method::End,
+    read,
     registry::Entry,
     rows_to, to_rows,
 };
@@ -29,7 +31,7 @@ use crate::{
     attack::Network,
     device::memory,
     input::{HostTensor, check_finite, layout::Places, preprocessing::ChannelOrder},
-    model::{self, Attended, Gradient, Score, Seed, TokenAxis, backward::Rule, value::Ranked},
+    model::{self, Attended, Gradient, Score, Seed, TokenAxis, View, backward::Rule, value::Ranked},
     narrate::Names,
     segment::Picture,
 };
@@ -104,6 +106,8 @@ pub struct Subject<'a> {
     range: (f32, f32),
     /// The logits of the input, `[1, classes]`.
     clean: Tensor<2>,
+    /// Their pass, where the method goes back from it first.
+    kept: &'a dyn FirstGradient,
     target: usize,
     options: &'a ExplainOptions,
     forward: Cell<usize>,
@@ -127,6 +131,22 @@ struct Told {
     notes: RefCell<Vec<String>>,
     /// Names of the given tensors that were looked at.
     used: RefCell<BTreeSet<String>>,
+}
+
+/// The pass of the explained input, as long as it is kept, and where the walk back for which it is kept ends.
+pub(super) type Kept<'a> = RefCell<Option<(End, model::Pass<'a>)>>;
+
+/// The first walk back from the explained input. (A trait, for a cell's lifetime could not shrink with the subject's.)
+pub(super) trait FirstGradient {
+    /// The gradient of the score of `class`, once, where the pass was kept for a walk back to there.
+    fn take(&self, end: &End, class: usize, score: Score) -> Option<Result<Gradient>>;
+}
+
+impl FirstGradient for Kept<'_> {
+    fn take(&self, end: &End, class: usize, score: Score) -> Option<Result<Gradient>> {
+        let (_, mut pass) = self.borrow_mut().take_if(|(to, _)| to == end)?;
+        Some(pass.gradient(&[class], score))
+    }
 }
 
 /// Gradients of a batch.
@@ -225,7 +245,7 @@ impl<'a> Subject<'a> {
         explainer: &'a Explainer,
         entry: &Entry,
         input: &'a HostTensor,
-        clean: Tensor<2>,
+        (clean, kept): (Tensor<2>, &'a dyn FirstGradient),
         target: usize,
         options: &'a ExplainOptions,
         control: &'a Control<'a>,
@@ -244,6 +264,7 @@ impl<'a> Subject<'a> {
             places,
             range,
             clean,
+            kept,
             target,
             options,
             // The clean pass.
@@ -340,6 +361,11 @@ impl<'a> Subject<'a> {
     /// The words that the input is made of, where it is a text.
     pub(super) fn written(&self) -> Option<&'a Written> {
         self.explainer.written()
+    }
+
+    /// The row of a table that it is, or the series.
+    pub(super) fn tabled(&self) -> Option<&'a Tabled> {
+        self.explainer.tabled()
     }
 
     /// What they are called, and the whole of them.
@@ -501,6 +527,28 @@ impl<'a> Subject<'a> {
         Ok(Gradients { gradient: self.places.planes_on_device(gradient), logits })
     }
 
+    /// The gradient of the score of `class` at the explained input, `[1, features]`.
+    pub fn gradient_here(&self, class: usize, score: Score) -> Result<Tensor<2>> {
+        match self.kept.take(&End::Input, class, score) {
+            Some(found) => {
+                self.count(1, 0, 1);
+                Ok(self.places.planes_on_device(to_rows(found?.gradient)?))
+            }
+            None => Ok(self.gradients(self.input(), &[class], score)?.gradient),
+        }
+    }
+
+    /// The output of the node called `node` for the explained input, and the gradient of the score of `class` with respect to it.
+    pub(super) fn gradient_at_here(&self, node: &str, class: usize, score: Score) -> Result<Gradient> {
+        match self.kept.take(&End::Node(node.to_owned()), class, score) {
+            Some(found) => {
+                self.count(1, 0, 1);
+                found
+            }
+            None => self.gradient_at(node, self.input(), &[class], score),
+        }
+    }
+
     /// Runs the network on rows of features, few enough for one batch, for gradients of whichever scores.
     pub(super) fn pass(&self, points: Tensor<2>) -> Result<Pass<'_>> {
         let rows = points.dims()[0];
@@ -597,6 +645,19 @@ impl<'a> Subject<'a> {
         let found = self.model().attended_by_block(self.shaped(self.input())?, self.target)?;
         self.count(1, 1, 1);
         Ok((found, &transformer.tokens))
+    }
+
+    /// Whether a box of a detector is explained.
+    pub(super) fn explains_a_box(&self) -> bool {
+        matches!(self.model().view(), Some(View::Box(_)))
+    }
+
+    /// D-RISE's likeness of what the detector finds in each row to the explained box, `[N]`.
+    pub(super) fn box_likeness(&self, points: Tensor<2>) -> Result<Tensor<1>> {
+        let rows = points.dims()[0];
+        let found = self.model().box_likeness(self.shaped(points)?)?;
+        self.count(rows, 1, 0);
+        Ok(found)
     }
 
     /// Number of axes of the input, the samples' among them.

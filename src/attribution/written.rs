@@ -96,23 +96,33 @@ impl Written {
         segments: Option<&Segmentation>,
         joined: Joined,
     ) -> Vec<Part> {
-        // One value a place is that of the place's segment, painted on each of its places: where the segments are not at hand, the
-        // mean of a word's places is the word's.
-        let joined = match (segments, map.data.len() == places.count()) {
-            (None, true) if places.channels > 1 => Joined::Mean,
-            _ => joined,
-        };
-        let values = place_values(map, places, segments, joined);
-        let mut parts = self.reading.parts.clone();
-        for part in &mut parts {
-            part.score = joined.join(part.places.iter().filter_map(|&at| values.get(at).copied()));
-        }
-        parts
+        scored(self.reading.parts.clone(), map, places, segments, joined)
     }
 }
 
+/// Parts with what each counted for: what its places did, joined.
+pub(super) fn scored(
+    mut parts: Vec<Part>,
+    map: &HostTensor,
+    places: &Places,
+    segments: Option<&Segmentation>,
+    joined: Joined,
+) -> Vec<Part> {
+    // One value a place is that of the place's segment, painted on each of its places: where the segments are not at hand, the
+    // mean of a part's places is the part's.
+    let joined = match (segments, map.data.len() == places.count()) {
+        (None, true) if places.channels > 1 => Joined::Mean,
+        _ => joined,
+    };
+    let values = place_values(map, places, segments, joined);
+    for part in &mut parts {
+        part.score = joined.join(part.places.iter().filter_map(|&at| values.get(at).copied()));
+    }
+    parts
+}
+
 /// One value of a map for each place, so that those of a part can be joined.
-fn place_values(
+pub(super) fn place_values(
     map: &HostTensor,
     places: &Places,
     segments: Option<&Segmentation>,

@@ -10,6 +10,8 @@ mod page;
 mod report;
 #[path = "adversight/reproduce/mod.rs"]
 mod reproduce;
+#[path = "adversight/rows.rs"]
+mod rows;
 #[path = "adversight/table.rs"]
 mod table;
 
@@ -22,11 +24,17 @@ use std::{
 };
 
 use adversight::{
-    ClassScore, Control, Device, DeviceChoice, Error, ExplainOptions, Explainer, HostTensor, Input,
-    Photograph, Preprocessing, Score, SoundPreparation, SoundView, TokenLabel, Tokens, Waveform,
+    BoxTarget, ClassScore, Control, DetectOptions, DetectorOptions, Device, DeviceChoice, Error,
+    ExplainOptions, Explainer, Follow, HostTensor, Input, Photograph, Preprocessing, Score, SoundPreparation,
+    SoundView, TableKind, TableRow, Target, TokenLabel, Tokens, Waveform,
     attack::{self, AttackOptions, Norm},
     attribution::registry::{self, ParamDescription},
-    input::{labels::Labels, layout::Layout},
+    input::{
+        image::Region,
+        labels::Labels,
+        layout::Layout,
+        table::{Columns, Table},
+    },
     metric::{self, randomise},
     model::{self, Activation, HostValue, ModelFile, ModelOptions, OutputKind},
     render::{ColourMap, overlay, spectrogram},
@@ -56,6 +64,26 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         top: usize,
     },
+    /// Finds the boxes of a detector.
+    Detect {
+        #[command(flatten)]
+        common: Common,
+        /// The least score of a box, 0 to 1 [default: the detector's, 0.25].
+        #[arg(long)]
+        threshold: Option<f32>,
+        /// The largest overlap of two boxes of one class, 0 to 1 [default: the detector's, 0.5].
+        #[arg(long)]
+        overlap: Option<f32>,
+        /// The most boxes.
+        #[arg(long)]
+        most: Option<usize>,
+        /// Writes the boxes and what the detector was taken for; to the standard output for "-".
+        #[arg(long)]
+        json: Option<PathBuf>,
+        /// Writes the photograph with the boxes.
+        #[arg(long)]
+        png: Option<PathBuf>,
+    },
     /// Attributes the decision to the input's values.
     Explain {
         #[command(flatten)]
@@ -63,9 +91,14 @@ enum Command {
         /// The method; `adversight methods` lists them.
         #[arg(long)]
         method: String,
-        /// The class to explain [default: the predicted one].
+        /// What to explain: a class (3), one class against another (3-against-5), a box (box:0, box:0:left, box:0:objectness), the area of a class
+        /// (region:3), what hangs together with a pixel (at:120,40), a token (token:4), or JSON [default: the predicted class, or the best
+        /// box of a detector].
         #[arg(long)]
-        target: Option<usize>,
+        target: Option<Target>,
+        /// The box to explain, by its number in the list of `adversight detect`: short for --target box:N.
+        #[arg(long = "box", value_name = "N", conflicts_with = "target")]
+        object: Option<usize>,
         /// A parameter of the method, as name=value; may be repeated.
         #[arg(long = "param", value_name = "NAME=VALUE")]
         params: Vec<String>,
@@ -92,7 +125,7 @@ enum Command {
         /// Writes one page that stands alone: the input, the map over it, words, settings, and hashes of network and input.
         #[arg(long)]
         html: Option<PathBuf>,
-        /// Writes the text with its words coloured.
+        /// Writes the text with its words coloured, the row of a table as bars, or the series with its map.
         #[arg(long)]
         svg: Option<PathBuf>,
         /// Writes only what mattered of a sound, as loud as the sound.
@@ -114,9 +147,9 @@ enum Command {
     Gradient {
         #[command(flatten)]
         common: Common,
-        /// The class.
+        /// The class, or another target as `explain` takes it.
         #[arg(long)]
-        target: usize,
+        target: Target,
         /// The score: logit, probability or log_probability.
         #[arg(long, value_parser = named::<Score>, default_value = "logit")]
         score: Score,
@@ -124,10 +157,16 @@ enum Command {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Attacks an input by projected gradient descent, and tells what the network says before and after; of a text in words, too.
+    /// Attacks an input, and tells what the network says before and after; of a text in words, too.
     Attack {
         #[command(flatten)]
         common: Common,
+        /// The attack; `adversight attacks` lists them.
+        #[arg(long, default_value = "pgd")]
+        attack: String,
+        /// A parameter of the attack, as name=value; may be repeated.
+        #[arg(long = "param", value_name = "NAME=VALUE")]
+        params: Vec<String>,
         /// The largest change in all: of a value, or by the norm l2.
         #[arg(long)]
         epsilon: Option<f32>,
@@ -140,6 +179,12 @@ enum Command {
         /// The class that the attack leads to [default: away from the predicted one].
         #[arg(long)]
         towards: Option<usize>,
+        /// Seed of everything random.
+        #[arg(long, default_value_t = 0)]
+        seed: u32,
+        /// What is attacked where that is more than a class: a box, a region, as `explain` takes it.
+        #[arg(long)]
+        target: Option<Target>,
         /// Writes the attacked input, in the network's own space.
         #[arg(long)]
         out: Option<PathBuf>,
@@ -181,6 +226,8 @@ enum Command {
     Methods,
     /// Prints the registry of metrics as JSON.
     Metrics,
+    /// Prints the registry of attacks as JSON.
+    Attacks,
     /// Prints the device that would be used, as JSON.
     Device {
         /// The device.
@@ -195,9 +242,25 @@ struct Common {
     #[arg(long)]
     model: PathBuf,
     /// A photograph (JPEG, PNG, WebP, GIF, BMP or TIFF), a sound (WAV, FLAC, MP3 or Ogg Vorbis), or an .npy tensor
-    /// [N, C, H, W] that goes into the network as it is. With a tokenizer: a sentence, or a file of text.
+    /// [N, C, H, W] that goes into the network as it is. A table (CSV with a header), of which `--row` is explained. With a tokenizer: a sentence, or a
+    /// file of text.
     #[arg(long, value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     input: PathBuf,
+    /// The row of a table that is explained, from 0, the header left aside; of a series the first of its rows.
+    #[arg(long, default_value_t = 0)]
+    row: usize,
+    /// A table with the rows to compare with [default: the other rows of the table]; for a series, series one after the other.
+    #[arg(long, value_name = "FILE")]
+    background: Option<PathBuf>,
+    /// What the columns of a table are to the network: the JSON of docs/tables.md [default: guessed, and told].
+    #[arg(long, value_name = "FILE")]
+    columns: Option<PathBuf>,
+    /// A cell of the row that holds something else, as column=value; may be repeated.
+    #[arg(long = "set", value_name = "COLUMN=VALUE")]
+    changes: Vec<String>,
+    /// Whether a table is a row for each input or a series of rows [default: by the network].
+    #[arg(long, value_parser = named::<TableKind>, value_name = "row|series")]
+    kind: Option<TableKind>,
     /// What makes tokens of text: a tokenizer.json, a vocabulary of one word a line, or "bytes" for networks that read any
     /// file's bytes as magika does.
     #[arg(long, value_name = "FILE")]
@@ -253,6 +316,9 @@ struct Common {
     /// [default: found by its shape and the graph].
     #[arg(long, value_parser = named::<Layout>)]
     layout: Option<Layout>,
+    /// How a detector's outputs are arranged, as the JSON of docs/detectors.md [default: found in the file].
+    #[arg(long, value_name = "FILE")]
+    detector: Option<PathBuf>,
     /// Class names: a JSON list or object, a config.json with id2label, or a text file with one name a line.
     #[arg(long)]
     labels: Option<PathBuf>,
@@ -355,6 +421,9 @@ async fn run(cli: Cli) -> CliResult {
         Command::Metrics => {
             out!("{}", pretty(&metric::registry::metrics())?);
         }
+        Command::Attacks => {
+            out!("{}", pretty(&attack::registry::attacks())?);
+        }
         Command::Marked(args) => marked::marked(&args).await?,
         Command::Reproduce(args) => reproduce::reproduce(&args).await?,
         Command::Evaluate(args) => {
@@ -365,6 +434,11 @@ async fn run(cli: Cli) -> CliResult {
         }
         Command::Classify { common, top } => {
             let job = Job::new(&common).await?;
+            if job.explainer.model().is_detector() {
+                eprintln!(
+                    "note: It is a detector, and these are single numbers of its output; `adversight detect` lists its boxes."
+                );
+            }
             let of_each = job.explainer.model().tokens().is_some_and(|info| info.labels_tokens);
             if let (Owned::Text(text), true, None) = (&job.input, of_each, &common.token) {
                 for TokenLabel { token, class } in job.explainer.token_labels(text).await.map_err(say)? {
@@ -394,15 +468,63 @@ async fn run(cli: Cli) -> CliResult {
                 out!("{:6.2} %  {label}  (class {index}, logit {logit:.4})", probability * 100.0);
             }
         }
+        Command::Detect { common, threshold, overlap, most, json, png } => {
+            let job = Job::of(&common, true).await?;
+            let options = DetectOptions { threshold, overlap, most };
+            let found = job.explainer.detect(&job.input.borrow(), &options).await.map_err(say)?;
+            found.notes.iter().for_each(|note| eprintln!("note: {note}"));
+            match json.as_deref() {
+                Some(path) if path == Path::new("-") => out!("{}", pretty(&found)?),
+                json => {
+                    for line in page::boxes(&found) {
+                        out!("{line}");
+                    }
+                    if let Some(path) = json {
+                        write(path, pretty(&found)?.as_bytes())?;
+                    }
+                }
+            }
+            if let Some(path) = png {
+                let Owned::Photograph(photograph) = &job.input else {
+                    return Err("--png draws on a photograph, and the input is none.".into());
+                };
+                let drawn = page::with_boxes(photograph.rgb(), &found.boxes);
+                write(&path, &png_of(&drawn)?)?;
+            }
+        }
         Command::Logits { common, out } => {
             let job = Job::new(&common).await?;
             write_npy(&out, &job.explainer.logits(&job.tensor()?).await.map_err(say)?)?;
         }
-        Command::Attack { common, epsilon, norm, steps, towards, out, json } => {
-            let job = Job::new(&common).await?;
-            let mut options = AttackOptions { norm, steps, towards, ..AttackOptions::default() };
+        Command::Attack {
+            common,
+            attack,
+            params,
+            epsilon,
+            norm,
+            steps,
+            towards,
+            target,
+            seed,
+            out,
+            json,
+        } => {
+            let known = attack::registry::find(&attack).map_err(say)?.describe().params;
+            let params = parse_pairs(&attack, &known, &params)?;
+            let job = Job::of(&common, matches!(target, Some(Target::Box(_)))).await?;
+            let mut options =
+                AttackOptions { attack, params, norm, steps, towards, seed, ..AttackOptions::default() };
             options.epsilon = epsilon.unwrap_or(options.epsilon);
-            let (bound, input) = job.explainer.bound(&job.input.borrow()).await.map_err(say)?;
+            let (mut bound, input) = job.explainer.bound(&job.input.borrow()).await.map_err(say)?;
+            if let Some(target) = &target {
+                let region = job.region()?;
+                let aimed = bound.aimed(target, &input, region, Follow::Place).await.map_err(say)?;
+                aimed.notes.iter().for_each(|note| eprintln!("note: {note}"));
+                if let Some(aim) = &aimed.aim {
+                    out!("{}", aim.said);
+                }
+                bound = aimed.explainer;
+            }
             let found =
                 attack::attack(&bound, &input, &options, 5, &Control::default()).await.map_err(say)?;
             let line = |class: &ClassScore| {
@@ -420,6 +542,15 @@ async fn run(cli: Cli) -> CliResult {
                     out!("{}", line(class));
                 }
             }
+            out!(
+                "changed by {:.6} at most, of length {:.6}, in {}",
+                found.linf,
+                found.l2,
+                match found.space {
+                    attack::Space::Pixel => "pixels from 0 to 1",
+                    attack::Space::Model => "the network's own space",
+                }
+            );
             let words = match (&found.text, &job.input) {
                 (Some(text), _) => {
                     let tokenizer = common.tokenizer()?;
@@ -441,20 +572,30 @@ async fn run(cli: Cli) -> CliResult {
             if let Some(json) = json {
                 let report = serde_json::json!({
                     "before": found.before, "after": found.after, "original": found.original, "space": found.space,
-                    "linf": found.linf, "l2": found.l2, "text": found.text, "words": words,
+                    "linf": found.linf, "l2": found.l2, "turned": found.turned, "attack": options.attack, "text": found.text, "words": words,
                 });
                 write(&json, pretty(&report)?.as_bytes())?;
             }
         }
         Command::Gradient { common, target, score, out } => {
-            let job = Job::new(&common).await?;
-            let gradient = job.explainer.input_gradient(&job.tensor()?, target, score).await;
+            let job = Job::of(&common, matches!(target, Target::Box(_))).await?;
+            let (tensor, region) = (job.tensor()?, job.region()?);
+            let (explainer, class) = match target {
+                Target::Class(class) => (job.explainer, class),
+                target => {
+                    let aimed =
+                        job.explainer.aimed(&target, &tensor, region, Follow::Place).await.map_err(say)?;
+                    (aimed.explainer, aimed.class.unwrap_or_default())
+                }
+            };
+            let gradient = explainer.input_gradient(&tensor, class, score).await;
             write_npy(&out, &gradient.map_err(say)?)?;
         }
         Command::Explain {
             common,
             method,
             target,
+            object,
             params,
             seed,
             masker,
@@ -468,11 +609,15 @@ async fn run(cli: Cli) -> CliResult {
             left_wav,
         } => {
             let params = parse_params(&method, &params)?;
-            let mut job = Job::new(&common).await?;
+            let of_a_box = object.is_some() || matches!(target, Some(Target::Box(_)));
+            let mut job = Job::of(&common, of_a_box).await?;
             if let Some(path) = masker {
                 let bytes = read(&path)?;
                 job.explainer = job.explainer.with_masker(&bytes.as_slice().into()).map_err(say)?;
             }
+            let target = object
+                .map(|number| Target::Box(BoxTarget { number: Some(number), ..BoxTarget::default() }))
+                .or(target);
             let options =
                 ExplainOptions { method, target, params, seed, given: given(&given_tensors)?, stop: None };
             let control = Control {
@@ -523,7 +668,11 @@ async fn run(cli: Cli) -> CliResult {
             };
             if let Some(png) = png {
                 let Some(drawn) = &drawn else {
-                    let what = if let Owned::Text(_) = &job.input { "text" } else { "tensor" };
+                    let what = match &job.input {
+                        Owned::Text(_) => "text",
+                        Owned::Table(_) => "table",
+                        _ => "tensor",
+                    };
                     return Err(format!(
                         "--png draws on a photograph or a sound, and the input is a {what}."
                     ));
@@ -553,16 +702,25 @@ async fn run(cli: Cli) -> CliResult {
                     }).collect::<serde_json::Map<_, _>>(),
                     "parts": explanation.parts,
                     "texts": explanation.texts,
+                    "table": explanation.table,
+                    "series": explanation.series,
                     "model": job.explainer.info(),
                     "device": job.explainer.model().device().report(),
                 });
                 write(&json, pretty(&report)?.as_bytes())?;
             }
             if let Some(svg) = svg {
-                if explanation.texts.is_empty() {
-                    return Err("--svg draws the words of a text, and the input is none.".into());
-                }
-                write(&svg, page::svg(&explanation, 80).as_bytes())?;
+                let drawn = match (&explanation.table, &explanation.series, explanation.texts.is_empty()) {
+                    (Some(_), ..) => rows::bars(&explanation),
+                    (_, Some(_), _) => rows::lines(&explanation),
+                    (.., false) => page::svg(&explanation, 80),
+                    _ => {
+                        return Err(
+                            "--svg draws the words of a text or a table, and the input is none.".into()
+                        );
+                    }
+                };
+                write(&svg, drawn.as_bytes())?;
             }
             if let Some(html) = html {
                 let words = explanation.words.join(" ");
@@ -575,6 +733,11 @@ async fn run(cli: Cli) -> CliResult {
                         figure += &page::picture(&png_of(photograph.rgb())?, "The input");
                     }
                     (Owned::Text(_), _) => figure += &page::coloured(&explanation),
+                    (Owned::Table(_), _) => {
+                        figure += &rows::bars(&explanation).repeat(usize::from(explanation.table.is_some()));
+                        figure += &rows::lines(&explanation);
+                        figure += &page::columns(&explanation);
+                    }
                     (_, Some(heard)) => {
                         figure += &page::sound(&adversight_sound::wav(&heard.sound), "The sound");
                         figure += &page::sound(&heard.only_wav(), "Only what mattered");
@@ -617,6 +780,7 @@ enum Owned {
     Tensor(HostTensor),
     Named(BTreeMap<String, HostTensor>),
     Text(Box<Tokens>),
+    Table(Box<TableRow>),
 }
 
 impl Owned {
@@ -627,8 +791,15 @@ impl Owned {
             Self::Tensor(tensor) => Input::Tensor(tensor),
             Self::Named(values) => Input::Named(values),
             Self::Text(tokens) => Input::Tokens(tokens),
+            Self::Table(row) => Input::Table(row),
         }
     }
+}
+
+/// Whether a file is a table, by its ending.
+fn is_table(path: &Path) -> bool {
+    let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
+    matches!(ending.as_str(), "csv" | "tsv")
 }
 
 /// Whether a file is one of a sound, by its ending.
@@ -681,6 +852,10 @@ impl Common {
             batch_axis: self.batch_axis,
             values: BTreeMap::new(),
             front_end: None,
+            detector: match &self.detector {
+                Some(path) => Some(DetectorOptions::from_json(&text(path)?).map_err(say)?),
+                None => None,
+            },
             activation: self.activation.map(|scores| match scores {
                 Scores::Softmax => Activation::Softmax,
                 Scores::Sigmoid => Activation::Sigmoid,
@@ -712,6 +887,29 @@ impl Common {
             true => Tokenizer::bytes(),
             false => Tokenizer::read(&read(path)?, &options).map_err(text_fault)?,
         })
+    }
+
+    /// The row that is asked about, and the bytes of its table.
+    fn table(&self) -> CliResult<(Owned, Vec<u8>)> {
+        let bytes = read(&self.input)?;
+        let table = |bytes: &[u8], path: &Path| {
+            Table::from_csv(bytes).map_err(|error| format!("{}: {}", path.display(), say(error)))
+        };
+        let mut row = TableRow::new(table(&bytes, &self.input)?, self.row);
+        row.kind = self.kind;
+        if let Some(path) = &self.background {
+            row.background = Some(table(&read(path)?, path)?);
+        }
+        if let Some(path) = &self.columns {
+            row.columns = Some(Columns::from_json(&text(path)?).map_err(say)?);
+        }
+        for pair in &self.changes {
+            let (name, value) = pair
+                .split_once('=')
+                .ok_or_else(|| format!("--set {pair} is not of the form column=value."))?;
+            row.changes.insert(name.to_owned(), value.to_owned());
+        }
+        Ok((Owned::Table(Box::new(row)), bytes))
     }
 
     /// The text as tokens, and its bytes.
@@ -761,9 +959,15 @@ fn part_of(folder: &Path, location: &str, offset: u64, length: Option<u64>) -> R
 
 impl Job {
     async fn new(common: &Common) -> CliResult<Self> {
+        Self::of(common, false).await
+    }
+
+    /// The same where a box is asked about, or not.
+    async fn of(common: &Common, of_a_box: bool) -> CliResult<Self> {
         let is_tensor = common.input.extension().is_some_and(|extension| extension == "npy");
         let (input, given) = match &common.tokenizer {
             Some(_) if !is_tensor => common.text()?,
+            None if is_table(&common.input) => common.table()?,
             _ if is_tensor => (Owned::Tensor(read_npy(&common.input)?), read(&common.input)?),
             _ if !common.input.exists() && common.input.to_string_lossy().contains(char::is_whitespace) => {
                 return Err(format!(
@@ -790,6 +994,10 @@ impl Job {
         let file = ModelFile { bytes: &bytes, external: Some(&external) };
         let also = also(&common.also)?;
         let mut options = common.options()?;
+        if of_a_box && options.detector.is_none() {
+            // Found in the file, whatever its outputs are.
+            options.detector = Some(DetectorOptions::default());
+        }
         if let (Owned::Tensor(tensor), None) = (&input, &common.at) {
             // Sizes that the file leaves open are those of the input at hand.
             options.explained_shape = Some(tensor.shape.clone());
@@ -811,7 +1019,7 @@ impl Job {
                 Owned::Named(values)
             }
             (Owned::Photograph(_) | Owned::Sound(_), [_, _, ..]) => {
-                return Err("Several inputs are explained at once from .npy tensors.".into());
+                return Err("Several inputs are explained at once from .npy tensors or a table.".into());
             }
             (input, _) => input,
         };
@@ -820,6 +1028,7 @@ impl Job {
                 let preparation = common.listening()?;
                 Explainer::load_for_sound(&file, &options, &preparation, sound, &device)
             }
+            Owned::Table(row) => Explainer::load_for_table(&file, &options, row, &device),
             _ => Explainer::load_with(&file, &options, &device),
         };
         let mut explainer = loaded.map_err(say)?;
@@ -830,7 +1039,7 @@ impl Job {
             let declared = Preprocessing::from_json(&text(path)?).map_err(say)?;
             explainer = explainer.with_preprocessing(declared).map_err(say)?;
         }
-        if !matches!(input, Owned::Tensor(_)) {
+        if !matches!(input, Owned::Tensor(_) | Owned::Table(_)) {
             explainer.info().preprocessing_notes.iter().for_each(|note| eprintln!("note: {note}"));
         }
         if let Some(path) = &common.labels {
@@ -843,6 +1052,14 @@ impl Job {
             eprintln!("note: {note}");
         }
         Ok(Self { explainer, input, hashes: [page::hash(&bytes), page::hash(&given)] })
+    }
+
+    /// The part of the photograph that the network sees, where the input is one.
+    fn region(&self) -> CliResult<Option<Region>> {
+        match &self.input {
+            Owned::Photograph(_) => Ok(self.explainer.prepare(&self.input.borrow()).map_err(say)?.1),
+            _ => Ok(None),
+        }
     }
 
     fn tensor(&self) -> CliResult<HostTensor> {

@@ -11,6 +11,7 @@ pub mod picture;
 pub mod preprocessing;
 mod resample;
 pub mod sound;
+pub mod table;
 pub mod text;
 
 use crate::{Error, Result};
@@ -30,7 +31,7 @@ pub fn check_finite(values: &[f32]) -> Result<()> {
 }
 
 /// A tensor on the host: model space, `[N, C, H, W]` for images.
-#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct HostTensor {
     /// The values, last dimension fastest.
     pub data: Vec<f32>,

@@ -10,6 +10,10 @@ use serde::Serialize;
 pub struct Part {
     /// What it is called: the word itself.
     pub name: String,
+    /// What it holds, where a name does not say it: the cell of a column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(target_family = "wasm", tsify(optional))]
+    pub value: Option<String>,
     /// Which of the texts it is of: 0, or 1 for the second of a pair.
     pub source: usize,
     /// Where it starts: in UTF-16 units of its text, as JavaScript counts, or in seconds of a sound.

@@ -268,6 +268,7 @@ impl Reading {
             let part = *known.entry(key).or_insert_with(|| {
                 parts.push(Part {
                     name: String::new(),
+                    value: None,
                     source: token.text,
                     start: token.units[0] as f64,
                     end: token.units[1] as f64,
@@ -302,6 +303,7 @@ impl Reading {
             }
             parts.push(Part {
                 name: token.piece.clone(),
+                value: None,
                 source: token.text,
                 start: token.units[0] as f64,
                 end: token.units[1] as f64,

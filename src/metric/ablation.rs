@@ -43,6 +43,8 @@ impl Metric for Ablation {
     const PAPER: &'static str = "AXAI: Explanations via Adversarial Attacks (2021), appendix E.4";
     const NEEDS: &'static [Need] = &[Need::Predictions, Need::Image, Need::Segments];
     const BETTER: Better = Better::Higher;
+    const RANGE: &'static str = "-1 to 1";
+    const COST: &'static str = "3 forward passes";
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let shape @ [channels, height, width] = assessment.image()?;

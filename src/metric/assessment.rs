@@ -12,19 +12,21 @@ use burn::tensor::{Tensor, TensorData};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
-use super::curve::Ranking;
+use super::{Finding, chance, curve::Ranking, hiding::Parts, share, similarity, ssim};
 use crate::{
     Control, Error, ExplainOptions, Explainer, Explanation, HostTensor, Result, Score,
     attribution::{
-        self, Baseline, Segmentation,
+        self, Baseline, Segmentation, Tabled,
         display::{self, Channels},
-        read, registry, rows_to,
+        read, registry, rows_to, to_rows,
     },
     input::{
         check_finite,
         layout::{Layout, Places},
         parts::Joined,
+        table::TableKind,
     },
+    segment,
 };
 
 /// One explanation under judgement.
@@ -50,6 +52,10 @@ pub struct Assessment<'a> {
     given: BTreeMap<String, HostTensor>,
     metric: RefCell<String>,
     forward: Cell<usize>,
+    /// How many random maps each metric is measured on beside the judged one.
+    beside: usize,
+    /// Where the judged map is a random one itself: its number, and how many maps were made again in its stead.
+    random_map: Option<(usize, Cell<usize>)>,
 }
 
 impl<'a> Assessment<'a> {
@@ -93,6 +99,8 @@ impl<'a> Assessment<'a> {
             given: BTreeMap::new(),
             metric: RefCell::default(),
             forward: Cell::new(0),
+            beside: 0,
+            random_map: None,
         })
     }
 
@@ -108,6 +116,11 @@ impl<'a> Assessment<'a> {
         options: &'a ExplainOptions,
         control: &'a Control<'a>,
     ) -> Result<Self> {
+        if explanation.info.aim.is_some() && explainer.model().view().is_none() {
+            return Err(Error::TargetInvalid(
+                "the explanation is of more than a class: judge it on the network that `Explainer::aimed` gives for its target".into(),
+            ));
+        }
         let target = explanation.info.target.index;
         let mut assessment = Self::new(explainer, input, &explanation.attribution, target, control)?;
         assessment.segments = explanation.segments.as_ref();
@@ -186,6 +199,63 @@ impl<'a> Assessment<'a> {
         self
     }
 
+    /// Measures each metric on `maps` random maps, too, so that a value that noise reaches is known as one: maps of the same values at
+    /// random places. A metric that makes the map again is given another random map each time. 0, the default, is for none.
+    ///
+    /// # Errors
+    /// [`Error::ParameterInvalid`] for fewer than [`chance::FEWEST`], of which no range could be told, or more than
+    /// [`chance::MOST`].
+    pub fn with_chance(mut self, maps: usize) -> Result<Self> {
+        if maps != 0 && !(chance::FEWEST..=chance::MOST).contains(&maps) {
+            return Err(Error::ParameterInvalid {
+                method: "measure".into(),
+                name: "chance".into(),
+                reason: format!("it must be from {} to {}, or 0 for none", chance::FEWEST, chance::MOST),
+            });
+        }
+        self.beside = maps;
+        Ok(self)
+    }
+
+    /// How many random maps are measured, too.
+    pub(super) fn beside(&self) -> usize {
+        self.beside
+    }
+
+    /// The same assessment of a random map.
+    pub(super) fn by_chance<'b>(
+        &'b self,
+        map: HostTensor,
+        segments: Option<&'b Segmentation>,
+        number: usize,
+    ) -> Assessment<'b> {
+        Assessment {
+            explainer: self.explainer,
+            places: self.places.clone(),
+            input: Cow::Borrowed(&self.input),
+            map: Cow::Owned(map),
+            target: self.target,
+            control: self.control,
+            channels: self.channels,
+            seed: self.seed,
+            options: self.options,
+            segments,
+            reference: self.reference.as_ref().map(|map| Cow::Borrowed(map.as_ref())),
+            object: self.object,
+            randomised: self.randomised,
+            given: self.given.clone(),
+            metric: RefCell::new(self.metric.borrow().clone()),
+            forward: Cell::new(0),
+            beside: 0,
+            random_map: Some((number, Cell::new(0))),
+        }
+    }
+
+    /// The segments, where there are some.
+    pub(super) fn cut(&self) -> Option<&'a Segmentation> {
+        self.segments
+    }
+
     pub(super) fn begin(&self, metric: &str) {
         *self.metric.borrow_mut() = metric.to_owned();
         self.forward.set(0);
@@ -232,16 +302,21 @@ impl<'a> Assessment<'a> {
 
     /// A tensor that the caller gave in place of what would be drawn: rows of features.
     pub(super) fn given_rows(&self, name: &str) -> Result<Option<Vec<Vec<f32>>>> {
+        let rows = self.given_lists(name, self.input.data.len())?;
+        Ok(rows.map(|rows| rows.iter().map(|row| self.places.planes(row).into_owned()).collect()))
+    }
+
+    /// The same: lists of `length` numbers.
+    pub(super) fn given_lists(&self, name: &str, length: usize) -> Result<Option<Vec<Vec<f32>>>> {
         let Some(given) = self.given.get(name) else { return Ok(None) };
-        let features = self.input.data.len();
-        if given.data.is_empty() || !given.data.len().is_multiple_of(features) {
+        if given.data.is_empty() || length == 0 || !given.data.len().is_multiple_of(length) {
             return Err(self.unsuited(&format!(
-                "the given \"{name}\" holds {} values, which are no rows of {features}",
+                "the given \"{name}\" holds {} values, which are no rows of {length}",
                 given.data.len()
             )));
         }
         check_finite(&given.data)?;
-        Ok(Some(self.places.planes(&given.data).chunks_exact(features).map(<[f32]>::to_vec).collect()))
+        Ok(Some(given.data.chunks_exact(length).map(<[f32]>::to_vec).collect()))
     }
 
     /// A generator for everything random; the same on every device.
@@ -268,6 +343,11 @@ impl<'a> Assessment<'a> {
             true => Ok([channels, height, width]),
             false => Err(self.unsuited("it works on pictures")),
         }
+    }
+
+    /// Height and width of the input.
+    pub(super) fn size(&self) -> [usize; 2] {
+        [self.places.height, self.places.width]
     }
 
     /// Whether the input has rows and columns of pixels.
@@ -312,9 +392,27 @@ impl<'a> Assessment<'a> {
 
     /// Whose turn is when in a game that goes by the judged map: pixels one by one, or the words of a text, all pieces at once.
     pub(super) fn turns(&self, ranking: Ranking, first: First) -> Result<Turns> {
-        let Some(written) = self.explainer.written() else {
-            return Ok(Turns::of_pixels(&first.order(&self.ranked(ranking))));
-        };
+        let parts = self.parts(ranking)?;
+        let order = first.order(&parts.values);
+        Ok(match self.explainer.written().is_some() || self.row().is_some() {
+            true => Turns::of_words(&order, &parts.labels),
+            false => Turns::of_pixels(&order),
+        })
+    }
+
+    /// The row of a table, where the input is one. A series is gone through step by step.
+    fn row(&self) -> Option<&'a Tabled> {
+        self.explainer.tabled().filter(|tabled| tabled.kind == TableKind::Row)
+    }
+
+    /// The smallest parts that are hidden or shown as one, each with what the judged map says of it: pixels, the words of a text, or the
+    /// columns of a table.
+    pub(super) fn parts(&self, ranking: Ranking) -> Result<Parts> {
+        let (written, row) = (self.explainer.written(), self.row());
+        if written.is_none() && row.is_none() {
+            let labels = (0..self.positions() as u32).collect();
+            return Ok(Parts { labels, values: self.ranked(ranking) });
+        }
         let joined = match ranking.channels() {
             None => self.joined()?,
             Some(Channels::Mean) => Joined::Sum,
@@ -325,20 +423,60 @@ impl<'a> Assessment<'a> {
         } else {
             self.map.as_ref().clone()
         };
-        let parts = written.parts(&map, &self.places, self.segments, joined);
-        let scores: Vec<f64> =
-            parts.iter().take(written.reading.words).map(|part| part.score.into()).collect();
-        Ok(Turns::of_words(&first.order(&scores), &written.reading.labels))
+        let (parts, count, labels) = match (written, row) {
+            (Some(written), _) => {
+                let parts = written.parts(&map, &self.places, self.segments, joined);
+                (parts, written.reading.words, &written.reading.labels)
+            }
+            (None, Some(row)) => {
+                (row.parts(&map, &self.places, self.segments, joined), row.count(), &row.labels)
+            }
+            (None, None) => return Err(Error::Internal("an input lost its parts".into())),
+        };
+        let values = parts.iter().take(count).map(|part| part.score.into()).collect();
+        Ok(Parts { labels: labels.clone(), values })
+    }
+
+    /// The segments of the method, or else those that SLIC makes of a picture, each with the mean of the map's values in it; of what is
+    /// no picture the smallest parts.
+    pub(super) fn segmented(&self, ranking: Ranking) -> Result<Parts> {
+        let pixels = self.positions();
+        let labels = match self.segments.filter(|cut| cut.labels.len() == pixels) {
+            Some(cut) => {
+                let labels: Vec<usize> = cut.labels.iter().map(|&label| label as usize).collect();
+                segment::Segments::new(&labels).labels
+            }
+            None if !self.is_picture() => return self.parts(ranking),
+            None => {
+                let [channels, height, width] = self.image()?;
+                if !matches!(channels, 1 | 3) {
+                    return Err(self.unsuited(
+                        "it cuts pictures of one or three channels; choose a method that makes segments, such as axai",
+                    ));
+                }
+                let at = |i: usize| f64::from(self.input.data[i % channels * pixels + i / channels]);
+                let data = (0..channels * pixels).map(at).collect();
+                segment::slic(&segment::Picture { data, height, width, channels }, segment::Slic::default())
+                    .labels
+            }
+        };
+        let sizes = Parts::sums(labels.clone(), &vec![1.0; pixels]).values;
+        let mut parts = Parts::sums(labels, &self.ranked(ranking));
+        parts.values.iter_mut().zip(sizes).for_each(|(value, size)| *value = share(*value, size));
+        Ok(parts)
     }
 
     /// The same in an order that knows nothing of the map.
     pub(super) fn random_turns(&self) -> Turns {
-        let written = self.explainer.written();
-        let mut order: Vec<usize> =
-            (0..written.map_or(self.positions(), |written| written.reading.words)).collect();
+        let words = match (self.explainer.written(), self.explainer.tabled()) {
+            (Some(written), _) => Some((written.reading.words, &written.reading.labels)),
+            (None, Some(tabled)) if tabled.kind == TableKind::Row => Some((tabled.count(), &tabled.labels)),
+            _ => None,
+        };
+        let mut order: Vec<usize> = (0..words.map_or(self.positions(), |(words, _)| words)).collect();
         order.shuffle(&mut self.random());
-        match written {
-            Some(written) => Turns::of_words(&order, &written.reading.labels),
+        match words {
+            Some((_, labels)) => Turns::of_words(&order, labels),
             None => Turns::of_pixels(&order),
         }
     }
@@ -350,8 +488,11 @@ impl<'a> Assessment<'a> {
     }
 
     /// A text with the mask token in place of each word, or the padding token; zeros where there is neither. Nothing for what is no
-    /// text.
+    /// text, but the mean of the rows to compare with for a row of a table.
     pub(super) fn without_words(&self) -> Option<Vec<f32>> {
+        if let Some(rows) = self.explainer.tabled().and_then(|tabled| tabled.background.as_ref()) {
+            return Some(self.places.planes(&rows.mean.data).into_owned());
+        }
         let written = self.explainer.written()?;
         let cover =
             [Baseline::MaskToken, Baseline::PadToken].into_iter().find_map(|token| written.cover(token));
@@ -369,6 +510,35 @@ impl<'a> Assessment<'a> {
     fn aggregated(&self, map: &HostTensor, rule: Channels) -> Vec<f64> {
         let aggregated = display::planes_aggregated(&map.data, self.positions(), rule);
         aggregated.into_iter().map(f64::from).collect()
+    }
+
+    /// How alike two maps of this input are, channels aggregated: the rank correlation, the correlation, and of pictures that are
+    /// large enough the structural similarity.
+    pub(super) fn compared(&self, map: &HostTensor, other: &HostTensor, magnitudes: bool) -> Finding {
+        let values = |map: &HostTensor| -> Vec<f64> {
+            let values = self.aggregate(map).into_iter();
+            if magnitudes { values.map(f64::abs).collect() } else { values.collect() }
+        };
+        let (map, other) = (values(map), values(other));
+        let finding = Finding::new(similarity::spearman(&map, &other))
+            .with("pearson", similarity::pearson(&map, &other));
+        match self.image() {
+            Ok([_, height, width]) if height.min(width) > ssim::WINDOW => {
+                finding.with("ssim", ssim::similarity(&map, &other, height, width))
+            }
+            _ => finding,
+        }
+    }
+
+    /// What an inner node holds for an input whose values lie channel after channel.
+    pub(super) async fn held_by(&self, node: &str, planes: Vec<f32>) -> Result<Vec<f32>> {
+        let row = self.places.in_order_on_device(self.tensor(planes, [1, self.input.data.len()]));
+        let input = rows_to(row, &self.input.shape[1..])?;
+        let held = self.explainer.model().gradient_at(node, input, &[self.target], Score::Logit)?.value;
+        self.forward.set(self.forward.get() + 1);
+        let held = to_rows(held)?;
+        let values = held.dims().iter().product::<usize>();
+        read(held.reshape([values])).await
     }
 
     /// The judged map with one value for each of the input's; a value a pixel is spread over its channels, so that
@@ -467,8 +637,13 @@ impl<'a> Assessment<'a> {
         input: &HostTensor,
         change: impl FnOnce(&mut ExplainOptions),
     ) -> Result<HostTensor> {
+        if let Some((number, made)) = &self.random_map {
+            made.set(made.get() + 1);
+            let mut random = self.random_of((number + 2) * chance::RANDOM_MAPS + made.get());
+            return Ok(chance::strewn(&self.map, self.positions(), self.segments, &mut random));
+        }
         let mut options = self.method()?.clone();
-        options.target = Some(self.target);
+        options.target = Some(self.target.into());
         change(&mut options);
         // Its own progress would run from start to end for every map.
         let control = Control {
@@ -478,7 +653,8 @@ impl<'a> Assessment<'a> {
         };
         let input = self.in_order(&input.data);
         let method = registry::find(&options.method)?;
-        let found = attribution::explain(explainer, method, &input, &options, &control).await?.attribution;
+        let found =
+            attribution::explain(explainer, method, &input, None, &options, &control).await?.attribution;
         Ok(planes(&found, &self.places).into_owned())
     }
 
@@ -522,7 +698,7 @@ pub(super) enum First {
 }
 
 impl First {
-    fn order(self, values: &[f64]) -> Vec<usize> {
+    pub(super) fn order(self, values: &[f64]) -> Vec<usize> {
         match self {
             Self::Most => descending(values),
             Self::Least => ascending(values),

@@ -50,6 +50,8 @@ impl Metric for ClassRetrieval {
         "Lim, Lee, Kim: Building Reliable Explanations of Unreliable Neural Networks (2021)";
     const NEEDS: &'static [Need] = &[Need::Predictions];
     const BETTER: Better = Better::Higher;
+    const RANGE: &'static str = "0 or 1";
+    const COST: &'static str = "1 forward pass";
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let logits = retrieve(assessment, config.mask).await?.logits;

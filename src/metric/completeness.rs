@@ -39,6 +39,8 @@ impl Metric for Completeness {
     const PAPER: &'static str = "Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks (2017)";
     const NEEDS: &'static [Need] = &[Need::Predictions];
     const BETTER: Better = Better::Lower;
+    const RANGE: &'static str = "0 or more";
+    const COST: &'static str = "2 forward passes";
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let x = &assessment.input.data;

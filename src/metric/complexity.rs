@@ -28,6 +28,8 @@ impl Metric for Complexity {
         "Bhatt, Weller, Moura: Evaluating and Aggregating Feature-Based Model Explanations (2020)";
     const NEEDS: &'static [Need] = &[];
     const BETTER: Better = Better::Neither;
+    const RANGE: &'static str = "0 to the logarithm of the number of pixels";
+    const COST: &'static str = "none";
 
     async fn measure(assessment: &Assessment<'_>, _: &Config) -> Result<Finding> {
         let pixels = assessment.pixels();
@@ -38,7 +40,7 @@ impl Metric for Complexity {
 }
 
 /// `-sum p ln p` with `p = |x| / sum |x|`.
-fn entropy(values: &[f64]) -> f64 {
+pub(super) fn entropy(values: &[f64]) -> f64 {
     let sum: f64 = values.iter().map(|x| x.abs()).sum();
     let terms = values.iter().map(|x| share(x.abs(), sum)).filter(|&p| p > 0.0);
     terms.map(|p| -p * p.ln()).sum::<f64>().max(0.0)

@@ -37,6 +37,8 @@ impl Metric for Convergence {
     const PAPER: &'static str = "AXAI: Explanations via Adversarial Attacks (2021), appendix B";
     const NEEDS: &'static [Need] = &[Need::Method];
     const BETTER: Better = Better::Higher;
+    const RANGE: &'static str = "-1 to 1";
+    const COST: &'static str = "explanations of 15 / 8 of the method's steps";
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let options = assessment.method()?;

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Assessment, Curve, assessment::Turns};
+use super::{Assessment, Curve, assessment::Turns, hiding::mixed};
 use crate::{Result, Score, attribution::display::Channels, filter};
 
 /// What a picture without its pixels is made of.
@@ -101,22 +101,19 @@ pub(super) async fn play(
     step: Option<usize>,
 ) -> Result<Curve> {
     let step = turns.step(step);
-    let (channels, pixels, count) = (assessment.input_channels(), turns.ranks.len(), turns.count);
+    let (places, count) = (turns.ranks.len(), turns.count);
     // Whole numbers below 2^24, which a float holds.
     let turn = turns.ranks.iter().map(|&rank| (rank as usize / step) as f32).collect();
-    let turn = assessment.tensor(turn, [1, 1, pixels]);
-    let (from, to) = (from.reshape([1, channels, pixels]), to.reshape([1, channels, pixels]));
+    let turn = assessment.tensor(turn, [1, 1, places]);
     let pictures = count.div_ceil(step) + 1;
-    let y = assessment
-        .scores(pictures, Score::Probability, "pictures of a curve", |rows| {
-            let count = rows.len();
-            let steps = assessment.tensor(rows.map(|row| row as f32).collect(), [count, 1, 1]);
-            // 1 where the pixel's turn has come. Products with 0 and 1 are exact, so unchanged pixels stay as they are.
-            let changed = (turn.clone() - steps).lower_elem(0.0).float();
-            let kept = changed.ones_like() - changed.clone();
-            (from.clone() * kept + to.clone() * changed).reshape([count, channels * pixels])
-        })
-        .await?;
+    let score = Score::Probability;
+    let y = mixed(assessment, [from, to], pictures, score, "pictures of a curve", |rows| {
+        let count = rows.len();
+        let steps = assessment.tensor(rows.map(|row| row as f32).collect(), [count, 1, 1]);
+        // 1 where the place's turn has come.
+        (turn.clone() - steps).lower_elem(0.0).float()
+    })
+    .await?;
     let x = (0..pictures).map(|done| (done * step).min(count) as f64 / count as f64).collect();
     Ok(Curve { x, y })
 }

@@ -56,6 +56,10 @@ pub trait Metric {
     const NEEDS: &'static [Need];
     /// Which values are good.
     const BETTER: Better;
+    /// The values that it can have, in words.
+    const RANGE: &'static str;
+    /// The work that it takes, in words: passes through the network, and maps that are made again.
+    const COST: &'static str;
 
     /// Measures; the caller has checked `config` against the declared ranges.
     ///

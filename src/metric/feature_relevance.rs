@@ -21,6 +21,8 @@ impl Metric for FeatureRelevance {
         "Lim, Lee, Kim: Building Reliable Explanations of Unreliable Neural Networks (2021)";
     const NEEDS: &'static [Need] = &[Need::Predictions];
     const BETTER: Better = Better::Higher;
+    const RANGE: &'static str = "0 to 1";
+    const COST: &'static str = "2 * (pixels / step + 1) forward passes";
 
     async fn measure(assessment: &Assessment<'_>, config: &Removal) -> Result<Finding> {
         let empty = config.substrate.picture(assessment)?;

@@ -70,6 +70,8 @@ impl Metric for Infidelity {
         "Yeh, Hsieh, Suggala, Inouye, Ravikumar: On the (In)fidelity and Sensitivity of Explanations (2019)";
     const NEEDS: &'static [Need] = &[Need::Predictions];
     const BETTER: Better = Better::Lower;
+    const RANGE: &'static str = "0 or more";
+    const COST: &'static str = "samples + 1 forward passes";
 
     /// Knows the given tensor `perturbations`: rows of what is taken away from the input, in model space.
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {

@@ -42,6 +42,8 @@ impl Metric for Insertion {
     const PAPER: &'static str = "Petsiuk, Das, Saenko: RISE (2018)";
     const NEEDS: &'static [Need] = &[Need::Predictions];
     const BETTER: Better = Better::Higher;
+    const RANGE: &'static str = "0 to 1";
+    const COST: &'static str = "pixels / step + 1 forward passes";
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let empty = config.substrate.picture(assessment)?;

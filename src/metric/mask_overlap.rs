@@ -29,6 +29,8 @@ impl Metric for MaskOverlap {
     const PAPER: &'static str = "Arras, Osman, Samek: CLEVR-XAI (2022)";
     const NEEDS: &'static [Need] = &[Need::Object];
     const BETTER: Better = Better::Higher;
+    const RANGE: &'static str = "0 to 1";
+    const COST: &'static str = "none";
 
     async fn measure(assessment: &Assessment<'_>, _: &Config) -> Result<Finding> {
         let object = assessment.object()?;

@@ -7,6 +7,9 @@
 
 pub mod ablation;
 mod assessment;
+pub mod average_drop;
+pub mod average_sensitivity;
+pub mod chance;
 pub mod class_retrieval;
 pub mod completeness;
 pub mod complexity;
@@ -14,20 +17,43 @@ pub mod convergence;
 mod curve;
 pub mod definition;
 pub mod deletion;
+pub mod diff_id;
+pub mod effective_complexity;
+pub mod efficient_randomisation;
+pub mod faithfulness_correlation;
+pub mod faithfulness_estimate;
 pub mod feature_relevance;
 mod game;
+mod hiding;
 pub mod infidelity;
 pub mod insertion;
+pub mod irof;
+pub mod local_lipschitz;
 pub mod mask_overlap;
 pub mod max_sensitivity;
+pub mod monotonicity;
+pub mod monotonicity_correlation;
+pub mod mu_fidelity;
+mod neighbours;
+pub mod non_sensitivity;
+pub mod object_auc;
 pub mod pearson;
 pub mod pointing_game;
 pub mod preservation;
+pub mod random_logit;
 pub mod randomisation;
 pub mod randomise;
+pub mod region_perturbation;
 pub mod registry;
+pub mod relative_input_stability;
+pub mod relative_output_stability;
+pub mod relative_representation_stability;
 pub mod road;
+pub mod saco;
+pub mod selectivity;
+pub mod sensitivity_n;
 mod similarity;
+pub mod smooth_randomisation;
 pub mod sparseness;
 pub mod spearman;
 pub mod ssim;
@@ -39,6 +65,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use assessment::Assessment;
+pub use chance::{Chance, Standing};
 pub use class_retrieval::{Mask, Retrieval, retrieve};
 pub use curve::Substrate;
 pub use game::{Game, GameKind, GameOptions, Order, game};
@@ -93,7 +120,9 @@ pub struct Measurement {
     /// What was found.
     #[serde(flatten)]
     pub finding: Finding,
-    /// Samples that went through the network for it, those of maps that were made again left out.
+    /// The same of random maps, where [`Assessment::with_chance`] asked for it.
+    pub chance: Option<Chance>,
+    /// Samples that went through the network for it, those of maps that were made again and of random ones left out.
     pub forward_passes: usize,
     /// Wall time.
     pub milliseconds: f64,

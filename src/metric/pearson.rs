@@ -28,6 +28,8 @@ impl Metric for Pearson {
         "Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim: Sanity Checks for Saliency Maps (2018)";
     const NEEDS: &'static [Need] = &[Need::Reference];
     const BETTER: Better = Better::Higher;
+    const RANGE: &'static str = "-1 to 1";
+    const COST: &'static str = "none";
 
     async fn measure(assessment: &Assessment<'_>, _: &Config) -> Result<Finding> {
         let other = assessment.aggregate(assessment.reference()?);

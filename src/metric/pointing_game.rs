@@ -38,6 +38,8 @@ impl Metric for PointingGame {
         "Zhang, Bargal, Lin, Brandt, Shen, Sclaroff: Top-Down Neural Attention by Excitation Backprop (2018)";
     const NEEDS: &'static [Need] = &[Need::Image, Need::Object];
     const BETTER: Better = Better::Higher;
+    const RANGE: &'static str = "0 or 1";
+    const COST: &'static str = "none";
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let [_, _, width] = assessment.image()?;

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::{
     Assessment, Finding,
     definition::{Better, Metric, Need},
-    similarity, ssim,
 };
 use crate::Result;
 
@@ -37,22 +36,13 @@ impl Metric for Randomisation {
         "Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim: Sanity Checks for Saliency Maps (2018)";
     const NEEDS: &'static [Need] = &[Need::Method, Need::Randomised];
     const BETTER: Better = Better::Lower;
+    const RANGE: &'static str = "-1 to 1";
+    const COST: &'static str = "1 explanation";
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let randomised = assessment.randomised()?;
         assessment.checkpoint(0, 1, "explaining the randomised network").await?;
         let other = assessment.explain(randomised, &assessment.input, |_| ()).await?;
-        let compared = |values: Vec<f64>| -> Vec<f64> {
-            if config.magnitudes { values.into_iter().map(f64::abs).collect() } else { values }
-        };
-        let (map, other) = (compared(assessment.pixels()), compared(assessment.aggregate(&other)));
-        let finding = Finding::new(similarity::spearman(&map, &other))
-            .with("pearson", similarity::pearson(&map, &other));
-        Ok(match assessment.image() {
-            Ok([_, height, width]) if height.min(width) > ssim::WINDOW => {
-                finding.with("ssim", ssim::similarity(&map, &other, height, width))
-            }
-            _ => finding,
-        })
+        Ok(assessment.compared(&assessment.map, &other, config.magnitudes))
     }
 }

@@ -8,9 +8,14 @@ use web_time::Instant;
 
 pub use super::definition::{Better, Metric, Need};
 use super::{
-    Assessment, Finding, Measurement, ablation, class_retrieval, completeness, complexity, convergence,
-    deletion, feature_relevance, infidelity, insertion, mask_overlap, max_sensitivity, pearson,
-    pointing_game, preservation, randomisation, road, sparseness, spearman, ssim, stability, top_k,
+    Assessment, Chance, Finding, Measurement, ablation, average_drop, average_sensitivity, chance,
+    class_retrieval, completeness, complexity, convergence, deletion, diff_id, effective_complexity,
+    efficient_randomisation, faithfulness_correlation, faithfulness_estimate, feature_relevance, infidelity,
+    insertion, irof, local_lipschitz, mask_overlap, max_sensitivity, monotonicity, monotonicity_correlation,
+    mu_fidelity, non_sensitivity, object_auc, pearson, pointing_game, preservation, random_logit,
+    randomisation, region_perturbation, relative_input_stability, relative_output_stability,
+    relative_representation_stability, road, saco, selectivity, sensitivity_n, smooth_randomisation,
+    sparseness, spearman, ssim, stability, top_k,
 };
 use crate::{
     Error, Result,
@@ -45,28 +50,51 @@ impl Entry {
 static METRICS: &[Entry] = &[
     Entry::of::<insertion::Insertion>(),
     Entry::of::<deletion::Deletion>(),
+    Entry::of::<diff_id::DiffId>(),
     Entry::of::<preservation::Preservation>(),
     Entry::of::<feature_relevance::FeatureRelevance>(),
     Entry::of::<class_retrieval::ClassRetrieval>(),
+    Entry::of::<average_drop::AverageDrop>(),
     Entry::of::<road::Road>(),
     Entry::of::<ablation::Ablation>(),
+    Entry::of::<irof::Irof>(),
+    Entry::of::<region_perturbation::RegionPerturbation>(),
+    Entry::of::<selectivity::Selectivity>(),
+    Entry::of::<saco::Saco>(),
+    Entry::of::<faithfulness_correlation::FaithfulnessCorrelation>(),
+    Entry::of::<mu_fidelity::MuFidelity>(),
+    Entry::of::<sensitivity_n::SensitivityN>(),
+    Entry::of::<faithfulness_estimate::FaithfulnessEstimate>(),
+    Entry::of::<monotonicity::Monotonicity>(),
+    Entry::of::<monotonicity_correlation::MonotonicityCorrelation>(),
     Entry::of::<infidelity::Infidelity>(),
     Entry::of::<completeness::Completeness>(),
+    Entry::of::<non_sensitivity::NonSensitivity>(),
     Entry::of::<max_sensitivity::MaxSensitivity>(),
+    Entry::of::<average_sensitivity::AverageSensitivity>(),
+    Entry::of::<local_lipschitz::LocalLipschitz>(),
+    Entry::of::<relative_input_stability::RelativeInputStability>(),
+    Entry::of::<relative_output_stability::RelativeOutputStability>(),
+    Entry::of::<relative_representation_stability::RelativeRepresentationStability>(),
     Entry::of::<stability::Stability>(),
     Entry::of::<convergence::Convergence>(),
     Entry::of::<randomisation::Randomisation>(),
+    Entry::of::<smooth_randomisation::SmoothRandomisation>(),
+    Entry::of::<efficient_randomisation::EfficientRandomisation>(),
+    Entry::of::<random_logit::RandomLogit>(),
     Entry::of::<spearman::Spearman>(),
     Entry::of::<top_k::TopK>(),
     Entry::of::<pearson::Pearson>(),
     Entry::of::<ssim::Ssim>(),
     Entry::of::<pointing_game::PointingGame>(),
     Entry::of::<mask_overlap::MaskOverlap>(),
+    Entry::of::<object_auc::ObjectAuc>(),
     Entry::of::<sparseness::Sparseness>(),
     Entry::of::<complexity::Complexity>(),
+    Entry::of::<effective_complexity::EffectiveComplexity>(),
 ];
 
-/// The description of every metric: faithfulness first, then robustness, comparison, localisation, simplicity.
+/// The description of every metric: faithfulness first, then robustness, randomisation, comparison, localisation, simplicity.
 pub fn metrics() -> Vec<MetricDescription> {
     METRICS.iter().map(Entry::describe).collect()
 }
@@ -104,11 +132,23 @@ impl Entry {
         if let Some(value) = all.copied().find(|value| !value.is_finite()) {
             return Err(Error::Internal(format!("{} comes to {value}", self.name)));
         }
+        let forward_passes = assessment.forward_passes();
+        let chance = match assessment.beside() {
+            0 => None,
+            maps => {
+                let asked = &params;
+                let random = chance::values(assessment, maps, async |random: &Assessment<'_>| {
+                    Ok((self.measure)(random, asked).await?.0.value)
+                });
+                Chance::of(finding.value, random.await?, self.describe().better)
+            }
+        };
         Ok(Measurement {
             metric: self.name.to_owned(),
             params,
             finding,
-            forward_passes: assessment.forward_passes(),
+            chance,
+            forward_passes,
             milliseconds: started.elapsed().as_secs_f64() * 1e3,
         })
     }
@@ -129,6 +169,10 @@ pub struct MetricDescription {
     pub needs: Vec<Need>,
     /// Which values are good.
     pub better: Better,
+    /// The values that it can have, in words.
+    pub range: String,
+    /// The work that it takes, in words.
+    pub cost: String,
     /// Its parameters.
     pub params: Vec<ParamDescription>,
 }
@@ -141,6 +185,8 @@ fn describe<M: Metric>() -> MetricDescription {
         paper: M::PAPER.into(),
         needs: M::NEEDS.to_vec(),
         better: M::BETTER,
+        range: M::RANGE.into(),
+        cost: M::COST.into(),
         params: params_of::<M::Config>(),
     }
 }

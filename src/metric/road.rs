@@ -53,6 +53,8 @@ impl Metric for Road {
     const PAPER: &'static str = "Rong, Leemann, Borisov, Kasneci, Kasneci: A Consistent and Efficient Evaluation Strategy (ROAD, 2022)";
     const NEEDS: &'static [Need] = &[Need::Predictions, Need::Image];
     const BETTER: Better = Better::Lower;
+    const RANGE: &'static str = "0 to 1";
+    const COST: &'static str = "steps forward passes";
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let shape @ [channels, height, width] = assessment.image()?;

@@ -27,6 +27,8 @@ impl Metric for Sparseness {
         "Chalasani, Chen, Chowdhury, Jha, Wu: Concise Explanations of Neural Networks (2020)";
     const NEEDS: &'static [Need] = &[];
     const BETTER: Better = Better::Neither;
+    const RANGE: &'static str = "0 to 1";
+    const COST: &'static str = "none";
 
     async fn measure(assessment: &Assessment<'_>, _: &Config) -> Result<Finding> {
         Ok(Finding::new(gini(assessment.pixels())))

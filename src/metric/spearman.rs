@@ -30,6 +30,8 @@ impl Metric for Spearman {
     const PAPER: &'static str = "Ghorbani, Abid, Zou: Interpretation of Neural Networks Is Fragile (2019)";
     const NEEDS: &'static [Need] = &[Need::Reference];
     const BETTER: Better = Better::Higher;
+    const RANGE: &'static str = "-1 to 1";
+    const COST: &'static str = "none";
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let compared = |values: Vec<f64>| -> Vec<f64> {

@@ -37,6 +37,8 @@ impl Metric for Ssim {
     const PAPER: &'static str = "Wang, Bovik, Sheikh, Simoncelli: Image Quality Assessment (2004)";
     const NEEDS: &'static [Need] = &[Need::Image, Need::Reference];
     const BETTER: Better = Better::Higher;
+    const RANGE: &'static str = "-1 to 1";
+    const COST: &'static str = "none";
 
     async fn measure(assessment: &Assessment<'_>, _: &Config) -> Result<Finding> {
         let [_, height, width] = assessment.image()?;

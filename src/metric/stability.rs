@@ -41,6 +41,8 @@ impl Metric for Stability {
         "Alvarez-Melis, Jaakkola: On the Robustness of Interpretability Methods (2018)";
     const NEEDS: &'static [Need] = &[Need::Method];
     const BETTER: Better = Better::Higher;
+    const RANGE: &'static str = "-1 to 1";
+    const COST: &'static str = "seeds explanations";
 
     async fn measure(assessment: &Assessment<'_>, config: &Config) -> Result<Finding> {
         let mut maps = Vec::with_capacity(config.seeds);

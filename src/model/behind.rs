@@ -6,14 +6,10 @@ use super::{
     Model, Prepared, Score, backward,
     exec::{ByBurn, Keep, Rules},
     graph::Slot,
-    operators::Kind,
     value::{Ranked, Value},
     with_program,
 };
 use crate::{Error, Result};
-
-/// Operators that are linear piece by piece, beside those that only keep a value between bounds.
-const PIECEWISE: [&str; 6] = ["Relu", "LeakyRelu", "PRelu", "HardSigmoid", "ThresholdedRelu", "Abs"];
 
 impl Model {
     /// Whether a node or a value has this name.
@@ -76,15 +72,10 @@ impl Model {
         };
         let (mut here, output) = forward(value)?;
         let (there, _) = forward(around)?;
-        let dims = output.dims();
-        let seed = self.seed(self.logits_of(output, 1)?, &[target], score)?;
-        let seed = self.as_output(seed, &dims)?;
+        let seed = self.seed(self.logits_of(output.clone(), 1)?, &[target], score)?;
+        let seed = self.as_output(seed, &output, 1)?;
         let rule = |node: &backward::Visit<'_>| {
-            let properties = &node.site.properties;
-            let bends = properties.kind == Kind::Maximum
-                || properties.clamp.is_some()
-                || PIECEWISE.contains(&node.site.op_type.as_str());
-            if !bends {
+            if !node.site.properties.is_piecewise_linear() {
                 return Ok(None);
             }
             node.product(&node.there()?.inputs, node.gradient()?).map(Some)

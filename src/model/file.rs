@@ -36,6 +36,36 @@ pub(super) struct Parsed {
     pub nodes: Vec<NodeProto>,
 }
 
+/// What whoever looks for something in a file needs of it.
+pub(crate) trait FileParts {
+    /// Its nodes, in the order in which they run.
+    fn nodes(&self) -> &[NodeProto];
+    /// The names of all values that nodes make, and of the inputs.
+    fn value_names(&self) -> HashSet<String>;
+    /// A name that no value has, near this one.
+    fn unused_name(&self, wanted: &str) -> String;
+    /// Adds nodes behind all others.
+    fn append(&mut self, nodes: Vec<NodeProto>);
+}
+
+impl FileParts for Parsed {
+    fn nodes(&self) -> &[NodeProto] {
+        &self.nodes
+    }
+
+    fn value_names(&self) -> HashSet<String> {
+        self.nodes.iter().flat_map(|node| &node.output).cloned().collect()
+    }
+
+    fn unused_name(&self, wanted: &str) -> String {
+        self.free_name(wanted)
+    }
+
+    fn append(&mut self, nodes: Vec<NodeProto>) {
+        self.nodes.extend(nodes);
+    }
+}
+
 /// More nodes than any known network has; functions that call functions could make more.
 const MAX_NODES: usize = 200_000;
 

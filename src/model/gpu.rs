@@ -122,8 +122,17 @@ impl exec::Operation for Operation {
     type Pool = ();
 
     fn of(node: Node, device: &burn::tensor::Device) -> Option<Self> {
-        let Node { operator, weights, bias, bounds } = node;
+        let Node { operator, weights, bias, bounds, .. } = node;
         Some(match operator {
+            // Burn runs them.
+            Lowering::Recurrent { .. } => return None,
+            Lowering::Convolution { window, .. }
+            | Lowering::MaxPool(window)
+            | Lowering::AveragePool { window, .. }
+                if window.line =>
+            {
+                return None;
+            }
             Lowering::Convolution { groups, window } => {
                 return Self::convolution(weights?, bias, groups, window, device);
             }

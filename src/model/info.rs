@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostValue, TokensInfo, front_end::FrontEnd};
+use super::{
+    HostValue, TokensInfo,
+    detect::{DetectorInfo, DetectorOptions},
+    front_end::FrontEnd,
+};
 use crate::input::layout::Layout;
 
 /// The name, shape and type of a model's input or output; `null` where any size is accepted.
@@ -71,6 +75,8 @@ pub struct ModelOptions {
     /// The axis of a text network's tokens that holds the texts: 0 where they are `[texts, tokens]`, 1 where they are `[tokens, texts]`;
     /// found by trying both where it is left out.
     pub batch_axis: Option<usize>,
+    /// What is known of a detector's outputs; what they are is found by the file where it is left out.
+    pub detector: Option<DetectorOptions>,
     /// What stands before the network, which hears: the explained input is then a sound's ([`crate::Explainer::load_for_sound`]).
     #[serde(skip)]
     pub front_end: Option<FrontEnd>,
@@ -164,6 +170,10 @@ pub struct GraphInfo {
     /// What it does with tokens, where it was loaded as a network of text.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub tokens: Option<TokensInfo>,
+    /// The boxes that it gives, where it is seen to be a detector.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[cfg_attr(target_family = "wasm", tsify(optional))]
+    pub detector: Option<DetectorInfo>,
     /// What was guessed about the network, in sentences that name the option which changes it.
     pub notes: Vec<String>,
 }

@@ -85,6 +85,11 @@ impl Joint {
         self.0.iter().any(|part| part.slot == slot)
     }
 
+    /// The inputs' names, and where their features lie in the row.
+    pub fn ranges(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+        self.0.iter().map(|part| (part.info.name.as_str(), part.range.clone()))
+    }
+
     fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|part| part.info.name.as_str())
     }

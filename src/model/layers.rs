@@ -68,6 +68,31 @@ pub(super) fn map_layers(
     (layers, default)
 }
 
+/// The last of the layers called `names` that every path of `way` passes, with weights behind it: where a part of an output is asked about, the
+/// way holds what that part depends on.
+pub(super) fn last_shared(
+    graph: &Graph,
+    way: &[Option<Site>],
+    source: Slot,
+    output: Slot,
+    names: &[&str],
+) -> Option<String> {
+    let (shared, head) = (on_every_path(graph, way, source, output), behind_head(graph, way, output));
+    let fits = |index: usize| {
+        let properties = &graph.steps[index].operator.properties;
+        let stage = properties.keeps_places()
+            || matches!(properties.kind, Kind::Convolution | Kind::Matmul | Kind::Other)
+            || matches!(graph.steps[index].operator.lowering, Some(Lowering::Concat { .. }));
+        stage && shared[index] && !head[index]
+    };
+    let named = |index: usize| way[index].as_ref().filter(|site| names.contains(&site.name.as_str()));
+    (0..graph.steps.len())
+        .rev()
+        .filter(|&index| fits(index))
+        .find_map(|index| named(index))
+        .map(|site| site.name.clone())
+}
+
 /// What the last attention of tokens to themselves reads, before it was cut into windows, where no convolution follows.
 fn read_last(graph: &Graph, way: &[Option<Site>], attention: &[Attention]) -> Option<Slot> {
     let last = attention.iter().rev().find(|one| one.queries == one.keys && one.keys > 1)?;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::{
     Activation, Batch, GraphInfo, HostValue, Labelled, Layout, Model, ModelFile, ModelOptions, OutputKind,
-    Prepared, Score, ValueInfo,
+    PictureInput, Prepared, Score, ValueInfo,
     axes::{Axes, Roles, Shapes},
-    backward, count_names,
+    backward, count_names, detect,
     embedding::{self, Embedding, TextNetwork},
     exec::{Keep, Passed},
     file::{self, Parsed},
@@ -80,8 +80,18 @@ impl Model {
         let of_text = read_by.as_ref().map(|embedding| embedding.options(&parsed, options));
         let options = of_text.as_ref().unwrap_or(options);
         let outputs: Vec<ValueInfo> = parsed.graph().output.iter().map(file::value_info).collect();
-        let head = inputs::choose_output(&outputs, options.output.as_deref())?;
-        if outputs.len() > 1 && options.output.is_none() {
+        let plan = match options.text || options.front_end.is_some() || options.at.is_some() {
+            true => None,
+            false => {
+                detect::arrange(&mut parsed, &outputs, options.detector.as_ref(), options.output.as_deref())?
+            }
+        };
+        let hint = plan.is_none() && options.detector.is_none() && detect::looks_like_one(&parsed, &outputs);
+        let head = match &plan {
+            Some(plan) => plan.output.clone(),
+            None => inputs::choose_output(&outputs, options.output.as_deref())?,
+        };
+        if outputs.len() > 1 && options.output.is_none() && plan.is_none() {
             notes.push(format!(
                 "It has {} outputs, and \"{}\" is explained; the option `output` names another.",
                 outputs.len(),
@@ -141,6 +151,8 @@ impl Model {
         // Where another activation is declared than the graph's own, the graph is left as it is.
         let found = passes::final_activation(&graph, output);
         let last = match (&found, options.activation) {
+            // A detector's numbers are read as the file has them.
+            _ if plan.is_some() => None,
             (Found::Ends(last), None) => Some(last.clone()),
             (Found::Ends(last), Some(declared)) if declared == last.kind => Some(last.clone()),
             _ => None,
@@ -185,12 +197,15 @@ impl Model {
                 layers: Vec::new(),
                 layer: None,
                 tokens: None,
+                detector: None,
                 notes,
             },
             text: None,
             rehearsed_rows: None,
             rehearsed_output: Vec::new(),
             labelled: None,
+            view: None,
+            detector: Arc::new(Err(String::new())),
             inputs,
             joint,
             graph: Arc::new(graph),
@@ -230,7 +245,80 @@ impl Model {
         }
         model.finish(&found, last, options)?;
         model.find_labels()?;
+        model.find_detector(plan.as_ref(), hint, options)?;
         Ok(model)
+    }
+
+    /// Reads the detector's head out of the shapes of its outputs.
+    ///
+    /// # Errors
+    /// [`Error::DetectorUnknown`] where the caller says that it is one, and the shapes are none of it.
+    fn find_detector(
+        &mut self,
+        plan: Option<&detect::Plan>,
+        hint: bool,
+        options: &ModelOptions,
+    ) -> Result<()> {
+        let told = options.detector.clone().unwrap_or_default();
+        let input = (self.info.layout.is_picture()).then(|| self.picture_input()).flatten();
+        let found = match (plan, input) {
+            (None, _) if hint => Err(
+                "boxes and scores lie in several values, which are read together where the model is loaded with the option `detector` ({} where it is to \
+                 find out by itself what they are)"
+                    .to_owned(),
+            ),
+            (None, _) => {
+                let grids = self.info.outputs.iter().filter(|info| info.shape.len() >= 4).count();
+                Err(match grids {
+                    0 => "none of its outputs are seen to be boxes".to_owned(),
+                    _ => "its outputs may be raw grids as YOLOv3 gives them, whose anchors are in no file ({\"style\": \"yolov3\", \"anchors\": [[[width, \
+                          height], …], …]}, a list for each output)"
+                        .to_owned(),
+                })
+            }
+            (Some(_), None) => Err("its input is no picture".to_owned()),
+            (Some(plan), Some(PictureInput { height: Some(height), width: Some(width), .. })) => {
+                self.shapes_of(&plan.values).and_then(|shapes| detect::Draft::new(plan, &shapes, [height, width], &told))
+            }
+            (Some(_), Some(_)) => Err("the size of its input is open: give it (`sizes`, on the command line `--size`)".to_owned()),
+        };
+        match &found {
+            Ok(draft) => {
+                self.info.detector = Some(draft.info());
+                // What is explained of it are its boxes, and what their numbers are is found with the first input.
+                self.info.notes.retain(|note| {
+                    !note.contains("holds scores at several positions") && !note.contains("`activation`")
+                });
+                self.info.output_kind = OutputKind::Positions;
+                self.info.activation = options.activation.unwrap_or(Activation::None);
+            }
+            Err(reason) if options.detector.as_ref().is_some_and(|told| told.style.is_some()) => {
+                return Err(Error::DetectorUnknown(reason.clone()));
+            }
+            Err(_) => {}
+        }
+        self.detector = Arc::new(found);
+        Ok(())
+    }
+
+    /// The shapes of one sample's values of these names, as the graph makes them.
+    fn shapes_of(&self, names: &[String]) -> Result<Vec<Vec<usize>>, String> {
+        let fault = |error: Error| error.to_string();
+        let dims = inputs::sizes(&self.input, None).map_err(fault)?;
+        let found = self.rehearse(&dims, true).map_err(fault)?;
+        let shape = |name: &String| {
+            let lost = || format!("its value \"{name}\" was lost");
+            let slot = self.graph.slots.get(name).ok_or_else(lost)?;
+            let dims = match names.len() {
+                1 => &found.output,
+                _ => found.shapes.get(slot).ok_or_else(lost)?,
+            };
+            match dims.first() {
+                Some(1) => Ok(dims[1..].to_vec()),
+                _ => Err(format!("its value \"{name}\" of shape {dims:?} is not of one sample")),
+            }
+        };
+        names.iter().map(shape).collect()
     }
 
     /// Finds the shape of the explained node's output by a run on blank inputs.

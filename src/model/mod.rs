@@ -10,6 +10,7 @@ pub(crate) mod backward;
 mod behind;
 mod bodies;
 mod cpu;
+pub mod detect;
 mod element;
 mod embedding;
 mod exec;
@@ -33,9 +34,11 @@ mod relevance;
 mod report;
 mod runner;
 mod score;
+pub mod target;
 mod token_axes;
 mod transformer;
 pub mod value;
+mod view;
 
 use std::{
     collections::BTreeMap,
@@ -48,6 +51,7 @@ pub use element::External;
 pub use embedding::TokensInfo;
 #[cfg(feature = "webgpu")]
 pub(crate) use exec::{Finish, joined_dims};
+pub(crate) use file::FileParts;
 pub use file::ModelFile;
 pub use front_end::FrontEnd;
 pub use host::HostValue;
@@ -57,7 +61,9 @@ pub(crate) use relevance::{Share, ratio};
 pub use report::{ModelReport, OperatorSupport, inspect};
 pub use runner::Runner;
 pub use score::Score;
+pub use target::{BoxScore, BoxTarget, Follow, RegionTarget, Target};
 pub(crate) use transformer::{Attended, TokenAxis, Weighing};
+pub(crate) use view::{Seen, View};
 
 use crate::{
     Device, Error, Result,
@@ -192,6 +198,10 @@ pub struct Model {
     rehearsed_output: Vec<usize>,
     /// The token whose scores are asked about, where it gives scores to each.
     labelled: Option<Labelled>,
+    /// What of the output is explained, where that is not the output itself.
+    view: Option<Arc<View>>,
+    /// Its head, where it is a detector; where it is none, why.
+    detector: Arc<Result<detect::Draft, String>>,
 }
 
 /// Scores of each token, of which those of one are explained.
@@ -434,6 +444,17 @@ impl Model {
         !self.holds_integers && (self.source == self.output || self.way().next().is_some())
     }
 
+    /// Why no gradient can be taken, as the end of a sentence; nothing where one can.
+    pub(crate) fn lacks_gradient(&self) -> Option<&'static str> {
+        if self.holds_integers {
+            return Some(
+                "its input holds whole numbers, through which no gradient passes; where they stand for words, give the text with its \
+                 tokenizer, or name the value to explain (the option `at`), an embedding above all",
+            );
+        }
+        (!self.is_differentiable()).then_some("no gradient passes from the explained value to the scores")
+    }
+
     /// The nodes between the explained value and the scores through which a gradient passes, in their order.
     pub(crate) fn way(&self) -> impl Iterator<Item = Site> {
         let way = match self.holds_integers {
@@ -578,9 +599,17 @@ impl Model {
         targets: &[usize],
         score: Score,
     ) -> Result<Gradient> {
+        self.pass_at(node, input)?.gradient(targets, score)
+    }
+
+    /// Runs the network on a batch of at most [`Self::batch_limit`] samples, for gradients with respect to the output of the node
+    /// called `node`.
+    ///
+    /// # Errors
+    /// Those of [`Self::gradient_at`].
+    pub(crate) fn pass_at(&self, node: &str, input: Ranked<Float>) -> Result<Pass<'_>> {
         self.check_shape(&input.dims())?;
-        let slot = self.slot_of(node)?;
-        Pass::new(self, slot, input)?.gradient(targets, score)
+        Pass::new(self, self.slot_of(node)?, input)
     }
 
     /// The gradient of each sample's score with respect to its logits.
@@ -619,6 +648,7 @@ impl Model {
         let rows = input.dims()[0];
         let all = self.batch.fixed.map_or(rows, |fixed| fixed.max(rows));
         let (mut here, output) = forward(input)?;
+        let given_out = output.clone();
         let (reference, reference_logits) = match reference {
             Some(reference) => {
                 self.check_shape(&reference.dims())?;
@@ -627,16 +657,25 @@ impl Model {
             }
             None => (None, None),
         };
-        let dims = output.dims();
         let logits = self.logits_of(output, all)?;
         let mut targets = targets.to_vec();
         targets.resize(all, targets.last().copied().unwrap_or(0));
         let chosen = self.one_hot(&targets, all)?;
-        let seed = match seed {
-            Seed::One => chosen,
-            Seed::Score => chosen * logits.clone(),
+        let seed = match (seed, &self.view) {
+            (Seed::One, _) => self.as_output(chosen, &given_out, all)?,
+            (Seed::Score, None) => self.as_output(chosen * logits.clone(), &given_out, all)?,
+            // What each value of the output gave to the score, as the rule for products and sums has it.
+            (Seed::Score, Some(view)) => {
+                let raw = as_logits(given_out.clone(), all)?;
+                let shares = view.back(raw.clone(), chosen.clone())? * raw;
+                // A score that is no sum of its values is distributed in proportion.
+                let sum = shares.clone().sum_dim(1);
+                let none = sum.clone().abs().lower_elem(1e-12);
+                let score = (chosen * logits.clone()).sum_dim(1);
+                let factor = (score / sum.mask_fill(none.clone(), 1.0)).mask_fill(none, 0.0);
+                self.in_shape(shares * factor, &given_out.dims())?
+            }
         };
-        let seed = self.as_output(seed, &dims)?;
         let ends = (self.source, self.output);
         let rules = Some(Rules { rule, reference });
         let arrived = program.backward(&self.graph, &way, &mut here, ends, seed, rules)?;
@@ -684,6 +723,10 @@ impl Model {
     /// The scores that are explained of the graph's output for so many samples, `[N, classes]`.
     fn logits_of(&self, output: Value, rows: usize) -> Result<Tensor<2>> {
         let all = as_logits(output, rows)?;
+        let all = match &self.view {
+            Some(view) => return view.scores(all),
+            None => all,
+        };
         Ok(match self.labelled {
             Some(Labelled { tokens, at }) => {
                 let classes = all.dims()[1] / tokens.max(1);
@@ -694,7 +737,10 @@ impl Model {
     }
 
     /// The way back: values of the scores that are explained, in the shape of the graph's output, and zeros for all others.
-    fn as_output(&self, scores: Tensor<2>, dims: &[usize]) -> Result<Ranked<Float>> {
+    fn as_output(&self, scores: Tensor<2>, output: &Value, rows: usize) -> Result<Ranked<Float>> {
+        if self.view.is_some() {
+            return self.in_shape(view::back(self.view(), output, rows, scores)?, &output.dims());
+        }
         let scores = match self.labelled {
             Some(Labelled { tokens, at }) if tokens > 1 => {
                 let ([rows, classes], device) = (scores.dims(), scores.device());
@@ -710,6 +756,10 @@ impl Model {
             }
             _ => scores,
         };
+        self.in_shape(scores, &output.dims())
+    }
+
+    fn in_shape(&self, scores: Tensor<2>, dims: &[usize]) -> Result<Ranked<Float>> {
         Ranked::from(scores)
             .reshape(dims)
             .ok_or_else(|| Error::Internal("logits could not be reshaped".into()))

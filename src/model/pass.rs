@@ -92,8 +92,9 @@ struct Taped<'a, O: Operation> {
     way: Vec<Option<Site>>,
     tape: Tape<O::Array>,
     logits: Tensor<2>,
-    /// The shape of the network's output.
-    dims: Vec<usize>,
+    /// The network's output, and the samples in it.
+    output: Value,
+    rows: usize,
     value: Ranked<Float>,
 }
 
@@ -110,8 +111,8 @@ impl<'a, O: Operation> Taped<'a, O> {
         let Value::Float(value) = value else {
             return Err(Error::invalid_model("the watched node holds no real numbers"));
         };
-        let (dims, logits) = (output.dims(), model.logits_of(output, rows)?);
-        Ok(Self { model, program, wrt, way, tape, logits, dims, value })
+        let logits = model.logits_of(output.clone(), rows)?;
+        Ok(Self { model, program, wrt, way, tape, logits, output, rows, value })
     }
 }
 
@@ -126,7 +127,7 @@ impl<O: Operation> Differentiable for Taped<'_, O> {
 
     fn gradient(&mut self, targets: &[usize], score: Score) -> Result<Gradient> {
         let Self { model, logits, tape, .. } = self;
-        let seed = model.as_output(model.seed(logits.clone(), targets, score)?, &self.dims)?;
+        let seed = model.as_output(model.seed(logits.clone(), targets, score)?, &self.output, self.rows)?;
         let ends = (self.wrt, model.output);
         let gradient = self.program.backward(&model.graph, &self.way, tape, ends, seed, None)?;
         Ok(Gradient { logits: logits.clone(), value: self.value.clone(), gradient })

@@ -249,6 +249,108 @@ fn what_follows_a_convolution_agrees_with_burns() {
     }
 }
 
+#[test]
+fn windows_of_one_dimension_agree_with_burns() {
+    // Kernel, stride, dilation, padding before and after, groups, filters, channels and length.
+    let cases = [
+        (1, 1, 1, [0, 0], 1, 7, [9, 11]),
+        (3, 1, 1, [1, 1], 1, 9, [8, 17]),
+        (10, 5, 1, [0, 0], 1, 12, [1, 64]),
+        (4, 2, 3, [2, 5], 1, 8, [12, 30]),
+        (5, 1, 1, [2, 2], 6, 6, [6, 15]),
+        (4, 2, 1, [1, 0], 2, 6, [4, 16]),
+    ];
+    for (kernel, stride, dilation, pads, groups, filters, input) in cases {
+        let window = || {
+            let mut window = vec![ints("strides", &[stride]), ints("pads", &pads)];
+            window.extend([int("group", groups), ints("dilations", &[dilation])]);
+            window
+        };
+        let conv = window();
+        let name = format!("{kernel} {stride} {dilation} {pads:?} {groups} {filters} {input:?}");
+        let weights = || vec![weight("w", &[filters, input[0] / groups, kernel]), weight("b", &[filters])];
+        let whole = node("Conv", &["x", "w", "b"], "y", conv.clone());
+        compare(&network(&input, vec![whole], weights()), 3, &name, 1e-5);
+        let pool = vec![ints("kernel_shape", &[2]), ints("strides", &[2])];
+        for after in ["Relu", "MaxPool", "AveragePool", "GlobalAveragePool"] {
+            let attributes =
+                if after.ends_with("Pool") && !after.starts_with('G') { pool.clone() } else { vec![] };
+            let nodes =
+                vec![node("Conv", &["x", "w", "b"], "h", conv.clone()), node(after, &["h"], "y", attributes)];
+            compare(&network(&input, nodes, weights()), 2, &format!("{name}, {after}"), 1e-5);
+        }
+    }
+}
+
+#[test]
+fn recurrent_layers_agree_with_burns() {
+    let text = |name: &str, value: &'static str| AttributeProto {
+        name: name.into(),
+        s: value.into(),
+        ..Default::default()
+    };
+    let (inputs, hidden) = (5, 8);
+    for (operator, gates, more) in [
+        ("LSTM", 4, vec![]),
+        ("GRU", 3, vec![]),
+        ("GRU", 3, vec![int("linear_before_reset", 1)]),
+        ("RNN", 1, vec![]),
+    ] {
+        for direction in ["forward", "reverse", "bidirectional"] {
+            // What is read, and whether the file computes the state that it begins with, from the input's size.
+            for (output, begins) in [("each", false), ("last", false), ("each", true)] {
+                let directions = if direction == "bidirectional" { 2 } else { 1 };
+                let mut attributes = vec![int("hidden_size", hidden), text("direction", direction)];
+                attributes.extend(more.clone());
+                let given: &[&str] = match (begins, operator) {
+                    (false, _) => &["t", "w", "r", "b"],
+                    (true, "LSTM") => &["t", "w", "r", "b", "", "zero", "zero"],
+                    (true, _) => &["t", "w", "r", "b", "", "zero"],
+                };
+                let mut layer = node(operator, given, "h", attributes);
+                if output == "last" {
+                    layer.output = vec!["".into(), "h".into()];
+                }
+                let turn =
+                    if output == "last" { ints("perm", &[1, 0, 2]) } else { ints("perm", &[2, 0, 1, 3]) };
+                let mut nodes = vec![
+                    node("Transpose", &["x"], "t", vec![ints("perm", &[1, 0, 2])]),
+                    layer,
+                    node("Transpose", &["h"], "s", vec![turn]),
+                    node("Flatten", &["s"], "y", vec![]),
+                ];
+                let mut weights = vec![
+                    weight("w", &[directions, gates * hidden, inputs]),
+                    weight("r", &[directions, gates * hidden, hidden]),
+                    weight("b", &[directions, 2 * gates * hidden]),
+                ];
+                if begins {
+                    let number = |name: &str, value: i64| TensorProto {
+                        data_type: 7,
+                        float_data: Vec::new(),
+                        int64_data: vec![value],
+                        ..weight(name, &[1])
+                    };
+                    weights.extend([
+                        number("first", 0),
+                        number("directions", directions),
+                        number("units", hidden),
+                    ]);
+                    let state = [
+                        node("Shape", &["x"], "sizes", vec![]),
+                        node("Gather", &["sizes", "first"], "samples", vec![]),
+                        node("Concat", &["directions", "samples", "units"], "size", vec![int("axis", 0)]),
+                        node("ConstantOfShape", &["size"], "zero", vec![]),
+                    ];
+                    nodes.splice(0..0, state);
+                }
+                let name = format!("{operator} {direction} {output} {begins}");
+                compare(&network(&[7, inputs], nodes, weights), 3, &name, 1e-5);
+            }
+        }
+    }
+}
+
 /// PyTorch lets no gradient of ReLU, ReLU6 and Hardtanh pass where the input is one of the bounds. Whether a kernel bounds what a
 /// convolution writes, what it reads, or Burn does it, changes nothing.
 #[test]

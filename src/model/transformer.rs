@@ -249,8 +249,8 @@ impl Model {
                     (pool, leaf.ok_or_else(|| Error::Internal("an attention was lost".into()))?, score)
                 }
             };
-            let dims = score.dims();
-            let seed = self.as_output(self.one_hot(&vec![target; rows], rows)?, &dims)?;
+            let seed =
+                self.as_output(self.one_hot(&vec![target; rows], rows)?, &score.clone().into(), rows)?;
             let gradient =
                 backward::pulled_back(std::iter::once((score, Some(seed))), vec![Some(leaf)]).pop();
             let gradient = gradient.flatten().ok_or_else(|| {

@@ -3,12 +3,13 @@
 mod sound;
 
 use crate::{
-    ClassScore, Explainer, ExplanationInfo, HostTensor,
+    Aim, ClassScore, Detected, Explainer, ExplanationInfo, HostTensor, Target,
     attribution::{anytime::Stopped, display::Heatmap},
     input::{
         layout::{Layout, Places},
         parts::Part,
         sound::Ruler,
+        table::TableKind,
     },
     model::{Activation, GraphInfo, OutputKind},
 };
@@ -22,6 +23,8 @@ pub struct Names {
     pub whole: &'static str,
     /// Whether neighbours belong together, so that a stretch says more than single places.
     stretches: bool,
+    /// What the parts are called that a person knows by name.
+    part: &'static str,
     /// What they are in seconds and hertz, where they are a sound's.
     ruler: Option<Ruler>,
 }
@@ -32,6 +35,13 @@ const MOST_NAMED: usize = 1000;
 impl Names {
     /// The names for the inputs of an explainer.
     pub(crate) fn of(explainer: &Explainer, places: &Places) -> Self {
+        if let Some(tabled) = explainer.tabled() {
+            let (place, whole, stretches, part) = match tabled.kind {
+                TableKind::Row => ("feature", "row", false, "column"),
+                TableKind::Series => ("row", "series", true, "stretch"),
+            };
+            return Self { place, whole, stretches, part, ruler: None };
+        }
         let model = explainer.model();
         let photograph = explainer.preprocessing().is_some() || places.channels == 3;
         let text = model.info().inputs.iter().any(|input| input.element_type.contains("int"));
@@ -45,7 +55,7 @@ impl Names {
             Layout::Table => ("feature", "row", places.count() > MOST_NAMED),
             Layout::Values => ("value", "input", places.count() > MOST_NAMED),
         };
-        Self { place, whole, stretches, ruler: explainer.ruler() }
+        Self { place, whole, stretches, part: "word", ruler: explainer.ruler() }
     }
 }
 
@@ -85,6 +95,29 @@ fn answer(info: &ExplanationInfo, graph: &GraphInfo, predicted: &ClassScore) -> 
     }
 }
 
+/// What was explained where that is more than a class, in sentences.
+fn aimed(aim: &Aim, info: &ExplanationInfo) -> String {
+    let said = &aim.said;
+    match (&aim.object, &aim.target) {
+        (Some(object), _) => {
+            let Detected { class, place, .. } = object;
+            format!(
+                "The detector finds \u{201c}{}\u{201d} {place} ({:.2}). {said}",
+                class.label, class.probability
+            )
+        }
+        (None, Target::Like(_)) => format!("{said} It is {:.4}.", info.target.logit),
+        (None, Target::Against { .. }) => {
+            let more = info.target.logit;
+            match more >= 0.0 {
+                true => format!("{said} It is {more:.4} more."),
+                false => format!("{said} It is {:.4} less.", -more),
+            }
+        }
+        (None, _) => format!("{said} It is {:.4}.", info.target.logit),
+    }
+}
+
 /// What an explanation has found, in all the forms that a sentence may be made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
@@ -108,7 +141,10 @@ pub fn explanation(
     names: Names,
 ) -> Vec<String> {
     let Evidence { heatmap, values, parts, is_signed } = *found;
-    let said = answer(info, graph, predicted);
+    let said = match &info.aim {
+        Some(aim) => aimed(aim, info),
+        None => answer(info, graph, predicted),
+    };
     let mut words = vec![match &info.token {
         Some(token) => {
             let what = if token.special { "token" } else { "word" };
@@ -118,7 +154,7 @@ pub fn explanation(
         None => said,
     }];
     match parts.is_empty() {
-        false => words.extend(written(info, graph, parts, is_signed)),
+        false => words.extend(written(info, graph, parts, is_signed, names.part)),
         true => words.push(placed(info, graph, heatmap, values, names)),
     }
     // What is usual for photographs goes without saying.
@@ -159,7 +195,13 @@ const WORTH_TELLING: f32 = 0.2;
 const NAMED: usize = 3;
 
 /// The words that count most, in the order of their weight, with their sign.
-fn written(info: &ExplanationInfo, graph: &GraphInfo, parts: &[Part], is_signed: bool) -> Vec<String> {
+fn written(
+    info: &ExplanationInfo,
+    graph: &GraphInfo,
+    parts: &[Part],
+    is_signed: bool,
+    noun: &str,
+) -> Vec<String> {
     let target = &info.target;
     match info.against.as_slice() {
         [other] => {
@@ -167,23 +209,26 @@ fn written(info: &ExplanationInfo, graph: &GraphInfo, parts: &[Part], is_signed:
                 "What makes it \u{201c}{}\u{201d} and not \u{201c}{}\u{201d} is most of all",
                 target.label, other.label
             );
-            told(parts, is_signed, "it", &what, "")
+            told(parts, noun, is_signed, "it", &what, "")
         }
         _ if graph.output_kind == OutputKind::Single => {
-            told(parts, is_signed, "a high output", "counts most", "makes the output rise most")
+            told(parts, noun, is_signed, "a high output", "counts most", "makes the output rise most")
         }
-        _ => told(parts, is_signed, "it", "counts most for it", "speaks most for it"),
+        _ => told(parts, noun, is_signed, "it", "counts most for it", "speaks most for it"),
     }
 }
 
 /// Sentences about the words of a text: what the first does, by a method without a sign and by one with a sign; `it` is what words
 /// speak for. Where the sign makes no verb, the first one begins the sentence.
-fn told(parts: &[Part], is_signed: bool, it: &str, unsigned: &str, signed: &str) -> Vec<String> {
+fn told(parts: &[Part], noun: &str, is_signed: bool, it: &str, unsigned: &str, signed: &str) -> Vec<String> {
     let mut order: Vec<&Part> = parts.iter().filter(|part| !part.special).collect();
     order.sort_by(|a, b| b.score.total_cmp(&a.score));
     let total: f64 = order.iter().map(|part| f64::from(part.score.max(0.0))).sum();
     let most = order.iter().map(|part| part.score.abs()).fold(0.0, f32::max);
-    let quoted = |part: &Part| format!("\u{201c}{}\u{201d}", part.name);
+    let quoted = |part: &Part| match &part.value {
+        Some(value) => format!("\u{201c}{}\u{201d} ({value})", part.name),
+        None => format!("\u{201c}{}\u{201d}", part.name),
+    };
     let mut told = Vec::new();
     let first = order.first().filter(|part| part.score > 0.0 && part.score >= WORTH_TELLING * most);
     if let Some(first) = first {
@@ -208,7 +253,10 @@ fn told(parts: &[Part], is_signed: bool, it: &str, unsigned: &str, signed: &str)
             .count();
         let share = match order.len() {
             1 => String::new(),
-            count => format!(": half of the weight is on {half} of {count} words"),
+            count => format!(
+                ": half of the weight is on {half} of {count} {noun}{}",
+                if noun == "stretch" { "es" } else { "s" }
+            ),
         };
         let first = quoted(first);
         told.push(match (signed, is_signed) {
@@ -217,9 +265,9 @@ fn told(parts: &[Part], is_signed: bool, it: &str, unsigned: &str, signed: &str)
             (_, false) => format!("{first} {unsigned}{then}{share}."),
         });
     } else if most > 0.0 {
-        told.push(format!("No word speaks for {it}."));
+        told.push(format!("No {noun} speaks for {it}."));
     } else {
-        told.push("This method finds no word that counts more than the rest.".to_owned());
+        told.push(format!("This method finds no {noun} that counts more than the rest."));
     }
     let against: Vec<String> = order
         .iter()
@@ -452,11 +500,12 @@ mod tests {
         assert!(found(9, 0).ends_with("half of the weight is on 1% of the picture"));
     }
 
-    const PICTURE: Names = Names { place: "pixel", whole: "picture", stretches: false, ruler: None };
+    const PICTURE: Names =
+        Names { place: "pixel", whole: "picture", stretches: false, part: "word", ruler: None };
 
     #[test]
     fn what_lies_in_a_line_is_named_by_its_numbers() {
-        let sound = Names { place: "sample", whole: "sound", stretches: true, ruler: None };
+        let sound = Names { place: "sample", whole: "sound", stretches: true, part: "word", ruler: None };
         let mut weights = vec![0.0; 1000];
         weights[10] = 1.0;
         weights[600..=700].fill(0.5);
@@ -464,7 +513,7 @@ mod tests {
             evidence_along(&weights, sound).unwrap(),
             "in the samples 600 to 651: half of the weight is on 5% of the sound"
         );
-        let text = Names { place: "token", whole: "text", stretches: false, ruler: None };
+        let text = Names { place: "token", whole: "text", stretches: false, part: "word", ruler: None };
         let found = |weights: &[f32]| evidence_along(weights, text);
         assert_eq!(
             found(&[0.0, 0.1, 1.0, 0.3]).unwrap(),
@@ -484,7 +533,7 @@ mod tests {
     fn word(name: &str, score: f32, special: bool) -> Part {
         let (bytes, low, high, places) = (None, None, None, Vec::new());
         let (source, start, end) = (0, 0.0, 1.0);
-        Part { name: name.into(), source, start, end, bytes, low, high, score, special, places }
+        Part { name: name.into(), value: None, source, start, end, bytes, low, high, score, special, places }
     }
 
     #[test]
@@ -493,7 +542,7 @@ mod tests {
             let mut parts: Vec<Part> = scores.iter().map(|(name, score)| word(name, *score, false)).collect();
             // What the tokenizer adds is never told, whatever it counted for.
             parts.push(word("[CLS]", 9.0, true));
-            told(&parts, signed, "it", "counts most for it", "speaks most for it").join(" ")
+            told(&parts, "word", signed, "it", "counts most for it", "speaks most for it").join(" ")
         };
         assert_eq!(
             said(&[("a", 0.0), ("long", 1.0), ("unfunny", 5.0), ("one", -2.0), ("at", 0.5)], true),

@@ -11,9 +11,12 @@ use wasm_bindgen::{JsCast, JsValue};
 
 use super::JsResult;
 use crate::{
-    Error, Explanation, HostTensor, Input, Partial, Tokens, Waveform,
+    Error, Explanation, HostTensor, Input, Partial, TableKind, TableRow, Tokens, Waveform,
     attribution::display::Heatmap,
-    input::image::Region,
+    input::{
+        image::Region,
+        table::{Columns, Table},
+    },
     model::{HostValue, ValueInfo},
 };
 
@@ -59,6 +62,7 @@ pub(super) enum OwnedInput {
     Pixels { rgba: Vec<u8>, width: usize, height: usize },
     Tokens(Box<Tokens>),
     Sound(Waveform),
+    Table(Box<TableRow>),
     Tensor(HostTensor),
     Named(BTreeMap<String, HostTensor>),
     Bound,
@@ -80,6 +84,9 @@ impl OwnedInput {
         }
         if field(input, "ids")?.is_some() {
             return from_js(input.clone()).map(|tokens| Self::Tokens(Box::new(tokens)));
+        }
+        if let Some(table) = field(input, "table")? {
+            return table_from_js(from_js(table)?).map(|row| Self::Table(Box::new(row))).map_err(js_error);
         }
         if let Some(channels) = field(input, "channels")? {
             return sound_from_js(&channels, field(input, "sampleRate")?).map(Self::Sound);
@@ -106,11 +113,38 @@ impl OwnedInput {
             Self::Pixels { rgba, width, height } => Input::Pixels { rgba, width: *width, height: *height },
             Self::Tokens(tokens) => Input::Tokens(tokens),
             Self::Sound(sound) => Input::Sound(sound),
+            Self::Table(row) => Input::Table(row),
             Self::Tensor(tensor) => Input::Tensor(tensor),
             Self::Named(values) => Input::Named(values),
             Self::Bound => Input::Bound,
         }
     }
+}
+
+/// A row of a table as JavaScript has it: the texts of CSV files.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct TableData {
+    csv: String,
+    #[serde(default)]
+    row: usize,
+    #[serde(default)]
+    columns: Option<serde_json::Value>,
+    #[serde(default)]
+    background: Option<String>,
+    #[serde(default)]
+    changes: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    kind: Option<TableKind>,
+}
+
+fn table_from_js(data: TableData) -> crate::Result<TableRow> {
+    let mut row = TableRow::new(Table::from_csv(data.csv.as_bytes())?, data.row);
+    row.columns = data.columns.map(|columns| Columns::from_json(&columns.to_string())).transpose()?;
+    row.background = data.background.map(|text| Table::from_csv(text.as_bytes())).transpose()?;
+    row.changes = data.changes.unwrap_or_default();
+    row.kind = data.kind;
+    Ok(row)
 }
 
 /// The channels of a sound, and its rate.
@@ -294,6 +328,12 @@ pub(super) fn explanation_to_js(explanation: &Explanation, region: Option<Region
     }
     set("parts", &to_js(&explanation.parts)?)?;
     set("texts", &to_js(&explanation.texts)?)?;
+    if let Some(table) = &explanation.table {
+        set("table", &to_js(table)?)?;
+    }
+    if let Some(series) = &explanation.series {
+        set("series", &to_js(series)?)?;
+    }
     set("region", &to_js(&region)?)?;
     set("info", &to_js(&explanation.info)?)?;
     set("words", &to_js(&explanation.words)?)?;

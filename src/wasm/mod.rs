@@ -17,8 +17,8 @@ use wasm_bindgen::{JsCast, prelude::*};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::{
-    Control, Device, DeviceChoice, DeviceKind, Error, ExplainOptions, Explainer, Partial, Preprocessing,
-    Progress,
+    Control, DetectOptions, Device, DeviceChoice, DeviceKind, Error, ExplainOptions, Explainer, Partial,
+    Preprocessing, Progress,
     attribution::registry,
     input::labels::Labels,
     model::{self, ModelFile, Runner},
@@ -218,6 +218,17 @@ impl Model {
     ) -> JsResult {
         let input = OwnedInput::from_js(&input)?;
         to_js(&self.explainer.classify(&input.borrow(), top).await.map_err(js_error)?)
+    }
+
+    /// The boxes that a detector finds in one input.
+    #[wasm_bindgen(unchecked_return_type = "Detections")]
+    pub async fn detect(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "WasmInput")] input: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "DetectOptions")] options: JsValue,
+    ) -> JsResult {
+        let (input, options): (_, DetectOptions) = (OwnedInput::from_js(&input)?, optional(options)?);
+        to_js(&self.explainer.detect(&input.borrow(), &options).await.map_err(js_error)?)
     }
 
     /// Explains one input.

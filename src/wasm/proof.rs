@@ -11,10 +11,10 @@ use super::{
     convert::{OwnedInput, field, from_js, js_error, optional, tensor_from_js, tensor_to_js, to_js},
 };
 use crate::{
-    Control, ExplainOptions, Explainer, HostTensor, Preprocessing, Result,
+    Aimed, Control, ExplainOptions, Explainer, Follow, HostTensor, Preprocessing, Result, Target,
     attack::{self, AttackOptions},
     attribution::Segmentation,
-    input::picture::Picture,
+    input::{image::Region, picture::Picture},
     metric::{self, Assessment, GameOptions, Mask, randomise},
 };
 
@@ -36,6 +36,10 @@ export interface MetricDescription {
     needs: MetricNeed[];
     /** Which values are good. */
     better: "higher" | "lower" | "neither";
+    /** The values that it can have, in words. */
+    range: string;
+    /** The work that it takes, in words. */
+    cost: string;
     params: ParamDescription[];
 }
 
@@ -47,8 +51,8 @@ export interface MetricRequest {
 
 /** What is judged, beside the map itself. */
 export interface JudgeOptions {
-    /** The class that the map explains. */
-    target: number;
+    /** What the map explains: a class by its number, or a box, a region, a comparison. */
+    target: number | Target;
     /** How the map was made: for metrics that make it again, and for how its channels become one value a pixel. */
     explained?: ExplainOptions | null;
     /** Seed of everything random; `explained`'s where it is left out. */
@@ -64,6 +68,24 @@ export interface MeasureOptions extends JudgeOptions {
     object?: Uint8Array | null;
     /** The segments that the method worked on, as its explanation has them. */
     segments?: Segmentation | null;
+    /**
+     * Measures each metric on so many random maps, too: the judged map's values at random places. At least 20, or 0, the default, for
+     * none. A metric then takes as many times as long, and one more.
+     */
+    chance?: number | null;
+}
+
+/** A metric's values for random maps. */
+export interface Chance {
+    values: number[];
+    mean: number;
+    /** What 2.5 % of them are below, and above. */
+    low: number;
+    high: number;
+    /** How the judged map stands to them; "other" is beyond their range, of a metric that only describes. */
+    standing: "better" | "no_better" | "worse" | "other";
+    /** All of it as a sentence, such as "no better than chance: 0.41 against 0.40 of 20 random maps …". */
+    words: string;
 }
 
 /** A quantity that is followed, point by point. */
@@ -83,7 +105,9 @@ export interface Measurement {
     parts: Record<string, number>;
     /** How the value came about, for metrics that follow something. */
     curve: Curve | null;
-    /** Samples that went through the network for it, those of maps that were made again left out. */
+    /** The same of random maps, where it was asked for. */
+    chance: Chance | null;
+    /** Samples that went through the network for it, those of maps that were made again and of random ones left out. */
     forwardPasses: number;
     milliseconds: number;
 }
@@ -126,8 +150,30 @@ export interface Game {
     milliseconds: number;
 }
 
+/** An attack on one input. */
+export interface AttackDescription {
+    /** The name in every interface. */
+    name: string;
+    /** The name for people. */
+    title: string;
+    /** One or two sentences: what it does, and what it finds. */
+    summary: string;
+    /** The paper that defines it. */
+    paper: string;
+    /** The options that it reads beside `space` and `seed`; others must be left out. */
+    reads: ("norm" | "epsilon" | "step" | "steps" | "towards" | "randomStart")[];
+    /** The work that it takes, in words. */
+    cost: string;
+    /** Its own parameters. */
+    params: ParamDescription[];
+}
+
 /** How an input is attacked. */
 export interface AttackOptions {
+    /** The attack, of `attacks()` ("pgd"). */
+    attack?: string;
+    /** The attack's own parameters. */
+    params?: Record<string, unknown>;
     /** The largest change of a value ("linf", the default), or the length of the change. */
     norm?: "linf" | "l2";
     /** The largest change in all, in `space` (2 / 255). */
@@ -136,6 +182,8 @@ export interface AttackOptions {
     step?: number | null;
     /** Number of steps (10). */
     steps?: number;
+    /** What is attacked where that is more than a class: the score of a box, above all. */
+    target?: number | Target | null;
     /** The class that the attack leads to; by default it leads away from the predicted one. */
     towards?: number | null;
     /** Start at a random change within the ball. */
@@ -184,7 +232,11 @@ export interface Attacked {
         nearest: { ids: number[]; top: ClassScore[]; turns: boolean } | null;
         others: { ids: number[]; top: ClassScore[]; turns: boolean } | null;
     } | null;
+    /** Whether the network now says what the attack was for: another class than before, or the one that it led to. */
+    turned: boolean;
     step: number;
+    /** Samples of which the attack asked for the scores alone, and for a gradient. */
+    forwardPasses: number;
     backwardPasses: number;
     milliseconds: number;
 }
@@ -220,6 +272,12 @@ export interface RandomiseOptions {
 #[wasm_bindgen(unchecked_return_type = "MetricDescription[]")]
 pub fn metrics() -> JsResult {
     to_js(&metric::registry::metrics())
+}
+
+/// Every registered attack with its parameters.
+#[wasm_bindgen(unchecked_return_type = "AttackDescription[]")]
+pub fn attacks() -> JsResult {
+    to_js(&attack::registry::attacks())
 }
 
 /// The layers of an ONNX file with weights, from the output to the input.
@@ -268,7 +326,7 @@ pub fn randomise_file(
 /// What the judging functions share of their options.
 #[derive(Deserialize)]
 struct Judged {
-    target: usize,
+    target: Target,
     #[serde(default)]
     explained: Option<ExplainOptions>,
     #[serde(default)]
@@ -276,14 +334,24 @@ struct Judged {
 }
 
 impl Judged {
+    /// The network whose scores are what was explained.
+    async fn aimed(
+        &self,
+        explainer: &Explainer,
+        input: &HostTensor,
+        region: Option<Region>,
+    ) -> Result<Aimed> {
+        explainer.aimed(&self.target, input, region, Follow::Overlap).await
+    }
+
     fn assessment<'a>(
         &'a self,
-        explainer: &'a Explainer,
+        Aimed { explainer, class, .. }: &'a Aimed,
         input: &'a HostTensor,
         map: &'a HostTensor,
         control: &'a Control<'a>,
     ) -> Result<Assessment<'a>> {
-        let mut assessment = Assessment::new(explainer, input, map, self.target, control)?;
+        let mut assessment = Assessment::new(explainer, input, map, class.unwrap_or_default(), control)?;
         if let Some(explained) = &self.explained {
             assessment = assessment.with_method(explained)?;
         }
@@ -304,6 +372,8 @@ struct MetricRequest {
 #[derive(Deserialize)]
 struct Measured {
     metrics: Vec<MetricRequest>,
+    #[serde(default)]
+    chance: Option<usize>,
 }
 
 #[wasm_bindgen]
@@ -359,9 +429,10 @@ impl Model {
         let rules = GameOptions { kind, substrate, step, order };
         let control = control(&hooks)?;
         let play = async {
-            let (bound, input, _) = self.explainer.locate(&input.borrow()).await?;
+            let (bound, input, region) = self.explainer.locate(&input.borrow()).await?;
             let explainer = bound.as_ref().unwrap_or(&self.explainer);
-            metric::game(&judged.assessment(explainer, &input, &map, &control)?, &rules).await
+            let aimed = judged.aimed(explainer, &input, region).await?;
+            metric::game(&judged.assessment(&aimed, &input, &map, &control)?, &rules).await
         };
         let game = play.await.map_err(js_error)?;
         let object = Object::new();
@@ -387,12 +458,16 @@ impl Model {
         #[wasm_bindgen(unchecked_param_type = "ExplainHooks")] hooks: JsValue,
     ) -> JsResult {
         let input = OwnedInput::from_js(&input)?;
+        let target: Option<Target> = field(&options, "target")?.map(from_js).transpose()?;
         let options: AttackOptions = optional(options)?;
         let control = control(&hooks)?;
         let run = async {
-            let (bound, input, _) = self.explainer.locate(&input.borrow()).await?;
-            let explainer = bound.as_ref().unwrap_or(&self.explainer);
-            Ok((attack::attack(explainer, &input, &options, top, &control).await?, input))
+            let (bound, input, region) = self.explainer.locate(&input.borrow()).await?;
+            let mut bound = bound.unwrap_or_else(|| (*self.explainer).clone());
+            if let Some(target) = &target {
+                bound = bound.aimed(target, &input, region, Follow::Place).await?.explainer;
+            }
+            Ok((attack::attack(&bound, &input, &options, top, &control).await?, input))
         };
         let (attacked, input) = run.await.map_err(js_error)?;
         let object = Object::new();
@@ -418,6 +493,8 @@ impl Model {
         set("original", &to_js(&attacked.original)?)?;
         set("text", &to_js(&attacked.text)?)?;
         set("step", &attacked.step.into())?;
+        set("turned", &attacked.turned.into())?;
+        set("forwardPasses", &attacked.forward_passes.into())?;
         set("backwardPasses", &attacked.backward_passes.into())?;
         set("milliseconds", &attacked.milliseconds.into())?;
         Ok(object.into())
@@ -446,9 +523,9 @@ impl Model {
             let (bound, input, _) = self.explainer.locate(&input.borrow()).await?;
             let explainer = bound.as_ref().unwrap_or(&self.explainer);
             // Which class the map explains is of no account here.
-            let judged = Judged { target: 0, explained: None, seed: None };
-            let found =
-                metric::retrieve(&judged.assessment(explainer, &input, &map, &control)?, mask).await?;
+            let aimed = Aimed { explainer: explainer.clone(), class: Some(0), aim: None, notes: Vec::new() };
+            let judged = Judged { target: Target::Class(0), explained: None, seed: None };
+            let found = metric::retrieve(&judged.assessment(&aimed, &input, &map, &control)?, mask).await?;
             Ok((explainer.ranked(&found.logits, top), found.masked))
         };
         let (classes, masked) = run.await.map_err(js_error)?;
@@ -470,16 +547,17 @@ impl Model {
     ) -> JsResult {
         let (input, map) = (OwnedInput::from_js(&input)?, tensor_from_js(&map)?);
         let judged: Judged = from_js(options.clone())?;
-        let Measured { metrics } = from_js(options.clone())?;
+        let Measured { metrics, chance } = from_js(options.clone())?;
         let reference = field(&options, "reference")?.map(|map| tensor_from_js(&map)).transpose()?;
         let segments = field(&options, "segments")?.map(|segments| segmentation(&segments)).transpose()?;
         let object: Option<Vec<bool>> = field(&options, "object")?
             .map(|object| js_sys::Uint8Array::new(&object).to_vec().iter().map(|&byte| byte != 0).collect());
         let control = control(&hooks)?;
         let run = async {
-            let (bound, input, _) = self.explainer.locate(&input.borrow()).await?;
+            let (bound, input, region) = self.explainer.locate(&input.borrow()).await?;
             let explainer = bound.as_ref().unwrap_or(&self.explainer);
-            let mut assessment = judged.assessment(explainer, &input, &map, &control)?;
+            let aimed = judged.aimed(explainer, &input, region).await?;
+            let mut assessment = judged.assessment(&aimed, &input, &map, &control)?;
             if let Some(reference) = &reference {
                 assessment = assessment.with_reference(reference)?;
             }
@@ -492,6 +570,7 @@ impl Model {
             if let Some(randomised) = randomised {
                 assessment = assessment.with_randomised(randomised);
             }
+            assessment = assessment.with_chance(chance.unwrap_or(0))?;
             let mut found = Vec::with_capacity(metrics.len());
             for MetricRequest { name, params } in &metrics {
                 found.push(metric::measure(&assessment, name, params).await?);

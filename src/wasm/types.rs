@@ -7,7 +7,7 @@ use wasm_bindgen::{JsCast, prelude::*};
 
 use super::{JsResult, convert};
 use crate::{
-    SoundPreparation, SoundView,
+    DetectorOptions, SoundPreparation, SoundView,
     input::{layout::Layout, sound},
     model,
 };
@@ -26,6 +26,7 @@ export type Score = "logit" | "probability" | "log_probability";
 /** What a model takes: RGBA pixels, or a tensor in model space that goes into the network as it is. */
 export type WasmInput =
     | SoundData
+    | { table: TableData }
     | { values: Record<string, TensorData> }
     | { pixels: Uint8Array | Uint8ClampedArray; width: number; height: number }
     | Tokens
@@ -74,6 +75,64 @@ export interface Tokens {
 export interface SoundData {
     channels: Float32Array[];
     sampleRate: number;
+}
+
+/** A row of a table, or a series of its rows, as texts of CSV files with a header. */
+export interface TableData {
+    csv: string;
+    /** The row, from 0, the header left aside; of a series the first one. */
+    row?: number;
+    /** What the columns are to the network (docs/tables.md); guessed, and told, where it is left out. */
+    columns?: Record<string, unknown> | null;
+    /** The rows to compare with; the others of the table where it is left out. */
+    background?: string | null;
+    /** Cells of the row that hold something else, by the names of their columns. */
+    changes?: Record<string, string> | null;
+    /** Whether it is a row or a series; by the network where it is left out. */
+    kind?: TableKind | null;
+}
+
+/**
+ * What is explained where that is more than the number of a class. Places are in pixels of the photograph as given, and of a tensor in those of
+ * the network's input.
+ */
+export type Target =
+    | { class: number }
+    /** How much more one class's score is than another's. */
+    | { class: number; against: number }
+    /** A box of a detector. */
+    | { box: BoxTarget }
+    /** The mean score of a class over a part of a dense map. */
+    | { region: RegionTarget }
+    /** The class of one token, where the network gives each one: by its number, or the word that it is of. */
+    | { token: number | string; class?: number }
+    /** The cosine of the angle between the network's output and this embedding. */
+    | { like: number[] };
+
+/** A box, and what of it is explained. */
+export interface BoxTarget {
+    /** Its number in the list that `detect` gives; the first where neither this nor `at` is given. */
+    number?: number;
+    /** Or where it lies: left, top, right, bottom. */
+    at?: [number, number, number, number];
+    /** Its class; the one that the detector gives it where it is left out. */
+    class?: number;
+    /** What made it this class (the default), had it found at all, or put its edges where they are. */
+    explain?: "class" | "objectness" | "left" | "top" | "right" | "bottom" | "width" | "height";
+    /** What stands for it where the input changes: the same row of the output, or the best one that overlaps; by the method where it is left out. */
+    follow?: "place" | "overlap";
+    /** The least score and the largest overlap of the boxes that `number` counts. */
+    threshold?: number;
+    overlap?: number;
+}
+
+/** A part of a map of classes: what hangs together with a pixel, a mask, or the whole area of a class. */
+export interface RegionTarget {
+    class?: number;
+    /** A pixel, x and y. */
+    at?: [number, number];
+    /** Above 0 inside, `[height, width]` of the network's input or of its map. */
+    mask?: { data: number[]; shape: number[] };
 }
 
 /** How a network hears. */
@@ -158,6 +217,8 @@ export interface ModelOptions {
     longest?: number | null;
     /** The axis of a text network's tokens that holds the texts: 0 for `[texts, tokens]`, 1 for `[tokens, texts]`; found by trying both where it is left out. */
     batchAxis?: number | null;
+    /** How a detector's outputs are arranged; found in the file where it is left out (docs/detectors.md). */
+    detector?: DetectorOptions | null;
     /** How it hears: for networks on sounds whose preprocessing does not say that they are. */
     sound?: SoundOptions | null;
     /** An ONNX network that was trained to mask what this one looks at, which RT-Sal needs. */
@@ -219,9 +280,13 @@ export interface Explanation {
     segments?: Segmentation;
     /** Of a sound, what the places of the map are. */
     sound?: SoundInfo;
+    /** Of a row of a table, its columns. */
+    table?: TableView;
+    /** Of a series, its channels and what each row counted for. */
+    series?: SeriesView;
     /** The part of the photograph that the network saw; null for tensors. */
     region: Region | null;
-    /** The words of a text, each with what it counted for, and then what the network is given beside them; empty for what has no such parts. */
+    /** The columns of a row or the stretches of a series, each with what it counted for. The words of a text, each with what it counted for, and then what the network is given beside them; empty for what has no such parts. */
     parts: Part[];
     /** The texts that the parts are of. */
     texts: string[];
@@ -274,6 +339,7 @@ struct GraphOptions {
     #[serde(rename = "batchAxis")]
     batch_axis: Option<usize>,
     shape: Option<Vec<usize>>,
+    detector: Option<DetectorOptions>,
 }
 
 /// A name, or a list of names.
@@ -311,6 +377,7 @@ impl ModelOptions {
             longest: graph.longest,
             batch_axis: graph.batch_axis,
             explained_shape: graph.shape,
+            detector: graph.detector,
             ..Default::default()
         };
         read.files = convert::field(&options, "external")?.unwrap_or_default();

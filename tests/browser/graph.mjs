@@ -12,7 +12,7 @@ const schema = protobuf.Root.fromJSON({
       fields: {
         nodes: list(1, "Node"),
         name: field(2, "string"),
-        weights: list(5, "Weights"),
+        weights: list(5, "Weight"),
         inputs: list(11, "Value"),
         outputs: list(12, "Value"),
       },
@@ -27,18 +27,21 @@ const schema = protobuf.Root.fromJSON({
     },
     Attribute: { fields: { name: field(1, "string"), i: field(3, "int64"), type: field(20, "int32") } },
     Value: { fields: { name: field(1, "string"), type: field(2, "Type") } },
-    Weights: {
+    Type: { fields: { tensor: field(1, "Tensor") } },
+    Tensor: { fields: { element: field(1, "int32"), shape: field(2, "Shape") } },
+    Shape: { fields: { sizes: list(1, "Size") } },
+    Size: { fields: { value: field(1, "int64"), name: field(2, "string") } },
+    Weight: {
       fields: {
         shape: list(1, "int64"),
         element: field(2, "int32"),
         name: field(8, "string"),
         raw: field(9, "bytes"),
+        external: list(13, "Entry"),
+        place: field(14, "int32"),
       },
     },
-    Type: { fields: { tensor: field(1, "Tensor") } },
-    Tensor: { fields: { element: field(1, "int32"), shape: field(2, "Shape") } },
-    Shape: { fields: { sizes: list(1, "Size") } },
-    Size: { fields: { value: field(1, "int64") } },
+    Entry: { fields: { key: field(1, "string"), value: field(2, "string") } },
   },
 });
 
@@ -48,14 +51,17 @@ export const elements = {
 }; // prettier-ignore
 
 /**
- * `inputs` and `outputs` are [name, element type, shape], `nodes` [operator, inputs, outputs, whole attributes], `weights` [name, element type,
- * shape, typed array].
+ * `inputs` and `outputs` are [name, element type, shape], where a size may be a name, `nodes` [operator, inputs, outputs, whole attributes], `weights` [name, element
+ * type, shape, the file beside this one that holds them, or a typed array].
  */
 export function onnxFile({ inputs, outputs, nodes, weights = [] }) {
   const value = ([name, element, shape]) => ({
     name,
     type: {
-      tensor: { element: elements[element], shape: { sizes: shape.map((size) => ({ value: size })) } },
+      tensor: {
+        element: elements[element],
+        shape: { sizes: shape.map((size) => (typeof size === "string" ? { name: size } : { value: size })) },
+      },
     },
   });
   const model = {
@@ -69,11 +75,13 @@ export function onnxFile({ inputs, outputs, nodes, weights = [] }) {
         outputs: to,
         attributes: Object.entries(attributes).map(([name, i]) => ({ name, i, type: 2 })),
       })),
-      weights: weights.map(([name, element, shape, { buffer }]) => ({
+      weights: weights.map(([name, element, shape, held]) => ({
         name,
         element: elements[element],
         shape,
-        raw: new Uint8Array(buffer),
+        ...(typeof held === "string"
+          ? { external: [{ key: "location", value: held }], place: 1 }
+          : { raw: new Uint8Array(held.buffer) }),
       })),
       inputs: inputs.map(value),
       outputs: outputs.map(value),

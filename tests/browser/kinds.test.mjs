@@ -36,7 +36,7 @@ test("the first screen has an example of each kind", async () => {
     assert.ok(box && box.y + box.height <= 900, kind);
   }
   const shownAs = await at("example").evaluateAll((buttons) => buttons.map(({ dataset }) => dataset.kind));
-  assert.deepEqual(shownAs, ["image", "text", "audio", "text"], "a file is shown as text");
+  assert.deepEqual(shownAs, ["image", "text", "audio", "text", "table", "series"], "a file is shown as text");
   assert.equal(await example("image").getAttribute("aria-pressed"), "true");
   assert.equal(await at("text").isVisible(), false, "nothing of a text stands beside a photograph");
 });

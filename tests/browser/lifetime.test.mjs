@@ -206,6 +206,12 @@ test("adapters that are odd: auto takes the CPU and says why, WebGPU alone is re
         Object.defineProperty(adapter, "limits", { value: { maxComputeInvocationsPerWorkgroup: 128 } });
         return adapter;
       },
+      "without timestamps": async function () {
+        const adapter = await requestAdapter.call(this);
+        Object.defineProperty(adapter, "info", { value: { description: "plain", isFallbackAdapter: false } });
+        Object.defineProperty(adapter, "features", { value: new Set() });
+        return adapter;
+      },
     };
     const outcomes = {};
     for (const [name, ask] of Object.entries(odd)) {
@@ -227,6 +233,7 @@ test("adapters that are odd: auto takes the CPU and says why, WebGPU alone is re
     assert.equal(alone?.code, "device_unavailable", `an adapter ${name}: ${alone?.message}`);
   }
   assert.match(outcomes["that never comes"].auto.value.reason, /did not answer within 5 seconds/);
+  assert.match(outcomes["without timestamps"].auto.value.reason, /no timestamp-query/);
   assert.match(outcomes["of small limits"].auto.value.reason, /maxComputeInvocationsPerWorkgroup of 128/);
   assert.deepEqual(faults, []);
   await page.close();
@@ -263,6 +270,89 @@ test("the wanted one of two GPUs is asked for, by the page and by the engine", a
   });
   assert.ok(asked.length >= 2, "the engine asks too");
   assert.deepEqual(new Set(asked), new Set(["low-power"]));
+  await page.close();
+});
+
+test("a given GPUDevice is computed on, and no other is opened; what it lacks is refused by name before a shader fails", async () => {
+  const { page, faults } = await gpu.openPackage();
+  const got = await page.evaluate(async () => {
+    const { lab } = window;
+    const { createEngine } = lab.adversight;
+    const adapter = () => navigator.gpu.requestAdapter();
+    const own = async () => (await adapter()).requestDevice({ requiredFeatures: ["timestamp-query"] });
+    const refusal = async (options) => {
+      const { error } = await lab.outcome(() => createEngine(options));
+      return `${error?.code}: ${error?.message}`;
+    };
+    const small = await own();
+    Object.defineProperty(small, "limits", { value: { maxStorageBuffersPerShaderStage: 4 } });
+    const lost = await own();
+    lost.destroy();
+    await lost.lost;
+    const device = await own();
+    const refused = {
+      "in a worker": await refusal({ gpuDevice: device }),
+      "and the CPU": await refusal({ gpuDevice: device, device: "cpu", worker: false }),
+      "of something else": await refusal({ gpuDevice: {}, worker: false }),
+      "without timestamps": await refusal({
+        gpuDevice: await (await adapter()).requestDevice(),
+        worker: false,
+      }),
+      "of small limits": await refusal({ gpuDevice: small, worker: false }),
+      "that is lost": await refusal({ gpuDevice: lost, worker: false }),
+    };
+    let asked = 0;
+    for (const [name, method] of [
+      ["GPU", "requestAdapter"],
+      ["GPUAdapter", "requestDevice"],
+    ]) {
+      const original = window[name].prototype[method];
+      window[name].prototype[method] = function (...args) {
+        asked++;
+        return original.apply(this, args);
+      };
+    }
+    const best = [];
+    const engines = [];
+    for (const options of [
+      { gpuDevice: device, worker: false },
+      { worker: false, device: "webgpu" },
+      { device: "cpu" },
+    ]) {
+      const engine = await createEngine(options);
+      const before = asked;
+      const model = await lab.loadTiny(engine);
+      const picture = new Blob([await lab.bytes("/fixtures/tiny/a.png")], { type: "image/png" });
+      const { info } = await model.explain(picture, { method: "saliency" });
+      best.push([engine.device.kind, info.target.index, before]);
+      engines.push(engine);
+    }
+    const other = await refusal({ gpuDevice: await own(), worker: false });
+    const most = engines[0].device.limits?.maxStorageBufferBindingSize ?? null;
+    engines.forEach((engine) => engine.close());
+    const ended = await Promise.race([
+      device.lost.then(() => "lost"),
+      new Promise((r) => setTimeout(r, 300, "alive")),
+    ]);
+    return { refused, best, other, ended, most, has: device.limits.maxStorageBufferBindingSize };
+  });
+  assert.match(got.refused["in a worker"], /^device_unavailable: .*worker: false/);
+  assert.match(got.refused["and the CPU"], /^device_unavailable: .*exclude/);
+  assert.match(got.refused["of something else"], /^device_unavailable: .*no GPUDevice/);
+  assert.match(got.refused["without timestamps"], /^device_unavailable: .*timestamp-query/);
+  assert.match(got.refused["of small limits"], /^device_unavailable: .*maxStorageBuffersPerShaderStage of 4/);
+  assert.match(got.refused["that is lost"], /^device_lost: /);
+  assert.deepEqual(
+    got.best[0],
+    ["webgpu", 6, 0],
+    "the given device, and neither adapter nor device asked for",
+  );
+  assert.deepEqual(got.best[1].slice(0, 2), ["webgpu", 6], "the thread's engines share it");
+  assert.deepEqual(got.best[2].slice(0, 2), ["cpu", 6]);
+  assert.match(got.other, /^device_unavailable: .*share/);
+  assert.equal(got.ended, "alive", "closing leaves the page's device alone");
+  if (got.most !== null) assert.equal(got.most, got.has);
+  assert.deepEqual(faults, []);
   await page.close();
 });
 

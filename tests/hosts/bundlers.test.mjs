@@ -7,7 +7,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { promisify } from "node:util";
-import { app, ask, cdn, close, here, html, link, main, origin, right, texts, thorough } from "./hosts.mjs";
+import { app, ask, assertNoPaths, cdn, close, here, html, main, origin, right, thorough } from "./hosts.mjs";
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
@@ -23,14 +23,6 @@ async function tool(folder, file, args) {
     maxBuffer: 1 << 26,
     env: { ...process.env, NODE_ENV: "production" },
   });
-}
-
-/** No output may tell where it was built. */
-function assertNoPaths(output) {
-  for (const [name, text] of texts(output)) {
-    assert.ok(!text.includes("file:///"), `${name} holds an address of a file`);
-    assert.ok(!text.includes(here), `${name} holds a path of this machine`);
-  }
 }
 
 /** What is built runs from one origin, in threads where it is isolated, and with all but its page on another origin. */
@@ -187,6 +179,38 @@ test("webpack 5 builds it: a file a worker, no warning, also with publicPath on 
       return page;
     },
   });
+});
+
+test(
+  "Vite puts the worker into the script, and the engine is told where its WebAssembly is",
+  slow,
+  async () => {
+    const folder = app("vite-inline", {
+      "index.html": html(),
+      "main.js": `import Inline from "adversight/worker?worker&inline";
+import cpu from "adversight/wasm-cpu?url";
+${main()}
+const asked = globalThis.run;
+globalThis.run = (options) => asked({ worker: new Inline(), wasm: { cpu }, ...options });`,
+    });
+    await tool(folder, "vite8/bin/vite.js", ["build", "--logLevel", "error"]);
+    const output = join(folder, "dist");
+    const server = await origin(output);
+    try {
+      assert.deepEqual(await ask(`${server.origin}/`), { result: right(), faults: [], missing: [] });
+    } finally {
+      server.close();
+    }
+  },
+);
+
+test("Vite makes data of every file that is not large, and threads run all the same", slow, async () => {
+  const folder = app("vite-data", {
+    ...source,
+    "vite.config.js": "export default { build: { assetsInlineLimit: 200_000 } };",
+  });
+  await tool(folder, "vite8/bin/vite.js", ["build", "--logLevel", "error"]);
+  await assertRuns(join(folder, "dist"));
 });
 
 /** esbuild and Rollup leave addresses as they are: the package's files are put beside the bundle, as the README says. */

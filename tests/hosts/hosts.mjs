@@ -1,5 +1,6 @@
 // What the tests of hosts share: the package as it is packed, apps that are made of it, servers on two origins, and a browser.
 
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -84,13 +85,18 @@ export const html = (script = '<script type="module" src="./main.js"></script>')
   `<!doctype html><html lang="en"><meta charset="utf-8"><title>App</title><link rel="icon" href="data:,">${script}</html>`;
 
 /** Serves a folder as an app's origin, with the fixtures beside it. */
-export async function origin(folder, { headers = {}, isolated = false, texts = {} } = {}) {
+export async function origin(
+  folder,
+  { headers = {}, isolated = false, texts = {}, types = {}, under = null } = {},
+) {
   return serve({
     headers: { "Cache-Control": "no-store", ...(isolated ? isolation : {}), ...headers },
     find: (path) => {
-      if (path in texts) return { text: texts[path] };
+      if (path in texts) {
+        return { text: texts[path], headers: path in types ? { "Content-Type": types[path] } : {} };
+      }
       const [, fixture] = /^\/fixtures\/(.+)$/.exec(path) ?? [];
-      const file = fixture ? fileIn(fixtures, fixture) : fileIn(folder, path);
+      const file = fixture ? fileIn(fixtures, fixture) : fileIn(folder, under?.exec(path)?.[1] ?? path);
       return file && { file };
     },
   });
@@ -158,4 +164,12 @@ export function texts(folder) {
   return readdirSync(folder, { recursive: true })
     .filter((name) => /\.(js|mjs|css|html|json)$/.test(name))
     .map((name) => [name, readFileSync(join(folder, name), "utf8")]);
+}
+
+/** No output may tell where it was built. */
+export function assertNoPaths(output, { addresses = true } = {}) {
+  for (const [name, text] of texts(output)) {
+    if (addresses) assert.ok(!text.includes("file:///"), `${name} holds an address of a file`);
+    assert.ok(!text.includes(here), `${name} holds a path of this machine`);
+  }
 }

@@ -12,7 +12,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { test } from "node:test";
 import { apps, here, packed } from "./hosts.mjs";
 
@@ -71,6 +71,31 @@ test("no file of the package tells where it was built", () => {
   for (const name of readdirSync(folder, { recursive: true })) {
     if (!/\.(js|ts|map|json|txt|md)$/.test(name)) continue;
     assert.ok(!readFileSync(join(folder, name), "utf8").includes(root), name);
+  }
+});
+
+test("a build is the same whatever its folder is called, and whether one was there before", () => {
+  const pkg = join(root, "pkg");
+  const other = join(pkg, "dist.other");
+  // Of `cargo xtask`, which builds beside what is there and then puts it in its place.
+  const built = join(pkg, "dist");
+  const { status, stderr } = spawnSync(process.execPath, ["build.mjs", "--outDir", "dist.other"], {
+    cwd: pkg,
+    encoding: "utf8",
+  });
+  try {
+    assert.equal(status, 0, stderr);
+    const files = (folder) =>
+      readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => relative(folder, join(entry.parentPath ?? entry.path, entry.name)))
+        .sort();
+    assert.deepEqual(files(other), files(built));
+    for (const name of files(built)) {
+      assert.ok(readFileSync(join(built, name)).equals(readFileSync(join(other, name))), name);
+    }
+  } finally {
+    rmSync(other, { recursive: true, force: true });
   }
 });
 

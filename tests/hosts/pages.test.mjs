@@ -109,6 +109,29 @@ for (const [what, tag] of Object.entries({
   });
 }
 
+test("the package's own address, without a file, is a script tag's too: jsDelivr sends nobody on from there", async () => {
+  const { readFileSync } = await import("node:fs");
+  const script = readFileSync(join(dist, "adversight.min.js"), "utf8");
+  for (const path of ["/npm/adversight", "/npm/adversight@0.1.0", "/npm/adversight/"]) {
+    const server = await origin(dist, {
+      texts: {
+        [path]: script,
+        "/index.html":
+          html(`<script type="module">import("${path}").then((all) => (globalThis.run = async () => {
+          const engines = [];
+          for (const worker of [true, false]) engines.push(await all.createEngine({ worker, device: "cpu" }));
+          return engines.map((engine) => (engine.close(), engine.device.kind));
+        }));</script>`),
+      },
+      types: { [path]: "text/javascript" },
+      under: /^\/npm\/adversight(?:@[\d.]+)?\/dist(\/.*)$/,
+    });
+    const { result, missing } = await ask(at(server));
+    server.close();
+    assert.deepEqual({ result, missing }, { result: ["cpu", "cpu"], missing: [] }, path);
+  }
+});
+
 test("the script tags' files have the whole package, and run the engine on the page's own thread too", async () => {
   const runs = (take) => `${take}
     globalThis.run = async () => {

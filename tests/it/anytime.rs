@@ -48,7 +48,7 @@ fn quick(method: &str) -> Value {
         "sobol" => json!({ "designs": 4, "grid": 3 }),
         "agi" => json!({ "samples": 3, "steps": 4, "step_size": 0.001 }),
         "occlusion" => json!({ "window": 8, "stride": 8 }),
-        "lime" | "kernel_shap" | "permutation_shap" => {
+        "lime" | "kernel_shap" | "partition_shap" | "permutation_shap" => {
             json!({ "samples": 20, "segmentation": "grid", "segments": 9 })
         }
         "xrai" => json!({ "steps": 3 }),

@@ -121,7 +121,7 @@ fn quick(method: &str) -> Value {
         "integrated_gradients" | "idgi" => json!({ "steps": 7 }),
         "hsic" => json!({ "samples": 40, "grid": 3 }),
         "sobol" => json!({ "designs": 4, "grid": 3 }),
-        "kernel_shap" | "permutation_shap" => {
+        "kernel_shap" | "partition_shap" | "permutation_shap" => {
             json!({ "samples": 60, "segmentation": "grid", "segments": 9 })
         }
         "lime" => common::small(json!({ "samples": 60 })),

@@ -60,7 +60,7 @@ fn deep_lift_is_complete() {
     for baseline in ["black", "white", "mean"] {
         for target in 0..10 {
             let options = ExplainOptions {
-                target: Some(target),
+                target: Some(target.into()),
                 ..options("deep_lift", json!({ "baseline": baseline }))
             };
             let explanation = common::explain(&explainer, &input(), &options);
@@ -101,7 +101,7 @@ fn lrp_conserves_relevance() {
     for rule in ["epsilon", "gamma", "z_plus", "epsilon_plus"] {
         for target in 0..10 {
             let params = json!({ "rule": rule, "epsilon": 1e-9 });
-            let options = ExplainOptions { target: Some(target), ..options("lrp", params) };
+            let options = ExplainOptions { target: Some(target.into()), ..options("lrp", params) };
             let explanation = common::explain(&explainer, &input(), &options);
             let relevance = &explanation.attribution.data;
             let (sum, all) = relevance

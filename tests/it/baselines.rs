@@ -313,7 +313,7 @@ fn the_metric_of_completeness_takes_the_same_for_nothing() {
     let linear = Linear::new(&[1, 9], false);
     let options = ExplainOptions {
         method: "integrated_gradients".into(),
-        target: Some(1),
+        target: Some(1.into()),
         params: json!({ "steps": 3 }).as_object().unwrap().clone(),
         ..ExplainOptions::default()
     };
@@ -350,7 +350,7 @@ fn steep() -> Explainer {
 fn explain(explainer: &Explainer, values: &[f32], method: &str, params: Value) -> Explanation {
     let options = ExplainOptions {
         method: method.into(),
-        target: Some(1),
+        target: Some(1.into()),
         params: params.as_object().unwrap().clone(),
         ..ExplainOptions::default()
     };
@@ -463,7 +463,7 @@ mod own {
     fn a_method_from_outside_explains() {
         let linear = Linear::new(&[1, 9], false);
         let squared = Entry::of::<Squared>();
-        let options = ExplainOptions { target: Some(1), ..ExplainOptions::default() };
+        let options = ExplainOptions { target: Some(1.into()), ..ExplainOptions::default() };
         let run = |options: &ExplainOptions| {
             let (input, control) = (Input::Tensor(&linear.input), Control::default());
             pollster::block_on(linear.explainer.explain_by(&squared, &input, options, &control))

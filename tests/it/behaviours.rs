@@ -49,7 +49,7 @@ fn prepare(explainer: &Explainer, path: &PathBuf) -> HostTensor {
 
 fn options(method: &str, params: &Value, target: usize) -> ExplainOptions {
     let params = params.as_object().unwrap().clone();
-    ExplainOptions { method: method.into(), params, target: Some(target), ..ExplainOptions::default() }
+    ExplainOptions { method: method.into(), params, target: Some(target.into()), ..ExplainOptions::default() }
 }
 
 /// RelEx, figure 3: where the attacked photograph is multiplied with its own map, the network finds the clean photograph's class

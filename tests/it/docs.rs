@@ -1,10 +1,11 @@
-//! docs/methods.md, docs/metrics.md and the types of pkg/src/parameters.ts are made from the registries; `UPDATE_DOCS=1 cargo test --test it docs::` writes them
+//! docs/methods.md, docs/metrics.md, docs/attacks.md and the types of pkg/src/parameters.ts are made from the registries; `UPDATE_DOCS=1 cargo test --test it docs::` writes them
 //! anew.
 
 use std::{fmt::Write, fs, path::Path};
 
 use adversight::{
     Anytime,
+    attack::registry::{AttackDescription, attacks},
     attribution::registry::{MethodDescription, ParamDescription, ParamKind, methods},
     metric::registry::{Better, MetricDescription, metrics},
 };
@@ -165,7 +166,17 @@ fn metrics_markdown() -> String {
         "# Metrics\n\nMade from the registry by `UPDATE_DOCS=1 cargo test --test it docs::`; do not edit by hand.\n\
          `adversight evaluate` takes them as `--metric name` or `--metric name:parameter=value,parameter=value`.\n\
          Pixels are ranked and compared on the map with its channels aggregated as its method shows them. Every metric has a\n\
-         value for every finite map, a constant one and one of a single pixel included.\n",
+         value for every finite map, a constant one and one of a single pixel included.\n\n\
+         ## Against chance\n\n\
+         A number alone says little: some metrics are high, or low, for maps that know nothing. `chance: 20` (`measure`, `--chance 20` of\n\
+         `evaluate`, `Assessment::with_chance`) measures the same metric on 20 random maps or more. A random map is the judged one with\n\
+         its pixels (or segments, where it has one value a segment) in a random order; a metric that makes the map again is given another\n\
+         random map each time. The range is that of 95 % of them, and a value within it is \"no better than chance\". Random pixels have no\n\
+         neighbourhoods: a smooth map that is wrong may still beat them, so being better than chance is the least that can be asked.\n\n\
+         ## What is not here\n\n\
+         Of Quantus 0.6: pixel flipping is `deletion`, relevance mass and rank accuracy and attribution localisation are figures of\n\
+         `mask_overlap`, the test by weight randomisation is `randomisation`. Consistency and sufficiency judge a batch of explanations,\n\
+         focus needs mosaics of pictures, input invariance a network with a shifted first layer, continuity shifted pictures.\n",
     );
     for metric in metrics() {
         metric_section(&mut text, &metric).unwrap();
@@ -174,7 +185,7 @@ fn metrics_markdown() -> String {
 }
 
 fn metric_section(text: &mut String, metric: &MetricDescription) -> std::fmt::Result {
-    let MetricDescription { name, title, summary, paper, needs, better, params } = metric;
+    let MetricDescription { name, title, summary, paper, needs, better, range, cost, params } = metric;
     write!(text, "\n## {title} (`{name}`)\n\n{summary}\n\n")?;
     writeln!(text, "- Source: {paper}")?;
     if !needs.is_empty() {
@@ -185,7 +196,40 @@ fn metric_section(text: &mut String, metric: &MetricDescription) -> std::fmt::Re
         Better::Lower => "lower values are better",
         Better::Neither => "neither high nor low values are better",
     };
-    writeln!(text, "- Read as: {better}")?;
+    writeln!(text, "- Read as: {range}; {better}")?;
+    writeln!(text, "- Cost: {cost}")?;
+    if params.is_empty() {
+        return Ok(());
+    }
+    writeln!(text)?;
+    table(text, params)
+}
+
+fn attacks_markdown() -> String {
+    let mut text = String::from(
+        "# Attacks\n\nMade from the registry by `UPDATE_DOCS=1 cargo test --test it docs::`; do not edit by hand.\n\
+         `adversight attack` takes them as `--attack name --param parameter=value`, the package as `attack` and `params` of\n\
+         `model.attack`. Beside its own parameters an attack reads the options that are listed; one that it would not look at is\n\
+         refused. The size of a change is measured in pixels from 0 to 1 where a preprocessing is declared (`space`), and the picture\n\
+         stays between black and white. What is said of a change is always measured on the input that came out: its largest value and\n\
+         its length (`linf`, `l2`), and whether the answer turned (`turned`).\n",
+    );
+    for attack in attacks() {
+        attack_section(&mut text, &attack).unwrap();
+    }
+    text
+}
+
+fn attack_section(text: &mut String, attack: &AttackDescription) -> std::fmt::Result {
+    let AttackDescription { name, title, summary, paper, reads, cost, params } = attack;
+    write!(text, "\n## {title} (`{name}`)\n\n{summary}\n\n")?;
+    writeln!(text, "- Source: {paper}")?;
+    let reads: Vec<String> = reads
+        .iter()
+        .map(|option| serde_json::to_value(option).unwrap().as_str().unwrap().to_owned())
+        .collect();
+    writeln!(text, "- Reads: `{}`", reads.join("`, `"))?;
+    writeln!(text, "- Cost: {cost}")?;
     if params.is_empty() {
         return Ok(());
     }
@@ -212,7 +256,12 @@ fn the_metrics_page_is_the_registrys() {
     check("docs/metrics.md", &metrics_markdown());
 }
 
-/// The parameters of methods and metrics as TypeScript has them.
+#[test]
+fn the_attacks_page_is_the_registrys() {
+    check("docs/attacks.md", &attacks_markdown());
+}
+
+/// The parameters of methods, metrics and attacks as TypeScript has them.
 fn typescript() -> String {
     let mut text = String::from(
         "// Made from the registries by `UPDATE_DOCS=1 cargo test --test it docs::`; do not edit by hand.\n",
@@ -223,6 +272,9 @@ fn typescript() -> String {
         metrics().into_iter().map(|metric| (metric.name, metric.summary, metric.params)).collect();
     interface(&mut text, "MethodParams", "The parameters of each attribution method.", &methods).unwrap();
     interface(&mut text, "MetricParams", "The parameters of each metric.", &metrics).unwrap();
+    let attacks: Vec<_> =
+        attacks().into_iter().map(|attack| (attack.name, attack.summary, attack.params)).collect();
+    interface(&mut text, "AttackParams", "The parameters of each attack.", &attacks).unwrap();
     text
 }
 

@@ -148,7 +148,7 @@ fn bad_inputs_get_their_own_errors() {
     );
     assert_eq!(Photograph::decode(b"just a text").unwrap_err().code(), "input_invalid");
 
-    let out_of_range = ExplainOptions { target: Some(10), ..saliency.clone() };
+    let out_of_range = ExplainOptions { target: Some(10.into()), ..saliency.clone() };
     assert_eq!(fault(Input::Tensor(&good), &out_of_range).code(), "target_out_of_range");
     let classes = options("agi", json!({ "classes": [3, 99] }));
     assert_eq!(fault(Input::Tensor(&good), &classes).code(), "target_out_of_range");
@@ -240,7 +240,7 @@ fn completeness_holds_for_the_probabilities_of_a_sigmoid() {
     let input = input();
     let logits = pollster::block_on(explainer.logits(&input)).unwrap().data;
     let params = json!({ "score": "probability", "steps": 500 });
-    let options = ExplainOptions { target: Some(6), ..options("integrated_gradients", params) };
+    let options = ExplainOptions { target: Some(6.into()), ..options("integrated_gradients", params) };
     let info = common::explain(&explainer, &input, &options).info;
     assert!((info.target.probability - 1.0 / (1.0 + (-logits[6]).exp())).abs() < 1e-6);
     assert!(info.completeness_gap.unwrap().abs() < 5e-3, "{:?}", info.completeness_gap);

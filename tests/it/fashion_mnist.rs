@@ -94,7 +94,8 @@ fn an_attack_fools_the_natural_network_and_not_the_robust_one() {
 }
 
 fn mask(explainer: &Explainer, picture: &HostTensor, target: Option<usize>) -> HostTensor {
-    let options = ExplainOptions { method: "rt_sal".into(), target, ..Default::default() };
+    let options =
+        ExplainOptions { method: "rt_sal".into(), target: target.map(Into::into), ..Default::default() };
     common::explain(explainer, picture, &options).attribution
 }
 

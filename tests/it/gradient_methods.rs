@@ -153,6 +153,11 @@ fn paths_and_samples_agree_on_the_gpu() {
 }
 
 #[test]
+fn the_partition_explainer_agrees_with_shaps_on_the_cpu() {
+    assert!(check("partition_shap", &common::cpu(), "partition_shap, CPU", |_| true, |_, _, _| ()) >= 9);
+}
+
+#[test]
 fn class_activation_mappings_agree_on_the_cpu() {
     assert!(check("cam", &common::cpu(), "cam, CPU", |_| true, |_, _, _| ()) >= 48);
 }
@@ -399,13 +404,19 @@ fn layers_are_found_by_name_and_faults_are_named() {
     assert_eq!(fault(&options("layer_cam", json!({ "layer": "flatten_23" }))).code(), "method_unsuited");
 
     let some = run(&options("score_cam", json!({ "channels": 5 }))).unwrap();
-    assert_eq!(some.info.forward_passes, 1 + 6);
+    assert_eq!(some.info.forward_passes, 1 + 5);
     let some = run(&options("ablation_cam", json!({ "channels": 5 }))).unwrap();
-    assert_eq!((some.info.forward_passes, some.info.backward_passes), (1 + 6, 1));
+    assert_eq!((some.info.forward_passes, some.info.backward_passes), (1 + 5, 1));
+
+    // The pass that finds the class serves the first gradient.
+    for method in ["saliency", "input_x_gradient", "grad_cam", "layer_cam"] {
+        let found = run(&options(method, json!({}))).unwrap();
+        assert_eq!((found.info.forward_passes, found.info.backward_passes), (1, 1), "{method}");
+    }
 
     // Several layers: as many gradients, and a fault by name for one that is not there.
     let two = run(&options("grad_cam", json!({ "layer": "relu_21, clip_12" }))).unwrap();
-    assert_eq!((two.info.forward_passes, two.info.backward_passes), (1 + 2, 2));
+    assert_eq!((two.info.forward_passes, two.info.backward_passes), (2, 2));
     let fault_of_one = fault(&options("hires_cam", json!({ "layer": "relu_21,nowhere" })));
     assert!(fault_of_one.to_string().contains("\"nowhere\""), "{fault_of_one}");
 
@@ -420,7 +431,8 @@ fn layers_are_found_by_name_and_faults_are_named() {
     assert!(compare(&plain, &default.attribution.data).relative_max < 1e-6);
 
     // Eigen-CAM knows no class.
-    let of = |target: usize| ExplainOptions { target: Some(target), ..options("eigen_cam", json!({})) };
+    let of =
+        |target: usize| ExplainOptions { target: Some(target.into()), ..options("eigen_cam", json!({})) };
     assert_eq!(run(&of(0)).unwrap().attribution.data, run(&of(3)).unwrap().attribution.data);
 
     let with = |method: &str, params: Value, name: &str, data: Vec<f32>| {

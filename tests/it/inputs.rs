@@ -43,7 +43,7 @@ fn noise_of(seed: u64, scale: f32, offset: f32) -> Vec<f32> {
 
 fn options(method: &str, params: Value, given: Given) -> ExplainOptions {
     let params = params.as_object().unwrap().clone();
-    ExplainOptions { method: method.into(), target: Some(1), params, given, seed: 3, stop: None }
+    ExplainOptions { method: method.into(), target: Some(1.into()), params, given, seed: 3, stop: None }
 }
 
 fn explain(
@@ -236,7 +236,9 @@ fn quick(method: &str) -> Value {
         "axai" => json!({ "steps": 3, "kernel_size": 1, "max_dist": 5 }),
         "blur_ig" | "guided_ig" | "idgi" | "integrated_gradients" | "mfaba" | "xrai" => json!({ "steps": 4 }),
         "expected_gradients" | "smoothgrad" | "vargrad" => json!({ "samples": 3 }),
-        "kernel_shap" | "lime" | "permutation_shap" => json!({ "samples": 50, "segments": 16 }),
+        "kernel_shap" | "lime" | "partition_shap" | "permutation_shap" => {
+            json!({ "samples": 50, "segments": 16 })
+        }
         "hsic" => json!({ "samples": 20, "grid": 3 }),
         "sobol" => json!({ "designs": 3, "grid": 3 }),
         "mask" => json!({ "setting": "own", "iterations": 3, "mask_size": 8 }),
@@ -410,7 +412,7 @@ fn a_network_of_each_family_is_explained() {
         for (method, params) in METHODS {
             let params: Value = serde_json::from_str(params).unwrap();
             let mut options = options(method, params, Given::new());
-            options.target = Some(target.as_u64().unwrap() as usize);
+            options.target = Some((target.as_u64().unwrap() as usize).into());
             let input = input.as_ref().map_or(Input::Bound, Input::Tensor);
             let found = explain(&explainer, &input, &options).unwrap();
             let data = &found.attribution.data;

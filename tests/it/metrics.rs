@@ -182,6 +182,231 @@ fn ten_maps_are_judged_as_the_oracles_do() {
     }
 }
 
+/// The oracle's choices: those of `parts` with the smallest ((k + 1) (2 s + 3) 7919) mod 10007 are 1.
+fn choices(samples: usize, size: impl Fn(usize) -> usize, parts: usize) -> HostTensor {
+    let mut data = vec![0.0; samples * parts];
+    for (sample, row) in data.chunks_mut(parts).enumerate() {
+        let key = |k: usize| (k as u64 + 1) * (2 * sample as u64 + 3) * 7919 % 10007;
+        let mut order: Vec<usize> = (0..parts).collect();
+        order.sort_by_key(|&k| key(k));
+        order[..size(sample)].iter().for_each(|&k| row[k] = 1.0);
+    }
+    HostTensor::new(data, vec![samples, parts]).unwrap()
+}
+
+#[test]
+fn ten_maps_are_judged_as_quantus_and_xplique_do() {
+    let fixtures = common::json("tests/fixtures/metrics/judged.json");
+    let explainer = common::tiny(&common::cpu());
+    let control = Control::default();
+    let samples = fixtures["samples"].as_u64().unwrap() as usize;
+    let object: Vec<bool> =
+        (0..SIDE * SIDE).map(|i| (8..20).contains(&(i / SIDE)) && (12..28).contains(&(i % SIDE))).collect();
+    let mut worst = Worst::default();
+    let cases = fixtures["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 10);
+    for case in cases {
+        let input =
+            common::npy(&format!("tests/fixtures/tiny/{}.model.npy", case["input"].as_str().unwrap()));
+        let map = named_map(case["map"].as_str().unwrap(), &input.shape);
+        let target = case["target"].as_u64().unwrap() as usize;
+        let new = || {
+            Assessment::new(&explainer, &input, &map, target, &control)
+                .unwrap()
+                .with_channels(channels(&case["channels"]))
+                .with_object(&object)
+                .unwrap()
+        };
+        let mut check = |assessment: &Assessment<'_>, name: &str, params: Value, theirs: &Value| {
+            let found = measure(assessment, name, params).unwrap_or_else(|error| panic!("{name}: {error}"));
+            worst.check(found.finding.value, theirs, 1e-3, name);
+            found.finding
+        };
+        let subsets = |samples, size: &dyn Fn(usize) -> usize, parts| {
+            new().with_given("subsets", choices(samples, size, parts))
+        };
+        let shown = |more: Value| {
+            let mut params = json!({ "ranking": "as_shown" });
+            more.as_object().unwrap().iter().for_each(|(name, value)| params[name] = value.clone());
+            params
+        };
+        let pixels = SIDE * SIDE;
+        let hundred = subsets(samples, &|_| 100, pixels);
+        check(&hundred, "faithfulness_correlation", shown(json!({})), &case["faithfulness_correlation"]);
+        let theirs: Vec<f64> =
+            case["sensitivity_n"].as_array().unwrap().iter().map(|r| r.as_f64().unwrap()).collect();
+        let sizes = subsets(3 * samples, &|sample| [1, 29, 819][sample / samples], pixels);
+        let found = check(
+            &sizes,
+            "sensitivity_n",
+            shown(json!({ "sizes": 3, "samples": samples })),
+            &(theirs.iter().sum::<f64>() / 3.0).into(),
+        );
+        let curve = found.curve.unwrap();
+        assert_eq!(curve.x, [1.0, 29.0, 819.0]);
+        for (ours, theirs) in curve.y.iter().zip(&theirs) {
+            assert!((ours - theirs).abs() < 1e-3, "sensitivity_n: {ours}, not {theirs}");
+        }
+        let grid = fixtures["grid"].as_u64().unwrap() as usize;
+        let cells = subsets(samples, &|_| 16, grid * grid);
+        check(&cells, "mu_fidelity", shown(json!({ "grid": grid })), &case["mu_fidelity"]);
+        let groups = &fixtures["groups"];
+        let bare = new();
+        check(
+            &bare,
+            "faithfulness_estimate",
+            shown(json!({ "groups": groups })),
+            &case["faithfulness_estimate"],
+        );
+        let found =
+            check(&bare, "monotonicity", shown(json!({ "groups": groups })), &case["monotonicity"]["all"]);
+        assert!((found.parts["kept"] - case["monotonicity"]["kept"].as_f64().unwrap()).abs() < 1e-9);
+        let fills = new().with_given("fills", noise(4, &input.shape, 2.0));
+        check(
+            &fills,
+            "monotonicity_correlation",
+            shown(json!({ "groups": 20 })),
+            &case["monotonicity_correlation"],
+        );
+        for name in ["region_perturbation", "selectivity"] {
+            let regions = if name == "selectivity" { 100 } else { 10 };
+            let found = measure(&bare, name, json!({ "regions": regions })).unwrap().finding;
+            let y = found.curve.unwrap().y;
+            let theirs = case[name].as_array().unwrap();
+            // Quantus leaves out the untouched picture.
+            assert_eq!(y.len(), theirs.len() + 1);
+            for (ours, theirs) in y[1..].iter().zip(theirs) {
+                worst.check(*ours, theirs, 1e-3, name);
+            }
+            let value = match name {
+                "selectivity" => {
+                    (y.iter().sum::<f64>() - (y[0] + y[y.len() - 1]) / 2.0) / (y.len() - 1) as f64
+                }
+                _ => y.iter().sum::<f64>() / y.len() as f64,
+            };
+            assert!((found.value - value).abs() < 1e-12);
+        }
+        let found = measure(&bare, "irof", json!({})).unwrap().finding;
+        assert_eq!(found.parts["segments"], case["segments"]);
+        let kept = &found.curve.unwrap().y[1..];
+        // Quantus takes the trapezoids between the removals from their number, where the paper takes each removal's loss.
+        let ends = (kept[0] + kept[kept.len() - 1]) / 2.0;
+        worst.check(kept.len() as f64 - (kept.iter().sum::<f64>() - ends), &case["irof"], 1e-3, "irof");
+        let lost = kept.iter().map(|kept| 1.0 - kept).sum::<f64>() / kept.len() as f64;
+        assert!((found.value - lost).abs() < 1e-12);
+        worst.check(measure(&bare, "saco", json!({})).unwrap().finding.value, &case["saco"], 1e-3, "saco");
+        let found = measure(&bare, "average_drop", json!({})).unwrap().finding;
+        worst.check(found.value, &case["average_drop"]["drop"], 1e-3, "average_drop");
+        worst.check(found.parts["increase"], &case["average_drop"]["increase"], 0.0, "average increase");
+        worst.check(found.parts["gain"], &case["average_drop"]["gain"], 1e-3, "average gain");
+        let mut check = |name: &str, params: Value| {
+            let found = measure(&bare, name, params).unwrap().finding.value;
+            worst.check(found, &case[name], 1e-3, name);
+        };
+        check("diff_id", json!({ "step": 100 }));
+        check("non_sensitivity", json!({ "groups": pixels, "least": 0.01 }));
+        check("effective_complexity", json!({ "least": 0.1 }));
+        check("object_auc", json!({}));
+    }
+    for (name, difference) in worst.0 {
+        println!("{name}: {difference:.1e}");
+    }
+}
+
+#[test]
+fn ten_explanations_are_made_again_as_quantus_does() {
+    let fixtures = common::json("tests/fixtures/metrics/judged.json");
+    let device = common::cpu();
+    let explainer = common::tiny(&device);
+    let forgotten = Explainer::load(&common::read("tests/fixtures/metrics/forgotten.onnx"), &device).unwrap();
+    let control = Control::default();
+    let samples = fixtures["samples"].as_u64().unwrap() as usize;
+    let radius = fixtures["radius"].as_f64().unwrap();
+    let mut worst = Worst::default();
+    let cases = fixtures["again"].as_array().unwrap();
+    assert_eq!(cases.len(), 10);
+    for case in cases {
+        let input =
+            common::npy(&format!("tests/fixtures/tiny/{}.model.npy", case["input"].as_str().unwrap()));
+        let target = case["target"].as_u64().map(|target| target as usize);
+        let saliency = ExplainOptions {
+            method: "saliency".into(),
+            target: target.map(Into::into),
+            ..Default::default()
+        };
+        let explained =
+            pollster::block_on(explainer.explain(&adversight::Input::Tensor(&input), &saliency, &control))
+                .unwrap()
+                .0;
+        let assessment =
+            Assessment::new(&explainer, &input, &explained.attribution, target.unwrap(), &control)
+                .unwrap()
+                .with_method(&saliency)
+                .unwrap()
+                .with_channels(Channels::SumAbs)
+                .with_randomised(&forgotten)
+                .with_given("noise", noise(samples, &input.shape, radius));
+        let mut check = |name: &str, params: Value| {
+            let found = measure(&assessment, name, params).unwrap_or_else(|error| panic!("{name}: {error}"));
+            worst.check(found.finding.value, &case[name], 1e-3, name);
+        };
+        for name in [
+            "max_sensitivity",
+            "average_sensitivity",
+            "local_lipschitz",
+            "relative_input_stability",
+            "relative_output_stability",
+            "randomisation",
+            "smooth_randomisation",
+            "efficient_randomisation",
+        ] {
+            check(name, json!({}));
+        }
+        check("relative_representation_stability", json!({ "layer": fixtures["layer"] }));
+        check("random_logit", json!({ "other": case["other"] }));
+    }
+    for (name, difference) in worst.0 {
+        println!("{name}: {difference:.1e}");
+    }
+}
+
+#[test]
+fn a_value_stands_beside_what_noise_reaches() {
+    let (explainer, input, gradient) = example();
+    let control = Control::default();
+    let saliency = ExplainOptions { method: "saliency".into(), ..Default::default() };
+    let integrated = common::npy("tests/fixtures/tiny/a_integrated_gradients_black.npy");
+    let judge = |map: &HostTensor, name: &str, params: Value, chance: usize| {
+        let assessment = Assessment::new(&explainer, &input, map, 6, &control)?;
+        let assessment = assessment.with_method(&saliency)?.with_reference(&integrated)?;
+        measure(&assessment.with_chance(chance)?, name, params)
+    };
+    let beside = |map: &HostTensor, name: &str, params: Value| judge(map, name, params, 20).unwrap();
+    assert_eq!(judge(&gradient, "deletion", json!({}), 0).unwrap().chance, None);
+    assert_eq!(judge(&gradient, "deletion", json!({}), 19).unwrap_err().code(), "parameter_invalid");
+    // Integrated gradients know more of the network than noise does; a constant map knows nothing.
+    let found = beside(&integrated, "infidelity", json!({})).chance.unwrap();
+    assert_eq!((found.standing, found.values.len()), (metric::Standing::Better, 20));
+    assert!(found.low <= found.mean && found.mean <= found.high && found.low < found.high, "{found:?}");
+    let ones = named_map("ones", &input.shape);
+    let found = beside(&ones, "deletion", json!({}));
+    assert_eq!(found.chance.as_ref().unwrap().standing, metric::Standing::NoBetter);
+    assert!(found.chance.unwrap().words.starts_with("no better than chance"));
+    // Simplicity does not ask where the values stand.
+    let found = beside(&gradient, "sparseness", json!({}));
+    assert_eq!(found.chance.unwrap().standing, metric::Standing::NoBetter);
+    // A random map that is made again is another one each time: far from itself, where the gradient is near.
+    let found = beside(&gradient, "max_sensitivity", json!({ "samples": 3 })).chance.unwrap();
+    assert_eq!(found.standing, metric::Standing::Better);
+    assert!(found.mean > 1.0, "{found:?}");
+    // The same seed draws the same maps.
+    let again = || beside(&gradient, "spearman", json!({})).chance;
+    assert_eq!(again(), again());
+    // The judged map's own value does not change.
+    let alone = judge(&gradient, "infidelity", json!({ "samples": 4 }), 0).unwrap().finding;
+    assert_eq!(alone, beside(&gradient, "infidelity", json!({ "samples": 4 })).finding);
+}
+
 #[test]
 fn the_game_is_the_same_on_imagenet_networks() {
     let fixtures = common::json("tests/fixtures/metrics/index.json");

@@ -87,7 +87,7 @@ impl Case {
         let input = common::prepared(explainer, &format!("images/{}_227.png", self.photograph));
         let options = ExplainOptions {
             method: method.into(),
-            target: Some(self.target),
+            target: Some(self.target.into()),
             params: self.params.clone(),
             given: self.given(method, &input.shape),
             ..ExplainOptions::default()

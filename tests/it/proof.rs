@@ -263,3 +263,144 @@ fn near(a: &Value, b: &Value) -> bool {
         },
     }
 }
+
+/// The oracle's twenty inputs: the two pictures, moved around their edge by three columns at a time.
+fn moved_around(i: usize) -> HostTensor {
+    let pixels = common::npy(&format!("tests/fixtures/tiny/{}.pixels.npy", ["a", "b"][i % 2]));
+    let by = 3 * (i / 2);
+    let at = |k: usize| pixels.data[k / 32 * 32 + (k % 32 + 32 - by) % 32];
+    let data = (0..pixels.data.len()).map(|k| (at(k) - 0.5) / 0.25).collect();
+    HostTensor::new(data, pixels.shape).unwrap()
+}
+
+/// The oracle's numbers from -1 to 1.
+fn numbers(count: usize) -> Vec<f32> {
+    (0..count as i64).map(|k| (((17 * k + 7919 * k * k) % 2003 - 1001) as f64 / 1001.0) as f32).collect()
+}
+
+#[test]
+fn twenty_attacks_succeed_as_often_as_foolboxs_and_torchattacks_do() {
+    let explainer = common::tiny(&common::cpu());
+    let fixtures = common::json("tests/fixtures/metrics/attacks.json");
+    let list = |data: Vec<f32>| HostTensor { shape: vec![data.len()], data };
+    for (name, oracle) in fixtures["attacks"].as_object().unwrap() {
+        let cases = oracle["cases"].as_array().unwrap();
+        let number = |what: &str| oracle["params"][what].as_f64();
+        let norm = if name.ends_with("l2") { Norm::L2 } else { Norm::Linf };
+        let attack = name.trim_end_matches("_l2").trim_end_matches("_linf");
+        let mut options = AttackOptions { attack: attack.into(), norm, ..Default::default() };
+        let bounded = number("epsilon").map(|epsilon| (epsilon / 255.0) as f32);
+        options.epsilon = bounded.unwrap_or(options.epsilon);
+        match attack {
+            "square" => {
+                let part = |k: i64| (((17 * k + 7919 * k * k) % 2003) as f64 + 0.25) / 2003.0;
+                options.given.insert("draws".into(), list((0..2003).map(|k| part(k) as f32).collect()));
+                options.params.insert("queries".into(), oracle["params"]["queries"].clone());
+            }
+            "carlini_wagner" => options.params = oracle["params"].as_object().unwrap().clone(),
+            "deep_fool" => (),
+            _ => {
+                options.steps = number("steps").unwrap() as usize;
+                options.step = number("step").map(|step| (step / 255.0) as f32);
+            }
+        }
+        if attack == "apgd" {
+            let drawn = numbers(3072);
+            let size = match norm {
+                Norm::Linf => drawn.iter().fold(0.0f32, |most, value| most.max(value.abs())),
+                Norm::L2 => drawn.iter().map(|value| value * value).sum::<f32>().sqrt(),
+            };
+            let start = drawn.iter().map(|value| value * options.epsilon / size).collect();
+            options.given.insert("start".into(), list(start));
+        }
+        let (mut ours, mut theirs, mut lengths) = (0, 0, [0.0, 0.0]);
+        let mut worst = 0.0f64;
+        for (i, case) in cases.iter().enumerate() {
+            let found = attacked(&explainer, &moved_around(i), &options);
+            assert!(found.linf > 0.0 || !found.turned);
+            let turned = case["turned"].as_bool().unwrap();
+            (ours, theirs) = (ours + usize::from(found.turned), theirs + usize::from(turned));
+            if let Some(epsilon) = bounded {
+                let size = if norm == Norm::L2 { found.l2 } else { found.linf };
+                assert!(size <= f64::from(epsilon) * 1.001, "{name}: {size}");
+            }
+            if found.turned && turned {
+                let length = if norm == Norm::L2 || attack == "carlini_wagner" { "l2" } else { "linf" };
+                let length_of = if length == "l2" { found.l2 } else { found.linf };
+                let expected = case[length].as_f64().unwrap();
+                lengths = [lengths[0] + length_of, lengths[1] + expected];
+                worst = worst.max((length_of / expected - 1.0).abs());
+            }
+        }
+        let difference = (lengths[0] / lengths[1] - 1.0).abs();
+        println!(
+            "{name}: {ours} of {}, theirs {theirs}; lengths {difference:.1e} apart on average, {worst:.1e} at most",
+            cases.len()
+        );
+        assert!(ours.abs_diff(theirs) as f64 <= 0.02 * cases.len() as f64, "{name}: {ours}, not {theirs}");
+        assert!(difference < 0.01, "{name}: {lengths:?}");
+    }
+}
+
+#[test]
+fn an_explanation_turns_while_the_answer_stays() {
+    let explainer = common::tiny(&common::cpu());
+    let input = common::npy("tests/fixtures/tiny/a.model.npy");
+    let options = AttackOptions { attack: "explanation".into(), epsilon: 0.1, ..Default::default() };
+    let found = attacked(&explainer, &input, &options);
+    assert!(!found.turned && found.after[0].index == found.before[0].index);
+    assert!(found.linf > 0.0 && found.linf <= 0.1001, "{}", found.linf);
+    let class = found.before[0].index;
+    let top = |input: &HostTensor| -> Vec<usize> {
+        let gradient =
+            pollster::block_on(explainer.input_gradient(input, class, adversight::Score::Logit)).unwrap();
+        let mut order: Vec<usize> = (0..gradient.data.len()).collect();
+        order.sort_by(|&a, &b| gradient.data[b].abs().total_cmp(&gradient.data[a].abs()));
+        order[..307].to_vec()
+    };
+    let (was, is) = (top(&input), top(&found.input));
+    let kept = was.iter().filter(|at| is.contains(at)).count();
+    assert!(kept <= 154, "{kept} of 307 are kept");
+    // Half the bound would not have been enough, or the search would have gone there.
+    let less = AttackOptions { epsilon: (found.linf * 0.4) as f32, ..options };
+    assert!(attacked(&explainer, &input, &less).linf < found.linf);
+}
+
+#[test]
+fn an_attack_says_which_options_it_does_not_read() {
+    let explainer = common::tiny(&common::cpu());
+    let input = common::npy("tests/fixtures/tiny/a.model.npy");
+    let refused = |options: AttackOptions| {
+        pollster::block_on(attack::attack(&explainer, &input, &options, 3, &Control::default()))
+            .unwrap_err()
+            .to_string()
+    };
+    let of = |attack: &str| AttackOptions { attack: attack.into(), ..Default::default() };
+    for (options, name) in [
+        (AttackOptions { epsilon: 0.1, ..of("deep_fool") }, "epsilon"),
+        (AttackOptions { towards: Some(3), ..of("deep_fool") }, "towards"),
+        (AttackOptions { norm: Norm::L2, ..of("mi_fgsm") }, "norm"),
+        (AttackOptions { steps: 7, ..of("square") }, "steps"),
+        (AttackOptions { random_start: true, ..of("carlini_wagner") }, "randomStart"),
+    ] {
+        let error = refused(options);
+        assert!(error.contains(name), "{error}");
+    }
+    assert!(refused(of("kindness")).contains("deep_fool"), "the known ones are listed");
+    let mut wrong = of("square");
+    wrong.params.insert("queries".into(), 0.into());
+    assert!(refused(wrong).contains("queries"));
+    // The known ones lead to a class, too.
+    let class = 4;
+    for attack in ["mi_fgsm", "apgd", "carlini_wagner", "square"] {
+        let mut options = AttackOptions { towards: Some(class), ..of(attack) };
+        if attack != "carlini_wagner" {
+            options.epsilon = 0.1;
+        } else {
+            options.params = json!({ "steps": 40 }).as_object().unwrap().clone();
+        }
+        let found = attacked(&explainer, &input, &options);
+        assert_eq!(found.turned, found.after[0].index == class, "{attack}");
+        assert!(found.turned || attack == "square", "{attack}: {:?}", found.after);
+    }
+}

@@ -183,7 +183,13 @@ impl Loaded {
         params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let Value::Object(params) = params else { unreachable!("an object") };
         let target = Some(self.network().target);
-        let options = ExplainOptions { method: method.into(), target, params, given, ..Default::default() };
+        let options = ExplainOptions {
+            method: method.into(),
+            target: target.map(Into::into),
+            params,
+            given,
+            ..Default::default()
+        };
         pollster::block_on(self.explainer.explain(&Input::Tensor(&self.x), &options, &Default::default()))
             .unwrap()
             .0

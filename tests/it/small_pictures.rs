@@ -251,7 +251,7 @@ fn default_segments_give_shaps_exact_values() {
         ] {
             let options = ExplainOptions {
                 method: method.into(),
-                target: Some(1),
+                target: Some(1.into()),
                 params: params.as_object().unwrap().clone(),
                 given: given.clone(),
                 ..ExplainOptions::default()
@@ -288,7 +288,7 @@ fn several_inputs_are_explained_at_once() {
     ] {
         let options = ExplainOptions {
             method: method.into(),
-            target: Some(1),
+            target: Some(1.into()),
             params: params.as_object().unwrap().clone(),
             ..ExplainOptions::default()
         };

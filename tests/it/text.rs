@@ -5,7 +5,7 @@ use std::{fs, process::Command};
 
 use crate::common::{self, cpu};
 use adversight::{
-    Control, Error, ExplainOptions, Explainer, Explanation, Input, Tokens,
+    Control, Error, ExplainOptions, Explainer, Explanation, HostTensor, Input, Tokens,
     attack::{self, AttackOptions, Norm},
     input::{labels::Labels, text::Token},
     metric::{self, Assessment, GameKind, GameOptions, Order},
@@ -513,6 +513,28 @@ fn the_pages_networks_read_their_examples_as_elsewhere() {
             // Of weights in 8 bits onnxruntime itself gives 0.98240 with its optimisations and 0.98192 without, which is ours.
             assert!((ours - right).abs() < 1e-3, "{name}: {ours} for {example}");
         }
+    }
+}
+
+#[test]
+fn whole_numbers_are_explained_by_predictions_and_gradients_are_refused_with_what_helps() {
+    let onnx = common::read("www/public/models/kim_reviews/model.onnx");
+    let options = ModelOptions { sizes: [("length".to_owned(), 24)].into(), ..Default::default() };
+    let explainer = Explainer::load_with(&ModelFile::from(&onnx[..]), &options, &cpu()).unwrap();
+    let ids = HostTensor::new((0..24).map(|n| (5 + n * 7919 % 3000) as f32).collect(), vec![1, 24]).unwrap();
+    let explain = |method: &str| {
+        let options = ExplainOptions { method: method.into(), ..Default::default() };
+        pollster::block_on(explainer.explain(&Input::Tensor(&ids), &options, &Control::default()))
+    };
+    assert!(explain("occlusion").is_ok());
+    for method in ["saliency", "integrated_gradients", "lrp", "agi"] {
+        let error = explain(method).unwrap_err();
+        assert_eq!(error.code(), "method_unsuited", "{method}");
+        let says = error.to_string();
+        assert!(
+            says.contains("whole numbers") && says.contains("`at`") && says.contains("tokenizer"),
+            "{says}"
+        );
     }
 }
 

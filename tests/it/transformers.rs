@@ -90,8 +90,11 @@ fn explain(
     explainer: &Explainer,
     method: &str,
 ) -> adversight::Result<Explanation> {
-    let options =
-        ExplainOptions { method: method.into(), target: Some(case.target), ..ExplainOptions::default() };
+    let options = ExplainOptions {
+        method: method.into(),
+        target: Some(case.target.into()),
+        ..ExplainOptions::default()
+    };
     let (tokens, waves) = (tokens(&index.ids), waves(&case.input));
     let input = if case.text { Input::Tokens(&tokens) } else { Input::Tensor(&waves) };
     Ok(pollster::block_on(explainer.explain(&input, &options, &Control::default()))?.0)

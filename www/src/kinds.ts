@@ -2,8 +2,8 @@
 
 import { t } from "./strings/strings.js";
 
-/** What is given: a photograph, a text, a sound, or a file that is read byte by byte. */
-export type Kind = "image" | "text" | "audio" | "file";
+/** What is given: a photograph, a text, a sound, a file that is read byte by byte, a row of a table, or a series of rows. */
+export type Kind = "image" | "text" | "audio" | "file" | "table" | "series";
 
 /** What stands on the page for some kinds only: the elements with `data-view` in index.html. */
 export type KindView =
@@ -13,6 +13,8 @@ export type KindView =
   | "change" // what if?
   | "ranking" // the words, times or bytes that count most, as bars
   | "scale" // what the colours of a map mean
+  | "table" // the columns of a row as bars, and fields to change them
+  | "series" // lines with the map beneath
   | "sound" // waveform and spectrogram
   | "proof" // the tests that take parts away, attack them or follow edges
   | "samples" // pictures to choose from
@@ -127,6 +129,42 @@ export const kinds: Record<Kind, KindText> = {
     refused: t`This file cannot be read.`,
     method: "agi",
     views: ["words", "ranking", "sentences", "beside", "proof"],
+  },
+  table: {
+    noun: "row",
+    title: "Table",
+    shownAs: "table",
+    taste: "▦",
+    examples: "Rows of a table",
+    looking: "Looking at the row",
+    choose: "Choose a table (CSV)…",
+    accept: ".csv,.tsv,text/csv",
+    part: "column",
+    units: "columns",
+    marked: "the longest bars",
+    emptied: "the mean row",
+    yours: "your table",
+    refused: "This table cannot be used.",
+    method: "kernel_shap",
+    views: ["table", "sentences", "beside"],
+  },
+  series: {
+    noun: "series",
+    title: "Series",
+    shownAs: "series",
+    taste: "∿",
+    examples: "Series",
+    looking: "Looking at the series",
+    choose: "Choose a series (CSV)…",
+    accept: ".csv,.tsv,text/csv",
+    part: "stretch of time",
+    units: "rows",
+    marked: "the coloured stretches",
+    emptied: "an even series",
+    yours: "your series",
+    refused: "This series cannot be used.",
+    method: "integrated_gradients",
+    views: ["series", "ranking", "sentences", "beside"],
   },
 };
 

@@ -34,11 +34,14 @@ interface PictureCard {
 interface FolderCard {
   name: string;
   title: string;
-  kind: "text" | "audio" | "bytes";
+  kind: "text" | "audio" | "bytes" | "table" | "series";
   sha256: string;
   /** The file of its tokenizer, or of its words, one a line. */
   tokenizer?: string;
   vocabulary?: string;
+  /** What the columns of its tables are, and the rows to compare with. */
+  columns?: string;
+  background?: string;
   preprocessing?: string;
   labels: string;
   examples: string;
@@ -67,6 +70,9 @@ interface ExampleCard {
   file?: string;
   word?: string;
   by?: string;
+  title?: string;
+  /** Of a table. */
+  row?: number;
 }
 
 /** The networks of pictures, the one to start with first. */
@@ -77,13 +83,21 @@ const otherNetworks: Record<string, Exclude<Kind, "image">> = {
   minilm_reviews: "text",
   tenet_keywords: "audio",
   magika: "file",
+  wine: "table",
+  machine: "series",
 };
 /** The kinds for which there is a network. */
 export const offeredKinds: readonly Kind[] = ["image", ...new Set(Object.values(otherNetworks))];
 /** So many examples of a kind are offered. */
 const offered = 6;
 
-const kindOf: Record<FolderCard["kind"], Kind> = { text: "text", audio: "audio", bytes: "file" };
+const kindOf: Record<FolderCard["kind"], Kind> = {
+  text: "text",
+  audio: "audio",
+  bytes: "file",
+  table: "table",
+  series: "series",
+};
 
 const modelUrl = (file: string) => new URL(`models/${file}`, document.baseURI);
 export const photoUrl = (file: string) => new URL(`photos/${file}`, document.baseURI);
@@ -164,8 +178,10 @@ async function prepares({
   };
 }
 
-function exampleOf(card: FolderCard, { text, file = "", word, by = "" }: ExampleCard): Example {
+function exampleOf(card: FolderCard, example: ExampleCard): Example {
+  const { text, file = "", word, by = "" } = example;
   const kind = kindOf[card.kind];
+  if (kind === "table" || kind === "series") return tableExample(card, kind, example);
   if (kind === "text") {
     const name = text ?? "";
     const given = { kind, input: name, title: name, credit: "a film review", example: name } as const;
@@ -179,6 +195,36 @@ function exampleOf(card: FolderCard, { text, file = "", word, by = "" }: Example
     read: async () => {
       const input = await (await get(modelUrl(`${card.name}/${file}`))).blob();
       return { kind, input, title, credit: by, example: file } as Given;
+    },
+  };
+}
+
+function tableExample(
+  { name: folder, columns, background }: FolderCard,
+  kind: "table" | "series",
+  { file = "", row = 0, title = file }: ExampleCard,
+): Example {
+  const name = `${file}#${row}`;
+  const text = async (of: string) => (await get(modelUrl(`${folder}/${of}`))).text();
+  return {
+    kind,
+    name,
+    title,
+    read: async () => {
+      const [table, rows, declared] = await Promise.all([
+        text(file),
+        background === undefined ? undefined : text(background),
+        columns === undefined ? undefined : json<Record<string, unknown>>(modelUrl(`${folder}/${columns}`)),
+      ]);
+      const input = {
+        table,
+        row,
+        kind: kind === "table" ? ("row" as const) : kind,
+        ...(rows === undefined ? {} : { background: rows }),
+        ...(declared === undefined ? {} : { columns: declared }),
+      };
+      const credit = kind === "table" ? "scikit-learn’s wine table (UCI)" : "made up by a program";
+      return { kind, input, title, credit, example: name };
     },
   };
 }

@@ -9,6 +9,7 @@ import type {
   MethodDescription,
   Model,
   PartialExplanation,
+  TableInput,
   View,
 } from "adversight";
 import type { Problem } from "./advice.js";
@@ -29,6 +30,9 @@ interface GivenAs<K extends Kind, I> {
   changes?: readonly string[];
 }
 
+/** A table as a text. */
+export type TableText = TableInput & { table: string };
+
 /** What the person gave. */
 export type Given =
   | GivenAs<"image", ImageBitmap>
@@ -36,10 +40,15 @@ export type Given =
       /** The text as it was written, where words of it are struck out. */
       written?: Written;
     })
+  | GivenAs<"table", TableText>
+  | GivenAs<"series", TableText>
   | GivenAs<"audio", Blob>
   | GivenAs<"file", Blob>;
 
 export type Photo = Extract<Given, { kind: "image" }>;
+
+/** A row of a table, or a series. */
+export type Table = Extract<Given, { kind: "table" | "series" }>;
 
 /** The photograph that was given; null where it is something else. */
 export const photoOf = ({ given }: Pick<State, "given">): Photo | null =>

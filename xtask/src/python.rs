@@ -22,25 +22,33 @@ const PAGE: [(&str, &str, &str); 2] = [
 ];
 
 /// What makes the networks of words, sounds and files. They need more packages, PyTorch among them.
-const NETWORKS: [(&str, &str, &str); 4] = [
+const NETWORKS: [(&str, &str, &str); 5] = [
     ("keywords", "Rewriting the network of spoken words", "www/public/models"),
     ("file_kinds", "Taking the network of files' kinds", "www/public/models"),
     ("kim", "Training Kim's network of sentences (five minutes)", "www/public/models"),
+    ("tables", "Training the networks of tables and series", "www/public/models"),
     ("minilm", "Training MiniLM on sentences (half an hour)", "www/public/models"),
 ];
+
+/// What is made only where it is asked for by name, since it is large and not part of the page.
+const NAMED: [(&str, &str, &str); 1] = [("detector", "Rewriting YOLOv3-tiny", "target/models")];
 
 /// Makes the page's networks, class names and photographs: all, or those of the named scripts.
 pub fn models(paths: &Paths, names: &[String]) -> Result<()> {
     let folder = paths.root.join("xtask/models");
     let sources = paths.cache.join("sources");
-    let known = || PAGE.iter().chain(&NETWORKS).map(|(script, ..)| *script);
+    let known = || PAGE.iter().chain(&NETWORKS).chain(&NAMED).map(|(script, ..)| *script);
     if let Some(name) = names.iter().find(|name| known().all(|script| script != *name)) {
         bail!("There is no script {name}: the scripts are {}.", known().collect::<Vec<_>>().join(", "));
     }
-    for (name, requirements, scripts) in
-        [("models", "requirements.txt", &PAGE[..]), ("networks", "requirements-networks.txt", &NETWORKS[..])]
-    {
-        let wanted = |script: &str| names.is_empty() || names.iter().any(|name| name == script);
+    for (name, requirements, scripts) in [
+        ("models", "requirements.txt", &PAGE[..]),
+        ("networks", "requirements-networks.txt", &NETWORKS[..]),
+        ("models", "requirements.txt", &NAMED[..]),
+    ] {
+        let on_request = scripts.iter().any(|(script, ..)| *script == NAMED[0].0);
+        let wanted =
+            |script: &str| (names.is_empty() && !on_request) || names.iter().any(|name| name == script);
         for (script, what, out) in scripts.iter().filter(|(script, ..)| wanted(script)) {
             let python = environment(paths, name, &folder.join(requirements))?;
             report::step(what, || {

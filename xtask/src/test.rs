@@ -54,6 +54,34 @@ impl Display for Suite {
     }
 }
 
+/// Tries changed inputs for as long as it is told. What fails is kept beside the build, and named.
+pub fn fuzz(paths: &Paths, minutes: f64, target: Option<&str>, seed: Option<u64>) -> Result<()> {
+    report::step("Fuzzing", || {
+        let mut cargo = program("cargo");
+        cargo
+            .args([
+                "test",
+                "--locked",
+                "--no-default-features",
+                "--features",
+                "cli",
+                "--test",
+                "fuzz",
+                "--",
+                "--nocapture",
+            ])
+            .env("ADVERSIGHT_FUZZ_MINUTES", minutes.to_string())
+            .current_dir(&paths.root);
+        if let Some(target) = target {
+            cargo.env("ADVERSIGHT_FUZZ_TARGET", target);
+        }
+        if let Some(seed) = seed {
+            cargo.env("ADVERSIGHT_FUZZ_SEED", seed.to_string());
+        }
+        command::run(&mut cargo)
+    })
+}
+
 fn engine(paths: &Paths, thorough: bool) -> Result<()> {
     if thorough {
         setup::vulkan()?;
@@ -101,7 +129,12 @@ fn browser(paths: &Paths, thorough: bool) -> Result<()> {
     let thorough: Vec<_> = thorough.then_some(("ADVERSIGHT_THOROUGH", Path::new("1"))).into_iter().collect();
     let mut environment = thorough.clone();
     environment.extend(onnx_tests.iter().map(|(variable, folder)| (*variable, folder.as_path())));
+    // Samples in the documents use React, which is there.
+    npm::install(paths, "tests/hosts")?;
     in_browser(paths, "tests/browser", "test", "Testing in a browser", &environment, &[])?;
+    if !thorough.is_empty() {
+        npm::install(paths, "tests/hosts/thorough")?;
+    }
     in_browser(paths, "tests/hosts", "test", "Testing the package in bundlers and pages", &thorough, &[])
 }
 

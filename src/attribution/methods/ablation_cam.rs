@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject, cam,
     display::{Channels, Display},
-    method::{Cost, Method, Need},
+    method::{Cost, End, Method, Need},
     read,
 };
 use crate::{
-    Error, Result,
+    Error, Model, Result,
     input::parts::Joined,
     model::{Score, value::Ranked},
 };
@@ -55,7 +55,11 @@ impl Method for AblationCam {
     const JOINED: Joined = Joined::Mean;
 
     fn cost(config: &Config) -> Cost {
-        Cost { forward: config.channels + 1, backward: 1 }
+        Cost { forward: config.channels, backward: 1 }
+    }
+
+    fn first_gradient(config: &Config, model: &Model) -> Option<End> {
+        cam::first_gradient(&config.layer, model)
     }
 
     fn quick() -> Config {
@@ -65,7 +69,7 @@ impl Method for AblationCam {
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         let layer = cam::layer(subject, &config.layer)?;
         // The gradient is not needed, only the value that comes with it.
-        let found = subject.gradient_at(&layer, subject.input(), &[subject.target()], config.score)?;
+        let found = subject.gradient_at_here(&layer, subject.target(), config.score)?;
         let maps = cam::viewed(subject, &layer, found.value.clone());
         let maps = maps.ok_or_else(|| cam::no_map(subject, &layer))?;
         let channels = maps.dims()[1];

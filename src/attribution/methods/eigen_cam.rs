@@ -12,10 +12,10 @@ use super::{
     Attribution, Subject,
     cam::{self, FeatureMaps},
     display::{Channels, Display},
-    method::{Cost, Method, Need},
+    method::{Cost, End, Method, Need},
     read,
 };
-use crate::{Result, input::parts::Joined, model::Score};
+use crate::{Model, Result, input::parts::Joined, model::Score};
 
 /// Eigen-CAM.
 pub struct EigenCam;
@@ -51,7 +51,11 @@ impl Method for EigenCam {
 
     fn cost(config: &Config) -> Cost {
         let layers = cam::count(&config.layer);
-        Cost { forward: layers, backward: layers }
+        Cost { forward: layers - 1, backward: layers }
+    }
+
+    fn first_gradient(config: &Config, model: &Model) -> Option<End> {
+        cam::first_gradient(&config.layer, model)
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {

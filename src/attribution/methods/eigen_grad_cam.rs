@@ -7,9 +7,9 @@ use super::{
     Attribution, Subject, cam,
     display::{Channels, Display},
     eigen_cam,
-    method::{Cost, Method, Need},
+    method::{Cost, End, Method, Need},
 };
-use crate::{Result, input::parts::Joined, model::Score};
+use crate::{Model, Result, input::parts::Joined, model::Score};
 
 /// Eigen-Grad-CAM.
 pub struct EigenGradCam;
@@ -47,7 +47,11 @@ impl Method for EigenGradCam {
 
     fn cost(config: &Config) -> Cost {
         let layers = cam::count(&config.layer);
-        Cost { forward: layers, backward: layers }
+        Cost { forward: layers - 1, backward: layers }
+    }
+
+    fn first_gradient(config: &Config, model: &Model) -> Option<End> {
+        cam::first_gradient(&config.layer, model)
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     anytime::Anytime,
-    baseline::{Baseline, rows, zeros},
+    baseline::{Baseline, background_words, rows, zeros},
     display::{Channels, Display},
     method::{Cost, Given, Method, Need},
 };
@@ -105,7 +105,10 @@ impl Method for ExpectedGradients {
 /// The given backgrounds, or the default ones, `[N, features]`.
 pub(super) fn backgrounds(subject: &Subject<'_>) -> Result<Tensor<2>> {
     if let Some(given) = rows(subject, "background")? {
-        subject.compared_with("the given background".into());
+        subject.compared_with(match subject.given("background") {
+            Some(_) => "the given background".into(),
+            None => background_words(subject, |rows| rows.each()),
+        });
         return Ok(given);
     }
     if subject.written().is_some() {

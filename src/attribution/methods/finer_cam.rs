@@ -9,10 +9,10 @@ use super::{
     cam::{self, FeatureMaps},
     display::{Channels, Display},
     grad_cam,
-    method::{Cost, Method, Need},
+    method::{Cost, End, Method, Need},
     read,
 };
-use crate::{Result, input::parts::Joined, model::Score};
+use crate::{Model, Result, input::parts::Joined, model::Score};
 
 /// Finer-CAM.
 pub struct FinerCam;
@@ -55,7 +55,11 @@ impl Method for FinerCam {
     fn cost(config: &Config) -> Cost {
         let classes = if config.classes.is_empty() { config.comparisons } else { config.classes.len() };
         let gradients = cam::count(&config.layer) * (1 + classes);
-        Cost { forward: gradients, backward: gradients }
+        Cost { forward: gradients - 1, backward: gradients }
+    }
+
+    fn first_gradient(config: &Config, model: &Model) -> Option<End> {
+        cam::first_gradient(&config.layer, model)
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {

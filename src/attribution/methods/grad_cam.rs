@@ -8,9 +8,9 @@ use super::{
     Attribution, Subject,
     cam::{self, FeatureMaps},
     display::{Channels, Display},
-    method::{Cost, Method, Need},
+    method::{Cost, End, Method, Need},
 };
-use crate::{Result, input::parts::Joined, model::Score};
+use crate::{Model, Result, input::parts::Joined, model::Score};
 
 /// Grad-CAM.
 pub struct GradCam;
@@ -31,7 +31,7 @@ impl Config {
     /// One gradient at each layer.
     pub(super) fn cost(&self) -> Cost {
         let layers = cam::count(&self.layer);
-        Cost { forward: layers, backward: layers }
+        Cost { forward: layers - 1, backward: layers }
     }
 }
 
@@ -48,6 +48,10 @@ impl Method for GradCam {
 
     fn cost(config: &Config) -> Cost {
         config.cost()
+    }
+
+    fn first_gradient(config: &Config, model: &Model) -> Option<End> {
+        cam::first_gradient(&config.layer, model)
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {

@@ -7,7 +7,7 @@ use super::{
     Attribution, Subject, cam,
     display::{Channels, Display},
     grad_cam, guided_backprop,
-    method::{Cost, Method, Need},
+    method::{Cost, End, Method, Need},
 };
 use crate::{
     Model, Result,
@@ -40,7 +40,11 @@ impl Method for GuidedGradCam {
 
     fn cost(config: &Config) -> Cost {
         let layers = cam::count(&config.layer);
-        Cost { forward: layers + 1, backward: layers + 1 }
+        Cost { forward: layers, backward: layers + 1 }
+    }
+
+    fn first_gradient(config: &Config, model: &Model) -> Option<End> {
+        cam::first_gradient(&config.layer, model)
     }
 
     fn unsuited(model: &Model) -> Option<String> {

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display},
-    method::{Cost, Method, Need},
+    method::{Cost, End, Method, Need},
 };
-use crate::{Result, model::Score};
+use crate::{Model, Result, model::Score};
 
 /// Input x gradient.
 pub struct InputXGradient;
@@ -32,13 +32,16 @@ impl Method for InputXGradient {
     const DISPLAY: Display = Display { channels: Channels::SumAbs, low: 0.0, high: 99.0 };
 
     fn cost(_: &Config) -> Cost {
-        Cost { forward: 1, backward: 1 }
+        Cost { forward: 0, backward: 1 }
+    }
+
+    fn first_gradient(_: &Config, _: &Model) -> Option<End> {
+        Some(End::Input)
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         subject.checkpoint(0, 1, "gradient").await?;
-        let x = subject.input();
-        let found = subject.gradients(x.clone(), &[subject.target()], config.score)?;
-        Ok(Attribution::new(x * found.gradient, 1))
+        let gradient = subject.gradient_here(subject.target(), config.score)?;
+        Ok(Attribution::new(subject.input() * gradient, 1))
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
-    baseline::{BASELINE, Baseline, COVERS},
+    baseline::{BACKGROUND, BASELINE, Baseline, COVERS},
     display::{Channels, Display},
     hidden::{SAMPLES, Samples},
     method::{Cost, Given, Method, Need},
@@ -68,7 +68,7 @@ impl Method for Lime {
     const NEEDS: &'static [Need] = &[Need::Predictions, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 50.0, high: 99.0 };
 
-    const GIVEN: &'static [Given] = &[SEGMENTS, DENSITY_NOISE, SAMPLES, BASELINE];
+    const GIVEN: &'static [Given] = &[SEGMENTS, DENSITY_NOISE, SAMPLES, BASELINE, BACKGROUND];
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples, backward: 0 }

@@ -37,6 +37,7 @@ methods! {
     guided_grad_cam::GuidedGradCam,
     finer_cam::FinerCam,
     shapley_cam::ShapleyCam,
+    odam::Odam,
     attention_rollout::AttentionRollout,
     generic_attention::GenericAttention,
     legrad::LeGrad,
@@ -60,7 +61,9 @@ methods! {
     lime::Lime,
     kernel_shap::KernelShap,
     permutation_shap::PermutationShap,
+    partition_shap::PartitionShap,
     hsic::Hsic,
     sobol::Sobol,
     rise::Rise,
+    d_rise::DRise,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Completeness, Subject,
-    baseline::{BASELINE, Baseline, COVERS},
+    baseline::{BACKGROUND, BASELINE, Baseline, COVERS},
     display::{Channels, Display},
     hidden::Samples,
     method::{Cost, Given, Method, Need},
@@ -63,7 +63,7 @@ impl Method for PermutationShap {
     const PAPER: &'static str = "\u{160}trumbelj, Kononenko: Explaining prediction models and individual predictions with feature contributions (2014); SHAP's PermutationExplainer";
     const NEEDS: &'static [Need] = &[Need::Predictions, Need::PixelSpace];
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 50.0, high: 99.0 };
-    const GIVEN: &'static [Given] = &[SEGMENTS, DENSITY_NOISE, ORDERS, BASELINE];
+    const GIVEN: &'static [Given] = &[SEGMENTS, DENSITY_NOISE, ORDERS, BASELINE, BACKGROUND];
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples, backward: 0 }

@@ -116,14 +116,14 @@ impl Method for Rise {
 }
 
 /// The random masks: small grids that are enlarged when their turn comes, or masks as they were given.
-enum Masks<'a> {
+pub(super) enum Masks<'a> {
     Grids { grids: Vec<f32>, shifts: Vec<[usize; 2]>, side: usize },
     Segments { shown: Vec<f32>, segments: Segments },
     Whole(&'a [f32]),
 }
 
 impl<'a> Masks<'a> {
-    fn new(subject: &'a Subject<'_>, config: &Config, height: usize, width: usize) -> Result<Self> {
+    pub(super) fn new(subject: &'a Subject<'_>, config: &Config, height: usize, width: usize) -> Result<Self> {
         let invalid = |name: &str, shape: &str| {
             Err(Error::InputInvalid(format!("The given tensor \"{name}\" must be of shape {shape}.")))
         };
@@ -172,7 +172,7 @@ impl<'a> Masks<'a> {
         Ok(Self::Segments { shown, segments })
     }
 
-    fn count(&self, pixels: usize) -> usize {
+    pub(super) fn count(&self, pixels: usize) -> usize {
         match self {
             Self::Segments { shown, segments } => shown.len() / segments.count,
             Self::Grids { shifts, .. } => shifts.len(),
@@ -181,7 +181,7 @@ impl<'a> Masks<'a> {
     }
 
     /// Masks number `start` to `start + count`, `[count, pixels]`.
-    fn rows(
+    pub(super) fn rows(
         &self,
         subject: &Subject<'_>,
         start: usize,

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attribution, Subject,
     display::{Channels, Display},
-    method::{Cost, Method, Need},
+    method::{Cost, End, Method, Need},
 };
-use crate::{Result, input::parts::Joined, model::Score};
+use crate::{Model, Result, input::parts::Joined, model::Score};
 
 /// Saliency.
 pub struct Saliency;
@@ -32,13 +32,16 @@ impl Method for Saliency {
     const JOINED: Joined = Joined::Magnitudes;
 
     fn cost(_: &Config) -> Cost {
-        Cost { forward: 1, backward: 1 }
+        Cost { forward: 0, backward: 1 }
+    }
+
+    fn first_gradient(_: &Config, _: &Model) -> Option<End> {
+        Some(End::Input)
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
         subject.checkpoint(0, 1, "gradient").await?;
-        let found = subject.gradients(subject.input(), &[subject.target()], config.score)?;
         // Saliency eq. 3.
-        Ok(Attribution::new(found.gradient, 1))
+        Ok(Attribution::new(subject.gradient_here(subject.target(), config.score)?, 1))
     }
 }

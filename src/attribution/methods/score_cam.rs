@@ -11,10 +11,10 @@ use super::{
     baseline::{BASELINE, given_or, zeros},
     cam::{self, FeatureMaps},
     display::{Channels, Display},
-    method::{Cost, Given, Method, Need},
+    method::{Cost, End, Given, Method, Need},
     upsample,
 };
-use crate::{Result, input::parts::Joined, model::Score};
+use crate::{Model, Result, input::parts::Joined, model::Score};
 
 /// Score-CAM.
 pub struct ScoreCam;
@@ -54,7 +54,11 @@ impl Method for ScoreCam {
     const GIVEN: &'static [Given] = &[BASELINE];
 
     fn cost(config: &Config) -> Cost {
-        Cost { forward: config.channels + 1, backward: 1 }
+        Cost { forward: config.channels, backward: 1 }
+    }
+
+    fn first_gradient(config: &Config, model: &Model) -> Option<End> {
+        cam::first_gradient(&config.layer, model)
     }
 
     fn quick() -> Config {

@@ -7,9 +7,9 @@ use super::{
     cam::{self, FeatureMaps},
     display::{Channels, Display},
     grad_cam::{self, Config},
-    method::{Cost, Method, Need},
+    method::{Cost, End, Method, Need},
 };
-use crate::{Result, input::parts::Joined, model::value::Ranked};
+use crate::{Model, Result, input::parts::Joined, model::value::Ranked};
 
 /// Shapley-CAM.
 pub struct ShapleyCam;
@@ -30,7 +30,11 @@ impl Method for ShapleyCam {
 
     fn cost(config: &Config) -> Cost {
         let layers = cam::count(&config.layer);
-        Cost { forward: 9 * layers, backward: 5 * layers }
+        Cost { forward: 9 * layers - 1, backward: 5 * layers }
+    }
+
+    fn first_gradient(config: &Config, model: &Model) -> Option<End> {
+        cam::first_gradient(&config.layer, model)
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
@@ -38,7 +42,7 @@ impl Method for ShapleyCam {
         let mut sums = Vec::with_capacity(layers.len());
         for (at, layer) in layers.iter().enumerate() {
             subject.checkpoint(5 * at, 5 * layers.len(), "gradient at a layer").await?;
-            let found = subject.gradient_at(layer, subject.input(), &[subject.target()], config.score)?;
+            let found = subject.gradient_at_here(layer, subject.target(), config.score)?;
             let mut along = [0.0; 4].map(|_| None);
             for (step, (place, by)) in along.iter_mut().zip([-2.0, -1.0, 1.0, 2.0]).enumerate() {
                 let done = 5 * at + step + 1;

@@ -5,9 +5,9 @@ use super::{
     cam::{self, FeatureMaps},
     display::{Channels, Display},
     grad_cam::Config,
-    method::{Cost, Method, Need},
+    method::{Cost, End, Method, Need},
 };
-use crate::{Result, input::parts::Joined};
+use crate::{Model, Result, input::parts::Joined};
 
 /// XGrad-CAM.
 pub struct XGradCam;
@@ -26,6 +26,10 @@ impl Method for XGradCam {
 
     fn cost(config: &Config) -> Cost {
         config.cost()
+    }
+
+    fn first_gradient(config: &Config, model: &Model) -> Option<End> {
+        cam::first_gradient(&config.layer, model)
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {

@@ -16,7 +16,7 @@ use adversight::{
     attribution::registry as methods,
     input::{image::Region, layout::Layout},
     metric::{
-        self, Assessment, Measurement, randomise,
+        self, Assessment, Chance, Measurement, randomise,
         registry::{self as metrics, Better, Need},
     },
     statistics::{mean, mean_interval, variance},
@@ -58,6 +58,10 @@ pub struct EvaluateArgs {
     /// Takes this many images, evenly spread over the folder.
     #[arg(long)]
     pub limit: Option<usize>,
+    /// Measures each metric on so many random maps beside each explanation, at least 20, and says where it is no better than chance.
+    /// Each row then takes as many times as long, and one more.
+    #[arg(long, default_value_t = 0)]
+    pub chance: usize,
     /// Seed of everything random.
     #[arg(long, default_value_t = 0)]
     pub seed: u32,
@@ -118,7 +122,7 @@ impl Spec {
     pub fn options(&self, target: usize, seed: u32) -> ExplainOptions {
         ExplainOptions {
             method: self.name.clone(),
-            target: Some(target),
+            target: Some(target.into()),
             params: self.params.clone(),
             seed,
             ..Default::default()
@@ -133,7 +137,7 @@ impl Spec {
     }
 }
 
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 15] = [
     "image",
     "model",
     "method",
@@ -145,6 +149,7 @@ const COLUMNS: [&str; 14] = [
     "label",
     "value",
     "parts",
+    "chance",
     "explain_ms",
     "metric_ms",
     "error",
@@ -176,6 +181,9 @@ pub struct Row {
     /// The figures beside it, as JSON.
     #[serde(serialize_with = "as_json", deserialize_with = "from_json")]
     pub parts: BTreeMap<String, f64>,
+    /// The values of random maps, as JSON, where they were asked for.
+    #[serde(serialize_with = "as_json", deserialize_with = "from_json")]
+    pub chance: Vec<f64>,
     /// How long the explanation took.
     #[serde(serialize_with = "rounded")]
     pub explain_ms: Option<f64>,
@@ -225,11 +233,11 @@ fn rounded<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::Ok, S::Error>
     plain(&value.map(f64::round), to)
 }
 
-fn as_json<S: Serializer>(parts: &BTreeMap<String, f64>, to: S) -> Result<S::Ok, S::Error> {
+fn as_json<T: Serialize, S: Serializer>(parts: &T, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&serde_json::to_string(parts).map_err(serde::ser::Error::custom)?)
 }
 
-fn from_json<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, f64>, D::Error> {
+fn from_json<'de, T: de::DeserializeOwned, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     serde_json::from_str(&String::deserialize(from)?).map_err(de::Error::custom)
 }
 
@@ -492,16 +500,23 @@ pub async fn evaluate(args: &EvaluateArgs) -> CliResult<Results> {
 
 /// Prints a metric's mean for each model and method, and why there is none.
 pub fn print(results: &Results) {
-    let mut table = vec![["model", "method", "metric", "mean", "95 % interval", "n"].map(String::from)];
+    let groups = groups(&results.rows);
+    let columns = if groups.iter().any(|group| group.chance.is_some()) { 8 } else { 6 };
+    let header = ["model", "method", "metric", "mean", "95 % interval", "n", "of random maps", ""];
+    let mut table = vec![header.map(String::from)];
     let mut errors = BTreeSet::new();
-    for group in groups(&results.rows) {
+    for group in groups {
         let bounds = group.interval.map(|(low, high)| format!("{low:.4} to {high:.4}")).unwrap_or_default();
         let mean = group.mean.map(|mean| format!("{mean:.4}")).unwrap_or_else(|| "-".into());
         errors.extend((!group.errors.is_empty()).then_some(group.errors));
-        table.push([group.model, group.method, group.metric, mean, bounds, group.n.to_string()]);
+        let (range, standing) = group.chance.map_or_else(Default::default, |chance| {
+            (format!("{:.4} to {:.4}", chance.low, chance.high), chance.standing.words().to_owned())
+        });
+        let n = group.n.to_string();
+        table.push([group.model, group.method, group.metric, mean, bounds, n, range, standing]);
     }
     let width = |column: usize| table.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..6).map(width).collect();
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     for row in &table {
         let cells: Vec<String> =
             row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:<width$}")).collect();
@@ -522,6 +537,7 @@ struct Plan {
     objects: BTreeMap<String, Region>,
     target: Target,
     seed: u32,
+    chance: usize,
 }
 
 impl Plan {
@@ -538,6 +554,7 @@ impl Plan {
             objects: args.objects.as_deref().map(objects).transpose()?.unwrap_or_default(),
             target: args.target,
             seed: args.seed,
+            chance: args.chance,
         };
         for metric in &plan.metrics {
             let needs = metrics::find(&metric.name).map_err(say)?.describe().needs;
@@ -661,6 +678,7 @@ impl Subject {
         if needs.contains(&Need::Randomised) {
             assessment = assessment.with_randomised(network.randomised(plan.seed)?);
         }
+        assessment = assessment.with_chance(plan.chance).map_err(say)?;
         metric::measure(&assessment, &spec.name, &spec.params).await.map_err(say)
     }
 
@@ -680,6 +698,7 @@ impl Subject {
                     .into_iter()
                     .map(|(name, value)| (name.to_owned(), value))
                     .collect();
+                row.chance = measured.chance.map(|chance| chance.values).unwrap_or_default();
                 row.metric_ms = Some(measured.milliseconds);
             }
             Err(error) => row.error = error,
@@ -813,6 +832,8 @@ pub struct Group {
     pub interval: Option<(f64, f64)>,
     /// The means of the figures beside the value.
     pub parts: BTreeMap<String, f64>,
+    /// The same mean of random maps, where all images have them.
+    pub chance: Option<Chance>,
     /// The mean time of an explanation.
     pub explain_ms: Option<f64>,
     /// The part of the images whose label was predicted.
@@ -843,11 +864,13 @@ fn group((model, method, metric): &(String, String, String), rows: &[&Row]) -> G
     let right = |row: &&Row| Some(f64::from(u8::from(row.predicted? == row.label?)));
     let right: Vec<f64> = rows.iter().filter_map(right).collect();
     let name = metric.split(':').next().unwrap_or_default();
+    let better = metrics::find(name).ok().map(|entry| entry.describe().better);
     Group {
         model: model.clone(),
         method: method.clone(),
         metric: metric.clone(),
-        better: metrics::find(name).ok().map(|entry| entry.describe().better),
+        better,
+        chance: by_chance(rows, better),
         n: values.len(),
         failed: rows.len() - values.len(),
         errors: rows.iter().map(|row| row.error.clone()).find(|error| !error.is_empty()).unwrap_or_default(),
@@ -858,6 +881,16 @@ fn group((model, method, metric): &(String, String, String), rows: &[&Row]) -> G
         explain_ms: mean(&times),
         accuracy: mean(&right),
     }
+}
+
+/// What the mean over the images comes to where each has a random map: the first of each, the second, and so on.
+fn by_chance(rows: &[&Row], better: Option<Better>) -> Option<Chance> {
+    let measured: Vec<&&Row> = rows.iter().filter(|row| row.value.is_some()).collect();
+    let maps = measured.iter().map(|row| row.chance.len()).min()?;
+    let of_each = |map: usize| mean(&measured.iter().map(|row| row.chance[map]).collect::<Vec<_>>());
+    let means = (0..maps).map(of_each).collect::<Option<Vec<f64>>>()?;
+    let value = mean(&measured.iter().filter_map(|row| row.value).collect::<Vec<_>>())?;
+    Chance::of(value, means, better?)
 }
 
 fn summary(args: &EvaluateArgs, plan: &Plan, results: &Results, device: &Device) -> Value {
@@ -912,6 +945,7 @@ mod tests {
             class: Some(3),
             value: Some(0.000_000_25),
             parts: BTreeMap::from([("auc".to_owned(), 1.0)]),
+            chance: vec![0.5, 0.25],
             explain_ms: Some(12.4),
             error: "of \"two\"\nlines".into(),
             ..Row::default()
@@ -922,7 +956,7 @@ mod tests {
     fn a_row_is_one_line_of_the_columns_and_comes_back() {
         assert_eq!(
             row().line().unwrap(),
-            "\"a, b.png\",tiny,\"agi:steps=3,classes=1,2\",insertion,predicted,7,3,,,0.00000025,\"{\"\"auc\"\":1.0}\",12,,\"of \"\"two\"\" lines\"\n"
+            "\"a, b.png\",tiny,\"agi:steps=3,classes=1,2\",insertion,predicted,7,3,,,0.00000025,\"{\"\"auc\"\":1.0}\",\"[0.5,0.25]\",12,,\"of \"\"two\"\" lines\"\n"
         );
         let mut writer = csv::Writer::from_writer(Vec::new());
         writer.serialize(row()).unwrap();
@@ -949,7 +983,7 @@ mod tests {
         let error = rows(&format!("{header}{wrong}{}", &line[..5])).unwrap_err();
         assert!(error.contains("line 2"), "{error}");
         let error = rows(&format!("{header}a,b\n{line}")).unwrap_err();
-        assert!(error.contains("line 2: the row has 2 fields and the header 14"), "{error}");
+        assert!(error.contains("line 2: the row has 2 fields and the header 15"), "{error}");
     }
 
     #[test]
@@ -977,6 +1011,20 @@ mod tests {
             let error = boxes(rows).unwrap_err();
             assert!(error.contains(said), "{error}");
         }
+    }
+
+    #[test]
+    fn a_mean_stands_beside_the_means_of_random_maps() {
+        let rows = [(0.9, [0.1, 0.3]), (0.7, [0.3, 0.3])].map(|(value, chance)| Row {
+            value: Some(value),
+            chance: chance.to_vec(),
+            ..row()
+        });
+        let chance = groups(&rows)[0].chance.clone().unwrap();
+        assert!((chance.values[0] - 0.2).abs() < 1e-12 && (chance.values[1] - 0.3).abs() < 1e-12);
+        assert_eq!(chance.standing.words(), "better than chance");
+        let without = [rows[0].clone(), Row { chance: Vec::new(), ..rows[1].clone() }];
+        assert_eq!(groups(&without)[0].chance, None);
     }
 
     #[test]

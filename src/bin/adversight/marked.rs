@@ -110,8 +110,10 @@ pub async fn marked(args: &MarkedArgs) -> CliResult {
         let answer = explainer.classify(&item.input(), 1).await.map_err(say)?.top.remove(0);
         for method in &methods {
             eprintln!("{:>6.0} s  {}  {name}", started.elapsed().as_secs_f64(), method.written);
-            let options =
-                ExplainOptions { target: Some(answer.index), ..method.options(answer.index, args.seed) };
+            let options = ExplainOptions {
+                target: Some(answer.index.into()),
+                ..method.options(answer.index, args.seed)
+            };
             let (explanation, _) =
                 explainer.explain(&item.input(), &options, &Control::default()).await.map_err(say)?;
             let of = Parts::new(&explainer, item, &explanation, answer.index);

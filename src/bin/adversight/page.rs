@@ -3,13 +3,13 @@
 
 use std::fmt::Write as _;
 
-use adversight::{Explanation, Part};
+use adversight::{Detected, Detections, Explanation, Part};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 
 /// The colour of what speaks for the class, and of what speaks against it: apart for colour-blind readers, too.
-const FOR: [u8; 3] = [230, 97, 1];
-const AGAINST: [u8; 3] = [146, 118, 214];
+pub const FOR: [u8; 3] = [230, 97, 1];
+pub const AGAINST: [u8; 3] = [146, 118, 214];
 /// The least and the most of the colour that is laid over a word.
 const FAINTEST: f32 = 0.08;
 const STRONGEST: f32 = 0.85;
@@ -123,6 +123,26 @@ pub fn coloured(explanation: &Explanation) -> String {
     html
 }
 
+/// The columns of a row with what each counted for, the largest first.
+pub fn columns(explanation: &Explanation) -> String {
+    let mut html =
+        String::from("<table><thead><tr><th>column</th><th>value</th><th>score</th></tr></thead><tbody>\n");
+    let mut order: Vec<&Part> = explanation.parts.iter().collect();
+    order.sort_by(|a, b| b.score.abs().total_cmp(&a.score.abs()));
+    for part in order {
+        let value = part.value.as_deref().unwrap_or_default();
+        let _ = writeln!(
+            html,
+            "<tr><td>{}</td><td>{}</td><td>{:+.5}</td></tr>",
+            escaped(&part.name),
+            escaped(value),
+            part.score
+        );
+    }
+    html.push_str("</tbody></table>\n");
+    html
+}
+
 /// The whole page; `figure` is the input with the map over it.
 pub fn page(explanation: &Explanation, asked: &Asked<'_>, figure: &str) -> String {
     let info = &explanation.info;
@@ -154,6 +174,10 @@ pub fn page(explanation: &Explanation, asked: &Asked<'_>, figure: &str) -> Strin
     row("network", asked.model);
     row("network, SHA-256", asked.model_hash);
     row("input, SHA-256", asked.input_hash);
+    if let Some(aim) = &info.aim {
+        row("target", &aim.name);
+        row("target, as JSON", &serde_json::to_string(&aim.target).unwrap_or_default());
+    }
     row("answer", &format!("{} (class {})", info.target.label, info.target.index));
     row("probability", &format!("{:.6}", info.target.probability));
     row("logit", &format!("{:.6}", info.target.logit));
@@ -234,19 +258,67 @@ pub fn listed(explanation: &Explanation) -> Vec<String> {
     // Of a sound's hundred cells, those that count most.
     let is_sound = explanation.parts.iter().any(|part| part.low.is_some());
     let mut shown: Vec<&Part> = explanation.parts.iter().collect();
+    if explanation.series.is_some() {
+        shown.sort_by(|a, b| b.score.abs().total_cmp(&a.score.abs()));
+        shown.truncate(8);
+    }
     if is_sound {
         shown.retain(|part| part.score > 0.0);
         shown.sort_by(|a, b| b.score.total_cmp(&a.score));
         shown.truncate(8);
     }
     let most = strongest(&explanation.parts);
-    let width = shown.iter().map(|part| part.name.chars().count()).max().unwrap_or(0);
-    let width = if is_sound { width } else { width.min(24) };
+    let called = |part: &Part| match &part.value {
+        Some(value) => format!("{} = {value}", part.name),
+        None => part.name.clone(),
+    };
+    let width = shown.iter().map(|part| called(part).chars().count()).max().unwrap_or(0);
+    let is_tabled = explanation.table.is_some() || explanation.series.is_some();
+    let width = if is_sound || is_tabled { width.min(60) } else { width.min(24) };
     let line = |part: &&Part| {
         let share = if most > 0.0 { (part.score.abs() / most * 20.0).round().min(20.0) } else { 0.0 };
         let bar = if part.score < 0.0 { "-" } else { "+" }.repeat(share as usize);
-        let name = if part.special { format!("({})", part.name) } else { part.name.clone() };
+        let name = if part.special { format!("({})", part.name) } else { called(part) };
         format!("{:>10.5}  {name:<width$}  {bar}", part.score).trim_end().to_owned()
     };
     shown.iter().map(line).collect()
+}
+
+/// The boxes of a detector, a line each.
+pub fn boxes(found: &Detections) -> Vec<String> {
+    if found.boxes.is_empty() {
+        return vec![
+            "The detector finds nothing; a lower --threshold shows what it thinks of less.".to_owned(),
+        ];
+    }
+    let line = |one: &Detected| {
+        let [left, top, right, bottom] = one.edges;
+        format!(
+            "{:>3}  {:6.2} %  {}  {}  ({left:.1}, {top:.1}) to ({right:.1}, {bottom:.1})  (class {})",
+            one.number,
+            one.class.probability * 100.0,
+            one.class.label,
+            one.place,
+            one.class.index
+        )
+    };
+    found.boxes.iter().map(line).collect()
+}
+
+/// A picture with the edges of boxes, two pixels wide, in black and white so that they are seen on any ground.
+pub fn with_boxes(picture: &image::RgbImage, boxes: &[Detected]) -> image::RgbImage {
+    let mut drawn = picture.clone();
+    let (width, height) = (i64::from(drawn.width()), i64::from(drawn.height()));
+    for one in boxes.iter().rev() {
+        let [left, top, right, bottom] = one.edges.map(|edge| edge.round() as i64);
+        for (inset, shade) in [(0, 255), (1, 255), (-1, 0), (2, 0)] {
+            let (left, top, right, bottom) = (left + inset, top + inset, right - inset, bottom - inset);
+            let sides = (left..=right).flat_map(|x| [(x, top), (x, bottom)]);
+            let sides = sides.chain((top..=bottom).flat_map(|y| [(left, y), (right, y)]));
+            for (x, y) in sides.filter(|&(x, y)| (0..width).contains(&x) && (0..height).contains(&y)) {
+                drawn.put_pixel(x as u32, y as u32, image::Rgb([shade; 3]));
+            }
+        }
+    }
+    drawn
 }

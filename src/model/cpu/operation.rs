@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use adversight_kernels::{self as kernels, Dense, Depthwise, Gate, Place, Shape};
+use adversight_kernels::{
+    self as kernels, Cell, Dense, Depthwise, Gate, Output, Place, Recurrent, Sequence, Shape,
+};
 
 use super::{
     numbers::{Numbers, Pool},
@@ -31,17 +33,46 @@ impl From<Numbers> for Held {
 
 /// A node whose constants are laid out for the processor. A [`Self::Product`] is left to Burn, and only differentiated here.
 pub enum Operation {
-    Dense { weights: Dense, window: Window, filters: usize },
-    Depthwise { weights: Depthwise, window: Window, channels: usize },
+    Dense {
+        weights: Dense,
+        window: Window,
+        filters: usize,
+    },
+    Depthwise {
+        weights: Depthwise,
+        window: Window,
+        channels: usize,
+    },
     MaxPool(Window),
-    AveragePool { window: Window, with_padding: bool },
+    AveragePool {
+        window: Window,
+        with_padding: bool,
+    },
     GlobalAverage,
-    Bound { low: f32, high: f32 },
+    Bound {
+        low: f32,
+        high: f32,
+    },
     Add,
-    Concat { axis: i64 },
+    Concat {
+        axis: i64,
+    },
     Move,
-    Linear { weights: Dense, sizes: [usize; 2] },
-    Product { matrix: Box<Ranked<burn::tensor::Float>>, turned: bool, alpha: f32 },
+    /// Of `inputs` channels.
+    Recurrent {
+        layer: Recurrent,
+        batch_first: bool,
+        output: Output,
+    },
+    Linear {
+        weights: Dense,
+        sizes: [usize; 2],
+    },
+    Product {
+        matrix: Box<Ranked<burn::tensor::Float>>,
+        turned: bool,
+        alpha: f32,
+    },
 }
 
 fn read(value: Ranked<burn::tensor::Float>) -> Option<Vec<f32>> {
@@ -94,6 +125,33 @@ impl Operation {
         Some(Self::Linear { weights, sizes: [inputs, outputs] })
     }
 
+    /// A recurrent layer, of which output 0 is each state and output 1 the last one.
+    fn recurrent(
+        (cell, reversed, batch_first): (Cell, &[bool], bool),
+        weights: [Ranked<burn::tensor::Float>; 2],
+        bias: Bias,
+        output: usize,
+    ) -> Option<Self> {
+        let output = match output {
+            0 => Output::Each,
+            1 => Output::Last,
+            _ => return None,
+        };
+        let sizes = [*weights[0].dims().last()?, *weights[1].dims().last()?];
+        let bias = bias_of(bias)?;
+        let [weights, recurrent] = weights.map(read);
+        let layer = Recurrent::new(cell, reversed, sizes, [&weights?, &recurrent?], bias.as_deref());
+        Some(Self::Recurrent { layer, batch_first, output })
+    }
+
+    /// The steps and samples of an input of a recurrent layer.
+    fn sequence(layer: &Recurrent, batch_first: bool, dims: &[usize]) -> Option<Sequence> {
+        let &[first, second, inputs] = dims else { return None };
+        let (batch, length) = if batch_first { (first, second) } else { (second, first) };
+        let fits = inputs == layer.inputs() && !dims.contains(&0);
+        fits.then_some(Sequence { length, batch, batch_first })
+    }
+
     /// The channels that a convolution takes.
     fn channels(&self) -> Option<usize> {
         match self {
@@ -130,8 +188,12 @@ impl exec::Operation for Operation {
         if *device != burn::tensor::Device::flex() {
             return None;
         }
-        let Node { operator, weights, bias, bounds } = node;
+        let Node { operator, weights, bias, bounds, recurrent, output } = node;
         Some(match operator {
+            Lowering::Recurrent { cell, reversed, batch_first } => {
+                let kind = (cell, &reversed[..], batch_first);
+                return Self::recurrent(kind, [weights?, recurrent?], bias, output);
+            }
             Lowering::Convolution { groups, window } => {
                 return Self::convolution(weights?, bias, groups, window);
             }
@@ -161,7 +223,7 @@ impl exec::Operation for Operation {
     }
 
     fn gains(node: &Node) -> bool {
-        matches!(node.operator, Lowering::Convolution { .. })
+        matches!(node.operator, Lowering::Convolution { .. } | Lowering::Recurrent { .. })
     }
 
     fn runs(&self) -> bool {
@@ -204,9 +266,16 @@ impl exec::Operation for Operation {
             weights.forward(&points(weights), x.data.len() / weights.inputs(), &x.data, bounds, &mut y.data);
             return Some(Arc::new(y));
         }
+        if let Self::Recurrent { layer, batch_first, output } = self {
+            let sequence = Self::sequence(layer, *batch_first, &x.dims)?;
+            let dims = layer.shape(sequence, *output);
+            let mut y = Numbers { data: pool.take(dims.iter().product()), dims };
+            layer.forward(&x.data, sequence, *output, &mut y.data);
+            return Some(Arc::new(y));
+        }
         let [samples, channels, spatial @ ..] = &x.dims[..] else { return None };
         let output = |channels: usize, size: &[usize]| {
-            let dims = [&[*samples, channels], size].concat();
+            let dims = window_dims(&x.dims, *samples, channels, size);
             Numbers { data: pool.take(dims.iter().product()), dims }
         };
         Some(Arc::new(match self {
@@ -250,8 +319,11 @@ impl exec::Operation for Operation {
 
     fn shape(&self, inputs: &[Vec<usize>]) -> Option<Vec<usize>> {
         let x = inputs.first()?;
-        let output = |channels: usize, size: &[usize]| Some([&[x[0], channels], size].concat());
+        let output = |channels: usize, size: &[usize]| Some(window_dims(x, x[0], channels, size));
         match self {
+            Self::Recurrent { layer, batch_first, output } => {
+                Some(layer.shape(Self::sequence(layer, *batch_first, x)?, *output))
+            }
             Self::Bound { .. } => Some(x.clone()),
             Self::Add => (inputs[1..] == [x.clone()]).then(|| x.clone()),
             Self::Concat { axis } => joined_dims(inputs, *axis).map(|(_, dims)| dims),
@@ -343,6 +415,13 @@ impl exec::Operation for Operation {
                 g.dims = x.clone();
                 return Ok(vec![g.into()]);
             }
+            Self::Recurrent { layer, batch_first, output } => {
+                let sequence = Self::sequence(layer, *batch_first, x).ok_or_else(lost)?;
+                let kept = kept.ok_or_else(lost)?;
+                let mut found = fresh();
+                layer.backward(&kept.data, &g.data, sequence, *output, &mut found.data);
+                found
+            }
             Self::Product { .. } => return Err(lost()),
         };
         pool.give(g);
@@ -363,6 +442,15 @@ impl exec::Operation for Operation {
     fn give(numbers: Arc<Numbers>, pool: &Pool) {
         pool.give(numbers);
     }
+}
+
+/// The shape of an output of windows: of one dimension where the input has one.
+fn window_dims(input: &[usize], samples: usize, channels: usize, size: &[usize]) -> Vec<usize> {
+    let size = match size {
+        [1, length] if input.len() == 3 => &[*length],
+        size => size,
+    };
+    [&[samples, channels], size].concat()
 }
 
 /// A convolution on planes of one place.

@@ -196,21 +196,25 @@ impl<'r, O: Operation> Run<'r, O> {
 
     fn write(&mut self, index: usize, outputs: impl IntoIterator<Item = Held<O::Array>>) {
         for (place, value) in outputs.into_iter().enumerate() {
-            let slot = self.graph.steps[index].outputs.get(place).copied().flatten();
-            let slot = slot.filter(|slot| !self.given.contains(slot));
-            if !self.tape.dims.is_empty() {
-                let dims = value.dims();
-                self.tape.elements += dims.iter().product::<usize>();
-                if let Some(slot) = slot {
-                    self.tape.dims[slot] = dims;
-                }
-            }
+            self.write_at(index, place, value);
+        }
+    }
+
+    fn write_at(&mut self, index: usize, place: usize, value: Held<O::Array>) {
+        let slot = self.graph.steps[index].outputs.get(place).copied().flatten();
+        let slot = slot.filter(|slot| !self.given.contains(slot));
+        if !self.tape.dims.is_empty() {
+            let dims = value.dims();
+            self.tape.elements += dims.iter().product::<usize>();
             if let Some(slot) = slot {
-                if let Some(open) = &mut self.open {
-                    open.made.insert(slot);
-                }
-                self.values[slot] = Some(value);
+                self.tape.dims[slot] = dims;
             }
+        }
+        if let Some(slot) = slot {
+            if let Some(open) = &mut self.open {
+                open.made.insert(slot);
+            }
+            self.values[slot] = Some(value);
         }
     }
 
@@ -231,7 +235,7 @@ impl<'r, O: Operation> Run<'r, O> {
             };
             let shapes: Option<Vec<Vec<usize>>> = inputs.iter().take(count).map(real).collect();
             if let Some(dims) = shapes.and_then(|shapes| node.operation.shape(&shapes)) {
-                self.write(index, [Held::Blank(dims)]);
+                self.write_at(index, node.output, Held::Blank(dims));
                 return Ok(true);
             }
         }
@@ -280,7 +284,7 @@ impl<'r, O: Operation> Run<'r, O> {
             let bounded = node.bounds.is_some().then(|| output.clone());
             self.tape.records[index] = Record::Kernel(kept.or(bounded));
         }
-        let mut writer = index;
+        let (mut writer, place) = (index, node.output);
         if let Some((bounding, _)) = fused {
             self.ran.insert(bounding);
             writer = bounding;
@@ -293,7 +297,7 @@ impl<'r, O: Operation> Run<'r, O> {
                 self.tape.dims[between] = dims;
             }
         }
-        self.write(writer, [Held::Numbers(output)]);
+        self.write_at(writer, place, Held::Numbers(output));
         true
     }
 

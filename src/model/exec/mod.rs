@@ -130,15 +130,18 @@ struct Known<O> {
     joins: bool,
     /// Whether the walk back needs the input.
     keeps_input: bool,
+    /// Which of the step's outputs it gives.
+    output: usize,
     /// Whether the output is the input in another shape, which costs nothing by Burn either.
     reshapes: bool,
 }
 
 impl<O: Operation> Known<O> {
     fn of(node: Node, device: &burn::tensor::Device) -> Option<Self> {
-        let (bounds, joins, keeps_input) = (node.bounds, node.joins(), node.keeps_input());
+        let (bounds, joins, keeps_input, output) =
+            (node.bounds, node.joins(), node.keeps_input(), node.output);
         let reshapes = matches!(node.operator, Lowering::Reshape);
-        Some(Self { operation: O::of(node, device)?, bounds, joins, keeps_input, reshapes })
+        Some(Self { operation: O::of(node, device)?, bounds, joins, keeps_input, output, reshapes })
     }
 }
 

@@ -230,7 +230,9 @@ impl<O: Operation> Walk<'_, O> {
         let (Some(site), Some(node)) = (&self.way[index], self.program.node(index)) else {
             return Err(Error::Internal(format!("\"{}\" has no kernel", step.names[0])));
         };
-        let Some(gradient) = self.reached(step).into_iter().next().flatten() else { return Ok(Vec::new()) };
+        let Some(gradient) = self.reached(step).into_iter().nth(node.output).flatten() else {
+            return Ok(Vec::new());
+        };
         let found = if step.outputs[0].is_some_and(|slot| self.finished.remove(&slot)) {
             vec![gradient]
         } else {

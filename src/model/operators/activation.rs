@@ -95,7 +95,7 @@ fn rectifying(function: Operator, alpha: f32) -> Operator {
 
 pub(super) fn leaky_relu(node: &Node) -> Described {
     let leaky = floating(node, &[("alpha", 0.01)], |x, values| x.leaky_relu(f64::from(values[0])))?;
-    Ok(rectifying(leaky, node.float("alpha", 0.01)?))
+    Ok(rectifying(leaky.bends(), node.float("alpha", 0.01)?))
 }
 
 pub(super) fn elu(node: &Node) -> Described {
@@ -114,7 +114,7 @@ pub(super) fn selu(node: &Node) -> Described {
 
 pub(super) fn hard_sigmoid(node: &Node) -> Described {
     let defaults = [("alpha", 0.2), ("beta", 0.5)];
-    Ok(floating(node, &defaults, |x, values| (x * values[0] + values[1]).clamp(0.0, 1.0))?.gates())
+    Ok(floating(node, &defaults, |x, values| (x * values[0] + values[1]).clamp(0.0, 1.0))?.gates().bends())
 }
 
 /// `x sigmoid(alpha x)`.
@@ -139,7 +139,7 @@ pub(super) fn thresholded_relu(node: &Node) -> Described {
         let stopped = x.clone().lower_equal_elem(values[0]);
         x.mask_fill(stopped, 0.0)
     })?;
-    Ok(rectifying(thresholded, node.float("alpha", 1.0)?))
+    Ok(rectifying(thresholded.bends(), node.float("alpha", 1.0)?))
 }
 
 pub(super) fn shrink(node: &Node) -> Described {
@@ -152,7 +152,7 @@ pub(super) fn shrink(node: &Node) -> Described {
     })?;
     // Networks have it for their inputs, not as the activation of a neuron.
     shrink.properties.kind = Kind::Function;
-    Ok(shrink)
+    Ok(shrink.bends())
 }
 
 /// `Gelu`, exact or by the tanh approximation.

@@ -379,7 +379,8 @@ pub(super) fn prelu(_: &Node) -> Described {
         one(x.clone().mask_where(below, x * slope))
     })
     .learns(1..3)
-    .formed(Form::Slope))
+    .formed(Form::Slope)
+    .bends())
 }
 
 /// An operator on any number of inputs.
@@ -446,9 +447,13 @@ macro_rules! unary {
 }
 
 unary! {
-    Function abs: x => x.abs(), x.abs();
+    Function magnitude: x => x.abs(), x.abs();
     Linear minus: x => x.neg(), x.neg();
     Stop sign: x => x.sign(), x.sign();
+}
+
+pub(super) fn abs(node: &Node) -> Described {
+    Ok(magnitude(node)?.bends())
 }
 
 pub(super) fn neg(node: &Node) -> Described {

@@ -21,6 +21,8 @@ pub(in crate::model) struct Window {
     pub dilations: Option<Vec<usize>>,
     padding: Padding,
     ceil: bool,
+    /// Whether it is one of one dimension, written as one of two whose first is 1.
+    pub line: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -69,7 +71,28 @@ impl Window {
             dilations: node.positives("dilations")?,
             padding,
             ceil: node.flag("ceil_mode", false)?,
+            line: false,
         })
+    }
+
+    /// A window of one dimension as one of two, for inputs `[N, C, 1, L]`.
+    pub fn as_line(&self) -> Self {
+        let wide = |sizes: &Option<Vec<usize>>| sizes.as_ref().map(|sizes| [&[1], &sizes[..]].concat());
+        let padding = match &self.padding {
+            Padding::Explicit(Some(pads)) => {
+                let (before, after) = pads.split_at(pads.len() / 2);
+                Padding::Explicit(Some([&[0], before, &[0], after].concat()))
+            }
+            other => other.clone(),
+        };
+        Self {
+            kernel: wide(&self.kernel),
+            strides: wide(&self.strides),
+            dilations: wide(&self.dilations),
+            padding,
+            ceil: self.ceil,
+            line: true,
+        }
     }
 
     fn filled(given: &Option<Vec<usize>>, rank: usize, what: &str) -> Result<Vec<usize>, String> {
@@ -414,6 +437,7 @@ pub(super) fn col2im(node: &Node) -> Plan {
             dilations: dilations.clone(),
             padding: Padding::Explicit(pads.clone()),
             ceil: false,
+            line: false,
         };
         let placed = window.on(&image, None)?;
         let [n, values, count] = columns.dims();
@@ -469,6 +493,7 @@ mod tests {
             dilations: None,
             padding,
             ceil,
+            line: false,
         }
     }
 

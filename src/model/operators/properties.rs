@@ -98,6 +98,8 @@ pub(crate) struct Properties {
     pub kind: Kind,
     /// The bounds between which it keeps its first input, where it does nothing else.
     pub clamp: Option<(f32, f32)>,
+    /// Whether it is linear piece by piece, beside what `clamp` and `kind` say.
+    pub bends: bool,
     /// Whether it is the sigmoid.
     pub sigmoid: bool,
     /// Whether its outputs lie between 0 and 1 and gate what they are multiplied with.
@@ -131,6 +133,11 @@ impl Properties {
     /// Whether it is a ReLU, with or without an upper bound.
     pub fn is_rectifier(&self) -> bool {
         self.clamp.is_some_and(|(low, high)| low == 0.0 && high > 0.0)
+    }
+
+    /// Whether it is linear piece by piece, and on which piece depends on the input.
+    pub fn is_piecewise_linear(&self) -> bool {
+        self.bends || self.clamp.is_some() || self.kind == Kind::Maximum
     }
 
     /// Whether every value stays in its place.
@@ -177,6 +184,12 @@ pub(in crate::model) enum Lowering {
     Add,
     Concat {
         axis: i64,
+    },
+    /// A recurrent layer with the functions that are usual, on all steps of all samples.
+    Recurrent {
+        cell: adversight_kernels::Cell,
+        reversed: Vec<bool>,
+        batch_first: bool,
     },
     /// The input in another shape.
     Reshape,
@@ -310,6 +323,11 @@ impl Operator {
         self
     }
 
+    pub fn bends(mut self) -> Self {
+        self.properties.bends = true;
+        self
+    }
+
     pub fn pools(mut self) -> Self {
         self.properties.pools = true;
         self
@@ -342,6 +360,11 @@ impl Operator {
 
     pub fn lowers(mut self, lowering: Lowering) -> Self {
         self.lowering = Some(lowering);
+        self
+    }
+
+    pub fn may_lower(mut self, lowering: Option<Lowering>) -> Self {
+        self.lowering = lowering;
         self
     }
 

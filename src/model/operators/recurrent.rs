@@ -1,8 +1,9 @@
 //! Recurrent networks: LSTM, GRU and the plain RNN, step by step over the sequence.
 
+use adversight_kernels::Cell as Kernel;
 use burn::tensor::{Tensor, activation};
 
-use super::{Described, Inputs, Kind, Node, Operator, shape::permuted};
+use super::{Described, Inputs, Kind, Lowering, Node, Operator, shape::permuted};
 use crate::model::value::Value;
 
 /// An activation with its two numbers.
@@ -104,6 +105,27 @@ impl Recurrence {
             cells,
             batch_first: node.flag("layout", false)?,
         })
+    }
+
+    /// What the processor's kernels may run it as: with the functions that are usual, and nothing clipped.
+    fn lowered(&self, cell: Kernel, node: &Node) -> Result<Option<Lowering>, String> {
+        let names = node.texts("activations")?.unwrap_or_default();
+        let usual: &[&str] = match cell {
+            Kernel::Lstm => &["sigmoid", "tanh", "tanh"],
+            Kernel::Gru { .. } => &["sigmoid", "tanh"],
+            Kernel::Tanh => &["tanh"],
+            Kernel::Relu => &["relu"],
+        };
+        let is_usual = match names.is_empty() {
+            true => cell != Kernel::Relu,
+            false => {
+                names.iter().zip(usual.iter().cycle()).all(|(name, usual)| name.eq_ignore_ascii_case(usual))
+            }
+        };
+        let plain = is_usual && self.cells.iter().all(|cell| cell.clip.is_none());
+        let lowering =
+            || Lowering::Recurrent { cell, reversed: self.reversed.clone(), batch_first: self.batch_first };
+        Ok(plain.then(lowering))
     }
 
     /// Runs every direction; `step` computes the new states from the gates' inputs `[batch, gates * hidden]`, the
@@ -329,10 +351,11 @@ impl Lstm {
 pub(super) fn lstm(node: &Node) -> Described {
     let lstm = Lstm::of(node)?;
     let batch_first = lstm.is_batch_first();
+    let lowering = lstm.recurrence.lowered(Kernel::Lstm, node)?.filter(|_| !lstm.coupled);
     let lstm = Operator::new(Kind::Recurrent, move |inputs| {
         lstm.run(inputs, [inputs.tensor::<3>(1)?, inputs.tensor::<3>(2)?], &Ok)
     });
-    Ok(lstm.learns(1..4).batch_first(batch_first))
+    Ok(lstm.learns(1..4).batch_first(batch_first).may_lower(lowering))
 }
 
 /// `GRU` with gates in the order update, reset, hidden.
@@ -340,6 +363,7 @@ pub(super) fn gru(node: &Node) -> Described {
     let recurrence = Recurrence::of(node, 3, &["Sigmoid", "Tanh"])?;
     let batch_first = recurrence.batch_first;
     let reset_after = node.flag("linear_before_reset", false)?;
+    let lowering = recurrence.lowered(Kernel::Gru { reset_after }, node)?;
     Ok(Operator::new(Kind::Recurrent, move |inputs| {
         recurrence.run(inputs, &[5], &|cell, driven, r, bias, state, _| {
             let hidden = r.dims()[0];
@@ -360,18 +384,24 @@ pub(super) fn gru(node: &Node) -> Described {
         })
     })
     .learns(1..4)
-    .batch_first(batch_first))
+    .batch_first(batch_first)
+    .may_lower(lowering))
 }
 
 /// `RNN`: `h = f(W x + R h + b)`.
 pub(super) fn rnn(node: &Node) -> Described {
     let recurrence = Recurrence::of(node, 1, &["Tanh"])?;
     let batch_first = recurrence.batch_first;
+    let lowering = match recurrence.lowered(Kernel::Tanh, node)? {
+        None => recurrence.lowered(Kernel::Relu, node)?,
+        lowering => lowering,
+    };
     Ok(Operator::new(Kind::Recurrent, move |inputs| {
         recurrence.run(inputs, &[5], &|cell, driven, r, bias, state, _| {
             Ok(vec![cell.apply(0, with_bias(driven + state[0].clone().matmul(r.clone()), bias))])
         })
     })
     .learns(1..4)
-    .batch_first(batch_first))
+    .batch_first(batch_first)
+    .may_lower(lowering))
 }

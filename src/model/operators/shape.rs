@@ -732,6 +732,12 @@ pub(super) fn constant_of_shape(node: &Node) -> Described {
         return Err("its value must be one element".into());
     }
     let element = held(node);
+    let value = fill
+        .clone()
+        .convert::<f32>()
+        .try_into_vec()
+        .ok()
+        .and_then(|values: Vec<f32>| values.first().copied());
     Ok(Operator::new(Kind::Other, move |inputs| {
         let dims = sizes(&inputs.ints(0)?)?;
         let value = Value::from_data(fill.clone(), inputs.device()).ok_or("its value is no number")?;
@@ -744,6 +750,7 @@ pub(super) fn constant_of_shape(node: &Node) -> Described {
         let scalar = value.reshape(&ones)?;
         one(map_value!(scalar, ranked => ranked.expand(&dims).ok_or_else(|| too_many(&dims))?))
     })
+    .within(value.map(|value| (value, value)))
     .gives(element))
 }
 

@@ -79,8 +79,14 @@ impl Linear {
         given: Given,
     ) -> adversight::Result<Explanation> {
         let params = params.as_object().unwrap().clone();
-        let options =
-            ExplainOptions { method: method.into(), target: Some(1), params, given, seed: 3, stop: None };
+        let options = ExplainOptions {
+            method: method.into(),
+            target: Some(1.into()),
+            params,
+            given,
+            seed: 3,
+            stop: None,
+        };
         Ok(pollster::block_on(self.explainer.explain(&Input::Tensor(input), &options, &Control::default()))?
             .0)
     }

@@ -152,7 +152,7 @@ impl Case {
     pub fn options(&self) -> ExplainOptions {
         ExplainOptions {
             method: self.method.clone(),
-            target: self.target,
+            target: self.target.map(Into::into),
             params: self.params.clone(),
             seed: 7,
             ..Default::default()

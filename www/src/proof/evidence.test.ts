@@ -11,6 +11,8 @@ const metric = (name: string, change: Partial<MetricDescription> = {}): MetricDe
   paper: "",
   needs: ["predictions"],
   better: "higher",
+  range: "0 to 1",
+  cost: "none",
   params: [],
   ...change,
 });
@@ -55,6 +57,11 @@ test("a metric's passes are its pictures, or those of the maps that it has made 
   assert.equal(metricPasses(metric("sparseness"), 100, 51), 0);
   assert.equal(metricPasses(metric("infidelity", { params: number("samples", 100) }), 7, 51), 101);
   assert.equal(metricPasses(metric("max_sensitivity", { params: number("samples", 10) }), 7, 51), 70);
+  const both = [...number("groups", 20), ...number("samples", 10)];
+  assert.equal(metricPasses(metric("monotonicity_correlation", { params: both }), 7, 51), 201);
+  assert.equal(metricPasses(metric("saco", { params: number("groups", 10) }), 7, 51), 11);
+  assert.equal(metricPasses(metric("diff_id"), 100, 51), 102);
+  assert.equal(metricPasses(metric("local_lipschitz", { params: number("samples", 10) }), 7, 51), 70);
   assert.equal(metricPasses(metric("stability", { params: number("seeds", 5) }), 7, 51), 35);
 });
 

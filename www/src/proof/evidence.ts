@@ -27,7 +27,13 @@ export const measurable = ({ needs }: MetricDescription, picture = true): boolea
 export const startingMetrics = ["insertion", "deletion", "class_retrieval", "sparseness"];
 
 /** The metrics that follow a curve, and are measured with as many steps as the page's own game. */
-const curves: Record<string, number> = { insertion: 1, deletion: 1, preservation: 1, feature_relevance: 2 };
+const curves: Record<string, number> = {
+  insertion: 1,
+  deletion: 1,
+  preservation: 1,
+  feature_relevance: 2,
+  diff_id: 2,
+};
 
 export const isCurve = (metric: string): boolean => metric in curves;
 
@@ -43,13 +49,37 @@ export function metricPasses(metric: MetricDescription, again: number, pictures:
     case "road":
       return defaultOf(metric, "steps") + 1;
     case "infidelity":
+    case "faithfulness_correlation":
+    case "mu_fidelity":
       return defaultOf(metric, "samples") + 1;
+    case "sensitivity_n":
+      return defaultOf(metric, "sizes") * defaultOf(metric, "samples") + 1;
+    case "monotonicity_correlation":
+      return defaultOf(metric, "groups") * defaultOf(metric, "samples") + 1;
+    case "faithfulness_estimate":
+    case "monotonicity":
+    case "saco":
+    case "non_sensitivity":
+      return defaultOf(metric, "groups") + 1;
+    case "region_perturbation":
+    case "selectivity":
+      return defaultOf(metric, "regions") + 1;
+    case "irof":
+      return 101; // SLIC makes about a hundred segments
     case "completeness":
+    case "average_drop":
       return 2;
     case "class_retrieval":
       return 1;
     case "max_sensitivity":
+    case "average_sensitivity":
+    case "local_lipschitz":
+    case "relative_input_stability":
+    case "relative_output_stability":
+    case "relative_representation_stability":
       return defaultOf(metric, "samples") * again;
+    case "random_logit":
+      return again;
     case "stability":
       return defaultOf(metric, "seeds") * again;
     case "convergence":

@@ -36,6 +36,8 @@ const coarser: Record<Of, { map: number; random: number }> = {
   text: { map: 1, random: 1 },
   audio: { map: 1, random: 2 },
   file: { map: 2, random: 4 },
+  table: { map: 1, random: 1 },
+  series: { map: 1, random: 1 },
 };
 
 /** Whether all has been played. */

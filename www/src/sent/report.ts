@@ -5,7 +5,7 @@ import { decimals } from "../format.js";
 import { t } from "../strings/strings.js";
 import { AdversightError, type Part } from "adversight";
 import type { Kind } from "../kinds.js";
-import type { Params } from "../state.js";
+import type { Params, TableText } from "../state.js";
 
 /** What a report holds for another run. */
 export interface Report {
@@ -17,8 +17,8 @@ export interface Report {
   date: string;
   kind: Kind;
   title: string;
-  /** What was given: a text or a pair of texts; a picture (PNG) or a file as base64. */
-  input: { texts: string[] } | { base64: string; type: string };
+  /** What was given: a text or a pair of texts; a picture (PNG) or a file as base64; a table. */
+  input: { texts: string[] } | { base64: string; type: string } | { table: TableText };
   network: { name: string; title: string; sha256: string };
   method: string;
   methodTitle: string;
@@ -60,7 +60,7 @@ function isWhole(value: unknown): value is Report {
   const report = value as Partial<Report> | null;
   return (
     report?.adversight === 1 &&
-    ["image", "text", "audio", "file"].includes(report.kind ?? "") &&
+    ["image", "text", "audio", "file", "table", "series"].includes(report.kind ?? "") &&
     typeof report.input === "object" &&
     typeof report.network?.sha256 === "string" &&
     typeof report.method === "string" &&

@@ -39,6 +39,8 @@ const leads: Record<Kind, string> = {
   text: t`How near lies another answer? The numbers by which the network knows each word, its embedding, are pushed a little. No words mean just these numbers: it is the network that is tried, not the sentence.`,
   audio: t`A change that is hardly heard can turn the network’s answer. Listen, and see whose explanation still shows what was there.`,
   file: t`How near lies another answer? The numbers by which the network knows each byte are pushed a little. Whose explanation still shows what was there?`,
+  table: t`How near lies another answer? The numbers of the row are pushed a little.`,
+  series: t`How near lies another answer? The numbers of the series are pushed a little.`,
 };
 
 const strengthWords: Record<Scale, (strength: number) => string> = {

@@ -50,6 +50,8 @@ const rules: Record<Of, string> = {
   text: t`What is taken away becomes what the network is given where nothing is written. A fall alone is no proof: nobody writes such sentences.`,
   audio: t`What is taken away becomes silence, in the cells of time and frequency that the network hears.`,
   file: t`What is taken away becomes what the network is given where a file has ended.`,
+  table: t`What is taken away becomes the mean of the rows that it is compared with.`,
+  series: t`What is taken away becomes the mean of its channel.`,
 };
 
 export function mountProve(bench: Bench, prove: Prove): HTMLElement {

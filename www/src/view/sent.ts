@@ -1,7 +1,15 @@
 // What is sent on: the report as a file, a link, a print. And a report that comes back, computed again.
 
 import { t } from "../strings/strings.js";
-import { AdversightError, largestScore, stretches, wordColour, type Explanation } from "adversight";
+import {
+  AdversightError,
+  drawColumns,
+  drawSeries,
+  largestScore,
+  stretches,
+  wordColour,
+  type Explanation,
+} from "adversight";
 import { problemOf } from "../advice.js";
 import type { App } from "../app.js";
 import { find, make, save } from "../dom.js";
@@ -133,6 +141,9 @@ async function givenOf({ kind, title, input }: Report): Promise<Given> {
       example: null,
     };
   }
+  if ("table" in input) {
+    return { kind: kind === "series" ? kind : "table", input: input.table, title, credit, example: null };
+  }
   const blob = new Blob([fromBase64(input.base64)], { type: input.type });
   if (kind === "image") {
     // As it was given to the engine: upright, in sRGB.
@@ -189,6 +200,7 @@ async function inputOf(given: Given): Promise<Report["input"]> {
   if (given.kind === "text") {
     return { texts: typeof given.input === "string" ? [given.input] : [...given.input] };
   }
+  if (given.kind === "table" || given.kind === "series") return { table: given.input };
   if (given.kind !== "image") {
     return {
       base64: toBase64(new Uint8Array(await given.input.arrayBuffer())),
@@ -218,6 +230,12 @@ function shownOf(given: Given, explanation: Explanation, report: Report): string
         ? soundHtml(`data:${report.input.type || "audio/wav"};base64,${report.input.base64}`)
         : "";
     return canvases.map(picture).join("") + sound;
+  }
+  if (given.kind === "table" || given.kind === "series") {
+    const drawn = make("div");
+    if (explanation.table) drawColumns(drawn, explanation);
+    if (explanation.series) drawSeries(drawn, explanation.series);
+    return drawn.innerHTML;
   }
   const scale = largestScore(explanation);
   const texts = explanation.texts.map((_, source) =>

@@ -6,9 +6,10 @@ import type { App } from "../app.js";
 import { fill, find, make } from "../dom.js";
 import { bytes } from "../format.js";
 import { concernNetwork, refusalProblem, sortFiles, type Sorted } from "../files.js";
-import type { Kind } from "../kinds.js";
+import { kinds, type Kind } from "../kinds.js";
 import { photoUrl } from "../library.js";
 import type { OwnNetwork } from "../own.js";
+import type { Table } from "../state.js";
 import { takeReport } from "./sent.js";
 
 /** Of a text file, in bytes: networks read a few hundred words. */
@@ -21,7 +22,9 @@ export function mountSources(app: App, own: OwnNetwork): void {
   mountFile((files) => {
     const [file] = files;
     // Whoever asks what kind of file something is means that file, whatever it is.
-    const asked = app.state.given?.kind === "file" && file;
+    const { given } = app.state;
+    if (file && (given?.kind === "table" || given?.kind === "series")) return giveTable(app, given, file);
+    const asked = given?.kind === "file" && file;
     return asked ? app.chooseFile("file", file, file.name) : take(app, own, files);
   });
   mountDrop(app, (files) => take(app, own, files));
@@ -46,6 +49,16 @@ export function mountSources(app: App, own: OwnNetwork): void {
 async function take(app: App, own: OwnNetwork, files: File[]): Promise<void> {
   const [first] = files;
   if (first && files.length === 1 && (await takeReport(app, first))) return;
+  const { given } = app.state;
+  if (
+    first &&
+    files.length === 1 &&
+    (given?.kind === "table" || given?.kind === "series") &&
+    isTable(first)
+  ) {
+    await giveTable(app, given, first);
+    return;
+  }
   const sorted = await sortFiles(files);
   const { photo, refused } = sorted;
   const other = photo === null ? otherOf(app, own, sorted) : null;
@@ -81,6 +94,15 @@ function otherOf(app: App, own: OwnNetwork, { onnx, others }: Sorted): Other | n
     if (file && app.takes(kind)) return [kind, file];
   }
   return null;
+}
+
+const isTable = ({ name }: File) => /\.(csv|tsv)$/i.test(name);
+
+/** Another table for the network at hand, whose columns and rows to compare with stay. */
+async function giveTable(app: App, { kind, input }: Table, file: File): Promise<void> {
+  const table = await file.text();
+  const next = { ...input, table, row: 0, changes: {} };
+  await app.chooseGiven({ kind, input: next, title: file.name, credit: kinds[kind].yours, example: null });
 }
 
 async function giveOther(app: App, kind: Other[0], file: File): Promise<void> {

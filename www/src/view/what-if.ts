@@ -63,6 +63,8 @@ export function mountWhatIf(app: App, probe: Probe): void {
     text: t`Click a word to strike it out.`,
     audio: t`Choose a stretch, and mute it.`,
     file: "",
+    table: "",
+    series: "",
   };
   app.store.watch(["classification"], ({ given, classification }) => {
     const now = given && known.get(given);

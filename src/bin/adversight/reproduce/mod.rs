@@ -4,16 +4,17 @@
 mod agi;
 mod attack;
 mod axai;
+mod referee;
 mod relex;
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use adversight::{Device, attribution::registry as methods};
 use clap::{Args, ValueEnum};
 
 use crate::{
     CliResult, On,
-    evaluate::{EvaluateArgs, Group, Network, Target, images},
+    evaluate::{EvaluateArgs, Group, Network, Row, Target, images},
     open,
     report::Report,
 };
@@ -30,8 +31,8 @@ pub struct ReproduceArgs {
     /// An ONNX model with its preprocessing in the .json file of the same name; may be repeated.
     #[arg(long = "model", required = true)]
     models: Vec<PathBuf>,
-    /// Takes this many images, evenly spread over the folder; a brief run takes 24 for AXAI, 10 for AGI and 4 for RelEx
-    /// unless told.
+    /// Takes this many images, evenly spread over the folder; a brief run takes 24 for AXAI, 10 for AGI, 4 for RelEx
+    /// and 3 for the referee unless told.
     #[arg(long)]
     limit: Option<usize>,
     /// How thorough.
@@ -56,6 +57,8 @@ enum Paper {
     Relex,
     /// Adversarial gradient integration.
     Agi,
+    /// No paper: which metrics tell maps from noise, and keep their order of methods under another rule.
+    Referee,
 }
 
 impl Paper {
@@ -65,6 +68,7 @@ impl Paper {
             Self::Axai => 24,
             Self::Agi => 10,
             Self::Relex => 4,
+            Self::Referee => 3,
         }
     }
 }
@@ -104,6 +108,7 @@ pub async fn reproduce(args: &ReproduceArgs) -> CliResult {
         Paper::Axai => axai::report(args).await?,
         Paper::Relex => relex::report(args).await?,
         Paper::Agi => agi::report(args).await?,
+        Paper::Referee => referee::report(args).await?,
     };
     report.write(&args.out)?;
     println!("{}", args.out.join("report.html").display());
@@ -119,6 +124,7 @@ impl ReproduceArgs {
     /// An evaluation on the same images and models, with its table in the report's folder.
     fn evaluation(&self, table: &str, methods: &[String], metrics: &[String]) -> EvaluateArgs {
         EvaluateArgs {
+            chance: 0,
             images: self.images.clone(),
             models: self.models.clone(),
             methods: methods.to_vec(),
@@ -133,6 +139,15 @@ impl ReproduceArgs {
             out: self.out.join(format!("{table}.csv")),
             json: Some(self.out.join(format!("{table}.json"))),
         }
+    }
+
+    fn is_brief(&self) -> bool {
+        self.extent == Extent::Brief
+    }
+
+    /// How many images a table has rows of.
+    fn images_in(&self, rows: &[Row]) -> usize {
+        rows.iter().map(|row| &row.image).collect::<BTreeSet<_>>().len()
     }
 
     /// Pixels that the games move at a step, in the pictures that these networks take.

@@ -173,6 +173,14 @@ export const attributes: readonly Attribute[] = [
     about: "The seed of everything random.",
   },
   {
+    attribute: "quality",
+    property: "quality",
+    effect: "question",
+    type: "Quality | null",
+    about:
+      "The settings that params leaves open: paper (the default), or quick, with which a processor is done in seconds or within a minute.",
+  },
+  {
     attribute: "opacity",
     property: "opacity",
     effect: "drawing",
@@ -200,6 +208,22 @@ export const attributes: readonly Attribute[] = [
     type: "number | null",
     about: "How many segments are shown, of methods that work on segments.",
   },
+  {
+    attribute: "smooth",
+    property: "smooth",
+    effect: "drawing",
+    type: "number | null",
+    about:
+      "The width of the blur under which the map is shown, in its own pixels (3); 0 for none. The values stay as they are.",
+  },
+  {
+    attribute: "signs",
+    property: "signs",
+    effect: "drawing",
+    type: "Signs | null",
+    about:
+      "Whether what speaks against the class is shown in a colour of its own: auto (of methods that tell it, but for those whose papers show only what speaks for it), show, or hide.",
+  },
 ];
 
 /** The events that the element sends, with the type of their detail. */
@@ -217,6 +241,7 @@ export const parts = {
   caption: "What stands under it.",
   words: "The explanation in words.",
   status: "What is being done, or what went wrong.",
+  legend: "What the colours mean.",
   progress: "The bar while something is downloaded or computed.",
 } as const;
 
@@ -316,6 +341,14 @@ export function wholeNumber(attribute: string, what: string, value: Given): numb
   if (isNothing(value)) return undefined;
   const number = Number(value);
   if (!Number.isSafeInteger(number) || number < 0) throw invalid(attribute, what, value);
+  return number;
+}
+
+/** A number from zero on; undefined where nothing is given. */
+export function size(attribute: string, what: string, value: Given): number | undefined {
+  if (isNothing(value)) return undefined;
+  const number = Number(value);
+  if (!(number >= 0 && number < Infinity)) throw invalid(attribute, what, value);
   return number;
 }
 

@@ -6,10 +6,11 @@ export { AdversightError, errorCodes } from "./errors.js";
 export { anyName } from "./methods.js";
 export { decodeImage, maxPixels } from "./input.js";
 export { gameFrame, gameScore } from "./judge.js";
-export { colourMapNames, doubtOf, drawExplanation, heatmapPixels } from "./picture.js";
+export { colourMapNames, doubtOf, drawExplanation, heatmapPixels, signedPixels } from "./picture.js";
 export { presetNames, presetPreprocessing } from "./preprocessing.js";
 export { recognise, recogniseFile, recognisedBytes } from "./recognise.js";
 export { segmentHeatmap, segmentRanking } from "./segments.js";
+export { showsSigns, sides, signedMap, tellsSigns } from "./signs.js";
 export { drawWords, largestScore, rankedWords, shareOf, stretches, wordColour } from "./words.js";
 export { attackLimit, maxSeconds, recordSound, signalToNoise, soundFile, soundLevel } from "./sound.js";
 export {

@@ -6,24 +6,25 @@
  * Its attributes stand in attributes.ts, each with what it means; every one is a property too, which also takes what no text can say: `image` (a
  * file, ImageData ...), `model` (a Model, a file), `params` (an object). They may be set before the element is defined or after. Events, which
  * bubble: `adversight-progress`, `adversight-partial`, `adversight-explanation` and `adversight-error`, with the Progress, PartialExplanation,
- * Explanation or AdversightError as their detail. Parts for styling: `picture`, `caption`, `words`, `status`, `progress`; slots: `placeholder`,
+ * Explanation or AdversightError as their detail. Parts for styling: `picture`, `legend`, `caption`, `words`, `status`, `progress`; slots: `placeholder`,
  * `controls`. The words of its own can be put into another language by the property `strings`.
  *
  * Importing this module does nothing; `define()` registers the element, and so does importing "adversight/register".
  */
 
-import { attributes, colourMap, oneOf, record, share, wholeNumber } from "./attributes.js";
+import { attributes, colourMap, oneOf, record, share, size, wholeNumber } from "./attributes.js";
 import { Model, type Engine, type FileSource, type ModelSource } from "./client.js";
 import { AdversightError, asAdversightError } from "./errors.js";
 import { download } from "./download.js";
 import { createEngine } from "./index.js";
 import { decodeImage, type ImageInput } from "./input.js";
 import { anyName } from "./methods.js";
-import { drawExplanation, type View } from "./picture.js";
+import { drawExplanation, heatmapPixels, signedPixels, type View } from "./picture.js";
 import type { SoundInput } from "./sound.js";
 import { SoundView, spectrogram, type SoundPaint } from "./sound-view.js";
 import { presetNames, presetPreprocessing, type PresetName, type Preprocessing } from "./preprocessing.js";
 import { Shared } from "./shared.js";
+import { showsSigns, signedMap, tellsSigns, type SignedMap } from "./signs.js";
 import type { TextInput } from "./texts.js";
 import { parseNpy, type InputLike } from "./values.js";
 import { drawWords } from "./words.js";
@@ -43,6 +44,16 @@ export interface Strings {
   photograph: string;
   loading: string;
   computing: string;
+  /** While a quick map is shown until the one that was asked for is there. */
+  firstLook: string;
+  /** At the ends of the scale of a map that only says how much a place counts. */
+  little: string;
+  much: string;
+  /** At the ends of the scale of a map with signs; of the class's name. */
+  speaksFor: (label: string) => string;
+  speaksAgainst: (label: string) => string;
+  /** Where there is something to explain, but no network. */
+  noModel: string;
   /** Tells how far it is, to those who do not see the bar; null for nothing. */
   progress: (share: number) => string | null;
   /** What is told of an error: its own sentence by default. */
@@ -53,9 +64,21 @@ const english: Strings = {
   photograph: "Photograph",
   loading: "Loading…",
   computing: "Computing…",
+  firstLook: "A first look. Computing…",
+  little: "counts little",
+  much: "much",
+  speaksFor: (label) => `for “${label}”`,
+  speaksAgainst: (label) => `against “${label}”`,
+  noModel: "There is no network: the attribute model is missing.",
   progress: (share) => `${Math.round(100 * share)}%`,
   error: ({ message }) => message,
 };
+
+/** Which settings are used where `params` says nothing: the paper's, or the quick ones of methods that have such. */
+export type Quality = "paper" | "quick";
+
+/** Whether what speaks against the class is shown in a colour of its own. */
+export type Signs = "auto" | "show" | "hide";
 
 /** The properties of the element; each is an attribute too, where a text can say it. */
 export interface ExplainerProperties {
@@ -88,10 +111,13 @@ export interface ExplainerProperties {
   target: number | null;
   params: Record<string, unknown> | string | null;
   seed: number | null;
+  quality: Quality | null;
   opacity: number | string | null;
   colourMap: ColourMap | null;
   view: View | null;
   segments: number | null;
+  smooth: number | null;
+  signs: Signs | null;
   /** The element's own words, in another language; those that are left out stay English. */
   strings: Partial<Strings> | null;
 }
@@ -139,6 +165,8 @@ const style = `
   canvas { display: block; max-width: 100%; height: auto; border-radius: inherit; }
   figcaption { margin-top: 0.5em; }
   progress { width: 100%; }
+  [part="legend"] { display: flex; flex-wrap: wrap; gap: 0 0.5em; align-items: center; margin-top: 0.25em; font-size: 0.875em; }
+  [part="legend"] canvas { width: 8em; height: 0.6em; border-radius: 0.3em; outline: 1px solid rgb(128 128 128 / 0.4); }
   [hidden] { display: none; }
   [part="status"] { opacity: 0.75; }
   [part="status"]:empty { display: none; }
@@ -194,6 +222,7 @@ interface Asked {
   /** In place of the image. */
   audio: SoundInput | Blob | string | null;
   question: { method: string; target: number | null; params: Record<string, unknown>; seed?: number };
+  quality: Quality;
   key: string;
 }
 
@@ -212,6 +241,33 @@ async function takeModel({ device, source, key }: Wanted, onProgress: (progress:
     }
   });
   return { model: value.model, release };
+}
+
+/** The quickest method, whose map is shown while a slow one is at work. */
+const firstLookMethod = "saliency";
+/** A method that costs as many passes as this, forward and backward, is worth a first look. */
+const slow = 12;
+
+/** What a method of the engine is called by, and how much it takes. */
+const describedBy = (engine: Engine, method: string) => engine.methods().find(({ name }) => name === method);
+
+/** The settings of a method: those that were given, and the quick ones where they are wanted. */
+function settingsOf(engine: Engine, { question, quality }: Asked): Record<string, unknown> {
+  const quick = quality === "quick" ? (describedBy(engine, question.method)?.quick ?? {}) : {};
+  return { ...quick, ...question.params };
+}
+
+/** Whether a quick map is shown before a slow one of a photograph. */
+function deservesFirstLook(model: Model, { question, quality, image }: Asked): boolean {
+  const { cost, quick_cost: quickCost } = describedBy(model.engine, question.method) ?? {};
+  const passes = quality === "quick" ? (quickCost ?? cost) : cost;
+  const support = model.info.methods.find(({ name }) => name === firstLookMethod);
+  return (
+    image !== null &&
+    passes !== undefined &&
+    passes.forward + 2 * passes.backward >= slow &&
+    (support?.applies ?? true)
+  );
 }
 
 /** The values of `inputs`: tensors and numbers; in JSON a text is the address of a .npy file. */
@@ -254,6 +310,9 @@ function presetOf(name: string | null, size: number | string | null): Preprocess
   return presetPreprocessing(preset, { height, width });
 }
 
+/** So long a network may be missing before that is told, in milliseconds: frameworks set one thing after another. */
+const patience = 1000;
+
 const observed = attributes.flatMap(({ attribute }) => (attribute === null ? [] : [attribute]));
 const byAttribute = new Map(attributes.map((one) => [one.attribute, one]));
 const byProperty = new Map(attributes.map((one) => [one.property, one]));
@@ -274,6 +333,11 @@ export function define(tag = "adversight-explainer"): void {
     readonly #words = document.createElement("span");
     readonly #status = document.createElement("span");
     readonly #bar = document.createElement("progress");
+    readonly #legend = document.createElement("div");
+    /** The map with its signs of what is shown, made once. */
+    #signed: { of: Explanation; map: SignedMap | null } | null = null;
+    #layout: string | undefined;
+    #lonely: ReturnType<typeof setTimeout> | undefined;
     readonly #placeholder = document.createElement("slot");
     #photograph: ImageBitmap | null = null;
     #sound: SoundView | null = null;
@@ -307,13 +371,15 @@ export function define(tag = "adversight-explainer"): void {
       this.#words.part.add("words");
       this.#words.lang = "en";
       this.#status.part.add("status");
+      this.#legend.part.add("legend");
+      this.#legend.hidden = true;
       this.#bar.part.add("progress");
       this.#bar.hidden = true;
       this.#placeholder.name = "placeholder";
       const controls = document.createElement("slot");
       controls.name = "controls";
       caption.append(this.#words, this.#status);
-      figure.append(this.#canvas, this.#text, this.#placeholder, this.#bar, caption, controls);
+      figure.append(this.#canvas, this.#text, this.#placeholder, this.#legend, this.#bar, caption, controls);
       root.append(figure);
     }
 
@@ -509,11 +575,23 @@ export function define(tag = "adversight-explainer"): void {
         params: record("params", this.#raw("params")),
         ...(text("seed") === null ? {} : { seed: wholeNumber("seed", "a whole number", text("seed")) ?? 0 }),
       };
-      const key = JSON.stringify(keyOf([model.key, image, written, audio, question]));
-      return { model, image, text: written, audio, question, key };
+      const quality = oneOf("quality", ["paper", "quick"] as const, text("quality")) ?? "paper";
+      const key = JSON.stringify(keyOf([model.key, image, written, audio, question, quality]));
+      return { model, image, text: written, audio, question, quality, key };
+    }
+
+    /** Tells that the network is missing where there is something to explain, unless it comes within a moment. */
+    #missModel(): void {
+      const isSet = (property: string) => ![null, undefined, ""].includes(this.#raw(property) as null);
+      if (isSet("model") || !["image", "src", "text", "audio"].some(isSet)) return;
+      this.#lonely = setTimeout(() => {
+        if (!this.isConnected || isSet("model")) return;
+        this.#fail(new AdversightError("parameter_invalid", this.#string("noModel")));
+      }, patience);
     }
 
     async #run(): Promise<void> {
+      clearTimeout(this.#lonely);
       let wanted: Asked | null;
       try {
         wanted = this.#wanted();
@@ -526,6 +604,7 @@ export function define(tag = "adversight-explainer"): void {
         this.#end();
         this.#clear();
         this.#status.textContent = "";
+        this.#missModel();
         return;
       }
       if (wanted.key === this.#answered) return;
@@ -552,9 +631,25 @@ export function define(tag = "adversight-explainer"): void {
         const { model } = await loading;
         signal.throwIfAborted();
         this.#engine = model.engine;
+        this.#layout = model.info.layout;
         this.#tellStatus("computing");
+        const params = settingsOf(model.engine, wanted);
+        if (deservesFirstLook(model, wanted)) {
+          // What is wrong with the question is told by the explanation that was asked for.
+          const { target } = wanted.question;
+          const look = { method: anyName(firstLookMethod), target, signal };
+          const first = await model.explain(given, look).catch(() => null);
+          signal.throwIfAborted();
+          this.#explanation = first;
+          if (first) {
+            this.#tellStatus("firstLook");
+            this.#draw();
+            this.#explanation = null;
+          }
+        }
         this.#explanation = await model.explain(given, {
           ...wanted.question,
+          params,
           method: anyName(wanted.question.method),
           signal,
           onProgress: (progress) => {
@@ -677,7 +772,11 @@ export function define(tag = "adversight-explainer"): void {
       return this.#strings?.[name] ?? english[name];
     }
 
-    #tellStatus(name: "loading" | "computing"): void {
+    #tellStatus(wanted: "loading" | "computing" | "firstLook"): void {
+      // Who has put the one into another language, and not yet the other.
+      const isOld =
+        wanted === "firstLook" && this.#strings?.firstLook === undefined && this.#strings?.computing;
+      const name = isOld ? "computing" : wanted;
       this.#status.textContent = this.#string(name);
       this.#setLanguage(this.#status, name);
       this.#bar.removeAttribute("value");
@@ -711,6 +810,7 @@ export function define(tag = "adversight-explainer"): void {
       this.#photograph?.close();
       this.#photograph = null;
       this.#canvas.width = this.#canvas.height = 0;
+      this.#legend.hidden = true;
       this.#placeholder.hidden = false;
       this.#name();
     }
@@ -751,12 +851,22 @@ export function define(tag = "adversight-explainer"): void {
         () => wholeNumber("segments", "how many segments are shown", value("segments")),
         undefined,
       );
+      const smooth = read(
+        () => size("smooth", "the width of a blur in the map's pixels, 0 or more", value("smooth")),
+        undefined,
+      );
+      const signs = read(() => oneOf("signs", ["auto", "show", "hide"] as const, value("signs")), undefined);
+      const signed = this.#partial ? null : this.#signedMap(signs ?? "auto");
+      const colours = this.#engine?.colourMap(map) ?? new Uint8Array(768);
       drawExplanation(this.#canvas, this.#photograph, this.#partial ?? this.#explanation, {
-        colours: this.#engine?.colourMap(map) ?? new Uint8Array(768),
+        colours,
         opacity: opacity ?? 0.8,
         view: view ?? "overlay",
         segments,
+        signed,
+        ...(smooth === undefined ? {} : { smooth }),
       });
+      this.#explain(colours, signed !== null, view ?? "overlay");
       const [fault] = faults;
       if (fault) {
         this.#status.textContent = this.#string("error")(fault);
@@ -766,6 +876,51 @@ export function define(tag = "adversight-explainer"): void {
       }
       this.#misdrawn = fault !== undefined;
       return !fault;
+    }
+
+    /** The map of what is shown with its signs, where they are wanted. */
+    #signedMap(signs: Signs): SignedMap | null {
+      const explanation = this.#explanation;
+      if (!explanation) return null;
+      const { method } = explanation.info;
+      if (!(signs === "auto" ? showsSigns(method) : signs === "show" && tellsSigns(method))) return null;
+      if (this.#signed?.of !== explanation)
+        this.#signed = {
+          of: explanation,
+          map: signedMap(explanation, {
+            method,
+            ...(this.#layout === undefined ? {} : { layout: this.#layout }),
+          }),
+        };
+      return this.#signed.map;
+    }
+
+    /** What the colours mean, with both ends of the scale in words. */
+    #explain(colours: Uint8Array, signed: boolean, view: View): void {
+      const explanation = this.#explanation;
+      this.#legend.hidden = explanation === null || view === "photograph";
+      if (!explanation || this.#legend.hidden) return;
+      const { label } = explanation.info.target;
+      const end = (name: "little" | "much" | "speaksFor" | "speaksAgainst") => {
+        const text = this.#string(name);
+        const span = document.createElement("span");
+        span.textContent = typeof text === "string" ? text : text(label);
+        this.#setLanguage(span, name);
+        return span;
+      };
+      const scale = document.createElement("canvas");
+      const ramp = Float32Array.from({ length: 256 }, (_, i) => (signed ? i / 127.5 - 1 : i / 255));
+      const painted = signed
+        ? signedPixels({ data: ramp, shape: [1, 256] }, {})
+        : heatmapPixels({ data: ramp, shape: [1, 256], rule: "" }, { colours });
+      [scale.width, scale.height] = [256, 1];
+      scale.getContext("2d")?.putImageData(new ImageData(painted.data, 256, 1), 0, 0);
+      scale.setAttribute("aria-hidden", "true");
+      this.#legend.replaceChildren(
+        end(signed ? "speaksAgainst" : "little"),
+        scale,
+        end(signed ? "speaksFor" : "much"),
+      );
     }
 
     #tell(type: keyof ExplainerEventMap, detail: unknown): void {

@@ -38,6 +38,7 @@ export type {
 export type { AttackParams, MethodParams, MetricParams } from "./parameters.js";
 export type { TextInput, TokenizerOptions } from "./texts.js";
 export type { Colour, Stretch, WordsOptions, Written } from "./words.js";
+export type { SignedMap } from "./signs.js";
 export type { DrawOptions, PaintOptions, View } from "./picture.js";
 export type {
   AttackOptions,

@@ -1,6 +1,7 @@
 // From a heatmap to a picture: the last step, which never computes an attribution anew.
 
 import { borderLines, segmentHeatmap, segmentRanking } from "./segments.js";
+import { sides, type SignedMap } from "./signs.js";
 import type { ColourMap, Explanation } from "./wasm/adversight.js";
 
 /** The scales of colours that the engine has. (A name that is missing here, or is none of its names, does not compile.) */
@@ -46,6 +47,10 @@ export interface DrawOptions extends PaintOptions {
   borders?: boolean;
   /** The longer side of the picture is not made larger than this. */
   maxSide?: number;
+  /** The map with its signs (`signedMap`), shown in two colours in place of the heatmap. */
+  signed?: SignedMap | null | undefined;
+  /** The part of the width, from the left, where the photograph is shown without the map: 0 to 1 (0). */
+  wipe?: number;
   /** Whether the map is toned down; where it is left out, whether the network is in doubt about its answer (`doubtOf`). */
   toned?: boolean | undefined;
 }
@@ -60,6 +65,33 @@ export function doubtOf({ info }: { info?: object }): string | null {
 }
 
 type Heatmap = Explanation["heatmap"];
+
+/**
+ * A map with its signs in two colours, one pixel for each of its values, ready for `new ImageData(data, width, height)`. Over a photograph (`base`
+ * 0) what counts for nothing is not painted; alone it is neutral.
+ */
+export function signedPixels(
+  { data: values, shape: [height, width] }: SignedMap,
+  { opacity = 1, base = 1, smooth = 0 }: Omit<PaintOptions, "colours">,
+): { data: Uint8ClampedArray<ArrayBuffer>; width: number; height: number } {
+  const data = new Uint8ClampedArray(width * height * 4);
+  let shown = values;
+  if (smooth > 0) {
+    shown = blurred(blurred(values, height, width, smooth, 1, width), width, height, smooth, width, 1);
+    const most = shown.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    if (most > 1e-6) shown = shown.map((value) => value / most);
+  }
+  shown.forEach((value, i) => {
+    const level = Math.min(1, Math.abs(value));
+    const side = value < 0 ? sides.against : sides.for;
+    for (let band = 0; band < 3; band++) {
+      const neutral = sides.neutral[band] ?? 0;
+      data[4 * i + band] = base === 0 ? (side[band] ?? 0) : neutral + ((side[band] ?? 0) - neutral) * level;
+    }
+    data[4 * i + 3] = 255 * opacity * (base + (1 - base) * Math.sqrt(level));
+  });
+  return { data, width, height };
+}
 
 /** The heatmap in colours, one pixel for each of its values: RGBA, ready for `new ImageData(data, width, height)`. */
 export function heatmapPixels(
@@ -147,6 +179,7 @@ export function drawExplanation(
     borders = true,
     dim = 0.8,
     shade = 0.45,
+    wipe = 0,
     maxSide = 1600,
   } = options;
   const scale = Math.min(1, maxSide / Math.max(photograph.width, photograph.height));
@@ -185,10 +218,10 @@ export function drawExplanation(
   const shown = options.segments ?? segments?.chosen.length ?? 0;
   const heatmap = segments ? segmentHeatmap(explanation.heatmap, segments, shown) : explanation.heatmap;
   const smooth = segments ? 0 : wanted;
-  const painted = heatmapPixels(
-    heatmap,
-    view === "heatmap" ? { colours, smooth, opacity: tone } : { colours, opacity, base, smooth },
-  );
+  const paint = view === "heatmap" ? { smooth, opacity: tone } : { opacity, base, smooth };
+  const painted = options.signed
+    ? signedPixels(options.signed, paint)
+    : heatmapPixels(heatmap, { colours, ...paint });
   const small = document.createElement("canvas");
   small.width = painted.width;
   small.height = painted.height;
@@ -215,6 +248,24 @@ export function drawExplanation(
     stroke(best, `rgb(0 0 0 / ${0.65 * weight})`, 3.5 * weight);
     stroke(best, `rgb(255 255 255 / ${0.95 * weight})`, 1.75 * weight);
   }
+  if (wipe > 0) wipeAway(context, photograph, Math.min(1, wipe));
+}
+
+/** The photograph over the left part of the picture, up to a line. */
+function wipeAway(context: CanvasRenderingContext2D, photograph: ImageBitmap, share: number): void {
+  const { width, height } = context.canvas;
+  const edge = Math.round(share * width);
+  context.save();
+  context.beginPath();
+  context.rect(0, 0, edge, height);
+  context.clip();
+  context.drawImage(photograph, 0, 0, width, height);
+  context.restore();
+  const line = Math.max(2, width / 300);
+  context.fillStyle = "rgb(0 0 0 / 0.5)";
+  context.fillRect(edge - line, 0, 2 * line, height);
+  context.fillStyle = "white";
+  context.fillRect(edge - line / 2, 0, line, height);
 }
 
 /** The explanation's segments, where they lie on its heatmap. */

@@ -424,3 +424,109 @@ test("models and engines are counted: elements share them, a change lets the old
   assert.equal(await browser.workers(), before, "no worker stays");
   assert.deepEqual(faults, []);
 });
+
+test("preprocessing that says nothing of pictures is refused (finding 3)", async () => {
+  for (const preprocessing of [
+    {},
+    { architectures: ["X"], id2label: { 0: "a" } },
+    { title: "a model card" },
+  ]) {
+    await put(tiny);
+    await page.evaluate((value) => (window.it.preprocessing = value), preprocessing);
+    await told("error");
+    const codes = await page.evaluate(() => window.told.map(({ code }) => code).filter(Boolean));
+    assert.deepEqual([...new Set(codes)], ["preprocessing_invalid"]);
+  }
+});
+
+test("a picture of one pixel's width is explained (finding 7)", async () => {
+  await put({
+    model: declared.model,
+    preprocessing: declared.preprocessing,
+    method: "saliency",
+    device: "cpu",
+  });
+  await page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(1, 16_000);
+    canvas.getContext("2d").fillRect(0, 0, 1, 9000);
+    window.it.image = await canvas.convertToBlob({ type: "image/png" });
+  });
+  await told("explanation");
+});
+
+test("a network that is missing is told after a moment (finding 29), and one that comes in time is not missed", async () => {
+  await put({ src: tiny.src });
+  await told("error");
+  assert.match(await page.evaluate(() => window.told.at(-1).message), /the attribute model is missing/);
+  await put({ src: tiny.src });
+  await pause(200);
+  await page.evaluate(
+    (attributes) => Object.entries(attributes).forEach((one) => window.it.setAttribute(...one)),
+    declared,
+  );
+  await told("explanation");
+  await pause(1200);
+  assert.equal(await count("error"), 0);
+  await put({ model: tiny.model });
+  await pause(1200);
+  assert.equal(await count("error"), 0, "without a photograph it waits");
+});
+
+test("where a photograph is taken away, nothing of its answer stays (finding 30)", async () => {
+  await put(declared);
+  await told("explanation");
+  const state = await page.evaluate(async () => {
+    window.it.removeAttribute("src");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const root = window.it.shadowRoot;
+    return [
+      window.it.explanation,
+      root.querySelector("canvas").width,
+      root.querySelector("figcaption").textContent,
+      root.querySelector('[part="legend"]').hidden,
+    ];
+  });
+  assert.deepEqual(state, [null, 0, "", true]);
+});
+
+test("quick settings, a first look and a legend with both ends (finding 31)", async () => {
+  await put({ ...declared, method: "integrated_gradients" });
+  const looks = await page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const root = window.it.shadowRoot;
+        const seen = [];
+        const note = () => seen.push(root.querySelector('[part="status"]').textContent);
+        new MutationObserver(note).observe(root, { subtree: true, childList: true, characterData: true });
+        window.it.addEventListener("adversight-explanation", ({ detail }) =>
+          resolve({ seen, steps: detail.info.params.steps, quality: window.it.quality }),
+        );
+      }),
+  );
+  assert.ok(
+    looks.seen.some((status) => status.startsWith("A first look.")),
+    looks.seen.join(" | "),
+  );
+  const legend = () => page.evaluate(() => window.it.shadowRoot.querySelector('[part="legend"]').textContent);
+  const label = await page.evaluate(() => window.it.explanation.info.target.label);
+  assert.equal(await legend(), `against “${label}”for “${label}”`);
+  await page.evaluate(() => (window.it.signs = "hide"));
+  assert.equal(await legend(), "counts littlemuch");
+  await page.evaluate(() => (window.it.quality = "quick"));
+  await told("explanation", 2);
+  const steps = await page.evaluate(() => window.it.explanation.info.params.steps);
+  assert.ok(steps < looks.steps, `${steps} steps, ${looks.steps} of the paper`);
+  await page.evaluate(() => window.it.setAttribute("quality", "best"));
+  await told("error");
+  assert.match(
+    await page.evaluate(() => window.told.at(-1).message),
+    /quality is one of paper, quick, not "best"/,
+  );
+  const drawn = () => page.evaluate(() => window.it.shadowRoot.querySelector("canvas").toDataURL());
+  await put(declared);
+  await told("explanation");
+  const smooth = await drawn();
+  await page.evaluate(() => (window.it.smooth = 0));
+  assert.notEqual(await drawn(), smooth);
+  assert.deepEqual(faults, []);
+});

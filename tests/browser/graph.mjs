@@ -36,6 +36,7 @@ const schema = protobuf.Root.fromJSON({
         shape: list(1, "int64"),
         element: field(2, "int32"),
         name: field(8, "string"),
+        raw: field(9, "bytes"),
         external: list(13, "Entry"),
         place: field(14, "int32"),
       },
@@ -51,7 +52,7 @@ export const elements = {
 
 /**
  * `inputs` and `outputs` are [name, element type, shape], where a size may be a name, `nodes` [operator, inputs, outputs, whole attributes], `weights` [name, element
- * type, shape, the file beside this one that holds them].
+ * type, shape, the file beside this one that holds them, or a typed array].
  */
 export function onnxFile({ inputs, outputs, nodes, weights = [] }) {
   const value = ([name, element, shape]) => ({
@@ -74,12 +75,13 @@ export function onnxFile({ inputs, outputs, nodes, weights = [] }) {
         outputs: to,
         attributes: Object.entries(attributes).map(([name, i]) => ({ name, i, type: 2 })),
       })),
-      weights: weights.map(([name, element, shape, location]) => ({
+      weights: weights.map(([name, element, shape, held]) => ({
         name,
         element: elements[element],
         shape,
-        external: [{ key: "location", value: location }],
-        place: 1,
+        ...(typeof held === "string"
+          ? { external: [{ key: "location", value: held }], place: 1 }
+          : { raw: new Uint8Array(held.buffer) }),
       })),
       inputs: inputs.map(value),
       outputs: outputs.map(value),

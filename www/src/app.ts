@@ -2,6 +2,7 @@
 // model, classification, first look, explanation. A later action interrupts an earlier one; what fails changes
 // nothing of what is shown.
 
+import { t } from "./strings/strings.js";
 import {
   AdversightError,
   anyName,
@@ -72,6 +73,8 @@ export class App {
   #fatal: Given | null = null;
   /** What it stopped on the last time, whoever was to blame. */
   #suspect: Given | null = null;
+  /** What was asked to be given and could not be read, which "try again" means. */
+  #unread: { read: () => Promise<Given>; network: Network | undefined } | null = null;
   /** Counts what was asked to be given: only the last is shown. */
   #asked = 0;
   /** What was answered about this input by this network, the last first. */
@@ -87,7 +90,7 @@ export class App {
 
   /** Loads everything and explains the first photograph. */
   async start(): Promise<void> {
-    this.store.set({ task: { label: "Starting the engine", done: 0, total: 0 } });
+    this.store.set({ task: { label: t`Starting the engine`, done: 0, total: 0 } });
     void fetchFirst();
     void this.#open(this.state.deviceChoice).catch(() => undefined); // the refresh below tells of a failure
     try {
@@ -357,6 +360,11 @@ export class App {
         return;
       }
     }
+    const unread = this.#unread;
+    if (unread) {
+      await this.#give(unread.read, unread.network);
+      return;
+    }
     const rejected = this.#rejected;
     if (rejected?.given) this.#show(rejected.given, rejected.network);
     else if (rejected) this.store.set({ network: rejected.network });
@@ -384,6 +392,15 @@ export class App {
     this.store.set({ colours });
   }
 
+  /** Null leaves it to the method. */
+  setSigns(signs: boolean | null): void {
+    this.store.set({ signs });
+  }
+
+  setWipe(wipe: number): void {
+    this.store.set({ wipe });
+  }
+
   setShownSegments(shownSegments: number | null): void {
     this.store.set({ shownSegments });
   }
@@ -405,6 +422,7 @@ export class App {
   /** What cannot be read changes nothing, and does not interrupt what is being computed. */
   async #give(read: () => Promise<Given>, network?: Network): Promise<void> {
     const asked = ++this.#asked;
+    this.#unread = null;
     try {
       const given = await read();
       if (asked !== this.#asked) {
@@ -413,7 +431,9 @@ export class App {
       }
       this.#show(given, network);
     } catch (error) {
-      if (asked === this.#asked) this.report(problemOf(error));
+      if (asked !== this.#asked) return;
+      this.#unread = { read, network };
+      this.report(problemOf(error));
       return;
     }
     await this.#refresh({ firstLook: true });
@@ -479,6 +499,7 @@ export class App {
    */
   async #refresh({ firstLook = false, keep = false, anew = false, told = false } = {}): Promise<void> {
     this.#running?.abort();
+    this.#unread = null;
     if (this.#paused) return;
     const controller = new AbortController();
     const { signal } = controller;
@@ -524,7 +545,7 @@ export class App {
     this.#suspect = given;
     if (!guilty) return problem;
     this.#fatal = given;
-    const message = `It stopped on “${given.title}”, which is put aside. ${problem.message}`;
+    const message = t`It stopped on “${given.title}”, which is put aside. ${problem.message}`;
     return { ...problem, message };
   }
 
@@ -567,7 +588,7 @@ export class App {
     const { engine: before, deviceChoice: choice } = this.state;
     if (before && !before.closed && this.#choice === choice) return before;
 
-    this.#begin("Starting the engine");
+    this.#begin(t`Starting the engine`);
     let engine: Engine;
     try {
       engine = await this.#open(choice);
@@ -645,7 +666,7 @@ export class App {
   }
 
   async #load(engine: Engine, network: Network, signal: AbortSignal): Promise<Loaded> {
-    const onProgress = this.#begin(`Loading ${network.title}`);
+    const onProgress = this.#begin(t`Loading ${network.title}`);
     const source = await network.source();
     const model = await engine.loadModel({ ...source, signal, onProgress });
     return { model, labels: namesOf(model, source.labels) };
@@ -681,7 +702,7 @@ export class App {
 
   async #explain(model: Model, signal: AbortSignal, name: string): Promise<void> {
     const firstLook = name !== this.state.method;
-    const answer = await this.#ask(model, signal, name, firstLook ? "A first look by" : "Explaining by");
+    const answer = await this.#ask(model, signal, name, firstLook ? t`A first look by` : t`Explaining by`);
     if (!answer) return;
     const { explanation, question } = answer;
     this.store.set({ explanation, partial: null, answered: question, firstLook, shownSegments: null });
@@ -693,7 +714,7 @@ export class App {
     if (beside === null) return;
     if (second && sameQuestion(second.question, this.#question(beside))) return;
     this.store.set({ second: null });
-    this.store.set({ second: await this.#ask(model, signal, beside, "Beside it, explaining by") });
+    this.store.set({ second: await this.#ask(model, signal, beside, t`Beside it, explaining by`) });
   }
 
   async #ask(model: Model, signal: AbortSignal, name: string, verb: string): Promise<Answer | null> {
@@ -784,4 +805,4 @@ const pick = <S extends object, K extends keyof S>(state: S, keys: readonly K[])
 
 /** The names of a model's classes; their numbers where they have none. */
 export const namesOf = (model: Model, labels: string[] | undefined): string[] =>
-  labels ?? Array.from({ length: model.info.classes }, (_, index) => `class ${index}`);
+  labels ?? Array.from({ length: model.info.classes }, (_, index) => t`class ${index}`);

@@ -1,5 +1,6 @@
 // What is to be said of an answer before anybody looks at its map.
 
+import { t } from "./strings/strings.js";
 import { doubtOf } from "adversight";
 import type { State } from "./state.js";
 
@@ -20,7 +21,7 @@ export function doubtsOf({
     // The words beside the map say of what it is not sure.
     ...(unsure === null
       ? []
-      : [{ title: "The network is not sure.", text: "The map explains a guess, and is toned down." }]),
-    ...(own === undefined ? [] : [{ title: "This network’s answers look like noise.", text: own }]),
+      : [{ title: t`The network is not sure.`, text: t`The map explains a guess, and is toned down.` }]),
+    ...(own === undefined ? [] : [{ title: t`This network’s answers look like noise.`, text: own }]),
   ];
 }

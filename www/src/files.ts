@@ -1,5 +1,6 @@
 // What was dropped or chosen: a network, what belongs to it, or something to ask a network about; told by its content.
 
+import { t } from "./strings/strings.js";
 import { parseNpy, recogniseFile, type InputValue, type Preprocessing, type Recognised } from "adversight";
 import type { Problem } from "./advice.js";
 import type { Kind } from "./kinds.js";
@@ -47,7 +48,7 @@ export async function sortFiles(files: readonly File[]): Promise<Sorted> {
     } catch (error) {
       const reason =
         error instanceof SyntaxError
-          ? "It is not readable as JSON."
+          ? t`It is not readable as JSON.`
           : error instanceof Error
             ? error.message
             : String(error);
@@ -126,13 +127,13 @@ export function concernNetwork({ onnx, companions }: Sorted): boolean {
 export function refusalProblem([first, ...others]: readonly Refusal[]): Problem | null {
   if (!first) return null;
   const titles: Partial<Record<Recognised["kind"], string>> = {
-    network: "This network has to be converted to ONNX first.",
-    sound: "This page explains networks of pictures and of texts.",
-    table: "This page explains networks of pictures and of texts.",
+    network: t`This network has to be converted to ONNX first.`,
+    sound: t`This page explains networks of pictures and of texts.`,
+    table: t`This page explains networks of pictures and of texts.`,
   };
-  const more = others.length > 0 ? ` (And ${others.map(({ file }) => file).join(", ")}.)` : "";
+  const more = others.length > 0 ? t` (And ${others.map(({ file }) => file).join(", ")}.)` : "";
   return {
-    title: (first.found && titles[first.found.kind]) ?? "This file cannot be used here.",
+    title: (first.found && titles[first.found.kind]) ?? t`This file cannot be used here.`,
     message: `${first.file}: ${first.reason}${more}`,
     remedy: null,
   };

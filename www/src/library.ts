@@ -236,7 +236,7 @@ export async function loadPhoto(file: string): Promise<Blob> {
 }
 
 export async function readSample({ file, title, credit, licence }: Sample): Promise<Given> {
-  const input = await decodeImage(await loadPhoto(file));
+  const input = await loadPhoto(file).then(decodeImage, (error: unknown) => decodeImage(shown(file, error)));
   return { kind: "image", input, title, credit: `${credit} (${licence})`, example: file };
 }
 
@@ -248,6 +248,16 @@ export async function hashOf({ sha256, source }: Network): Promise<string> {
   if (!bytes) return "";
   const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** A photograph that the page shows already as a small picture: there without a network, too. */
+function shown(file: string, error: unknown): HTMLImageElement {
+  const { href } = photoUrl(file);
+  const image = [...document.images].find(
+    ({ src, complete, naturalWidth }) => src === href && complete && naturalWidth > 0,
+  );
+  if (!image) throw error;
+  return image;
 }
 
 async function json<T>(url: URL): Promise<T> {

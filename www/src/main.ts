@@ -1,6 +1,7 @@
 // The page: https://github.com/adversight/adversight. Each view is mounted on its part of index.html.
 
 import { App } from "./app.js";
+import { translate } from "./strings/strings.js";
 import { OwnNetwork } from "./own.js";
 import { mountBanner } from "./view/banner.js";
 import { mountBeside } from "./view/beside.js";
@@ -12,6 +13,7 @@ import { mountDoubt } from "./view/doubt.js";
 import { mountFocus } from "./view/focus.js";
 import { mountKept } from "./view/kept.js";
 import { mountKinds } from "./view/kinds.js";
+import { mountLanguage } from "./view/language.js";
 import { mountLegend } from "./view/legend.js";
 import { mountMethod } from "./view/method.js";
 import { mountMicrophone } from "./view/microphone.js";
@@ -30,17 +32,19 @@ import { mountWhatIf } from "./view/what-if.js";
 import { mountWords } from "./view/words.js";
 import { mountWork } from "./view/work.js";
 
+translate(document);
 const app = new App();
 const own = new OwnNetwork(app);
 mountFocus();
 mountTheme(app);
+mountLanguage(app);
 mountBanner(app);
 mountDoubt(app);
 mountKinds(app);
 mountStage(app);
-mountProbe(app);
+const probe = mountProbe(app);
 mountText(app);
-mountWhatIf(app);
+mountWhatIf(app, probe);
 mountSound(app);
 mountTable(app);
 mountLegend(app);

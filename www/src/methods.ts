@@ -1,5 +1,6 @@
 // The methods in order: by what they need of the network, and by what they cost. Which of them apply to a network, the engine says.
 
+import { t } from "./strings/strings.js";
 import type { MethodDescription, ModelInfo } from "adversight";
 import { paperCost } from "./settings.js";
 import type { Params } from "./state.js";
@@ -18,23 +19,23 @@ export interface MethodGroup {
 const groups: Omit<MethodGroup, "methods">[] = [
   {
     name: "gradient",
-    title: "By gradients",
-    about: "They ask how the score changes when each part does.",
+    title: t`By gradients`,
+    about: t`They ask how the score changes when each part does.`,
   },
   {
     name: "activations",
-    title: "By activations",
-    about: "They look at what a layer inside the network responds to.",
+    title: t`By activations`,
+    about: t`They look at what a layer inside the network responds to.`,
   },
   {
     name: "backward_rule",
-    title: "By backward rules",
-    about: "They hand the score back through the network by rules of their own.",
+    title: t`By backward rules`,
+    about: t`They hand the score back through the network by rules of their own.`,
   },
   {
     name: "predictions",
-    title: "By predictions only",
-    about: "They change or hide parts and watch the answer. Any network will do.",
+    title: t`By predictions only`,
+    about: t`They change or hide parts and watch the answer. Any network will do.`,
   },
 ];
 
@@ -68,7 +69,7 @@ export function passes(method: MethodDescription, params?: Params): number {
 /** Why a method does not apply to a network; null where it does. */
 export function unsuited(info: Pick<ModelInfo, "methods"> | undefined, name: string): string | null {
   const support = info?.methods.find((method) => method.name === name);
-  return support && !support.applies ? (support.reason ?? "it does not apply to this network") : null;
+  return support && !support.applies ? (support.reason ?? t`it does not apply to this network`) : null;
 }
 
 /** The wanted method where it applies, else the cheapest one that does. */

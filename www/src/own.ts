@@ -1,6 +1,7 @@
 // A network of the user's own, from dropped files to a model that the page can use: what is in the file, what has to be known about it, and
 // a look at what the network is given and answers. The page stays as it is until the network is taken over.
 
+import { t } from "./strings/strings.js";
 import {
   AdversightError,
   decodeImage,
@@ -309,7 +310,7 @@ export class OwnNetwork {
       const stem = file.replace(/\.npy$/i, "");
       const input = others.find(({ name }) => name === stem) ?? (others.length === 1 ? others[0] : undefined);
       if (input) placed[input.name] = { file, value };
-      else left.push({ file, reason: "No further input has its name.", found: null });
+      else left.push({ file, reason: t`No further input has its name.`, found: null });
     }
     this.store.set({
       given: placed,
@@ -321,7 +322,7 @@ export class OwnNetwork {
   #begin(onnx: File): void {
     this.draft.model?.close();
     this.#replaces = null;
-    this.store.set({ ...empty, open: true, onnx, busy: `Reading ${onnx.name}` });
+    this.store.set({ ...empty, open: true, onnx, busy: t`Reading ${onnx.name}` });
     this.#app.pause();
   }
 
@@ -426,20 +427,20 @@ export class OwnNetwork {
   /** What keeps the network from being loaded; `null` where nothing does. What the report itself says is told there. */
   #obstacle(onnx: File, report: ModelReport): Problem | "reported" | null {
     if (report.problems.length > 0) return "reported";
-    const missing = (message: string) => ({ title: "Something is missing.", message, remedy: null });
+    const missing = (message: string) => ({ title: t`Something is missing.`, message, remedy: null });
     const kind = otherKind(report);
     if (kind) {
       return {
-        title: `This is a network of ${kind}.`,
+        title: t`This is a network of ${kind}.`,
         message:
-          "This page explains networks of pictures; none of this one’s inputs is one. The npm package explains it, with these lines and " +
-          "your own values in place of the zeros:",
+          t`This page explains networks of pictures; none of this one’s inputs is one. The npm package explains it, with these lines and ` +
+          t`your own values in place of the zeros:`,
         remedy: null,
         snippet: otherSnippet({ file: onnx.name, report }, kind),
       };
     }
     const weights = this.missing(report);
-    if (weights.length > 0) return missing(`Its weights lie in ${weights.join(", ")}: add that too.`);
+    if (weights.length > 0) return missing(t`Its weights lie in ${weights.join(", ")}: add that too.`);
     const output = this.outputOf(report);
     if (output && manyPlaces(output)) return this.#places(onnx, report, output);
     const wrong = formProblem(this.draft.form);
@@ -450,11 +451,11 @@ export class OwnNetwork {
   #places(onnx: File, report: ModelReport, output: ValueInfo): Problem {
     const several = report.outputs.length > 1;
     return {
-      title: "This output is no list of classes.",
+      title: t`This output is no list of classes.`,
       message:
-        `“${output.name}” is ${shapeText(output)}: scores at many places at once, as a detector has them of its boxes or a segmenter of its ` +
-        `pixels. This page explains one answer about the whole picture${several ? "; choose another output, if one has it" : ""}. The npm ` +
-        "package explains the score of one class at one place:",
+        t`“${output.name}” is ${shapeText(output)}: scores at many places at once, as a detector has them of its boxes or a segmenter of its ` +
+        t`pixels. This page explains one answer about the whole picture${several ? t`; choose another output, if one has it` : ""}. The npm ` +
+        t`package explains the score of one class at one place:`,
       remedy: null,
       snippet: placesSnippet({ file: onnx.name, report }, output, several),
     };
@@ -474,7 +475,7 @@ export class OwnNetwork {
       this.store.set({ preview: null, busy: null, problem: obstacle === "reported" ? null : obstacle });
       return;
     }
-    this.store.set({ busy: "Loading the network" });
+    this.store.set({ busy: t`Loading the network` });
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     if (signal.aborted) return;
     let unused: Model | undefined;
@@ -511,9 +512,9 @@ export class OwnNetwork {
     if (named.length === 0) return null;
     const names = named.map(({ name }) => `“${name}”`).join(", ");
     const message = error.message.includes("has no value")
-      ? `The answer also depends on ${names}: give a value under “Its other inputs” below, as numbers or as a .npy file.`
+      ? t`The answer also depends on ${names}: give a value under “Its other inputs” below, as numbers or as a .npy file.`
       : error.message;
-    return { title: "A further input needs a value.", message, remedy: null };
+    return { title: t`A further input needs a value.`, message, remedy: null };
   }
 
   /** The names are given along only where they fit; how many classes there are, some files leave to the loaded network. */
@@ -595,15 +596,15 @@ export class OwnNetwork {
 /** Files that belong to a network, where there is none. */
 function missingNetwork({ labels, preprocessing, arrays }: Companions): Problem {
   const [file, what] = labels
-    ? [labels.file, "is text that can name the classes of a network"]
+    ? [labels.file, t`is text that can name the classes of a network`]
     : preprocessing
-      ? [preprocessing.file, "says how pictures are prepared for a network"]
+      ? [preprocessing.file, t`says how pictures are prepared for a network`]
       : arrays[0]
-        ? [arrays[0].file, "holds numbers for an input of a network"]
-        : ["This file", "may hold weights of a network"];
+        ? [arrays[0].file, t`holds numbers for an input of a network`]
+        : [t`This file`, t`may hold weights of a network`];
   return {
-    title: "There is no network among these files.",
-    message: `${file} ${what}: drop the .onnx file too, together with what belongs to it.`,
+    title: t`There is no network among these files.`,
+    message: t`${file} ${what}: drop the .onnx file too, together with what belongs to it.`,
     remedy: null,
   };
 }

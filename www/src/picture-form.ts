@@ -1,5 +1,6 @@
 // The form of a preprocessing: what its fields hold, read from a preprocessor_config.json and written as one.
 
+import { t } from "./strings/strings.js";
 import type { Preprocessing } from "adversight";
 import type { Normalisation } from "./tensor.js";
 
@@ -98,12 +99,12 @@ export const normalisationOf = ({ scale, order, mean, std }: PictureForm): Norma
 /** What is wrong with the fields, as a sentence; null where nothing is. */
 export function formProblem({ fit, edge, height, width, scale, mean, std }: PictureForm): string | null {
   const whole = (size: number) => Number.isInteger(size) && size >= 1 && size <= 4096;
-  if (![height, width].every(whole)) return "Height and width are whole numbers from 1 to 4096.";
-  if (fit === "crop" && !whole(edge)) return "The shorter edge is a whole number from 1 to 4096.";
-  if (!(scale > 0 && Number.isFinite(scale))) return "The factor on pixel values is above 0.";
-  if (!mean.every(Number.isFinite)) return "The mean of each channel is a number.";
+  if (![height, width].every(whole)) return t`Height and width are whole numbers from 1 to 4096.`;
+  if (fit === "crop" && !whole(edge)) return t`The shorter edge is a whole number from 1 to 4096.`;
+  if (!(scale > 0 && Number.isFinite(scale))) return t`The factor on pixel values is above 0.`;
+  if (!mean.every(Number.isFinite)) return t`The mean of each channel is a number.`;
   if (!std.every((value) => Number.isFinite(value) && value > 0))
-    return "The deviation of each channel is above 0.";
+    return t`The deviation of each channel is above 0.`;
   return null;
 }
 

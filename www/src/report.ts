@@ -1,5 +1,6 @@
 // What a report on an ONNX file means for the page: which inputs are pictures, which sizes are open, how many classes there are.
 
+import { t } from "./strings/strings.js";
 import type { ModelReport, ValueInfo } from "adversight";
 
 /** Where a picture's dimensions lie in an input. */
@@ -44,7 +45,7 @@ export function classesOf({ shape }: ValueInfo): number | null {
 /** A shape for people, open sizes by their names in the file: "batch × 3 × any × any". */
 export const shapeText = ({ shape, symbols }: Pick<ValueInfo, "shape" | "symbols">): string =>
   shape.length === 0
-    ? "a single value"
+    ? t`a single value`
     : shape.map((size, axis) => size ?? symbols[axis] ?? "any").join(" × ");
 
 /** What a network takes, where none of its inputs is a picture. */

@@ -26,6 +26,8 @@ interface GivenAs<K extends Kind, I> {
   credit: string;
   /** The name of the example that it is, or null for something of the user's own. */
   example: string | null;
+  /** What was changed of it by hand, in sentences. */
+  changes?: readonly string[];
 }
 
 /** A table as a text. */
@@ -128,6 +130,10 @@ export interface State {
   /** The width of the blur under which the heatmap is shown, in its own pixels. */
   smooth: number;
   colours: ColourMap;
+  /** Whether what speaks against the class is shown in a colour of its own; null leaves it to the method. */
+  signs: boolean | null;
+  /** The part of the picture, from the left, where the photograph is shown without the map. */
+  wipe: number;
   /** How many segments are shown, of an explanation by segments; null for as many as the method chose. */
   shownSegments: number | null;
   borders: boolean;
@@ -164,6 +170,8 @@ export const initialState: State = {
   opacity: 0.85,
   smooth: 3,
   colours: "magma",
+  signs: null,
+  wipe: 0,
   shownSegments: null,
   borders: true,
 };

@@ -1,5 +1,6 @@
 // What is said of the words of a text: the largest of them, and how much each counts.
 
+import { t } from "./strings/strings.js";
 import { rankedWords, shareOf, type Explanation, type Part } from "adversight";
 import { percent } from "./format.js";
 
@@ -41,9 +42,9 @@ export function besideWords(words: Words): string {
   const names = [...new Set(special.map(({ name }) => name))];
   const all = words.parts.reduce((sum, { score }) => sum + Math.abs(score), 0);
   const own = special.reduce((sum, { score }) => sum + Math.abs(score), 0);
-  const share = own > 0 ? ` ${percent(own / all)} of all that was found lies there.` : "";
-  return `The network also reads ${listed(names)}, which nobody has written.${share}`;
+  const share = own > 0 ? t` ${percent(own / all)} of all that was found lies there.` : "";
+  return t`The network also reads ${listed(names)}, which nobody has written.${share}`;
 }
 
 const listed = (names: string[]) =>
-  names.length < 2 ? (names[0] ?? "") : `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`;
+  names.length < 2 ? (names[0] ?? "") : t`${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`;

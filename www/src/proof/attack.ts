@@ -1,6 +1,7 @@
 // "Attack it": what was given under an attack, and which explanations survive it. Pixels and samples are changed themselves; of words and bytes
 // the numbers by which the network knows them, its embedding.
 
+import { t } from "../strings/strings.js";
 import {
   anyName,
   attackLimit,
@@ -163,7 +164,7 @@ export class Attack {
     await this.#bench.run("attack", async (run) => {
       const { subject, input, signal, begin } = run;
       this.store.set(nothingFound);
-      const onProgress = begin(`Attacking the ${kinds[subject.given.kind].noun}`);
+      const onProgress = begin(t`Attacking the ${kinds[subject.given.kind].noun}`);
       const attacked = await subject.model.attack(input, {
         ...(await this.#strength(run)),
         steps,
@@ -175,7 +176,7 @@ export class Attack {
       this.store.set({ attacked, ...(await whatItDid(run, attacked)) });
       for (const [number, name] of names.entries()) {
         const title = this.#bench.app.state.methods.find((method) => method.name === name)?.title ?? name;
-        const label = `${number + 1} of ${names.length}: explaining by ${midSentence(title)}`;
+        const label = t`${number + 1} of ${names.length}: explaining by ${midSentence(title)}`;
         const found = await attempt(() => this.#pair(run, attacked, name, title, label));
         signal.throwIfAborted();
         const outcome = "reason" in found ? { method: name, title, reason: found.reason } : found.value;
@@ -205,8 +206,8 @@ export class Attack {
   async #pair(run: Run, { input: x }: Attacked, name: string, title: string, label: string): Promise<Pair> {
     const { subject, signal, begin } = run;
     const { model, target, question, size } = subject;
-    const clean = await this.#bench.explain(run, name, `${label}, the clean picture`);
-    const onProgress = begin(`${label}, the attacked picture`);
+    const clean = await this.#bench.explain(run, name, t`${label}, the clean picture`);
+    const onProgress = begin(t`${label}, the attacked picture`);
     const params = name === question.method ? question.params : (this.#bench.app.state.params[name] ?? {});
     const attacked = await model.explain(x, {
       method: anyName(name),

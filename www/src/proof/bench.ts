@@ -1,6 +1,7 @@
 // Where explanations are put to the test: what is judged, one test at a time, how far it is, and an end to it as soon as something else
 // is asked of the page.
 
+import { t } from "../strings/strings.js";
 import {
   anyName,
   type ClassScore,
@@ -112,7 +113,7 @@ export class Bench {
     const abort = new AbortController();
     const { signal } = abort;
     this.#abort = abort;
-    this.store.set({ running: proof, task: { label: "Getting ready", done: 0, total: 0 } });
+    this.store.set({ running: proof, task: { label: t`Getting ready`, done: 0, total: 0 } });
     const begin = (label: string) => {
       if (!signal.aborted) this.store.set({ task: { label, done: 0, total: 0 } });
       return ({ done, total }: Progress) => {

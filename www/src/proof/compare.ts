@@ -1,5 +1,6 @@
 // "Compare the evidence": a table of metrics, one row for each method.
 
+import { t } from "../strings/strings.js";
 import { AdversightError, anyName, type Explanation, type TensorData } from "adversight";
 import { capitalised, midSentence } from "../format.js";
 import { kinds } from "../kinds.js";
@@ -122,7 +123,7 @@ export class Compare {
       const title = (name: string) => app.state.methods.find((method) => method.name === name)?.title ?? name;
       const rows: Row[] = [null, ...names].map((method) => ({
         method,
-        title: method === null ? `${capitalised(units)} at random` : title(method),
+        title: method === null ? t`${capitalised(units)} at random` : title(method),
         milliseconds: null,
         reason: null,
         cells: {},
@@ -135,7 +136,7 @@ export class Compare {
       for (const row of [...rows.slice(1), ...rows.slice(0, 1)]) {
         let map: Explanation | TensorData = randomMap(run.subject);
         if (row.method !== null) {
-          const label = `${rows.indexOf(row)} of ${names.length}: explaining by ${midSentence(row.title)}`;
+          const label = t`${rows.indexOf(row)} of ${names.length}: explaining by ${midSentence(row.title)}`;
           const made = await attempt(() => this.#bench.explain(run, row.method ?? "", label));
           if ("reason" in made) {
             row.reason = made.reason;
@@ -175,7 +176,7 @@ export class Compare {
       return measured[0];
     });
     if ("reason" in found) return found;
-    if (!found.value) return { reason: "Nothing was measured." };
+    if (!found.value) return { reason: t`Nothing was measured.` };
     if (isCurve(name)) this.#bench.timed(found.value.forwardPasses, found.value.milliseconds);
     return { value: found.value.value };
   }

@@ -1,5 +1,6 @@
 // "Is it just edges?": the same question to copies of the network that have forgotten what they learned (Adebayo et al. 2018).
 
+import { t } from "../strings/strings.js";
 import {
   anyName,
   type Explanation,
@@ -62,7 +63,7 @@ export class Forget {
       const { subject, input, signal, begin } = run;
       const { model, explanation } = subject;
       this.store.set(nothing);
-      begin("Reading the network’s layers");
+      begin(t`Reading the network’s layers`);
       const layers = await model.layers({ signal });
       signal.throwIfAborted();
       this.store.set({ layers, none: layers.length === 0 });
@@ -84,13 +85,13 @@ export class Forget {
       }
 
       for (const [number, count] of depths(layers.length).entries()) {
-        const label = `${number + 1} of ${depths(layers.length).length}: ${forgotten(count, layers.length)}`;
+        const label = t`${number + 1} of ${depths(layers.length).length}: ${forgotten(count, layers.length)}`;
         begin(label);
         const copy: Forgetful = { layers: count, explanation: null, rank: null, ssim: null, reason: null };
         // Weights in another file, for one, cannot be forgotten here.
         const made = await attempt(() => model.randomise({ layers: count, seed: 1, signal }));
         if ("reason" in made) copy.reason = made.reason;
-        else await this.#explain(made.value, copy, `${label}, explained anew`, run, alike);
+        else await this.#explain(made.value, copy, t`${label}, explained anew`, run, alike);
         signal.throwIfAborted();
         this.store.set({ copies: [...this.state.copies, copy] });
       }
@@ -120,6 +121,6 @@ export class Forget {
 
 /** Which layers have forgotten, in words. */
 export function forgotten(count: number, all: number): string {
-  if (count >= all) return `all ${all} layers forgotten`;
-  return count === 1 ? "last layer forgotten" : `last ${count} of ${all} forgotten`;
+  if (count >= all) return t`all ${all} layers forgotten`;
+  return count === 1 ? t`last layer forgotten` : t`last ${count} of ${all} forgotten`;
 }

@@ -1,5 +1,6 @@
 // "Prove it": what was given fades out or in by importance while the score is followed, beside several random orders.
 
+import { t } from "../strings/strings.js";
 import type { Game } from "adversight";
 import { kinds, type Kind as Of } from "../kinds.js";
 import { Store } from "../state.js";
@@ -118,7 +119,7 @@ export class Prove {
         this.store.set({ games: { ...this.state.games, [kind]: played } });
       };
       const units = kinds[given.kind].units;
-      const label = kind === "deletion" ? `Taking ${units} away` : `Putting ${units} back`;
+      const label = kind === "deletion" ? t`Taking ${units} away` : t`Putting ${units} back`;
       // There is no blur but of a picture.
       const substrate = subject.size ? null : "blank";
       const play = async (step: number, order: "map" | "random", seed: number, what: string) => {
@@ -137,13 +138,13 @@ export class Prove {
       };
       let map = this.state.games[kind]?.map;
       if (!map) {
-        map = await play(this.step(subject), "map", 1, `${label}, the most important first`);
+        map = await play(this.step(subject), "map", 1, t`${label}, the most important first`);
         put({ map, random: [] });
         this.store.set({ part: 0, playing: !still });
       }
       const random = [...(this.state.games[kind]?.random ?? [])];
       while (random.length < randomOrders) {
-        const what = `${label} in random order, ${random.length + 1} of ${randomOrders}`;
+        const what = t`${label} in random order, ${random.length + 1} of ${randomOrders}`;
         random.push(await play(this.#randomStep(subject), "random", random.length + 1, what));
         put({ map, random: [...random] });
       }

@@ -1,15 +1,16 @@
 // What the figures say, in sentences. Where a limit is drawn, it is the page's own rule of thumb and is named as one.
 
+import { t } from "../strings/strings.js";
 import type { ClassScore, Game } from "adversight";
-import { percent } from "../format.js";
+import { decimals, percent } from "../format.js";
 import { kinds, type Kind } from "../kinds.js";
 
 /** Differences below this part of the starting score are not called differences. */
 const slight = 0.02;
 
 const quoted = (label: string) => `“${label}”`;
-const share = (value: number) => value.toFixed(2).replace("-", "−");
-const area = (value: number) => value.toFixed(3);
+const share = (value: number) => decimals(value, 2).replace("-", "−");
+const area = (value: number) => decimals(value, 3);
 
 /** The part of the pixels after which the score has come half the way from its start to its end value. */
 export function halfWay({ curve: { x, y } }: Pick<Game, "curve">): number | null {
@@ -24,10 +25,10 @@ export function halfWay({ curve: { x, y } }: Pick<Game, "curve">): number | null
 export type Verdict = "passed" | "failed" | "open" | "mixed";
 
 export const verdictWords: Record<Verdict, string> = {
-  passed: "Passed",
-  failed: "Failed",
-  open: "No better than chance",
-  mixed: "Mixed",
+  passed: t`Passed`,
+  failed: t`Failed`,
+  open: t`No better than chance`,
+  mixed: t`Mixed`,
 };
 
 type Curved = Pick<Game, "curve" | "area">;
@@ -68,16 +69,16 @@ export function gameSentence(
   const half = halfWay(map);
   const { units } = kinds[of];
   if (half === null) {
-    return `The score of ${quoted(label)} hardly changes on the way, so nothing can be told from it.`;
+    return t`The score of ${quoted(label)} hardly changes on the way, so nothing can be told from it.`;
   }
   const first =
     kind === "deletion"
-      ? `${quoted(label)} has lost half of its score when ${percent(half)} of the ${units} are gone, the most important first`
-      : `${quoted(label)} has got half of its score back with ${percent(half)} of the ${units}, the most important first`;
+      ? t`${quoted(label)} has lost half of its score when ${percent(half)} of the ${units} are gone, the most important first`
+      : t`${quoted(label)} has got half of its score back with ${percent(half)} of the ${units}, the most important first`;
   if (random.length === 0) return `${first}.`;
   const areas = random.map((game) => game.area);
-  const chance = `${area(Math.min(...areas))} to ${area(Math.max(...areas))}`;
-  return `${first} (area ${area(map.area)}, in ${random.length} random orders ${chance}).`;
+  const chance = t`${area(Math.min(...areas))} to ${area(Math.max(...areas))}`;
+  return t`${first} (area ${area(map.area)}, in ${random.length} random orders ${chance}).`;
 }
 
 /** An explanation under attack. */
@@ -90,7 +91,7 @@ export interface Survival {
 }
 
 const listed = (names: readonly string[]) =>
-  names.length < 2 ? (names[0] ?? "") : `${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`;
+  names.length < 2 ? (names[0] ?? "") : t`${names.slice(0, -1).join(", ")} and ${names.at(-1) ?? ""}`;
 
 /** Which explanations survived: those in which the network still finds the class that it gave before (class retrieval, RelEx). */
 export function attackVerdict(
@@ -102,23 +103,23 @@ export function attackVerdict(
   const { noun } = kinds[of];
   const flipped = after.index !== before.index;
   const answer = flipped
-    ? `The attack works: the network now says ${quoted(after.label)} (${percent(after.probability)}) instead of ${quoted(before.label)}.`
-    : `The attack fails: the network still says ${quoted(before.label)} (${percent(after.probability)}). Try a stronger one.`;
+    ? t`The attack works: the network now says ${quoted(after.label)} (${percent(after.probability)}) instead of ${quoted(before.label)}.`
+    : t`The attack fails: the network still says ${quoted(before.label)} (${percent(after.probability)}). Try a stronger one.`;
   if (explanations.length === 0) return answer;
   const survived = explanations.filter(({ finds }) => finds.index === before.index);
   const lost = explanations.filter(({ finds }) => finds.index !== before.index);
   if (survived.length > 0) {
-    const rest = lost.length > 0 ? `; ${listed(lost.map(({ title }) => title))} did not` : "";
+    const rest = lost.length > 0 ? t`; ${listed(lost.map(({ title }) => title))} did not` : "";
     return (
-      `${answer} ${listed(survived.map(({ title }) => title))} survived: in what ${survived.length === 1 ? "it marks" : "they mark"} ` +
-      `of the attacked ${noun}, the network still finds ${quoted(before.label)}${rest}.`
+      t`${answer} ${listed(survived.map(({ title }) => title))} survived: in what ${survived.length === 1 ? t`it marks` : t`they mark`} ` +
+      t`of the attacked ${noun}, the network still finds ${quoted(before.label)}${rest}.`
     );
   }
   const steadiest = [...explanations].sort((a, b) => b.rank - a.rank)[0];
   return (
-    `${answer} No explanation survived: in what they mark of the attacked ${noun}, the network no longer finds ${quoted(before.label)}.` +
+    t`${answer} No explanation survived: in what they mark of the attacked ${noun}, the network no longer finds ${quoted(before.label)}.` +
     (steadiest && explanations.length > 1
-      ? ` The map of ${steadiest.title} changed least (rank correlation ${share(steadiest.rank)}).`
+      ? t` The map of ${steadiest.title} changed least (rank correlation ${share(steadiest.rank)}).`
       : "")
   );
 }
@@ -129,20 +130,20 @@ export const unchanged = 0.6;
 
 /** Whether a method's map depends on what the network has learned, from its likeness to that of a network of random weights. */
 export function edgesVerdict(title: string, likeness: number, edges: number | null): string {
-  const alike = `rank correlation ${share(likeness)}`;
+  const alike = t`rank correlation ${share(likeness)}`;
   const verdict =
     likeness < changed
-      ? `${title} passes: without what the network has learned, its map is another one (${alike}).`
+      ? t`${title} passes: without what the network has learned, its map is another one (${alike}).`
       : likeness > unchanged
-        ? `${title} fails: its map is nearly the same when the network has learned nothing (${alike}). It shows the picture more than the network.`
-        : `${title} passes in part: without what the network has learned, its map changes, but not altogether (${alike}).`;
+        ? t`${title} fails: its map is nearly the same when the network has learned nothing (${alike}). It shows the picture more than the network.`
+        : t`${title} passes in part: without what the network has learned, its map changes, but not altogether (${alike}).`;
   const drawn =
     edges === null
       ? ""
       : edges > unchanged
-        ? " And it is much like a plain drawing of the picture’s edges."
+        ? t` And it is much like a plain drawing of the picture’s edges.`
         : edges < changed
-          ? " It is no drawing of the picture’s edges either."
-          : " It has something of a plain drawing of the picture’s edges.";
+          ? t` It is no drawing of the picture’s edges either.`
+          : t` It has something of a plain drawing of the picture’s edges.`;
   return verdict + drawn;
 }

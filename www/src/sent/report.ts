@@ -1,6 +1,8 @@
 // A report: what was given, what the network said and why, as one HTML file that opens anywhere without a network, and holds what is needed to
 // compute it again.
 
+import { decimals } from "../format.js";
+import { t } from "../strings/strings.js";
 import { AdversightError, type Part } from "adversight";
 import type { Kind } from "../kinds.js";
 import type { Params, TableText } from "../state.js";
@@ -48,7 +50,7 @@ export function readReport(html: string): Report {
   if (!isWhole(value)) {
     throw new AdversightError(
       "input_invalid",
-      "This is no report of this page, or it was changed: what is needed to compute it again is missing.",
+      t`This is no report of this page, or it was changed: what is needed to compute it again is missing.`,
     );
   }
   return value;
@@ -106,23 +108,23 @@ export type Again = Pick<Report, "engine" | "target" | "parts"> & { network: str
 /** What differs between a report and the same computed again, a sentence each; none where it is the same. */
 export function differences(report: Report, again: Again): string[] {
   const found: string[] = [];
-  if (report.network.sha256 !== again.network) found.push("The network is another one.");
+  if (report.network.sha256 !== again.network) found.push(t`The network is another one.`);
   const { target } = again;
   if (target.index !== report.target.index) {
-    found.push(`It explains “${target.label}” and not “${report.target.label}”.`);
+    found.push(t`It explains “${target.label}” and not “${report.target.label}”.`);
   } else if (Math.abs(target.probability - report.target.probability) > tolerance.probability) {
-    const percent = (share: number) => `${(100 * share).toFixed(1)}%`;
+    const percent = (share: number) => `${decimals(100 * share, 1)}%`;
     found.push(
-      `The network says “${target.label}” with ${percent(target.probability)}, and not with ${percent(report.target.probability)}.`,
+      t`The network says “${target.label}” with ${percent(target.probability)}, and not with ${percent(report.target.probability)}.`,
     );
   }
   const map = mapNumbers(report.map.base64);
   if (map.length !== again.map.length) {
-    found.push("The map has another size.");
+    found.push(t`The map has another size.`);
   } else {
     const most = map.reduce((most, value, i) => Math.max(most, Math.abs(value - (again.map[i] ?? 0))), 0);
     if (!(most <= tolerance.map))
-      found.push(`The map differs by ${(100 * most).toFixed(0)}% of its scale at most.`);
+      found.push(t`The map differs by ${decimals(100 * most, 0)}% of its scale at most.`);
   }
   return found;
 }

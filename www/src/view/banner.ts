@@ -1,10 +1,11 @@
 // What went wrong and what to do about it. The photograph and the results before it stay as they are.
 
+import { t } from "../strings/strings.js";
 import type { Remedy } from "../advice.js";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 
-const buttons: Record<Remedy, string> = { restart: "Start the engine again", retry: "Try again" };
+const buttons: Record<Remedy, string> = { restart: t`Start the engine again`, retry: t`Try again` };
 
 export function mountBanner(app: App): void {
   const banner = find("banner", HTMLElement);
@@ -39,7 +40,7 @@ export function mountBanner(app: App): void {
     banner.append(
       make("button", {
         class: "quiet",
-        text: "Dismiss",
+        text: t`Dismiss`,
         testid: "banner-dismiss",
         attributes: { type: "button" },
         onclick: dismiss,

@@ -1,8 +1,9 @@
 // A second method's explanation of the same, beside the first.
 
+import { t } from "../strings/strings.js";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
-import { percent, seconds } from "../format.js";
+import { decimals, percent, seconds } from "../format.js";
 import { rankCorrelation } from "../correlation.js";
 import { kinds } from "../kinds.js";
 import type { State } from "../state.js";
@@ -17,7 +18,7 @@ export function mountBeside(app: App): void {
   const agreement = find("agreement", HTMLElement);
 
   app.store.watch(["methods", "model", "method", "beside"], (state) => {
-    const none = make("option", { text: "no other method" });
+    const none = make("option", { text: t`no other method` });
     none.value = "";
     fillMethods(select, state, state.beside ?? "", { first: [none], without: state.method });
     select.disabled = state.methods.length < 2;
@@ -59,12 +60,12 @@ function agreementSentence({ given, explanation, second }: State): string {
   if (!explanation || !second) return "";
   const [a, b] = [valuesOf(explanation), valuesOf(second.explanation)];
   const rank = rankCorrelation(a, b);
-  if (rank === null) return "The two cannot be compared in figures.";
+  if (rank === null) return t`The two cannot be compared in figures.`;
   const overlap = topOverlap(a, b);
   const { units } = kinds[given?.kind ?? "image"];
   return (
-    `How alike they are: rank correlation ${rank.toFixed(2).replace("-", "−")} (Spearman; 1 is the same order of ${units}), and ` +
-    `${percent(overlap)} of the strongest tenth of the ${units} in common.`
+    t`How alike they are: rank correlation ${decimals(rank, 2).replace("-", "−")} (Spearman; 1 is the same order of ${units}), and ` +
+    t`${percent(overlap)} of the strongest tenth of the ${units} in common.`
   );
 }
 

@@ -1,5 +1,6 @@
 // A photograph from the camera, which is on only while its dialogue is open.
 
+import { t } from "../strings/strings.js";
 import { cameraProblem } from "../advice.js";
 import type { App } from "../app.js";
 import { find } from "../dom.js";
@@ -38,7 +39,7 @@ export function mountCamera(app: App): void {
   const capture = async () => {
     const picture = await createImageBitmap(video);
     dialog.close();
-    await app.choosePhoto(picture, "From the camera");
+    await app.choosePhoto(picture, t`From the camera`);
     picture.close();
   };
 

@@ -1,5 +1,6 @@
 // The five best classes as bars. Choosing one explains it; each that did not win can be set against the winner.
 
+import { t } from "../strings/strings.js";
 import type { ClassScore } from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
@@ -47,7 +48,7 @@ function mountAnother(app: App): void {
   const ask = () => {
     if (input.value.trim() === "") return;
     const index = findClass(input.value, app.state.labels);
-    input.setCustomValidity(index === null ? "There is no answer of this name or number." : "");
+    input.setCustomValidity(index === null ? t`There is no answer of this name or number.` : "");
     if (index === null) input.reportValidity();
     else if (index !== explained(app.state)) void app.explainClass(index);
   };
@@ -93,9 +94,9 @@ function row(app: App, { index, label, probability, logit }: ClassScore, rank: n
     item.append(
       make("button", {
         class: "why quiet",
-        text: "Why not?",
+        text: t`Why not?`,
         testid: `why-not-${index}`,
-        attributes: { type: "button", "aria-label": `Why not ${label}?` },
+        attributes: { type: "button", "aria-label": t`Why not ${label}?` },
         onclick: () => void app.whyNot(index),
       }),
     );

@@ -1,8 +1,9 @@
 // The figures behind the explanation, and the explanation as files.
 
+import { t } from "../strings/strings.js";
 import type { App } from "../app.js";
 import { find, make, save } from "../dom.js";
-import { figure, percent, seconds } from "../format.js";
+import { figure, percent, seconds, whole } from "../format.js";
 import { toNpy } from "../npy.js";
 import type { State } from "../state.js";
 import { assumptions } from "../told.js";
@@ -16,7 +17,11 @@ export function mountDetails(app: App): void {
     list.replaceChildren(
       ...facts(state).flatMap(([term, value]) => [
         make("dt", { text: term }),
-        make("dd", { text: value, testid: `fact-${term.toLowerCase().replaceAll(/[^a-z]+/g, "-")}` }),
+        make("dd", {
+          text: value,
+          testid: `fact-${term.toLowerCase().replaceAll(/[^a-z]+/g, "-")}`,
+          attributes: ofTheEngine.has(term) ? { lang: "en" } : {},
+        }),
       ]),
     );
     png.disabled = npy.disabled = state.explanation === null;
@@ -33,35 +38,38 @@ export function mountDetails(app: App): void {
   });
 }
 
+/** Facts in the engine's own words, which are English. */
+const ofTheEngine: ReadonlySet<string> = new Set([t`Method`, t`Shown as`, t`Assumed`]);
+
 function facts({ explanation, methods, model }: State): [string, string][] {
-  if (!explanation) return [["Explanation", "none yet"]];
+  if (!explanation) return [[t`Explanation`, t`none yet`]];
   const { info, heatmap, attribution } = explanation;
   const method = methods.find(({ name }) => name === info.method);
   const params = Object.entries(info.params).map(([name, value]) => `${name} = ${shown(value)}`);
   return [
-    ["Method", method ? `${method.title} (${method.paper})` : info.method],
-    ["Settings", params.join(", ") || "none"],
-    ["Class", `${info.target.label}, number ${info.target.index}, ${percent(info.target.probability)}`],
+    [t`Method`, method ? `${method.title} (${method.paper})` : info.method],
+    [t`Settings`, params.join(", ") || "none"],
+    [t`Class`, t`${info.target.label}, number ${info.target.index}, ${percent(info.target.probability)}`],
     ...(info.against.length > 0
-      ? [["Against", info.against.map(({ label }) => label).join(", ")] satisfies [string, string]]
+      ? [[t`Against`, info.against.map(({ label }) => label).join(", ")] satisfies [string, string]]
       : []),
-    ["Time", seconds(info.milliseconds)],
-    ["Passes", `${info.forwardPasses} forward, ${info.backwardPasses} backward, in ${info.steps} steps`],
+    [t`Time`, seconds(info.milliseconds)],
+    [t`Passes`, t`${info.forwardPasses} forward, ${info.backwardPasses} backward, in ${info.steps} steps`],
     [
-      "Completeness gap",
-      info.completenessGap === null ? "has no meaning for this method" : figure(info.completenessGap),
+      t`Completeness gap`,
+      info.completenessGap === null ? t`has no meaning for this method` : figure(info.completenessGap),
     ],
-    ["Seed", String(info.seed)],
-    ["Shown as", heatmap.rule],
-    ["Raw values", `float32, ${attribution.shape.join(" × ")}`],
+    [t`Seed`, String(info.seed)],
+    [t`Shown as`, heatmap.rule],
+    [t`Raw values`, t`float32, ${attribution.shape.join(" × ")}`],
     ...(model
       ? [
           [
-            "Network",
-            `${model.info.name}: ${model.info.parameters.toLocaleString("en-GB")} parameters in ${model.info.nodes} nodes`,
+            t`Network`,
+            t`${model.info.name}: ${whole(model.info.parameters)} parameters in ${model.info.nodes} nodes`,
           ] satisfies [string, string],
           ...(assumptions(model.info).length > 0
-            ? [["Assumed", assumptions(model.info).join(" ")] satisfies [string, string]]
+            ? [[t`Assumed`, assumptions(model.info).join(" ")] satisfies [string, string]]
             : []),
         ]
       : []),

@@ -1,13 +1,15 @@
 // The device in use, why it is that one, and a switch.
 
+import { t } from "../strings/strings.js";
 import type { DeviceChoice } from "adversight";
 import type { App } from "../app.js";
 import { find, segments } from "../dom.js";
+import { capitalised } from "../format.js";
 
 const choices: { value: DeviceChoice; label: string }[] = [
-  { value: "auto", label: "Automatic" },
+  { value: "auto", label: t`Automatic` },
   { value: "webgpu", label: "GPU" },
-  { value: "cpu", label: "Processor" },
+  { value: "cpu", label: t`Processor` },
 ];
 
 export function mountDevice(app: App): void {
@@ -22,8 +24,8 @@ export function mountDevice(app: App): void {
   app.store.watch(["engine"], ({ engine }) => {
     if (!engine) return;
     const { device } = engine;
-    kind.textContent = device.kind === "webgpu" ? `Your GPU (${device.name}).` : "Your processor.";
+    kind.textContent = device.kind === "webgpu" ? t`Your GPU (${device.name}).` : t`Your processor.`;
     kind.dataset.kind = device.kind;
-    reason.textContent = device.reason;
+    reason.textContent = capitalised(device.reason);
   });
 }

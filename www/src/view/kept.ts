@@ -1,5 +1,6 @@
 // In the header: what this browser keeps of the page, so that it works without a network, and how to be rid of it.
 
+import { t } from "../strings/strings.js";
 import type { App } from "../app.js";
 import { find } from "../dom.js";
 import { bytes, percent } from "../format.js";
@@ -18,12 +19,12 @@ export function mountKept(app: App): void {
   offline.store.watch(["ready", "keeping", "page", "networks", "problem"], (state) => {
     const all = state.page + state.networks;
     title.textContent = state.keeping
-      ? `Keeping ${percent(state.keeping.total > 0 ? state.keeping.done / state.keeping.total : 0)}`
+      ? t`Keeping ${percent(state.keeping.total > 0 ? state.keeping.done / state.keeping.total : 0)}`
       : state.ready
-        ? `Works offline: ${bytes(all)}`
+        ? t`Works offline: ${bytes(all)}`
         : all > 0
-          ? `Kept: ${bytes(all)}`
-          : "Nothing kept";
+          ? t`Kept: ${bytes(all)}`
+          : t`Nothing kept`;
     line.textContent = sentence(state);
     forget.hidden = all === 0;
     keep.hidden = state.ready || state.keeping !== null || !("serviceWorker" in navigator);
@@ -52,12 +53,12 @@ function wanted({ engine, networks }: State): Wanted {
 }
 
 function sentence({ page, networks, ready, problem }: OfflineState): string {
-  if (problem !== null) return `The page could not be kept: ${problem}`;
+  if (problem !== null) return t`The page could not be kept: ${problem}`;
   const parts = [
-    ...(page > 0 ? [`${bytes(page)} of the page`] : []),
-    ...(networks > 0 ? [`${bytes(networks)} of networks`] : []),
+    ...(page > 0 ? [t`${bytes(page)} of the page`] : []),
+    ...(networks > 0 ? [t`${bytes(networks)} of networks`] : []),
   ];
-  if (parts.length === 0) return "Nothing is kept in this browser.";
-  const why = ready ? "so that it works without a network" : "so that it need not be fetched again";
-  return `Kept in this browser, ${why}: ${parts.join(" and ")}, and nothing of yours.`;
+  if (parts.length === 0) return t`Nothing is kept in this browser.`;
+  const why = ready ? t`so that it works without a network` : t`so that it need not be fetched again`;
+  return t`Kept in this browser, ${why}: ${parts.join(" and ")}, and nothing of yours.`;
 }

@@ -1,5 +1,6 @@
 // The method and its settings, both made from the engine's registry.
 
+import { t } from "../strings/strings.js";
 import type { MethodDescription } from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
@@ -66,8 +67,8 @@ export function mountMethod(app: App): void {
     const slow = state.engine?.device.kind === "cpu";
     const paper = paperParams(method);
     if (isPaper(method, set)) {
-      noteText.textContent = `These are the paper’s settings.${slow ? " On a processor they take a while." : ""}`;
-      noteButton.textContent = "Use quick settings";
+      noteText.textContent = t`These are the paper’s settings.${slow ? t` On a processor they take a while.` : ""}`;
+      noteButton.textContent = t`Use quick settings`;
       noteButton.onclick = () => void app.explainWith(quick);
       return;
     }
@@ -77,9 +78,9 @@ export function mountMethod(app: App): void {
     const values = differing.map(({ name, title }) => `${title.toLowerCase()} ${String(paper[name])}`);
     const times = Math.round(paperCost(method, set));
     noteText.textContent =
-      `${isQuick(method, set) ? "Quick settings, for a first answer." : "Your own settings."} The paper’s: ${values.join(", ")}` +
-      (times > 1 ? `; up to ${times} times as long.` : ".");
-    noteButton.textContent = "Use the paper’s settings";
+      t`${isQuick(method, set) ? t`Quick settings, for a first answer.` : t`Your own settings.`} The paper’s: ${values.join(", ")}` +
+      (times > 1 ? t`; up to ${times} times as long.` : ".");
+    noteButton.textContent = t`Use the paper’s settings`;
     noteButton.onclick = () => void app.explainWith(paper);
   });
 
@@ -120,7 +121,7 @@ export function fillMethods(
         .filter(({ name }) => name !== without)
         .map(({ name, title: label }) => {
           const reason = unsuited(model?.info, name);
-          const option = make("option", { text: reason ? `${label} (does not apply)` : label });
+          const option = make("option", { text: reason ? t`${label} (does not apply)` : label });
           option.value = name;
           option.disabled = reason !== null;
           return option;
@@ -139,8 +140,8 @@ function costText({ speed, engine }: State, method: MethodDescription, params = 
   const count = passes(method, params);
   const time = timeOf(speed, method, count);
   const where = engine?.device.kind === "webgpu" ? "GPU" : "processor";
-  const counted = count === 1 ? "1 pass" : `${whole(count)} passes`;
-  return `${counted} through the network at most${time === null ? "" : `, ${roughly(time)} on your ${where}`}`;
+  const counted = count === 1 ? "1 pass" : t`${whole(count)} passes`;
+  return t`${counted} through the network at most${time === null ? "" : t`, ${roughly(time)} on your ${where}`}`;
 }
 
 /** Every method with what it needs and costs, and why some do not apply. */
@@ -149,7 +150,7 @@ function mountCatalogue(app: App): void {
   const list = find("catalogue-list", HTMLElement);
 
   app.store.watch(["methods", "model"], ({ methods, model }) => {
-    title.textContent = `All ${methods.length} methods, by what they need and cost`;
+    title.textContent = t`All ${methods.length} methods, by what they need and cost`;
     list.replaceChildren(
       ...groupMethods(methods).map((group) =>
         make(

@@ -1,5 +1,6 @@
 // A word from the microphone, which is on only while its dialogue is open.
 
+import { t } from "../strings/strings.js";
 import { soundFile } from "adversight";
 import { microphoneProblem } from "../advice.js";
 import type { App } from "../app.js";
@@ -56,7 +57,11 @@ export function mountMicrophone(app: App): void {
       const { explanation } = app.state;
       const seconds = explanation?.sound ? explanation.sound.length / explanation.sound.rate : 1;
       const word = loudest(channels, Math.round(seconds * rate));
-      await app.chooseFile("audio", soundFile({ channels: [word], sampleRate: rate }), "From the microphone");
+      await app.chooseFile(
+        "audio",
+        soundFile({ channels: [word], sampleRate: rate }),
+        t`From the microphone`,
+      );
     } catch (error) {
       if (dialog.open) dialog.close();
       app.report(microphoneProblem(error));

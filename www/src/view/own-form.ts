@@ -1,5 +1,6 @@
 // The fields of a network of the user's own: which input and output, open sizes, and how pictures are prepared.
 
+import { t } from "../strings/strings.js";
 import { parseNpy, presetNames, type Activation, type PresetName } from "adversight";
 import { fill, find, make, segments, type Choice } from "../dom.js";
 import { figure } from "../format.js";
@@ -9,20 +10,20 @@ import { openAxes, pictureAxes, pictureInputs, shapeText } from "../report.js";
 import { filledBy } from "../told.js";
 
 const presets: Record<PresetName, string> = {
-  imagenet: "torchvision: ImageNet’s mean and deviation",
-  timm: "timm, ViT: −1 to 1, cut",
-  keras_tf: "Keras, mode “tf”: −1 to 1",
-  keras_caffe: "Keras, mode “caffe”: BGR less the mean",
-  unit: "Raw values, 0 to 1",
-  bytes: "Raw values, 0 to 255",
+  imagenet: t`torchvision: ImageNet’s mean and deviation`,
+  timm: t`timm, ViT: −1 to 1, cut`,
+  keras_tf: t`Keras, mode “tf”: −1 to 1`,
+  keras_caffe: t`Keras, mode “caffe”: BGR less the mean`,
+  unit: t`Raw values, 0 to 1`,
+  bytes: t`Raw values, 0 to 255`,
 };
 
-const filters = ["Nearest", "Lanczos", "Bilinear", "Bicubic"];
+const filters = [t`Nearest`, t`Lanczos`, t`Bilinear`, t`Bicubic`];
 
 const activations: Choice[] = [
-  { value: "softmax", label: "Softmax: one class out of all" },
-  { value: "sigmoid", label: "Sigmoid: each class by itself" },
-  { value: "none", label: "None: scores as they are" },
+  { value: "softmax", label: t`Softmax: one class out of all` },
+  { value: "sigmoid", label: t`Sigmoid: each class by itself` },
+  { value: "none", label: t`None: scores as they are` },
 ];
 
 export function mountOwnForm(own: OwnNetwork): void {
@@ -55,8 +56,8 @@ function mountChoices(own: OwnNetwork): void {
     offer(input, choices(pictureInputs(report)), own.inputOf(report)?.name ?? "");
     offer(output, choices(report.outputs), own.outputOf(report)?.name ?? "");
     const found = report.activation
-      ? `As found: ${report.activation}`
-      : "Not found: a softmax of several classes";
+      ? t`As found: ${report.activation}`
+      : t`Not found: a softmax of several classes`;
     fill(activation, [{ value: "", label: found }, ...activations], draft.activation ?? "");
   });
   input.addEventListener("change", () => {
@@ -95,7 +96,7 @@ function mountSizes(own: OwnNetwork): void {
           "label",
           {},
           make("span", {
-            text: `Size of dimension ${input?.symbols[axis] ?? axis} of “${input?.name ?? ""}”`,
+            text: t`Size of dimension ${input?.symbols[axis] ?? axis} of “${input?.name ?? ""}”`,
           }),
           field,
         );
@@ -127,13 +128,13 @@ function mountInputs(own: OwnNetwork): void {
             type: "file",
             accept: ".npy",
             hidden: "",
-            "aria-label": `A .npy file for ${input.name}`,
+            "aria-label": t`A .npy file for ${input.name}`,
           },
         });
         const choose = make("button", {
           class: "quiet",
           text: ".npy…",
-          attributes: { type: "button", "aria-label": `A file of numbers for ${input.name}` },
+          attributes: { type: "button", "aria-label": t`A file of numbers for ${input.name}` },
           onclick: () => {
             file.click();
           },
@@ -187,10 +188,10 @@ function mountInputs(own: OwnNetwork): void {
       const rule = model && filledBy(model.info, name);
       line.textContent =
         value && "file" in value
-          ? `From ${value.file}, ${value.value.shape.join(" × ") || "one number"}.`
+          ? t`From ${value.file}, ${value.value.shape.join(" × ") || t`one number`}.`
           : value
             ? ""
-            : (rule ?? "Numbers with spaces between them, or a file of NumPy.");
+            : (rule ?? t`Numbers with spaces between them, or a file of NumPy.`);
     }
   });
 }
@@ -200,9 +201,9 @@ function mountPreset(own: OwnNetwork): void {
   own.store.watch(["preparedBy", "companions"], ({ preparedBy, companions }) => {
     const { preprocessing } = companions;
     const choices: { value: PreparedBy; label: string }[] = [
-      ...(preprocessing ? [{ value: "file" as const, label: `As in ${preprocessing.file}` }] : []),
+      ...(preprocessing ? [{ value: "file" as const, label: t`As in ${preprocessing.file}` }] : []),
       ...presetNames.map((value) => ({ value, label: presets[value] })),
-      { value: "own", label: "By the fields below" },
+      { value: "own", label: t`By the fields below` },
     ];
     fill(select, choices, preparedBy);
   });
@@ -216,8 +217,8 @@ function mountFields(own: OwnNetwork): void {
     find("own-fit", HTMLElement),
     "own-fit",
     [
-      { value: "crop", label: "Cut the centre" },
-      { value: "stretch", label: "Stretch" },
+      { value: "crop", label: t`Cut the centre` },
+      { value: "stretch", label: t`Stretch` },
     ],
     (value) => {
       own.change({ fit: value as PictureForm["fit"] });
@@ -247,14 +248,14 @@ function mountFields(own: OwnNetwork): void {
   const edge = numberField("own-edge", (value) => ({ edge: value }), own);
   const mean = channelFields(
     "own-mean",
-    "Mean",
+    t`Mean`,
     own,
     (form) => form.mean,
     (values) => ({ mean: values }),
   );
   const std = channelFields(
     "own-std",
-    "Deviation",
+    t`Deviation`,
     own,
     (form) => form.std,
     (values) => ({ std: values }),
@@ -300,7 +301,7 @@ function scales(current: number): Choice[] {
   const value = String(current);
   return usual.some((choice) => choice.value === value)
     ? usual
-    : [...usual, { value, label: `0 to ${figure(255 * current)}` }];
+    : [...usual, { value, label: t`0 to ${figure(255 * current)}` }];
 }
 
 /** A field that is being typed in keeps what was typed. */
@@ -337,7 +338,7 @@ function channelFields(
       fields = values.map((_, i) => {
         const field = make("input", {
           testid: `${id}-${i}`,
-          attributes: { type: "number", step: "any", "aria-label": `${title}, channel ${i + 1}` },
+          attributes: { type: "number", step: "any", "aria-label": t`${title}, channel ${i + 1}` },
         });
         field.addEventListener("change", () => {
           if (Number.isNaN(field.valueAsNumber)) return;

@@ -1,5 +1,6 @@
 // What the network is given of the photograph, and what it answers.
 
+import { t } from "../strings/strings.js";
 import { find, make } from "../dom.js";
 import { figure, percent } from "../format.js";
 import { noiseAdvice } from "../noise.js";
@@ -36,7 +37,7 @@ export function mountOwnPreview(own: OwnNetwork): void {
     );
     doubt.hidden = preview.doubt === null;
     doubt.replaceChildren(
-      make("strong", { text: "This looks like noise." }),
+      make("strong", { text: t`This looks like noise.` }),
       ` ${preview.doubt ?? ""} ${noiseAdvice}`,
     );
   });
@@ -68,16 +69,16 @@ function figures(picture: ChannelPicture, { normalisation }: Preview): HTMLEleme
     frame(
       denormalised(picture, normalisation),
       "De-normalised",
-      [`${width} × ${height} pixels`],
+      [t`${width} × ${height} pixels`],
       "own-picture",
     ),
     ...channels.map((channel, i) => {
       const { minimum, maximum, mean } = channel;
       const name = channels.length === 3 ? ` (${colours[i] ?? ""})` : "";
-      const text = [`${number(minimum)} to ${number(maximum)}`, `mean ${number(mean)}`];
+      const text = [t`${number(minimum)} to ${number(maximum)}`, t`mean ${number(mean)}`];
       return frame(
         greyChannel(picture, channel, low, high),
-        `Channel ${i + 1}${name}`,
+        t`Channel ${i + 1}${name}`,
         text,
         `own-channel-${i}`,
       );

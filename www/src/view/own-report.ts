@@ -1,5 +1,6 @@
 // What is in an ONNX file, as a report.
 
+import { t } from "../strings/strings.js";
 import type { ModelReport, OperatorSupport } from "adversight";
 import { make } from "../dom.js";
 import { bytes, whole } from "../format.js";
@@ -26,37 +27,37 @@ function facts(report: ModelReport, bytesPerSample: number | null): HTMLElement[
   const value = (info: ModelReport["inputs"][number]) =>
     `${info.name}: ${shapeText(info)} (${info.elementType})`;
   const endings = {
-    softmax: "a softmax, which is taken off: what is explained are the scores before it",
-    sigmoid: "a sigmoid, which is taken off: what is explained are the scores before it",
-    none: "numbers between 0 and 1, which are told as they are",
+    softmax: t`a softmax, which is taken off: what is explained are the scores before it`,
+    sigmoid: t`a sigmoid, which is taken off: what is explained are the scores before it`,
+    none: t`numbers between 0 and 1, which are told as they are`,
   };
   const entries: [string, string, string][] = [
-    ["made", "Made by", `${producer || "unknown"}; opset ${opset}, IR ${irVersion}`],
+    ["made", t`Made by`, t`${producer || "unknown"}; opset ${opset}, IR ${irVersion}`],
     [
       "size",
-      "Size",
-      `${whole(parameters)} parameters in ${whole(nodes)} nodes, ${bytes(weightBytes)} of weights`,
+      t`Size`,
+      t`${whole(parameters)} parameters in ${whole(nodes)} nodes, ${bytes(weightBytes)} of weights`,
     ],
     ...(bytesPerSample === null
       ? []
       : [
           [
             "memory",
-            "Memory",
-            `${bytes(weightBytes)} for the weights, about ${bytes(bytesPerSample)} for each picture on its way`,
+            t`Memory`,
+            t`${bytes(weightBytes)} for the weights, about ${bytes(bytesPerSample)} for each picture on its way`,
           ] satisfies [string, string, string],
         ]),
-    ["inputs", inputs.length > 1 ? "Inputs" : "Input", inputs.map(value).join("; ")],
-    ["outputs", outputs.length > 1 ? "Outputs" : "Output", outputs.map(value).join("; ")],
+    ["inputs", inputs.length > 1 ? t`Inputs` : t`Input`, inputs.map(value).join("; ")],
+    ["outputs", outputs.length > 1 ? t`Outputs` : t`Output`, outputs.map(value).join("; ")],
     [
       "activation",
-      "Ends in",
+      t`Ends in`,
       activation
         ? endings[activation]
-        : "scores of which the file does not say how they become probabilities",
+        : t`scores of which the file does not say how they become probabilities`,
     ],
     ...(external.length > 0
-      ? [["external", "Weights in", external.join(", ")] satisfies [string, string, string]]
+      ? [["external", t`Weights in`, external.join(", ")] satisfies [string, string, string]]
       : []),
   ];
   return entries.flatMap(([name, term, text]) => [
@@ -74,23 +75,25 @@ function operators(all: readonly OperatorSupport[]): HTMLElement[] {
   return [
     ...(unsupported.length > 0
       ? [
-          make("h3", { text: "Operators that stand in the way" }),
+          make("h3", { text: t`Operators that stand in the way` }),
           make("ul", { class: "unsupported", testid: "own-unsupported" }, ...unsupported.map(unsupportedRow)),
         ]
       : []),
-    make("h3", { text: unsupported.length > 0 ? "The other operators" : "Operators, all of them supported" }),
+    make("h3", {
+      text: unsupported.length > 0 ? t`The other operators` : t`Operators, all of them supported`,
+    }),
     make("ul", { class: "operators", testid: "own-operators" }, ...supported.map(chip)),
   ];
 }
 
 function unsupportedRow({ name, count, reason, nodes }: OperatorSupport): HTMLElement {
   const named = nodes.map((node) => `“${node}”`).join(", ");
-  const where = nodes.length > 0 ? `, at ${named}${count > nodes.length ? " and others" : ""}` : "";
-  const nodeCount = count === 1 ? "1 node" : `${whole(count)} nodes`;
+  const where = nodes.length > 0 ? t`, at ${named}${count > nodes.length ? t` and others` : ""}` : "";
+  const nodeCount = count === 1 ? "1 node" : t`${whole(count)} nodes`;
   return make(
     "li",
     {},
     make("strong", { text: name }),
-    ` (${nodeCount}): ${reason ?? "it is not supported"}${where}.`,
+    ` (${nodeCount}): ${reason ?? t`it is not supported`}${where}.`,
   );
 }

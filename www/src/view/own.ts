@@ -1,5 +1,6 @@
 // The dialogue of a network of the user's own: its files, what is in them, how pictures are prepared for it, and what comes of that.
 
+import { t } from "../strings/strings.js";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { sortFiles } from "../files.js";
@@ -53,7 +54,7 @@ export function mountOwn(app: App, own: OwnNetwork): void {
   dialog.addEventListener("close", () => void own.cancel());
 
   own.store.watch(["open", "onnx"], ({ open, onnx }) => {
-    find("own-title", HTMLElement).textContent = onnx?.name ?? "A network of your own";
+    find("own-title", HTMLElement).textContent = onnx?.name ?? t`A network of your own`;
     if (open && !dialog.open) {
       dialog.showModal();
       dialog.scrollTop = 0;
@@ -66,7 +67,7 @@ export function mountOwn(app: App, own: OwnNetwork): void {
     const line = find("own-status", HTMLElement);
     if (line.textContent !== status(draft)) line.textContent = status(draft);
     line.classList.toggle("doubt", doubtful(draft));
-    accept.textContent = doubtful(draft) ? "Use it all the same" : "Use this network";
+    accept.textContent = doubtful(draft) ? t`Use it all the same` : t`Use this network`;
     accept.disabled = draft.model === null;
   });
   const notes = find("own-notes", HTMLElement);
@@ -86,8 +87,8 @@ export function mountOwn(app: App, own: OwnNetwork): void {
     } else if (stopped) {
       const kind = otherKind(report);
       const what = kind
-        ? `This is a network of ${kind}, and it cannot run here yet.`
-        : "This network cannot run here yet.";
+        ? t`This is a network of ${kind}, and it cannot run here yet.`
+        : t`This network cannot run here yet.`;
       problem.append(make("strong", { text: what }));
       problem.append(make("ul", {}, ...report.problems.map((text) => make("li", { text }))));
     }
@@ -106,18 +107,18 @@ export function mountOwn(app: App, own: OwnNetwork): void {
 function snippetView(snippet: string): HTMLElement[] {
   const code = make("pre", {
     testid: "own-snippet",
-    attributes: { tabindex: "0", "aria-label": "Lines for the npm package" },
+    attributes: { tabindex: "0", "aria-label": t`Lines for the npm package` },
   });
   code.append(make("code", { text: snippet }));
   const copy = make("button", {
     class: "small",
-    text: "Copy the lines",
+    text: t`Copy the lines`,
     testid: "own-copy",
     attributes: { type: "button" },
     onclick: () => {
       void navigator.clipboard.writeText(snippet).then(
         () => {
-          copy.textContent = "Copied";
+          copy.textContent = t`Copied`;
         },
         () => {
           getSelection()?.selectAllChildren(code);
@@ -134,9 +135,9 @@ const doubtful = ({ busy, model, preview }: Draft) =>
 function status(draft: Draft): string {
   const { busy, model, problem, report } = draft;
   if (busy) return `${busy}…`;
-  if (doubtful(draft)) return `Its answers look like noise. ${draft.preview?.doubt ?? ""}`;
-  if (model) return "Ready to be used.";
-  return problem || report?.problems.length ? "The network in use stays as it is." : "";
+  if (doubtful(draft)) return t`Its answers look like noise. ${draft.preview?.doubt ?? ""}`;
+  if (model) return t`Ready to be used.`;
+  return problem || report?.problems.length ? t`The network in use stays as it is.` : "";
 }
 
 /** Each file with what it is taken for. */
@@ -144,33 +145,33 @@ function fileRows(own: OwnNetwork, draft: Draft): HTMLElement[] {
   const { onnx, companions, names, refused, report } = draft;
   const row = (file: string, role: string, warn = false) =>
     make("li", { class: warn ? "warn" : "" }, make("span", { text: file }), make("small", { text: role }));
-  const rows = onnx ? [row(onnx.name, "the network")] : [];
+  const rows = onnx ? [row(onnx.name, t`the network`)] : [];
   const { preprocessing, labels, weights, masker } = companions;
-  if (preprocessing) rows.push(row(preprocessing.file, "how pictures are prepared"));
+  if (preprocessing) rows.push(row(preprocessing.file, t`how pictures are prepared`));
   if (labels) {
     const refusal = names && "refusal" in names ? names.refusal : null;
     const fitting =
-      names && "list" in names ? `${whole(names.list.length)} names of classes` : "names of classes";
-    rows.push(row(labels.file, refusal === null ? fitting : `not used. ${refusal}`, refusal !== null));
+      names && "list" in names ? t`${whole(names.list.length)} names of classes` : t`names of classes`;
+    rows.push(row(labels.file, refusal === null ? fitting : t`not used. ${refusal}`, refusal !== null));
   }
   if (masker) {
     const remove = make("button", {
       class: "quiet",
-      text: "Remove",
+      text: t`Remove`,
       testid: "own-masker-remove",
       attributes: { type: "button" },
       onclick: () => void own.takeMasker(null),
     });
-    const entry = row(masker.name, "the masker, for RT-Sal");
+    const entry = row(masker.name, t`the masker, for RT-Sal`);
     entry.append(remove);
     rows.push(entry);
   }
   for (const { name } of weights) rows.push(row(name, "weights"));
-  for (const name of report ? own.missing(report) : []) rows.push(row(name, "weights: still missing", true));
-  for (const { file, reason } of refused) rows.push(row(file, `not used. ${reason}`, true));
+  for (const name of report ? own.missing(report) : []) rows.push(row(name, t`weights: still missing`, true));
+  for (const { file, reason } of refused) rows.push(row(file, t`not used. ${reason}`, true));
   if (!report || report.problems.length > 0 || otherKind(report)) return rows;
   if (!preprocessing)
-    rows.push(row("preprocessor_config.json", "not given: choose below how pictures are prepared"));
-  if (!labels) rows.push(row("labels (.txt or .json)", "not given: classes go by their numbers"));
+    rows.push(row("preprocessor_config.json", t`not given: choose below how pictures are prepared`));
+  if (!labels) rows.push(row(t`labels (.txt or .json)`, t`not given: classes go by their numbers`));
   return rows;
 }

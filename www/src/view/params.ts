@@ -1,5 +1,6 @@
 // A control for a setting of a method, as its description asks.
 
+import { t } from "../strings/strings.js";
 import type { ModelInfo, ParamDescription } from "adversight";
 import { fill, make, segments } from "../dom.js";
 import { capitalised, figure } from "../format.js";
@@ -125,7 +126,7 @@ function layerControl(
     value: name,
     label: `${name} (${operator}, ${shape.join(" × ")})`,
   }));
-  const own = layer === undefined ? "as the method chooses" : `as the method chooses: ${layer}`;
+  const own = layer === undefined ? t`as the method chooses` : t`as the method chooses: ${layer}`;
   return selectControl(param, [{ value: "", label: own }, ...choices], onChange);
 }
 
@@ -138,7 +139,7 @@ function textControl(param: ParamDescription, onChange: OnChange): Control {
       autocomplete: "off",
       spellcheck: "false",
       autocapitalize: "off",
-      ...(param.default === "" ? { placeholder: "as the method chooses" } : {}),
+      ...(param.default === "" ? { placeholder: t`as the method chooses` } : {}),
       ...described(param),
     },
   });
@@ -201,7 +202,7 @@ function classesControl(param: ParamDescription, labels: readonly string[], onCh
     attributes: {
       type: "text",
       list: names.id,
-      placeholder: "drawn at random",
+      placeholder: t`drawn at random`,
       autocomplete: "off",
       ...described(param),
     },
@@ -210,7 +211,7 @@ function classesControl(param: ParamDescription, labels: readonly string[], onCh
   const add = () => {
     if (input.value.trim() === "") return;
     const index = findClass(input.value, labels);
-    input.setCustomValidity(index === null ? "There is no class of this name or number." : "");
+    input.setCustomValidity(index === null ? t`There is no class of this name or number.` : "");
     if (index === null) {
       input.reportValidity();
       return;
@@ -229,14 +230,14 @@ function classesControl(param: ParamDescription, labels: readonly string[], onCh
   });
   const show = (value: unknown) => {
     chosen = classList(value);
-    input.placeholder = chosen.length === 0 ? "drawn at random" : "another class";
+    input.placeholder = chosen.length === 0 ? t`drawn at random` : t`another class`;
     chips.replaceChildren(
       ...chosen.map((index) => {
-        const label = labels[index] ?? `class ${index}`;
+        const label = labels[index] ?? t`class ${index}`;
         return make("button", {
           class: "chip",
           text: label,
-          attributes: { type: "button", "aria-label": `Remove ${label}` },
+          attributes: { type: "button", "aria-label": t`Remove ${label}` },
           onclick: () => {
             const rest = chosen.filter((other) => other !== index);
             onChange(rest.length === 0 ? param.default : rest);

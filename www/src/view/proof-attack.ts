@@ -1,5 +1,6 @@
 // "Attack it": how strong, what was given before and after, and every chosen method's two maps with what survives in them.
 
+import { t } from "../strings/strings.js";
 import {
   drawExplanation,
   paintSpectrogram,
@@ -11,7 +12,7 @@ import {
   type SoundData,
 } from "adversight";
 import { make, save, segments } from "../dom.js";
-import { percent, roughly, seconds } from "../format.js";
+import { decimals, percent, roughly, seconds } from "../format.js";
 import type { Kind } from "../kinds.js";
 import {
   scaleOf,
@@ -34,21 +35,19 @@ import { paintOf } from "./proof-stage.js";
 import { movedWordsView } from "./proof-words.js";
 
 const leads: Record<Kind, string> = {
-  image:
-    "A change that no eye sees can turn the network’s answer. Whose explanation still shows what was there?",
-  text: "How near lies another answer? The numbers by which the network knows each word, its embedding, are pushed a little. No words mean just these numbers: it is the network that is tried, not the sentence.",
-  audio:
-    "A change that is hardly heard can turn the network’s answer. Listen, and see whose explanation still shows what was there.",
-  file: "How near lies another answer? The numbers by which the network knows each byte are pushed a little. Whose explanation still shows what was there?",
-  table: "How near lies another answer? The numbers of the row are pushed a little.",
-  series: "How near lies another answer? The numbers of the series are pushed a little.",
+  image: t`A change that no eye sees can turn the network’s answer. Whose explanation still shows what was there?`,
+  text: t`How near lies another answer? The numbers by which the network knows each word, its embedding, are pushed a little. No words mean just these numbers: it is the network that is tried, not the sentence.`,
+  audio: t`A change that is hardly heard can turn the network’s answer. Listen, and see whose explanation still shows what was there.`,
+  file: t`How near lies another answer? The numbers by which the network knows each byte are pushed a little. Whose explanation still shows what was there?`,
+  table: t`How near lies another answer? The numbers of the row are pushed a little.`,
+  series: t`How near lies another answer? The numbers of the series are pushed a little.`,
 };
 
 const strengthWords: Record<Scale, (strength: number) => string> = {
-  linf: (levels) => `Every colour value of a pixel may change by ${levels} of 255 grey levels at most.`,
-  l2: (length) => `The whole change has the length ${length}, where black is 0 and white is 1.`,
-  share: (share) => `The whole change is ${share}% as long as the numbers that it changes.`,
-  decibels: (below) => `The change lies ${below} dB below the sound, or more.`,
+  linf: (levels) => t`Every colour value of a pixel may change by ${levels} of 255 grey levels at most.`,
+  l2: (length) => t`The whole change has the length ${length}, where black is 0 and white is 1.`,
+  share: (share) => t`The whole change is ${share}% as long as the numbers that it changes.`,
+  decibels: (below) => t`The change lies ${below} dB below the sound, or more.`,
 };
 const units: Record<Scale, string> = { linf: "", l2: "", share: "%", decibels: " dB" };
 
@@ -57,17 +56,17 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
   const strength = make(
     "fieldset",
     { class: "segments small" },
-    make("legend", { class: "hidden", text: "Strength" }),
+    make("legend", { class: "hidden", text: t`Strength` }),
   );
   const about = make("p", { class: "hint" });
   const methods = tickList(
     "attack-methods",
-    (count) => `Explanations to compare: ${count}`,
+    (count) => t`Explanations to compare: ${count}`,
     (chosen) => {
       attack.change({ methods: chosen });
     },
   );
-  const start = starter(bench, "attack", "Attack", () => void attack.start());
+  const start = starter(bench, "attack", t`Attack`, () => void attack.start());
   const pictures = make("div", { class: "attack-pictures", testid: "attack-pictures" });
   const verdict = make("p", { class: "verdict", testid: "attack-verdict", attributes: { role: "status" } });
   const pairs = make("ol", { class: "attack-pairs", testid: "attack-pairs" });
@@ -82,7 +81,7 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
     make(
       "div",
       { class: "proof-controls" },
-      make("span", { class: "title", text: "Strength", attributes: { "aria-hidden": "true" } }),
+      make("span", { class: "title", text: t`Strength`, attributes: { "aria-hidden": "true" } }),
       strength,
     ),
     about,
@@ -99,7 +98,7 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
     const now = scaleOf(kind(), norm);
     if (now !== scale) {
       scale = now;
-      strength.replaceChildren(make("legend", { class: "hidden", text: "Strength" }));
+      strength.replaceChildren(make("legend", { class: "hidden", text: t`Strength` }));
       const choices = strengths[now].map((value) => ({
         value: String(value),
         label: `${value}${units[now]}`,
@@ -123,7 +122,7 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
     const { methods: known, model, params } = app.state;
     const suited = suitedMethods(known, model?.info, params).map(({ method, passes }) => {
       const { milliseconds } = bench.costOf(method);
-      const note = milliseconds === null ? `2 × ${passes} passes` : `2 × ${roughly(milliseconds)}`;
+      const note = milliseconds === null ? t`2 × ${passes} passes` : `2 × ${roughly(milliseconds)}`;
       return { value: method.name, label: method.title, note };
     });
     methods.show(suited, attack.methods());
@@ -169,19 +168,19 @@ export function mountAttack(bench: Bench, attack: Attack): HTMLElement {
     const times = space === "pixel" && linf > 0 ? Math.round(0.5 / linf) : null;
     const size =
       space === "pixel"
-        ? `${(linf * 255).toFixed(1)} of 255 levels at most`
-        : `${linf.toPrecision(2)} at most, in model space`;
+        ? t`${decimals(linf * 255, 1)} of 255 levels at most`
+        : t`${linf.toPrecision(2)} at most, in model space`;
     const left =
       original.index === after.index ? "" : `“${original.label}”: ${percent(original.probability)}`;
     pictures.append(
-      figure(shown?.before, "Before", before, ""),
+      figure(shown?.before, t`Before`, before, ""),
       figure(
         shown?.change,
-        times === null ? "The change, magnified" : `The change, ${times} times magnified`,
+        times === null ? t`The change, magnified` : t`The change, ${times} times magnified`,
         null,
         size,
       ),
-      figure(shown?.after, "After", after, left),
+      figure(shown?.after, t`After`, after, left),
     );
   };
   attack.store.watch(["attacked"], showAttacked);
@@ -209,10 +208,10 @@ function verdictText(
 ): string {
   const left =
     attacked && kind !== "image" && after.index !== before.index
-      ? ` “${before.label}” went from ${percent(before.probability)} to ${percent(attacked.original.probability)}.`
+      ? t` “${before.label}” went from ${percent(before.probability)} to ${percent(attacked.original.probability)}.`
       : "";
   const size = heard
-    ? ` The change lies ${Math.round(heard.below)} dB below the sound.`
+    ? t` The change lies ${Math.round(heard.below)} dB below the sound.`
     : moved
       ? movedSentence(moved)
       : "";
@@ -221,8 +220,8 @@ function verdictText(
 
 function movedSentence({ parts, whole }: MovedWords): string {
   const [most] = parts.filter(({ special }) => !special).sort((a, b) => b.score - a.score);
-  const far = most ? `; “${most.name}” was moved most, by ${percent(most.score)} of its own` : "";
-  return ` All its numbers were moved by ${percent(whole)} of their length${far}.`;
+  const far = most ? t`; “${most.name}” was moved most, by ${percent(most.score)} of its own` : "";
+  return t` All its numbers were moved by ${percent(whole)} of their length${far}.`;
 }
 
 /** The sound before and after the attack, and the change alone, to be heard and saved. */
@@ -231,7 +230,7 @@ function attackedSounds(): { element: HTMLElement; show: (heard: AttackedSound |
   const element = make("div", {
     class: "attack-sounds",
     testid: "attack-sounds",
-    attributes: { role: "group", "aria-label": "The sound before and after the attack" },
+    attributes: { role: "group", "aria-label": t`The sound before and after the attack` },
   });
   let playing: HTMLButtonElement | null = null;
   const rest = () => {
@@ -261,8 +260,8 @@ function attackedSounds(): { element: HTMLElement; show: (heard: AttackedSound |
     });
     const keep = make("button", {
       class: "quiet",
-      text: "Save",
-      attributes: { type: "button", "aria-label": `Save as WAV: ${title.toLowerCase()}` },
+      text: t`Save`,
+      attributes: { type: "button", "aria-label": t`Save as WAV: ${title.toLowerCase()}` },
       onclick: () => {
         save(soundFile(sound), `${name}.wav`);
       },
@@ -286,9 +285,9 @@ function attackedSounds(): { element: HTMLElement; show: (heard: AttackedSound |
         ),
       };
       element.replaceChildren(
-        ...row("before", "Before", before),
-        ...row("after", "After", after),
-        ...row("change", "The change alone", change),
+        ...row("before", t`Before`, before),
+        ...row("after", t`After`, after),
+        ...row("change", t`The change alone`, change),
       );
     },
   };
@@ -302,7 +301,7 @@ function exactly(bench: Bench, attack: Attack): HTMLElement {
   const norms = make(
     "fieldset",
     { class: "segments small" },
-    make("legend", { class: "hidden", text: "Norm" }),
+    make("legend", { class: "hidden", text: t`Norm` }),
   );
   const checkNorm = segments(
     norms,
@@ -331,7 +330,7 @@ function exactly(bench: Bench, attack: Attack): HTMLElement {
       type: "text",
       id: "attack-towards",
       list: "attack-names",
-      placeholder: "any other class",
+      placeholder: t`any other class`,
       autocomplete: "off",
     },
   });
@@ -342,7 +341,7 @@ function exactly(bench: Bench, attack: Attack): HTMLElement {
     const { labels } = bench.app.state;
     const index = findClass(towards.value, labels);
     towards.setCustomValidity(
-      index === null && towards.value.trim() !== "" ? "There is no class of this name or number." : "",
+      index === null && towards.value.trim() !== "" ? t`There is no class of this name or number.` : "",
     );
     if (!towards.reportValidity()) return;
     if (index !== null) towards.value = labels[index] ?? towards.value;
@@ -351,13 +350,13 @@ function exactly(bench: Bench, attack: Attack): HTMLElement {
   bench.app.store.watch(["labels"], ({ labels }) => {
     names.replaceChildren(...labels.map((label) => make("option", { attributes: { value: label } })));
   });
-  const normTitle = make("span", { text: "Norm", attributes: { "aria-hidden": "true" } });
+  const normTitle = make("span", { text: t`Norm`, attributes: { "aria-hidden": "true" } });
   const rule = make("p", { class: "hint" });
   bench.app.store.watch(["given"], () => {
     norms.hidden = normTitle.hidden = !image();
     rule.textContent =
-      `Projected gradient descent on the cross-entropy (Madry et al. 2017) ${image() ? "in pixel values, kept between black and white" : "within a ball (l2)"}; ` +
-      "steps of 2.5 times the strength over their number. One step is the fast gradient method.";
+      t`Projected gradient descent on the cross-entropy (Madry et al. 2017) ${image() ? t`in pixel values, kept between black and white` : t`within a ball (l2)`}; ` +
+      t`steps of 2.5 times the strength over their number. One step is the fast gradient method.`;
   });
   attack.store.watch(["norm", "steps", "towards"], (state) => {
     checkNorm(state.norm);
@@ -367,15 +366,15 @@ function exactly(bench: Bench, attack: Attack): HTMLElement {
   return make(
     "details",
     { class: "tick-list", testid: "attack-exactly" },
-    make("summary", { text: "Exactly" }),
+    make("summary", { text: t`Exactly` }),
     make(
       "div",
       { class: "exactly" },
       normTitle,
       norms,
-      make("label", { text: "Steps", attributes: { for: "attack-steps" } }),
+      make("label", { text: t`Steps`, attributes: { for: "attack-steps" } }),
       steps,
-      make("label", { text: "Towards", attributes: { for: "attack-towards" } }),
+      make("label", { text: t`Towards`, attributes: { for: "attack-towards" } }),
       make("span", {}, towards, names),
     ),
     rule,
@@ -413,22 +412,22 @@ function pairView(
       "h4",
       {},
       title,
-      make("span", { class: "badge", text: survived ? "survived" : "did not survive" }),
+      make("span", { class: "badge", text: survived ? "survived" : t`did not survive` }),
       make("small", { text: seconds(clean.info.milliseconds + attacked.info.milliseconds) }),
     ),
     ...pairMaps(bench, outcome, pictures),
     make(
       "dl",
       {},
-      ...term("Rank correlation", rank.toFixed(2).replace("-", "−"), "pair-rank"),
-      ...term(`Strongest ${k} places in common`, percent(top), "pair-top"),
+      ...term(t`Rank correlation`, decimals(rank, 2).replace("-", "−"), "pair-rank"),
+      ...term(t`Strongest ${k} places in common`, percent(top), "pair-top"),
       ...term(
-        "Behind the attacked map it finds",
+        t`Behind the attacked map it finds`,
         `“${finds.label}” ${percent(finds.probability)}`,
         "pair-finds",
       ),
       ...term(
-        "Behind the clean map",
+        t`Behind the clean map`,
         `“${behindClean.label}” ${percent(behindClean.probability)}`,
         "pair-behind-clean",
       ),
@@ -445,7 +444,7 @@ function pairMaps(
   const { subject } = bench.state;
   const sound = subject?.explanation.sound;
   const draw = (explanation: Explanation, picture: PixelPicture | null, which: string) => {
-    const label = `${title}, of the ${which} ${sound ? "sound" : "picture"}`;
+    const label = t`${title}, of the ${which} ${sound ? "sound" : "picture"}`;
     if (!sound) return mapCanvas(bench, explanation, picture, label);
     const canvas = make("canvas", { attributes: { role: "img", "aria-label": label } });
     [canvas.width, canvas.height] = [320, 140];

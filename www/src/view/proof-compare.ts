@@ -1,44 +1,45 @@
 // "Compare the evidence": methods and metrics to choose, and the table, in which the best value of each column is marked.
 
+import { t } from "../strings/strings.js";
 import type { MetricDescription } from "adversight";
 import { make, save } from "../dom.js";
-import { figure, roughly, seconds } from "../format.js";
+import { decimals, figure, roughly, seconds } from "../format.js";
 import type { Bench } from "../proof/bench.js";
 import type { Compare, CompareState } from "../proof/compare.js";
 import { bestRows, cited, measurable, suitedMethods, toCsv, type Row } from "../proof/evidence.js";
 import { starter, tickList } from "./proof.js";
 
 const arrows: Record<MetricDescription["better"], { sign: string; words: string }> = {
-  higher: { sign: "↑", words: "higher is better" },
-  lower: { sign: "↓", words: "lower is better" },
-  neither: { sign: "", words: "it only describes" },
+  higher: { sign: "↑", words: t`higher is better` },
+  lower: { sign: "↓", words: t`lower is better` },
+  neither: { sign: "", words: t`it only describes` },
 };
 
 export function mountCompare(bench: Bench, compare: Compare): HTMLElement {
   const { app } = bench;
   const methods = tickList(
     "compare-methods",
-    (count) => `Methods: ${count}`,
+    (count) => t`Methods: ${count}`,
     (chosen) => {
       compare.chooseMethods(chosen);
     },
   );
   const metrics = tickList(
     "compare-metrics",
-    (count) => `Metrics: ${count}`,
+    (count) => t`Metrics: ${count}`,
     (chosen) => {
       compare.chooseMetrics(chosen);
     },
   );
-  const start = starter(bench, "compare", "Measure", () => void compare.start());
+  const start = starter(bench, "compare", t`Measure`, () => void compare.start());
   const place = make("div", {
     class: "table-place",
-    attributes: { role: "region", tabindex: "0", "aria-label": "Metrics by method" },
+    attributes: { role: "region", tabindex: "0", "aria-label": t`Metrics by method` },
   });
   const legend = make("p", { class: "hint" });
   const csv = make("button", {
     class: "quiet",
-    text: "Table (.csv)",
+    text: t`Table (.csv)`,
     testid: "compare-csv",
     attributes: { type: "button" },
     onclick: () => {
@@ -54,7 +55,7 @@ export function mountCompare(bench: Bench, compare: Compare): HTMLElement {
     { testid: "compare-panel", class: "proof-part" },
     make("p", {
       class: "lead",
-      text: "How do the methods stand beside each other, on this answer? Each with the settings that it has on this page.",
+      text: t`How do the methods stand beside each other, on this answer? Each with the settings that it has on this page.`,
     }),
     make("div", { class: "proof-controls lists" }, methods.element, metrics.element),
     start.element,
@@ -68,7 +69,7 @@ export function mountCompare(bench: Bench, compare: Compare): HTMLElement {
       return {
         value: method.name,
         label: method.title,
-        note: milliseconds === null ? `${passes} passes` : roughly(milliseconds),
+        note: milliseconds === null ? t`${passes} passes` : roughly(milliseconds),
       };
     });
     methods.show(suited, compare.methods());
@@ -100,8 +101,8 @@ export function mountCompare(bench: Bench, compare: Compare): HTMLElement {
     const columns = state.columns.flatMap((name) => known.filter((metric) => metric.name === name));
     place.replaceChildren(table(state, columns, bench.state.subject?.target.label ?? ""));
     legend.textContent =
-      "★ marks the best of a column. Insertion and deletion are areas under the curves of “Prove it”; class retrieval is 1 where the " +
-      "network finds the class in what the map leaves. Where a random map does better than a method, the metric tells little about it.";
+      t`★ marks the best of a column. Insertion and deletion are areas under the curves of “Prove it”; class retrieval is 1 where the ` +
+      t`network finds the class in what the map leaves. Where a random map does better than a method, the metric tells little about it.`;
   });
   return element;
 }
@@ -111,7 +112,7 @@ function table({ rows }: CompareState, columns: MetricDescription[], label: stri
   const head = make(
     "tr",
     {},
-    make("th", { text: "Method", attributes: { scope: "col" } }),
+    make("th", { text: t`Method`, attributes: { scope: "col" } }),
     ...columns.map(({ title, better, summary }) =>
       make(
         "th",
@@ -121,12 +122,12 @@ function table({ rows }: CompareState, columns: MetricDescription[], label: stri
         make("span", { class: "hidden", text: `, ${arrows[better].words}` }),
       ),
     ),
-    make("th", { text: "Time", attributes: { scope: "col" } }),
+    make("th", { text: t`Time`, attributes: { scope: "col" } }),
   );
   return make(
     "table",
     { testid: "compare-table" },
-    make("caption", { class: "hidden", text: `How good the explanations of “${label}” are` }),
+    make("caption", { class: "hidden", text: t`How good the explanations of “${label}” are` }),
     make("thead", {}, head),
     make("tbody", {}, ...rows.map((row) => bodyRow(row, columns, best))),
   );
@@ -145,7 +146,7 @@ function bodyRow(row: Row, columns: MetricDescription[], best: Map<string, Set<R
     if (winner) {
       value.append(
         make("span", { class: "star", text: " ★", attributes: { "aria-hidden": "true" } }),
-        make("span", { class: "hidden", text: " the best" }),
+        make("span", { class: "hidden", text: t` the best` }),
       );
     }
     return value;
@@ -165,4 +166,4 @@ function bodyRow(row: Row, columns: MetricDescription[], best: Map<string, Set<R
 }
 
 const figureText = (value: number): string =>
-  (Math.abs(value) < 10 && Math.abs(value) >= 0.001 ? value.toFixed(3) : figure(value)).replace("-", "−");
+  (Math.abs(value) < 10 && Math.abs(value) >= 0.001 ? decimals(value, 3) : figure(value)).replace("-", "−");

@@ -1,5 +1,7 @@
 // "Is it just edges?": the real map beside those of networks that have forgotten what they learned, and beside a drawing of the edges.
 
+import { decimals } from "../format.js";
+import { t } from "../strings/strings.js";
 import type { Explanation, PixelPicture } from "adversight";
 import { make } from "../dom.js";
 import type { Bench } from "../proof/bench.js";
@@ -9,7 +11,7 @@ import { mapCanvas } from "./proof-attack.js";
 import { starter } from "./proof.js";
 
 export function mountForget(bench: Bench, forget: Forget): HTMLElement {
-  const start = starter(bench, "edges", "Check", () => void forget.start());
+  const start = starter(bench, "edges", t`Check`, () => void forget.start());
   const tiles = make("ul", { class: "tiles", testid: "edges-tiles" });
   const verdict = make("p", { class: "verdict", testid: "edges-verdict", attributes: { role: "status" } });
   const found = make("div", { class: "found" }, verdict, tiles);
@@ -19,17 +21,17 @@ export function mountForget(bench: Bench, forget: Forget): HTMLElement {
     make("p", {
       class: "lead",
       text:
-        "A map that stays the same when the network has forgotten all it learned cannot explain the network: it only traces the picture. " +
-        "Three copies of the network get random numbers for weights, in the last layer, in half of the layers, and in all.",
+        t`A map that stays the same when the network has forgotten all it learned cannot explain the network: it only traces the picture. ` +
+        t`Three copies of the network get random numbers for weights, in the last layer, in half of the layers, and in all.`,
     }),
     start.element,
     found,
     make("p", {
       class: "hint",
       text:
-        "Cascading randomisation of the sanity checks (Adebayo et al. 2018), with weights of the same mean and deviation. Rank correlation of " +
-        "magnitudes (Spearman) and structural similarity (SSIM). The paper sets no limit; here a map counts as changed below 0.3, and as " +
-        "unchanged above 0.6.",
+        t`Cascading randomisation of the sanity checks (Adebayo et al. 2018), with weights of the same mean and deviation. Rank correlation of ` +
+        t`magnitudes (Spearman) and structural similarity (SSIM). The paper sets no limit; here a map counts as changed below 0.3, and as ` +
+        t`unchanged above 0.6.`,
     }),
   );
   const cost = () => {
@@ -44,11 +46,11 @@ export function mountForget(bench: Bench, forget: Forget): HTMLElement {
     const { subject } = bench.state;
     found.hidden = state.layers.length === 0 && !state.none;
     tiles.replaceChildren();
-    verdict.textContent = state.none ? "This network’s file has no weights that could be forgotten." : "";
+    verdict.textContent = state.none ? t`This network’s file has no weights that could be forgotten.` : "";
     if (!subject || state.layers.length === 0) return;
     const { explanation, method } = subject;
     tiles.append(
-      tile(bench, "own", "the network as trained", explanation, null, ""),
+      tile(bench, "own", t`the network as trained`, explanation, null, ""),
       ...state.copies.map((copy) =>
         tile(
           bench,
@@ -56,7 +58,7 @@ export function mountForget(bench: Bench, forget: Forget): HTMLElement {
           forgotten(copy.layers, state.layers.length),
           copy.explanation,
           copy.rank,
-          copy.reason ?? (copy.ssim === null ? "" : `SSIM ${text(copy.ssim)}`),
+          copy.reason ?? (copy.ssim === null ? "" : t`SSIM ${text(copy.ssim)}`),
         ),
       ),
       ...(state.edges ? [edgesTile(bench, state.edges)] : []),
@@ -70,7 +72,7 @@ export function mountForget(bench: Bench, forget: Forget): HTMLElement {
   return element;
 }
 
-const text = (value: number) => value.toFixed(2).replace("-", "−");
+const text = (value: number) => decimals(value, 2).replace("-", "−");
 
 function tile(
   bench: Bench,
@@ -84,11 +86,11 @@ function tile(
   return make(
     "li",
     { testid: `tile-${name}` },
-    ...(explanation ? [mapCanvas(bench, explanation, picture, `Map of ${title}`)] : []),
+    ...(explanation ? [mapCanvas(bench, explanation, picture, t`Map of ${title}`)] : []),
     make("strong", { text: title }),
     ...(rank === null
       ? []
-      : [make("span", { text: `rank correlation ${text(rank)}`, testid: `tile-${name}-rank` })]),
+      : [make("span", { text: t`rank correlation ${text(rank)}`, testid: `tile-${name}-rank` })]),
     ...(note === "" ? [] : [make("small", { text: note })]),
   );
 }
@@ -101,7 +103,7 @@ function edgesTile(bench: Bench, { map, rank }: NonNullable<ForgetState["edges"]
   const heatmap: Explanation["heatmap"] = {
     data,
     shape: [height, width],
-    rule: "magnitude of Sobel’s gradient",
+    rule: t`magnitude of Sobel’s gradient`,
   };
-  return tile(bench, "edges", "edges, without a network", { heatmap }, rank, "Sobel’s filter");
+  return tile(bench, "edges", t`edges, without a network`, { heatmap }, rank, t`Sobel’s filter`);
 }

@@ -1,8 +1,9 @@
 // "Prove it": what was given with its parts going or coming, the curve of the score, and controls as of a film.
 
+import { t } from "../strings/strings.js";
 import { gameScore } from "adversight";
 import { make, segments } from "../dom.js";
-import { percent } from "../format.js";
+import { decimals, percent } from "../format.js";
 import { kinds as givenKinds, type Kind as Of } from "../kinds.js";
 import { bandOf } from "../proof/band.js";
 import type { Bench } from "../proof/bench.js";
@@ -27,30 +28,30 @@ const quick = 15_000;
 
 const words: Record<Kind, { label: string; what: string; done: string; why: (of: Of) => string }> = {
   deletion: {
-    label: "Take away",
-    what: "Deletion",
-    done: "taken away",
+    label: t`Take away`,
+    what: t`Deletion`,
+    done: t`taken away`,
     why: (of) =>
-      `If ${givenKinds[of].marked} really count, the network must lose its answer soon when they are taken away first.`,
+      t`If ${givenKinds[of].marked} really count, the network must lose its answer soon when they are taken away first.`,
   },
   insertion: {
-    label: "Put back",
-    what: "Insertion",
-    done: "put back",
+    label: t`Put back`,
+    what: t`Insertion`,
+    done: t`put back`,
     why: (of) =>
-      `If ${givenKinds[of].marked} really count, ${givenKinds[of].emptied} must get the answer back soon when they are put back first.`,
+      t`If ${givenKinds[of].marked} really count, ${givenKinds[of].emptied} must get the answer back soon when they are put back first.`,
   },
 };
 
 const rules: Record<Of, string> = {
   image:
-    "What is taken away becomes the data set’s mean colour; what is put back comes into a blurred picture. A fall alone is no proof: no network " +
-    "has seen mosaics like these.",
-  text: "What is taken away becomes what the network is given where nothing is written. A fall alone is no proof: nobody writes such sentences.",
-  audio: "What is taken away becomes silence, in the cells of time and frequency that the network hears.",
-  file: "What is taken away becomes what the network is given where a file has ended.",
-  table: "What is taken away becomes the mean of the rows that it is compared with.",
-  series: "What is taken away becomes the mean of its channel.",
+    t`What is taken away becomes the data set’s mean colour; what is put back comes into a blurred picture. A fall alone is no proof: no network ` +
+    t`has seen mosaics like these.`,
+  text: t`What is taken away becomes what the network is given where nothing is written. A fall alone is no proof: nobody writes such sentences.`,
+  audio: t`What is taken away becomes silence, in the cells of time and frequency that the network hears.`,
+  file: t`What is taken away becomes what the network is given where a file has ended.`,
+  table: t`What is taken away becomes the mean of the rows that it is compared with.`,
+  series: t`What is taken away becomes the mean of its channel.`,
 };
 
 export function mountProve(bench: Bench, prove: Prove): HTMLElement {
@@ -59,7 +60,7 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
   const kinds = make(
     "fieldset",
     { class: "segments small" },
-    make("legend", { class: "hidden", text: "Game" }),
+    make("legend", { class: "hidden", text: t`Game` }),
   );
   const checkKind = segments(
     kinds,
@@ -75,12 +76,12 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
     "label",
     { class: "tick" },
     fine,
-    make("span", { text: `In the paper’s steps (${paperStep} pixels)` }),
+    make("span", { text: t`In the paper’s steps (${paperStep} pixels)` }),
   );
   fine.addEventListener("change", () => {
     prove.chooseFine(fine.checked);
   });
-  const start = starter(bench, "prove", "Prove it", () => {
+  const start = starter(bench, "prove", t`Prove it`, () => {
     void prove.start({ still: stillness.matches });
   });
 
@@ -91,7 +92,7 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
   const play = make("button", { class: "small", testid: "prove-play", attributes: { type: "button" } });
   const slider = make("input", {
     testid: "prove-slider",
-    attributes: { type: "range", min: "0", step: "1", "aria-label": "How much has changed" },
+    attributes: { type: "range", min: "0", step: "1", "aria-label": t`How much has changed` },
   });
   const now = make("output", { class: "now-text", testid: "prove-now" });
   const said = make("p", { class: "hidden", testid: "prove-said", attributes: { role: "status" } });
@@ -108,14 +109,14 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
     make(
       "details",
       { class: "rule" },
-      make("summary", { text: "How this is judged" }),
+      make("summary", { text: t`How this is judged` }),
       make(
         "p",
         { class: "hint" },
-        "Deletion and insertion, by the RISE paper (Petsiuk et al. 2018). ",
+        t`Deletion and insertion, by the RISE paper (Petsiuk et al. 2018). `,
         rule,
-        ` The grey band is ${randomOrders} random orders. The map passes where its curve has a smaller area than each of them (put back: a larger one), ` +
-          "by more than 2% of the whole input’s score: a rule of this page.",
+        t` The grey band is ${randomOrders} random orders. The map passes where its curve has a smaller area than each of them (put back: a larger one), ` +
+          t`by more than 2% of the whole input’s score: a rule of this page.`,
       ),
     ),
   );
@@ -177,18 +178,18 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
     const { what, done } = words[state.kind];
     const { map, random } = found;
     chart.show([{ curve: map.curve, kind: "map" }], bandOf(random, map.curve.x), {
-      x: `${givenKinds[of()].units} ${done}, the most important first`,
-      y: `probability of “${label}”`,
-      title: `${what}: the probability of “${label}” goes from ${percent(map.curve.y[0] ?? 0)} to ${percent(map.curve.y.at(-1) ?? 0)}.`,
+      x: t`${givenKinds[of()].units} ${done}, the most important first`,
+      y: t`probability of “${label}”`,
+      title: t`${what}: the probability of “${label}” goes from ${percent(map.curve.y[0] ?? 0)} to ${percent(map.curve.y.at(-1) ?? 0)}.`,
     });
     const areas = random.map(({ area }) => area);
     key.replaceChildren(
-      make("li", { class: "map", text: `by importance, area ${map.area.toFixed(3)}`, testid: "prove-area" }),
+      make("li", { class: "map", text: t`by importance, area ${map.area.toFixed(3)}`, testid: "prove-area" }),
       ...(random.length > 0
         ? [
             make("li", {
               class: "random",
-              text: `in ${random.length} random orders, area ${Math.min(...areas).toFixed(3)} to ${Math.max(...areas).toFixed(3)}`,
+              text: t`in ${random.length} random orders, area ${decimals(Math.min(...areas), 3)} to ${decimals(Math.max(...areas), 3)}`,
               testid: isWhole(found) ? "prove-area-random" : "prove-area-some",
             }),
           ]
@@ -229,14 +230,14 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
     const { subject } = bench.state;
     const { units, noun } = givenKinds[of()];
     chart.mark(part, score);
-    const sentence = `${percent(part)} of the ${units} ${words[kind].done}: “${label}” ${percent(score)}`;
+    const sentence = t`${percent(part)} of the ${units} ${words[kind].done}: “${label}” ${percent(score)}`;
     if (subject)
       shown.show(
         subject,
         found.map,
         kind,
         part,
-        `The ${noun} with ${percent(part)} of its ${units} ${words[kind].done}`,
+        t`The ${noun} with ${percent(part)} of its ${units} ${words[kind].done}`,
       );
     now.textContent = `${percent(part)} ${words[kind].done}: ${percent(score)}`;
     slider.value = String(Math.round(part * Number(slider.max)));
@@ -265,7 +266,7 @@ export function mountProve(bench: Bench, prove: Prove): HTMLElement {
   prove.store.watch(["part", "games", "kind"], show);
   bench.app.store.watch(["dark"], show);
   prove.store.watch(["playing"], ({ playing }) => {
-    play.textContent = playing ? "Pause" : "Play";
+    play.textContent = playing ? t`Pause` : t`Play`;
     if (!playing) return;
     before = 0;
     frame ||= requestAnimationFrame(step);

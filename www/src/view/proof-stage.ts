@@ -1,5 +1,6 @@
 // What a game changes, at any moment of it, without the engine: a picture's pixels, a text's words, a sound's cells, which can be heard.
 
+import { t } from "../strings/strings.js";
 import {
   gameFrame,
   paintSpectrogram,
@@ -153,7 +154,7 @@ function soundStage(bench: Bench): GameStage {
   const player = new SoundPlayer();
   const playing = (on: boolean) => {
     listen.setAttribute("aria-pressed", String(on));
-    listen.textContent = on ? "■ Stop" : "▶ Listen to what is there";
+    listen.textContent = on ? "■ Stop" : t`▶ Listen to what is there`;
   };
   playing(false);
   player.onTime = (seconds) => {

@@ -1,5 +1,6 @@
 // The words of a text, coloured by how far an attack has moved the numbers by which the network knows them.
 
+import { t } from "../strings/strings.js";
 import { stretches, wordColour } from "adversight";
 import { make } from "../dom.js";
 import { percent } from "../format.js";
@@ -11,11 +12,11 @@ export function movedWordsView({ parts, texts }: MovedWords, bytes: boolean, dar
   return texts.map((_, source) =>
     make(
       "p",
-      { class: bytes ? "reading bytes" : "reading", attributes: { dir: "auto" } },
+      { class: bytes ? t`reading bytes` : "reading", attributes: { dir: "auto" } },
       ...stretches({ parts, texts }, source).map(({ text, part }) => {
         const found = part === null ? undefined : parts[part];
         if (!found) return text;
-        const said = `moved by ${percent(found.score)}`;
+        const said = t`moved by ${percent(found.score)}`;
         const word = make("span", { class: "game-word", text, attributes: { title: said } });
         word.style.setProperty("background-color", wordColour(found.score, most, colours({ dark })));
         return word;

@@ -1,5 +1,6 @@
 // "Is it true?" under the explanation: four tests, of which one is open at a time, with what it costs, how far it is, and a way to end it.
 
+import { t } from "../strings/strings.js";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { roughly, whole } from "../format.js";
@@ -16,10 +17,10 @@ import { verdictWords } from "../proof/verdict.js";
 import { mountProve, verdictOf } from "./proof-prove.js";
 
 const titles: Record<ProofName, string> = {
-  prove: "Prove it",
-  compare: "Compare the evidence",
-  attack: "Attack it",
-  edges: "Is it just edges?",
+  prove: t`Prove it`,
+  compare: t`Compare the evidence`,
+  attack: t`Attack it`,
+  edges: t`Is it just edges?`,
 };
 
 export function mountProof(app: App, own: OwnNetwork): void {
@@ -83,7 +84,7 @@ export function mountProof(app: App, own: OwnNetwork): void {
       button.hidden = given !== null && !tests(given, button.dataset.proof as ProofName);
   });
   bench.store.watch(["subject", "running", "task"], ({ subject, running }) => {
-    const sentence = subject ? "" : "There is something to prove as soon as there is an explanation.";
+    const sentence = subject ? "" : t`There is something to prove as soon as there is an explanation.`;
     if (note.textContent !== sentence) note.textContent = sentence;
     note.hidden = sentence === "";
     panel.dataset.state = running ? "busy" : "ready"; // for tests to wait for
@@ -182,8 +183,8 @@ function costText(
   { passes, milliseconds }: { passes: number; milliseconds: number | null },
 ): string {
   const where = bench.app.state.engine?.device.kind === "webgpu" ? "GPU" : "processor";
-  const time = milliseconds === null ? "" : `, ${roughly(milliseconds)} on your ${where}`;
-  return `${whole(passes)} passes through the network at most${time}.`;
+  const time = milliseconds === null ? "" : t`, ${roughly(milliseconds)} on your ${where}`;
+  return t`${whole(passes)} passes through the network at most${time}.`;
 }
 
 /** Boxes to tick, one for each choice, behind a line that says how many are. */

@@ -1,5 +1,6 @@
 // What is sent on: the report as a file, a link, a print. And a report that comes back, computed again.
 
+import { t } from "../strings/strings.js";
 import {
   AdversightError,
   drawColumns,
@@ -56,10 +57,10 @@ export function mountSent(app: App): void {
     const { given, network } = app.state;
     const address = new URL(toHash(linked(app.state)), location.href).href;
     const left = [
-      ...(given?.example === null ? ["what you gave"] : []),
-      ...(network?.own ? ["your network"] : []),
+      ...(given?.example === null ? [t`what you gave`] : []),
+      ...(network?.own ? [t`your network`] : []),
     ].join(" and ");
-    const sentence = left === "" ? "The link is copied." : `The link is copied. It does not hold ${left}.`;
+    const sentence = left === "" ? t`The link is copied.` : t`The link is copied. It does not hold ${left}.`;
     navigator.clipboard.writeText(address).then(
       () => {
         told.textContent = sentence;
@@ -67,7 +68,7 @@ export function mountSent(app: App): void {
       () => {
         // Without the clipboard, it stands where links stand.
         history.replaceState(null, "", address);
-        told.textContent = "The link stands in the address bar.";
+        told.textContent = t`The link stands in the address bar.`;
       },
     );
   });
@@ -99,7 +100,7 @@ async function checkReport(app: App, report: Report, line: HTMLElement): Promise
   if (!network) {
     throw new AdversightError(
       "input_invalid",
-      `This report is of “${report.network.title}” (SHA-256 ${report.network.sha256.slice(0, 12)}…), which is not here. Load that network, and drop the report again.`,
+      t`This report is of “${report.network.title}” (SHA-256 ${report.network.sha256.slice(0, 12)}…), which is not here. Load that network, and drop the report again.`,
     );
   }
   await app.ask(await givenOf(report), network, {
@@ -118,18 +119,18 @@ async function checkReport(app: App, report: Report, line: HTMLElement): Promise
   });
   const by =
     report.engine === __ENGINE__
-      ? "the same engine"
-      : `engine ${__ENGINE__}, the report’s was ${report.engine}`;
+      ? t`the same engine`
+      : t`engine ${__ENGINE__}, the report’s was ${report.engine}`;
   line.hidden = false;
   line.dataset.same = String(found.length === 0);
   line.textContent =
     found.length === 0
-      ? `Computed again, and the same: answer and map of the report of ${report.date.slice(0, 10)} (${by}).`
-      : `Computed again, and not the same as the report of ${report.date.slice(0, 10)} (${by}). ${found.join(" ")}`;
+      ? t`Computed again, and the same: answer and map of the report of ${report.date.slice(0, 10)} (${by}).`
+      : t`Computed again, and not the same as the report of ${report.date.slice(0, 10)} (${by}). ${found.join(" ")}`;
 }
 
 async function givenOf({ kind, title, input }: Report): Promise<Given> {
-  const credit = "from a report";
+  const credit = t`from a report`;
   if ("texts" in input) {
     const [first = "", second] = input.texts;
     return {
@@ -178,7 +179,12 @@ async function reportOf(state: State): Promise<string | null> {
     words,
     map: { base64: toBase64(mapBytes(heatmap.data)), shape: [...heatmap.shape] },
     parts: parts.map(({ name, score, special }) => ({ name, score, special })),
-    notes: [...struckOut(given), ...info.notes, ...(info.doubt === null ? [] : [info.doubt])],
+    notes: [
+      ...struckOut(given),
+      ...(given.changes ?? []),
+      ...info.notes,
+      ...(info.doubt === null ? [] : [info.doubt]),
+    ],
   };
   return reportHtml(report, shownOf(given, explanation, report));
 }
@@ -187,7 +193,7 @@ async function reportOf(state: State): Promise<string | null> {
 function struckOut(given: Given): string[] {
   if (given.kind !== "text" || !given.written) return [];
   const { text, struck } = given.written;
-  return [`Struck out: ${struck.map(([start, end]) => `“${text.slice(start, end)}”`).join(", ")}.`];
+  return [t`Struck out: ${struck.map(([start, end]) => `“${text.slice(start, end)}”`).join(", ")}.`];
 }
 
 async function inputOf(given: Given): Promise<Report["input"]> {

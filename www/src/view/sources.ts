@@ -1,6 +1,7 @@
 // Where what is given comes from: the examples, a file, a drop, the clipboard. (The camera is in camera.ts.) And which network is asked about
 // it; one that is dropped goes to own.ts.
 
+import { t } from "../strings/strings.js";
 import type { App } from "../app.js";
 import { fill, find, make } from "../dom.js";
 import { bytes } from "../format.js";
@@ -27,6 +28,7 @@ export function mountSources(app: App, own: OwnNetwork): void {
     return asked ? app.chooseFile("file", file, file.name) : take(app, own, files);
   });
   mountDrop(app, (files) => take(app, own, files));
+  mountLaunch((files) => take(app, own, files));
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     const [file] = files;
@@ -75,7 +77,10 @@ async function take(app: App, own: OwnNetwork, files: File[]): Promise<void> {
     else if (unknown) await app.choosePhoto(unknown, unknown.name); // which says why it is none
     return;
   }
-  if (photo) await app.choosePhoto(photo, photo.name);
+  if (!photo) return;
+  await app.choosePhoto(photo, photo.name);
+  const left = refusalProblem(refused);
+  if (left && app.state.problem === null && app.state.given?.title === photo.name) app.report(left);
 }
 
 type Other = ["text" | "audio" | "file", File];
@@ -113,9 +118,9 @@ async function giveOther(app: App, kind: Other[0], file: File): Promise<void> {
   } catch (error) {
     const message =
       error instanceof TypeError
-        ? "It is not UTF-8. Save it as UTF-8, or paste the text."
+        ? t`It is not UTF-8. Save it as UTF-8, or paste the text.`
         : (error as Error).message;
-    app.report({ title: "This text cannot be read.", message: `${file.name}: ${message}`, remedy: null });
+    app.report({ title: t`This text cannot be read.`, message: `${file.name}: ${message}`, remedy: null });
   }
 }
 
@@ -134,7 +139,7 @@ function mountModels(app: App): void {
   app.store.watch(["networks", "network"], ({ networks, network }) => {
     fill(
       select,
-      networks.map(({ name, title, own }) => ({ value: name, label: own ? `Yours: ${title}` : title })),
+      networks.map(({ name, title, own }) => ({ value: name, label: own ? t`Yours: ${title}` : title })),
       network?.name ?? "",
     );
     select.disabled = networks.length === 0;
@@ -225,6 +230,20 @@ function mountFile(onChoose: (files: File[]) => Promise<void>): void {
   });
 }
 
+/** What is used of the queue of files that the system opens with the page once it is installed; TypeScript's library does not have it. */
+interface LaunchQueue {
+  setConsumer: (consumer: (launch: { files?: readonly { getFile: () => Promise<File> }[] }) => void) => void;
+}
+
+/** Files that are opened with the page, as the manifest offers. */
+function mountLaunch(onLaunch: (files: File[]) => Promise<void>): void {
+  const { launchQueue } = globalThis as { launchQueue?: LaunchQueue };
+  launchQueue?.setConsumer(({ files = [] }) => {
+    if (files.length === 0) return; // opened without a file
+    void Promise.all(files.map((file) => file.getFile())).then(onLaunch);
+  });
+}
+
 function mountDrop(app: App, onDrop: (files: File[]) => Promise<void>): void {
   const drop = find("drop", HTMLElement);
   const carriesFile = (event: DragEvent) => event.dataTransfer?.types.includes("Files") ?? false;
@@ -252,8 +271,8 @@ function mountDrop(app: App, onDrop: (files: File[]) => Promise<void>): void {
       void app.chooseText(text);
     } else {
       app.report({
-        title: "That was no file.",
-        message: "Pictures on other sites cannot be read from here. Save the picture, and drop the file.",
+        title: t`That was no file.`,
+        message: t`Pictures on other sites cannot be read from here. Save the picture, and drop the file.`,
         remedy: null,
       });
     }

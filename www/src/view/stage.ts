@@ -1,9 +1,11 @@
 // The photograph with the heatmap over the part of it that the network saw; two of them where two methods are compared.
 
+import { t } from "../strings/strings.js";
 import { drawExplanation, type Explanation, type PartialExplanation } from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { doubtsOf } from "../doubt.js";
+import { shownSigns } from "../signs.js";
 import { photoOf, type State } from "../state.js";
 import { isEmpty } from "./legend.js";
 
@@ -41,7 +43,7 @@ function mountPicture(
   const draw = (now: number) => {
     frame = 0;
     const photo = photoOf(app.state);
-    const { engine, view, opacity, smooth, colours, shownSegments, borders } = app.state;
+    const { engine, view, opacity, smooth, colours, shownSegments, borders, wipe } = app.state;
     const explanation = soFar(app.state) ?? read(app.state);
     wasShown = soFar(app.state) !== null;
     const share = stillness.matches ? 1 : Math.min(1, (now - revealed) / reveal);
@@ -53,6 +55,8 @@ function mountPicture(
         view,
         segments: shownSegments ?? undefined,
         borders,
+        wipe,
+        signed: soFar(app.state) ? null : shownSigns(read(app.state), app.state),
         toned: doubtsOf(app.state).length > 0,
       });
     }
@@ -67,7 +71,20 @@ function mountPicture(
     revealed = wasShown ? 0 : performance.now();
   });
   app.store.watch(
-    ["given", key, "partial", "view", "opacity", "smooth", "colours", "shownSegments", "borders", "doubts"],
+    [
+      "given",
+      key,
+      "partial",
+      "view",
+      "opacity",
+      "smooth",
+      "colours",
+      "signs",
+      "wipe",
+      "shownSegments",
+      "borders",
+      "doubts",
+    ],
     schedule,
   );
   app.store.watch(["given", key, "view", "methods"], (state) => {
@@ -78,11 +95,13 @@ function mountPicture(
 function description(state: State, explanation: Explanation | null): string {
   const { view, methods, beside } = state;
   const photo = photoOf(state);
-  if (!photo) return "No photograph yet";
-  if (!explanation || isEmpty(explanation) || view === "photograph") return `Photograph: ${photo.title}`;
-  const { target, method } = explanation.info;
+  if (!photo) return t`No photograph yet`;
+  if (!explanation || isEmpty(explanation) || view === "photograph") return t`Photograph: ${photo.title}`;
+  const { target, method, against } = explanation.info;
+  const [rival] = against;
+  const not = rival && against.length === 1 ? t` and not “${rival.label}”` : "";
   const over =
-    view === "overlay" ? `over the photograph: ${photo.title}` : `of the photograph: ${photo.title}`;
-  const by = beside === null ? "" : ` by ${methods.find(({ name }) => name === method)?.title ?? method}`;
-  return `Heatmap for “${target.label}”${by} ${over}`;
+    view === "overlay" ? t`over the photograph: ${photo.title}` : t`of the photograph: ${photo.title}`;
+  const by = beside === null ? "" : t` by ${methods.find(({ name }) => name === method)?.title ?? method}`;
+  return t`Heatmap for “${target.label}”${not}${by} ${over}`;
 }

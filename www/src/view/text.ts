@@ -1,5 +1,6 @@
 // A text: its words coloured by what they count for, the largest of them as bars, and the field in which it is written.
 
+import { t } from "../strings/strings.js";
 import { drawWords, wordColour, type Colour, type Explanation } from "adversight";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
@@ -49,7 +50,7 @@ function mountReading(app: App, id: string, read: (state: State) => Explanation 
       word.dataset.end = String(part.end);
       if (!gone?.has(number)) continue;
       word.classList.add("struck");
-      word.title = `${part.name}: struck out`;
+      word.title = t`${part.name}: struck out`;
       word.setAttribute("aria-label", word.title);
     }
     if (focused !== null) place.querySelector<HTMLElement>(`[data-start="${focused}"]`)?.focus();
@@ -81,9 +82,9 @@ function mountLegend(app: App): void {
     });
     const { label } = explanation.info.target;
     legend.replaceChildren(
-      make("span", { text: signs ? `against “${label}”` : "little" }),
+      make("span", { text: signs ? t`against “${label}”` : t`little` }),
       make("span", { class: "steps" }, ...steps),
-      make("span", { text: signs ? `for “${label}”` : "much" }),
+      make("span", { text: signs ? t`for “${label}”` : t`much` }),
     );
   });
 }
@@ -95,7 +96,7 @@ function mountRanking(app: App): void {
   app.store.watch(["explanation", "dark"], ({ explanation, dark }) => {
     if (!explanation) return; // those before stay until there are others, so that nothing jumps
     const found = bars(explanation, places);
-    title.textContent = `What counted most for “${explanation.info.target.label}”`;
+    title.textContent = t`What counted most for “${explanation.info.target.label}”`;
     list.classList.toggle("sides", hasSigns(explanation));
     list.replaceChildren(
       ...found.map(({ part, length, said }) => {
@@ -127,7 +128,7 @@ function mountField(app: App): void {
     const text = field.value;
     if (given?.kind !== "text" || text === given.input) return;
     if (text.trim() === "") {
-      note.textContent = "Write a word or a sentence: there is nothing to read yet.";
+      note.textContent = t`Write a word or a sentence: there is nothing to read yet.`;
       return;
     }
     void app.chooseText(text);

@@ -1,11 +1,16 @@
 // Light, dark, or as the system has it. The choice is kept in this browser.
 
+import { t } from "../strings/strings.js";
 import type { App } from "../app.js";
 import { find } from "../dom.js";
 
 const themes = ["auto", "light", "dark"] as const;
 type Theme = (typeof themes)[number];
-const names: Record<Theme, string> = { auto: "Theme: automatic", light: "Theme: light", dark: "Theme: dark" };
+const names: Record<Theme, string> = {
+  auto: t`Theme: automatic`,
+  light: t`Theme: light`,
+  dark: t`Theme: dark`,
+};
 
 export function mountTheme(app: App): void {
   const darkness = matchMedia("(prefers-color-scheme: dark)");

@@ -1,5 +1,6 @@
 // The explanation in words, on the page and spoken.
 
+import { t } from "../strings/strings.js";
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import type { State } from "../state.js";
@@ -11,7 +12,9 @@ export function mountWords(app: App): void {
 
   app.store.watch(["explanation", "classification", "firstLook"], (state) => {
     kicker.textContent = title(state);
-    words.replaceChildren(...sentences(state).map((text) => make("p", { text })));
+    // The engine's own sentences are English, whatever the page's language.
+    const attributes: Record<string, string> = state.explanation ? { lang: "en" } : {};
+    words.replaceChildren(...sentences(state).map((text) => make("p", { text, attributes })));
     say.hidden = !("speechSynthesis" in window) || !state.explanation;
   });
 
@@ -24,7 +27,7 @@ export function mountWords(app: App): void {
   const synthesis = "speechSynthesis" in window ? window.speechSynthesis : null;
   const speaking = (on: boolean) => {
     say.setAttribute("aria-pressed", String(on));
-    say.textContent = on ? "Stop reading" : "Read aloud";
+    say.textContent = on ? t`Stop reading` : t`Read aloud`;
   };
   speaking(false);
   say.addEventListener("click", () => {
@@ -49,18 +52,18 @@ export function mountWords(app: App): void {
 }
 
 function title({ explanation, classification, firstLook }: State): string {
-  if (!explanation) return "The answer";
+  if (!explanation) return t`The answer`;
   const { target, against } = explanation.info;
   const winner = classification?.top[0];
   const [rival] = against;
-  if (rival && against.length === 1) return `Why “${target.label}” and not “${rival.label}”?`;
+  if (rival && against.length === 1) return t`Why “${target.label}” and not “${rival.label}”?`;
   const question =
-    winner?.index === target.index ? `Why “${target.label}”?` : `What counts for “${target.label}”?`;
-  return firstLook ? `${question} A first look` : question;
+    winner?.index === target.index ? t`Why “${target.label}”?` : t`What counts for “${target.label}”?`;
+  return firstLook ? t`${question} A first look` : question;
 }
 
 function sentences({ explanation, classification }: State): string[] {
   if (explanation) return explanation.words;
   const winner = classification?.top[0];
-  return [winner ? `The network says “${winner.label}”.` : "The network is about to look."];
+  return [winner ? t`The network says “${winner.label}”.` : t`The network is about to look.`];
 }

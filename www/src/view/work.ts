@@ -1,5 +1,6 @@
 // What the page is at: a sentence, a bar, and a way to stop it.
 
+import { t } from "../strings/strings.js";
 import type { App } from "../app.js";
 import { find } from "../dom.js";
 import { midSentence, seconds } from "../format.js";
@@ -59,12 +60,12 @@ function stillPosed({ answered, method, params }: State): boolean {
 
 function resultSentence(state: State): string {
   const { explanation, answered, methods, firstLook } = state;
-  if (!explanation || !answered) return "Not explained yet.";
+  if (!explanation || !answered) return t`Not explained yet.`;
   const method = methods.find(({ name }) => name === answered.method);
   const { milliseconds, device } = explanation.info;
   const where = device === "cpu" ? "processor" : "GPU";
-  const look = firstLook ? "A first look" : "Explained";
+  const look = firstLook ? t`A first look` : t`Explained`;
   const name = method ? midSentence(method.title) : answered.method;
-  const how = madeQuickly(state) ? ", with quick settings," : "";
-  return `${look} by ${name}${how} in ${seconds(milliseconds)} on your ${where}.`;
+  const how = madeQuickly(state) ? t`, with quick settings,` : "";
+  return t`${look} by ${name}${how} in ${seconds(milliseconds)} on your ${where}.`;
 }

@@ -28,7 +28,9 @@ interface Running {
 }
 
 /** Of an explanation, the target and how it was made are known; of a mere map, `target` must be given. */
-type OfJudged<Options extends Judging> = Omit<Options, "target"> & { target?: number | Target | undefined } & Running;
+type OfJudged<Options extends Judging> = Omit<Options, "target"> & {
+  target?: number | Target | undefined;
+} & Running;
 
 export type MeasureOptions<Model> = Omit<OfJudged<Measuring>, "metrics"> & {
   /** By their names, or with parameters. */
@@ -65,10 +67,9 @@ const isExplanation = (judged: Judged): judged is Explanation => "attribution" i
 export const mapOf = (judged: Judged): TensorData => (isExplanation(judged) ? judged.attribution : judged);
 
 /** The options with what an explanation tells by itself. */
-export function judging<Options extends { target?: number | Target | undefined; explained?: ExplainOptions | null }>(
-  judged: Judged,
-  options: Options,
-): Options & Judging {
+export function judging<
+  Options extends { target?: number | Target | undefined; explained?: ExplainOptions | null },
+>(judged: Judged, options: Options): Options & Judging {
   const info = isExplanation(judged) ? judged.info : null;
   const target = options.target ?? info?.aim?.target ?? info?.target.index;
   if (target === undefined) {

@@ -31,6 +31,8 @@ const advice: Record<ErrorCode, { title: string; remedy?: Remedy }> = {
   tokenizer_invalid: { title: t`It is not known how to read texts for this network.` },
   labels_invalid: { title: t`These names do not fit the network’s classes.` },
   target_out_of_range: { title: t`The network has no such class.` },
+  target_invalid: { title: t`This cannot be explained here.` },
+  detector_unknown: { title: t`It is not known how this network tells its boxes.` },
   method_unknown: { title: t`There is no such method.` },
   method_unsuited: { title: t`This method does not suit the network.` },
   map_not_finite: { title: t`This map holds values that are not numbers.` },

@@ -1,5 +1,6 @@
 // What lies beside the page: networks, and examples of each kind that they take. And networks of the user's own.
 
+import { t } from "./strings/strings.js";
 import { decodeImage, modelCache, type ModelSource, type Preprocessing } from "adversight";
 import type { Kind } from "./kinds.js";
 import type { Given } from "./state.js";
@@ -223,7 +224,7 @@ function tableExample(
         ...(rows === undefined ? {} : { background: rows }),
         ...(declared === undefined ? {} : { columns: declared }),
       };
-      const credit = kind === "table" ? "scikit-learn’s wine table (UCI)" : "made up by a program";
+      const credit = kind === "table" ? t`scikit-learn’s wine table (UCI)` : t`made up by a program`;
       return { kind, input, title, credit, example: name };
     },
   };

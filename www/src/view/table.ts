@@ -11,6 +11,7 @@ import {
 import type { App } from "../app.js";
 import { find, make } from "../dom.js";
 import { percent } from "../format.js";
+import { t } from "../strings/strings.js";
 import type { State, Table } from "../state.js";
 import { colours } from "./text.js";
 
@@ -51,11 +52,11 @@ const columnAt = (element: Element | null) =>
 function meaning({ info, parts }: Explanation): string {
   const { label } = info.target;
   if (!parts.some(({ score }) => score < 0))
-    return `The longer a bar, the more its column counts for “${label}”.`;
-  const sides = `To the right: speaks for “${label}”; to the left: against it.`;
+    return t`The longer a bar, the more its column counts for “${label}”.`;
+  const sides = t`To the right: speaks for “${label}”; to the left: against it.`;
   return info.completenessGap === null || info.baseline === null
     ? sides
-    : `${sides} Each bar starts where the one above ends: together they are what sets this row apart from the background.`;
+    : t`${sides} Each bar starts where the one above ends: together they are what sets this row apart from the background.`;
 }
 
 function mountSeries(app: App, id: string, key: keyof State, read: Read): void {
@@ -69,7 +70,7 @@ function mountSeries(app: App, id: string, key: keyof State, read: Read): void {
     if (!explanation?.series) return;
     drawSeries(place, explanation.series, {
       colours: colours(state),
-      label: `${state.given.title}, with what each row counts for “${explanation.info.target.label}”`,
+      label: t`${state.given.title}, with what each row counts for “${explanation.info.target.label}”`,
     });
   });
 }
@@ -95,7 +96,7 @@ function mountPull(app: App): void {
     void app.chooseGiven({
       ...given,
       input: { ...given.input, changes },
-      credit: isWhole ? given.credit : "with columns changed",
+      credit: isWhole ? given.credit : t`with columns changed`,
       example: null,
     });
   };
@@ -107,7 +108,7 @@ function mountPull(app: App): void {
     const given = tableOf(app.state);
     const number = row.valueAsNumber;
     if (!given || !Number.isInteger(number) || number < 0) return;
-    const title = `Row ${number}`;
+    const title = t`Row ${number}`;
     void app.chooseGiven({
       ...given,
       title,
@@ -141,8 +142,8 @@ function mountPull(app: App): void {
     const after = classification.top.find(({ index }) => index === winner?.index);
     note.textContent =
       changed && winner && after
-        ? `“${winner.label}”: ${percent(after.probability)}, and ${percent(winner.probability)} as it was.`
-        : "Pull a column: the answer and the bars follow.";
+        ? t`“${winner.label}”: ${percent(after.probability)}, and ${percent(winner.probability)} as it was.`
+        : t`Pull a column: the answer and the bars follow.`;
   });
 }
 

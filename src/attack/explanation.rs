@@ -9,7 +9,7 @@ use super::{
     registry::{Attacking, Shared},
     victim::{Found, Victim},
 };
-use crate::{Error, Result, Score, attribution::read};
+use crate::{Error, Result, Score, model::read};
 
 /// The attack on the explanation.
 pub struct Explanation;

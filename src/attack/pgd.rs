@@ -12,7 +12,7 @@ use super::{
     registry::{Attacking, Shared},
     victim::{Found, Victim},
 };
-use crate::{Result, Score, attribution::read};
+use crate::{Result, Score, model::read};
 
 /// Projected gradient descent, as an attack on one input.
 pub(super) struct Pgd;

@@ -7,7 +7,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{AttackOptions, Network, input::Scaled};
-use crate::{Error, Explainer, Result, Score, attribution::read, input::layout::Places};
+use crate::{Error, Explainer, Result, Score, input::layout::Places, model::read};
 
 /// What an attack found.
 pub(super) struct Found {

@@ -30,6 +30,7 @@ use burn::tensor::{Float, Tensor, TensorData, Transaction};
 use serde::{Deserialize, Serialize};
 use web_time::Instant;
 
+pub(crate) use crate::model::read;
 pub use baseline::Baseline;
 pub use batches::Batches;
 pub(crate) use methods::rt_sal::Masker;
@@ -54,7 +55,7 @@ use crate::{
         table::{SeriesView, TableKind, TableView},
         text::AskedToken,
     },
-    model::{OutputKind, Score, value::Ranked},
+    model::{OutputKind, Score, floats, lost, value::Ranked},
     narrate,
 };
 
@@ -476,19 +477,6 @@ fn in_order(places: &Places, input: &[usize], planes: Vec<f32>) -> Result<HostTe
         count if count == places.count() => Ok(HostTensor { data: planes, shape: places.map_shape(input) }),
         count => Err(Error::Internal(format!("a map of {count} values for an input of shape {input:?}"))),
     }
-}
-
-/// Reads a row of numbers back from the device.
-pub(crate) async fn read(tensor: Tensor<1>) -> Result<Vec<f32>> {
-    floats(tensor.into_data_async().await.map_err(lost)?)
-}
-
-fn floats(data: TensorData) -> Result<Vec<f32>> {
-    data.try_into_vec::<f32>().map_err(|error| Error::Internal(format!("{error:?}")))
-}
-
-fn lost(error: impl std::fmt::Debug) -> Error {
-    Error::DeviceLost(format!("{error:?}"))
 }
 
 /// The paper's number of pixels along a side, on a picture whose shorter side has `side` pixels: the same from 224 pixels

@@ -40,6 +40,8 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("src/attack/input.rs", "explainer", "an attack on an input is a call of the façade"),
     ("src/attack/words.rs", "attribution", "the scores of classes belong to the model"),
     ("src/attack/words.rs", "explainer", "an attack on a text is a call of the façade, which is asked again"),
+    ("src/attack/registry.rs", "attribution", "how parameters are described belongs below both"),
+    ("src/attack/victim.rs", "explainer", "an attack is given the façade where the network would do"),
     ("src/attack/mod.rs", "attribution", "gradients of class scores belong to the model"),
     ("src/attribution/mod.rs", "explainer", "methods are given the façade where the network would do"),
     (

@@ -219,6 +219,17 @@ export const facts = {
       "φ_i = E over orders of f(with i and those before) − f(with those before)",
     caution: shares,
   },
+  odam: {
+    formula: "M = ReLU(Σ_k A_k ⊙ smooth(∂f/∂A_k)), f a score of one box",
+    caution:
+      "It shows where the features of one box lie, at the resolution of one layer, and says nothing of what would remove the box.",
+  },
+  d_rise: {
+    formula:
+      "M = Σ_masks max_d [IoU(box_d, box) · cos(class_d, class) · objectness_d] · mask",
+    caution:
+      "A box that moves under a mask counts as gone in part. With few masks the map is noise: look at the same seed with more.",
+  },
   partition_shap: {
     formula:
       "φ = Owen values of f on the tree of halves: each half shares with its sibling, φ_{left} + φ_{right} = φ_{both}",

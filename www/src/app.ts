@@ -50,6 +50,22 @@ export interface Loaded {
   labels: string[];
 }
 
+/** Ends with `signal`, or after so many seconds. (`AbortSignal.any` is younger than the least browsers.) */
+function limited(signal: AbortSignal, seconds: number): AbortSignal {
+  const both = new AbortController();
+  const late = new DOMException("The time limit was reached.", "TimeoutError");
+  const timer = setTimeout(() => {
+    both.abort(late);
+  }, seconds * 1000);
+  const stop = () => {
+    clearTimeout(timer);
+    both.abort(signal.reason);
+  };
+  if (signal.aborted) stop();
+  else signal.addEventListener("abort", stop, { once: true });
+  return both.signal;
+}
+
 /** The quickest method, whose picture is shown while the one that was asked for is computed. */
 const firstLookMethod = "saliency";
 
@@ -725,7 +741,7 @@ export class App {
     const known = this.#known.find((answer) => sameQuestion(answer.question, question));
     if (known) return known;
     const onProgress = this.#begin(`${verb} ${midSentence(description.title)}`);
-    const stop = limit === null ? signal : AbortSignal.any([signal, AbortSignal.timeout(limit * 1000)]);
+    const stop = limit === null ? signal : limited(signal, limit);
     const explanation = await model.explain(given.input, {
       ...question,
       method: anyName(name),

@@ -92,7 +92,7 @@ pub trait Method {
     fn cost(config: &Self::Config) -> Cost;
 
     /// Where the first walk back from the explained input ends, if the method takes one: the pass that finds the class is then kept
-    /// for it ([`Subject::gradient_here`], [`Subject::gradient_at_here`]), and costs no second one.
+    /// for it ([`Subject::gradient_here`]), and costs no second one.
     fn first_gradient(_config: &Self::Config, _model: &Model) -> Option<End> {
         None
     }

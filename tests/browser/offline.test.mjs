@@ -44,7 +44,7 @@ test("one visit keeps the page, one engine and a network of each kind, and says 
   for (const file of ["index.html", "photos/chelsea.jpg", "models/efficientnet_lite0.onnx"]) {
     assert.ok(files.includes(file), `${file}: ${files.join(" ")}`);
   }
-  assert.equal(files.filter((file) => file.endsWith(".onnx")).length, 4, "the first network of each kind");
+  assert.equal(files.filter((file) => file.endsWith(".onnx")).length, 6, "the first network of each kind");
   assert.equal(files.filter((file) => /adversight(_cpu|_cpu_threads)?_bg-.*wasm$/.test(file)).length, 1);
   assert.equal(files.filter((file) => file.endsWith(".map")).length, 0);
   await at("kept-title").click();
@@ -71,7 +71,7 @@ test("with the cable pulled the page starts anew, and explains each kind", async
   await context.setOffline(true);
   await page.reload();
   await ready("image");
-  for (const kind of ["text", "audio", "file", "image"]) await give(kind);
+  for (const kind of ["text", "audio", "file", "table", "series", "image"]) await give(kind);
   assert.equal(await at("banner").isVisible(), false);
   await at("sample-rocket").click();
   await until(async () => /DSCOVR/.test(await at("photo-title").textContent()), "another photograph");

@@ -41,6 +41,7 @@ import type {
   Attacked,
   Classification,
   DetectOptions as Detecting,
+  DetectorOptions,
   Detections,
   ColourMap,
   DeviceReport,
@@ -108,6 +109,8 @@ export interface ModelSource {
   shape?: number[] | undefined;
   /** What turns the network's scores into probabilities. Found at the end of the graph where it is left out. */
   activation?: Activation | undefined;
+  /** How a detector's outputs are arranged: `{}` where several are read together, more where the file does not say (docs/detectors.md). */
+  detector?: DetectorOptions | undefined;
   /** What the axes of the explained value mean. Found by its shape and the graph where it is left out (`model.info.layout`). */
   layout?: Layout | undefined;
   /**
@@ -364,7 +367,8 @@ export class Engine {
   }
 
   async loadModel(source: ModelSource): Promise<Model> {
-    const { signal, onProgress, name, input, output, at, sizes, shape, activation, layout, sound } = source;
+    const { signal, onProgress, name, input, output, at, sizes, shape, activation, layout, sound, detector } =
+      source;
     const inputs = source.inputs && tensorsOf(source.inputs);
     const tally = new Tally(onProgress);
     const { tokenizer, tokenizerOptions, longest, batchAxis } = source;
@@ -381,7 +385,19 @@ export class Engine {
       labels: labels as string[] | null,
       preprocessing: preprocessing as Preprocessing | null,
       config: config as (ModelOptions["config"] & object) | null,
-      ...defined({ name, input, output, at, sizes, shape, activation, layout, sound, masker: masker?.bytes }),
+      ...defined({
+        name,
+        input,
+        output,
+        at,
+        sizes,
+        shape,
+        activation,
+        layout,
+        sound,
+        detector,
+        masker: masker?.bytes,
+      }),
       ...(tokenizer === undefined ? {} : { text: true, ...defined({ longest, batchAxis }) }),
       ...weights.given,
     };

@@ -133,7 +133,9 @@ test("files that are opened with the installed page are taken as dropped ones ar
   const other = await visit({
     prepare: (page) =>
       page.addInitScript(() => {
-        window.launchQueue = { setConsumer: (consumer) => (window.launch = consumer) };
+        // Chromium has one of its own, which an assignment would leave in place.
+        const value = { setConsumer: (consumer) => (window.launch = consumer) };
+        Object.defineProperty(window, "launchQueue", { value });
       }),
   });
   await other.explained("agi");

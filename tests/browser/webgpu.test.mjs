@@ -134,11 +134,11 @@ const quick = {
 };
 
 test("every registered method gives the CPU's values, heatmap and words", async (t) => {
-  // The network has no attention, and no masker beside it, which RT-Sal wants.
+  // The network has no attention and no boxes, and no masker beside it, which RT-Sal wants.
   const methods = await page.evaluate(() => window.lab.onGpu.info.methods);
   assert.deepEqual(
     methods.filter(({ applies }) => !applies).map(({ name }) => name),
-    ["attention_rollout", "generic_attention", "legrad", "rt_sal"],
+    ["attention_rollout", "generic_attention", "legrad", "rt_sal", "d_rise"],
   );
   const names = methods.filter(({ applies }) => applies).map(({ name }) => name);
   for (const name of ["saliency", "smoothgrad", "integrated_gradients", "agi"])

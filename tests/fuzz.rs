@@ -8,17 +8,14 @@
 // A program of its own: it watches the whole process.
 #[path = "it/common/mod.rs"]
 mod common;
+mod counting;
 
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
     collections::{BTreeMap, BTreeSet},
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Mutex,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -43,39 +40,6 @@ const MEMORY: usize = 3 << 30;
 const LONGEST: u64 = 48 << 10;
 /// Inputs of each kind that `cargo test` tries.
 const USUAL: usize = 300;
-
-/// Counts the bytes that are held, and the most that were.
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-#[allow(unsafe_code, reason = "an allocator is counted by being one")]
-// SAFETY: every call is handed on to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(held, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(held, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Where the last panic was; burn computes on threads of its own, too.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
@@ -612,11 +576,9 @@ fn options(bytes: &[u8]) -> Option<String> {
 /// What was wrong with an input; nothing where it was taken or refused as it should be.
 fn fault(target: &Target, input: &[u8]) -> (Option<String>, Option<String>) {
     *PANIC.lock().unwrap() = None;
-    MOST.store(HELD.load(Ordering::Relaxed), Ordering::Relaxed);
-    let held = HELD.load(Ordering::Relaxed);
     let started = Instant::now();
-    let found = catch_unwind(AssertUnwindSafe(|| (target.read)(input)));
-    let (took, most) = (started.elapsed(), MOST.load(Ordering::Relaxed).saturating_sub(held));
+    let (most, found) = counting::most_of(|| catch_unwind(AssertUnwindSafe(|| (target.read)(input))));
+    let took = started.elapsed();
     let panicked = PANIC.lock().unwrap().take();
     let fault = match (&found, panicked) {
         (_, Some(place)) => Some(place),

@@ -3,43 +3,19 @@
 // A program of its own: it counts what the whole process allocates.
 #[path = "it/common/mod.rs"]
 mod common;
+mod counting;
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-    sync::atomic::{AtomicIsize, Ordering},
-};
+use std::cell::Cell;
 
 use adversight::{Control, Error, ExplainOptions, Explainer, Input};
-
-/// Counts the bytes that are in use.
-struct Counting;
-
-static HELD: AtomicIsize = AtomicIsize::new(0);
-
-#[expect(unsafe_code, reason = "the trait of allocators is unsafe; all is left to the system's")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        HELD.fetch_add(layout.size() as isize, Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size() as isize, Ordering::Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// By how many bytes a call adds to what is held, once `warm` of them have made what is made once: memory that values have left for the next
 /// ones is given back only after some runs without a use for it.
 fn left_by(warm: usize, times: usize, mut call: impl FnMut()) -> f64 {
     (0..warm).for_each(|_| call());
-    let before = HELD.load(Ordering::Relaxed);
+    let before = counting::held();
     (0..times).for_each(|_| call());
-    (HELD.load(Ordering::Relaxed) - before) as f64 / times as f64
+    counting::held().wrapping_sub(before) as isize as f64 / times as f64
 }
 
 fn run(explainer: &Explainer, method: &str, stops: Option<usize>) -> Result<(), Error> {

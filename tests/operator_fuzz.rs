@@ -5,15 +5,12 @@
 // A program of its own: it watches the whole process.
 #[path = "it/common/mod.rs"]
 mod common;
+mod counting;
 
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
     collections::{BTreeMap, BTreeSet},
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -30,39 +27,6 @@ const TIME: Duration = Duration::from_secs(15);
 /// What a node with inputs of some thousand elements may hold at once: the engine's largest result, which it refuses to go
 /// beyond, and two copies of it on the way.
 const MEMORY: usize = 3 << 30;
-
-/// Counts the bytes that are held, and the most that were.
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static MOST: AtomicUsize = AtomicUsize::new(0);
-
-#[allow(unsafe_code, reason = "an allocator is counted by being one")]
-// SAFETY: every call is handed on to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(held, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        MOST.fetch_max(held, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Where the last panic was; burn computes on threads of its own, too.
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
@@ -287,14 +251,12 @@ fn wrong_nodes_are_refused_without_a_panic() {
             }
             let open: Vec<usize> = (0..case.inputs.len()).filter(|_| draw.coin()).collect();
             let kind = draw.of(&[2, 3, 6, 7, 7]);
-            MOST.store(HELD.load(Ordering::Relaxed), Ordering::Relaxed);
-            let before = HELD.load(Ordering::Relaxed);
             let began = Instant::now();
-            let found = catch_unwind(AssertUnwindSafe(|| run(&case, &open, kind, &device)));
+            let (grown, found) =
+                counting::most_of(|| catch_unwind(AssertUnwindSafe(|| run(&case, &open, kind, &device))));
             let took = began.elapsed();
             tried += 1;
             let said = PANIC.lock().unwrap_or_else(|lock| lock.into_inner()).take();
-            let grown = MOST.load(Ordering::Relaxed).saturating_sub(before);
             let shapes: Vec<Option<&[usize]>> =
                 case.inputs.iter().map(|input| input.as_ref().map(HostValue::shape)).collect();
             let attributes: Vec<_> =

@@ -1,19 +1,16 @@
 //! D-RISE (Petsiuk et al. 2021): the mean of many random soft masks, each weighted with how like the explained box the best is that the detector
 //! finds on the picture behind it.
 
-use std::ops::Range;
-
-use burn::tensor::Tensor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Attribution, Subject,
     anytime::Anytime,
-    baseline::{BASELINE, behind, given_or, zeros},
+    baseline::BASELINE,
     display::{Channels, Display},
     method::{Cost, Given, Method, Need},
-    rise::{self, Masks},
+    rise::{self, GRIDS, MASKS, Masks, SHIFTS, masked_mean},
 };
 use crate::{Model, Result, input::{layout::Places, parts::Joined}};
 
@@ -53,21 +50,7 @@ impl Method for DRise {
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
     const JOINED: Joined = Joined::Mean;
     const ANYTIME: Anytime = Anytime::Settles;
-    const GIVEN: &'static [Given] = &[
-        Given {
-            name: "grids",
-            description: "`[count, grid, grid]`, 1 for a cell that is shown and 0 for one that is hidden; with `shifts`",
-        },
-        Given {
-            name: "shifts",
-            description: "`[count, 2]`, the rows and columns by which each mask is shifted",
-        },
-        Given {
-            name: "masks",
-            description: "`[count, 1, height, width]`, what each sample shows of every pixel, 0 to 1",
-        },
-        BASELINE,
-    ];
+    const GIVEN: &'static [Given] = &[GRIDS, SHIFTS, MASKS, BASELINE];
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples, backward: 0 }
@@ -85,28 +68,11 @@ impl Method for DRise {
         if !subject.explains_a_box() {
             return Err(subject.unsuited("it explains a box: name one as the target (`box`)"));
         }
-        let &Places { channels, height, width, .. } = subject.places();
-        let pixels = height * width;
+        let &Places { height, width, .. } = subject.places();
         let &Config { samples, grid, probability } = config;
         let masks = Masks::new(subject, &rise::Config { samples, grid, probability }, height, width)?;
-        let count = masks.count(pixels);
-        let x = subject.input();
-        let blank = given_or(subject, zeros(subject))?;
-        let mut sum = Tensor::zeros([1, pixels], &x.device());
-        let mut batches = subject.batches(count, "asking about masked pictures");
-        while let Some(Range { start, end }) = batches.next().await? {
-            let rows = end - start;
-            let masks = masks.rows(subject, start, rows, height, width);
-            let wide = masks.clone().reshape([rows, 1, pixels]).repeat_dim(1, channels);
-            let points = behind(x.clone(), wide.reshape([rows, channels * pixels]), blank.clone());
-            let weight = subject.box_likeness(points)?;
-            sum = sum + weight.reshape([1, rows]).matmul(masks);
-            let map = || sum.clone() / end as f32;
-            if batches.so_far(map).await? {
-                break;
-            }
-        }
-        let done = batches.done();
-        Ok(Attribution::new(sum / done as f32, done))
+        // D-RISE leaves the mean as it is: it compares places, and divides by no probability.
+        let likeness = |points| subject.box_likeness(points);
+        masked_mean(subject, &masks, 1.0, "asking about masked pictures", likeness).await
     }
 }

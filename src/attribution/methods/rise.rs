@@ -59,22 +59,7 @@ impl Method for Rise {
     const DISPLAY: Display = Display { channels: Channels::Mean, low: 0.0, high: 100.0 };
     const JOINED: Joined = Joined::Mean;
     const ANYTIME: Anytime = Anytime::Settles;
-    const GIVEN: &'static [Given] = &[
-        Given {
-            name: "grids",
-            description: "`[count, grid, grid]`, 1 for a cell that is shown and 0 for one that is hidden; with `shifts`",
-        },
-        Given {
-            name: "shifts",
-            description: "`[count, 2]`, the rows and columns by which each mask is shifted",
-        },
-        Given {
-            name: "masks",
-            description: "`[count, 1, height, width]`, what each sample shows of every pixel, 0 to 1",
-        },
-        SEGMENTS,
-        BASELINE,
-    ];
+    const GIVEN: &'static [Given] = &[GRIDS, SHIFTS, MASKS, SEGMENTS, BASELINE];
 
     fn cost(config: &Config) -> Cost {
         Cost { forward: config.samples, backward: 0 }
@@ -85,35 +70,58 @@ impl Method for Rise {
     }
 
     async fn attribute(subject: &Subject<'_>, config: &Config) -> Result<Attribution> {
-        let &Places { channels, height, width, layout, .. } = subject.places();
-        let pixels = height * width;
+        let &Places { height, width, layout, .. } = subject.places();
         let by_segments = subject.given("segments").is_some() || !layout.is_picture();
         let masks = if by_segments && subject.given("masks").is_none() {
             Masks::of_segments(subject, config).await?
         } else {
             Masks::new(subject, config, height, width)?
         };
-        let count = masks.count(pixels);
-        let x = subject.input();
-        let blank = given_or(subject, zeros(subject))?;
-        let mut sum = Tensor::zeros([1, pixels], &x.device());
-        let mut batches = subject.batches(count, "asking about masked inputs");
-        while let Some(Range { start, end }) = batches.next().await? {
-            let rows = end - start;
-            let masks = masks.rows(subject, start, rows, height, width);
-            let wide = masks.clone().reshape([rows, 1, pixels]).repeat_dim(1, channels);
-            let points = behind(x.clone(), wide.reshape([rows, channels * pixels]), blank.clone());
-            let score = subject.scores(subject.logits(points)?, Score::Probability);
-            sum = sum + score.reshape([1, rows]).matmul(masks);
-            let map = || sum.clone() / (end as f32 * config.probability);
-            if batches.so_far(map).await? {
-                break;
-            }
-        }
-        let done = batches.done();
-        Ok(Attribution::new(sum / (done as f32 * config.probability), done))
+        let score = |points| Ok(subject.scores(subject.logits(points)?, Score::Probability));
+        masked_mean(subject, &masks, config.probability, "asking about masked inputs", score).await
     }
 }
+
+/// The mean of the masks, each weighted with what `weight` says of the picture behind it, over the probability that a place is shown.
+pub(super) async fn masked_mean(
+    subject: &Subject<'_>,
+    masks: &Masks<'_>,
+    probability: f32,
+    stage: &'static str,
+    weight: impl Fn(Tensor<2>) -> Result<Tensor<1>>,
+) -> Result<Attribution> {
+    let &Places { channels, height, width, .. } = subject.places();
+    let pixels = height * width;
+    let x = subject.input();
+    let blank = given_or(subject, zeros(subject))?;
+    let mut sum = Tensor::zeros([1, pixels], &x.device());
+    let mut batches = subject.batches(masks.count(pixels), stage);
+    while let Some(Range { start, end }) = batches.next().await? {
+        let rows = end - start;
+        let masks = masks.rows(subject, start, rows, height, width);
+        let wide = masks.clone().reshape([rows, 1, pixels]).repeat_dim(1, channels);
+        let points = behind(x.clone(), wide.reshape([rows, channels * pixels]), blank.clone());
+        sum = sum + weight(points)?.reshape([1, rows]).matmul(masks);
+        let map = || sum.clone() / (end as f32 * probability);
+        if batches.so_far(map).await? {
+            break;
+        }
+    }
+    let done = batches.done();
+    Ok(Attribution::new(sum / (done as f32 * probability), done))
+}
+
+/// What may be given in place of the masks that are drawn.
+pub(super) const GRIDS: Given = Given {
+    name: "grids",
+    description: "`[count, grid, grid]`, 1 for a cell that is shown and 0 for one that is hidden; with `shifts`",
+};
+pub(super) const SHIFTS: Given =
+    Given { name: "shifts", description: "`[count, 2]`, the rows and columns by which each mask is shifted" };
+pub(super) const MASKS: Given = Given {
+    name: "masks",
+    description: "`[count, 1, height, width]`, what each sample shows of every pixel, 0 to 1",
+};
 
 /// The random masks: small grids that are enlarged when their turn comes, or masks as they were given.
 pub(super) enum Masks<'a> {
@@ -172,7 +180,7 @@ impl<'a> Masks<'a> {
         Ok(Self::Segments { shown, segments })
     }
 
-    pub(super) fn count(&self, pixels: usize) -> usize {
+    fn count(&self, pixels: usize) -> usize {
         match self {
             Self::Segments { shown, segments } => shown.len() / segments.count,
             Self::Grids { shifts, .. } => shifts.len(),
@@ -181,7 +189,7 @@ impl<'a> Masks<'a> {
     }
 
     /// Masks number `start` to `start + count`, `[count, pixels]`.
-    pub(super) fn rows(
+    fn rows(
         &self,
         subject: &Subject<'_>,
         start: usize,

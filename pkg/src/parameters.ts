@@ -884,3 +884,37 @@ export interface AttackParams {
     searches?: number | undefined;
   };
 }
+
+/** Methods whose values only say how much a place counts, and nothing against the class. */
+export const magnitudes: ReadonlySet<string> = new Set([
+  "saliency",
+  "guided_backprop",
+  "deconvnet",
+  "grad_cam",
+  "grad_cam_plus_plus",
+  "layer_cam",
+  "x_grad_cam",
+  "grad_cam_element_wise",
+  "eigen_cam",
+  "eigen_grad_cam",
+  "full_grad",
+  "guided_grad_cam",
+  "finer_cam",
+  "shapley_cam",
+  "odam",
+  "attention_rollout",
+  "generic_attention",
+  "legrad",
+  "rt_sal",
+  "smoothgrad",
+  "vargrad",
+  "ablation_cam",
+  "score_cam",
+  "relex",
+  "axai",
+  "mask",
+  "hsic",
+  "sobol",
+  "rise",
+  "d_rise",
+]);

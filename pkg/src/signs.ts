@@ -1,41 +1,8 @@
 // Evidence for a class and against it: which methods tell the two apart, and the map with its signs.
 
+import { magnitudes } from "./parameters.js";
 import type { Colour } from "./words.js";
 import type { Explanation } from "./wasm/adversight.js";
-
-/** Methods whose values only say how much a place counts: magnitudes, variances, activations. */
-const magnitudes: ReadonlySet<string> = new Set([
-  "ablation_cam",
-  "attention_rollout",
-  "axai",
-  "d_rise",
-  "deconvnet",
-  "eigen_cam",
-  "eigen_grad_cam",
-  "finer_cam",
-  "full_grad",
-  "generic_attention",
-  "grad_cam",
-  "grad_cam_element_wise",
-  "grad_cam_plus_plus",
-  "guided_backprop",
-  "guided_grad_cam",
-  "hsic",
-  "layer_cam",
-  "legrad",
-  "mask",
-  "odam",
-  "relex",
-  "rise",
-  "rt_sal",
-  "saliency",
-  "score_cam",
-  "shapley_cam",
-  "smoothgrad",
-  "sobol",
-  "vargrad",
-  "x_grad_cam",
-]);
 
 /** Whether a method's values speak for the class where they are above zero and against it where they are below. */
 export const tellsSigns = (method: string): boolean => !magnitudes.has(method);

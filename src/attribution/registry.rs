@@ -237,6 +237,10 @@ pub struct MethodDescription {
     pub given: Vec<GivenDescription>,
     /// Whether it has a map to show while it runs, and may end when that no longer changes.
     pub anytime: Anytime,
+    /// Whether its values speak for the class where they are above zero and against it where they are below; else they are magnitudes.
+    #[serde(default)]
+    #[cfg_attr(target_family = "wasm", tsify(optional))]
+    pub signed: bool,
     /// Its parameters.
     pub params: Vec<ParamDescription>,
 }
@@ -263,6 +267,7 @@ fn describe<M: Method>() -> MethodDescription {
         quick_cost: cost(&M::quick()),
         given: M::GIVEN.iter().map(given).collect(),
         anytime: M::ANYTIME,
+        signed: M::JOINED == Joined::Sum,
         params: params_of::<M::Config>(),
     }
 }

@@ -107,6 +107,7 @@ fn section(text: &mut String, method: &MethodDescription) -> std::fmt::Result {
         quick_cost,
         given,
         anytime,
+        signed,
         params,
     } = method;
     let needs = words(needs);
@@ -114,6 +115,8 @@ fn section(text: &mut String, method: &MethodDescription) -> std::fmt::Result {
     writeln!(text, "- Source: {paper}")?;
     writeln!(text, "- Needs: {}", needs)?;
     writeln!(text, "- Shown as: {display}")?;
+    let values = if *signed { "above zero for the class, below it against" } else { "magnitudes" };
+    writeln!(text, "- Values: {values}")?;
     writeln!(text, "- Cost at most: {} forward, {} backward passes", cost.forward, cost.backward)?;
     if !quick.is_empty() {
         let settings: Vec<String> = quick.iter().map(|(name, value)| format!("`{name}` {value}")).collect();
@@ -266,16 +269,23 @@ fn typescript() -> String {
     let mut text = String::from(
         "// Made from the registries by `UPDATE_DOCS=1 cargo test --test it docs::`; do not edit by hand.\n",
     );
-    let methods: Vec<_> =
-        methods().into_iter().map(|method| (method.name, method.summary, method.params)).collect();
+    let methods = methods();
+    let described: Vec<_> = methods
+        .iter()
+        .map(|method| (method.name.clone(), method.summary.clone(), method.params.clone()))
+        .collect();
     let metrics: Vec<_> =
         metrics().into_iter().map(|metric| (metric.name, metric.summary, metric.params)).collect();
-    interface(&mut text, "MethodParams", "The parameters of each attribution method.", &methods).unwrap();
+    interface(&mut text, "MethodParams", "The parameters of each attribution method.", &described).unwrap();
     interface(&mut text, "MetricParams", "The parameters of each metric.", &metrics).unwrap();
     let attacks: Vec<_> =
         attacks().into_iter().map(|attack| (attack.name, attack.summary, attack.params)).collect();
     interface(&mut text, "AttackParams", "The parameters of each attack.", &attacks).unwrap();
-    text
+    text += "\n/** Methods whose values only say how much a place counts, and nothing against the class. */\nexport const magnitudes: ReadonlySet<string> = new Set([\n";
+    for method in methods.iter().filter(|method| !method.signed) {
+        writeln!(text, "  \"{}\",", method.name).unwrap();
+    }
+    text + "]);\n"
 }
 
 fn interface(
